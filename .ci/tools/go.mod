@@ -1,0 +1,3 @@
+module lodge/tools
+
+go 1.26

@@ -1,0 +1,42 @@
+# What can be done here; `just` alone lists it.
+
+tools := "go tool -modfile=.ci/tools/go.mod"
+
+_list:
+    @just --list
+
+# Start everything in one process with sample hotels and bookings.
+demo *ARGS:
+    go run ./cmd/lodge demo {{ARGS}}
+
+# All fast tests, as in README.
+test *ARGS:
+    go test ./... {{ARGS}}
+
+# All fast tests under the race detector.
+race *ARGS:
+    go test -race ./... {{ARGS}}
+
+# Kill the server at random moments, KILLS times, and check what it promised.
+crash KILLS="200":
+    go test ./cmd/lodge -run TestKill -count=1 -timeout 60m -v -args -kills={{KILLS}}
+
+# Every fuzz target for TIME each.
+fuzz TIME="30s":
+    .ci/fuzz {{TIME}}
+
+# The benchmark table: floors measured in the same run beside each figure.
+bench *ARGS:
+    go run ./cmd/lodge bench {{ARGS}}
+
+# Formatting, vet, linters, proto style.
+lint:
+    .ci/lint
+
+# Generate code from the protos.
+gen:
+    .ci/generate
+
+# What CI does, all of it.
+ci:
+    CI=true .ci/run
