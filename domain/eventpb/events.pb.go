@@ -1041,8 +1041,10 @@ type ReservationPlaced struct {
 	Channel string `protobuf:"bytes,10,opt,name=channel,proto3" json:"channel,omitempty"`
 	// The channel's own reference, or empty.
 	ExternalReference string `protobuf:"bytes,11,opt,name=external_reference,json=externalReference,proto3" json:"external_reference,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// The hotel's local day on which this was decided. It closes the books of days long past (see domain/hotel).
+	PlaceDate     string `protobuf:"bytes,12,opt,name=place_date,json=placeDate,proto3" json:"place_date,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ReservationPlaced) Reset() {
@@ -1148,6 +1150,13 @@ func (x *ReservationPlaced) GetChannel() string {
 func (x *ReservationPlaced) GetExternalReference() string {
 	if x != nil {
 		return x.ExternalReference
+	}
+	return ""
+}
+
+func (x *ReservationPlaced) GetPlaceDate() string {
+	if x != nil {
+		return x.PlaceDate
 	}
 	return ""
 }
@@ -1554,7 +1563,7 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"\x05email\x18\x03 \x01(\tR\x05email\x12\x16\n" +
 	"\x06adults\x18\x04 \x01(\x05R\x06adults\x12\x1a\n" +
 	"\bchildren\x18\x05 \x01(\x05R\bchildren\x12\x18\n" +
-	"\ainfants\x18\x06 \x01(\x05R\ainfants\"\xe9\x03\n" +
+	"\ainfants\x18\x06 \x01(\x05R\ainfants\"\x88\x04\n" +
 	"\x11ReservationPlaced\x12\x19\n" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
 	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12)\n" +
@@ -1567,7 +1576,9 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"\x10inventory_offset\x18\t \x01(\x03R\x0finventoryOffset\x12\x18\n" +
 	"\achannel\x18\n" +
 	" \x01(\tR\achannel\x12-\n" +
-	"\x12external_reference\x18\v \x01(\tR\x11externalReference\"\x81\x03\n" +
+	"\x12external_reference\x18\v \x01(\tR\x11externalReference\x12\x1d\n" +
+	"\n" +
+	"place_date\x18\f \x01(\tR\tplaceDate\"\x81\x03\n" +
 	"\x13ReservationRejected\x12\x19\n" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
 	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12)\n" +
