@@ -1,0 +1,133 @@
+package event
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+)
+
+// Envelope is an event with its attributes.
+type Envelope struct {
+	ID            string    // a UUID in its canonical form
+	Type          string    // as stored, even when Message has been upcast
+	Source        string    // which program wrote it
+	Time          time.Time // of the command, UTC
+	CorrelationID string    // optional
+	CausationID   string    // optional
+
+	// Of the command that the event came from; zero when it had no request id.
+	RequestID          [16]byte
+	RequestFingerprint [16]byte
+
+	HotelID string // taken from the message; the record's key
+	Message proto.Message
+}
+
+// The names of the headers.
+const (
+	HeaderSpecVersion        = "ce_specversion"
+	HeaderID                 = "ce_id"
+	HeaderType               = "ce_type"
+	HeaderSource             = "ce_source"
+	HeaderTime               = "ce_time"
+	HeaderCorrelationID      = "ce_correlationid"
+	HeaderCausationID        = "ce_causationid"
+	HeaderRequestID          = "lodge_request_id"
+	HeaderRequestFingerprint = "lodge_request_fp"
+)
+
+// AttributeMax is the longest id, source, correlation or causation id in bytes.
+const AttributeMax = 256
+
+// ErrUnknownType is what Decode wraps when no kind has the record's ce_type: a newer program wrote it.
+var ErrUnknownType = errors.New("unknown event type")
+
+// ErrMalformed is what Decode wraps when headers or value are not what Encode writes.
+var ErrMalformed = errors.New("malformed event")
+
+var specVersion = []byte("1.0")
+
+// Encode returns the event's value and passes its headers to header. An empty Type is taken from the message. All returned and
+// passed slices share one new piece of memory (or are constants) and must not be changed. An error says what of the
+// envelope is not an event.
+func Encode(e *Envelope, header func(key string, value []byte)) (value []byte, err error) {
+	return registry.Encode(e, header)
+}
+
+// Decode is the reverse of Encode; header returns the value of a header, or nil when there is none. Old versions
+// are upcast. What it returns shares no memory with its arguments. The error wraps ErrUnknownType or ErrMalformed.
+func Decode(value []byte, header func(key string) []byte) (*Envelope, error) {
+	return registry.Decode(value, header)
+}
+
+// DecodeAttributes is Decode without the message: Message is nil and HotelID is empty (it is the record's key).
+// For readers that filter or list events without looking into them.
+func DecodeAttributes(header func(key string) []byte) (*Envelope, error) {
+	return registry.DecodeAttributes(header)
+}
+
+// Encode is the function Encode over the kinds of r.
+func (r *Registry) Encode(e *Envelope, header func(key string, value []byte)) ([]byte, error) {
+	kind := r.KindOf(e.Message)
+	if kind == nil {
+		return nil, fmt.Errorf("encode event %s: %T is not a registered event", e.ID, e.Message)
+	}
+	if e.Type != "" && e.Type != kind.Type {
+		return nil, fmt.Errorf("encode event %s: %T has type %s, not %s", e.ID, e.Message, kind.Type, e.Type)
+	}
+	if err := e.validate(); err != nil {
+		return nil, fmt.Errorf("encode event %s: %w", e.ID, err)
+	}
+	size := proto.Size(e.Message)
+	buffer := make([]byte, 0, size+len(e.ID)+len(e.Source)+len(time.RFC3339Nano)+len(e.CorrelationID)+len(e.CausationID)+32)
+	buffer, err := proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(buffer, e.Message)
+	if err != nil {
+		return nil, fmt.Errorf("encode event %s: %w", e.ID, err)
+	}
+	value := buffer[:len(buffer):len(buffer)]
+	e.putHeaders(kind, buffer, header)
+	return value, nil
+}
+
+func (e *Envelope) putHeaders(kind *Kind, buffer []byte, header func(key string, value []byte)) {
+	text := func(key, s string) {
+		if s != "" {
+			buffer = append(buffer, s...)
+			header(key, buffer[len(buffer)-len(s):len(buffer):len(buffer)])
+		}
+	}
+	header(HeaderSpecVersion, specVersion)
+	text(HeaderID, e.ID)
+	header(HeaderType, kind.typeValue)
+	text(HeaderSource, e.Source)
+	start := len(buffer)
+	buffer = e.Time.UTC().AppendFormat(buffer, time.RFC3339Nano)
+	header(HeaderTime, buffer[start:len(buffer):len(buffer)])
+	text(HeaderCorrelationID, e.CorrelationID)
+	text(HeaderCausationID, e.CausationID)
+	for _, h := range [...]struct {
+		key   string
+		value *[16]byte
+	}{{HeaderRequestID, &e.RequestID}, {HeaderRequestFingerprint, &e.RequestFingerprint}} {
+		if *h.value != ([16]byte{}) {
+			start := len(buffer)
+			buffer = append(buffer, h.value[:]...)
+			header(h.key, buffer[start:len(buffer):len(buffer)])
+		}
+	}
+}
+
+func (e *Envelope) validate() error {
+	if e.ID == "" || e.Source == "" {
+		return errors.New("it has no id or no source")
+	}
+	if max(len(e.ID), len(e.Source), len(e.CorrelationID), len(e.CausationID)) > AttributeMax {
+		return fmt.Errorf("an attribute is longer than %d bytes", AttributeMax)
+	}
+	if year := e.Time.UTC().Year(); year < 1 || year > 9999 {
+		return fmt.Errorf("its time is in the year %d", year)
+	}
+	return nil
+}
