@@ -63,7 +63,9 @@ func compress(dst, plain []byte, c log.Compression) ([]byte, error) {
 	sink := appender{buf: dst}
 	w.Reset(&sink)
 	_, err := w.Write(plain)
-	if err = errors.Join(err, w.Close()); err != nil {
+	err = errors.Join(err, w.Close())
+	w.Reset(nil) // the pool must not hold the caller's memory
+	if err != nil {
 		return dst, fmt.Errorf("compress with lz4: %w", err)
 	}
 	return sink.buf, nil
@@ -90,6 +92,7 @@ func decompress(body []byte, c log.Compression) ([]byte, error) {
 		defer lz4Readers.Put(r)
 		r.Reset(bytes.NewReader(body))
 		plain, err := readBounded(r, len(body))
+		r.Reset(nil)
 		return plain, wrap("lz4", err)
 	case log.Gzip:
 		return gunzip(body)

@@ -30,7 +30,7 @@ func Decode(dst []log.Record, b []byte, tp log.TopicPartition, from log.Offset) 
 			return dst, corrupt(opDecode(tp), "batch at offset %d: %w", h.BaseOffset, err)
 		}
 	}
-	d := decoder{header: &h, tp: tp, reader: reader{rest: body}}
+	d := decoder{header: h, tp: tp, reader: reader{rest: body}}
 	out, ok := d.records(dst, from)
 	if !ok {
 		return dst, corrupt(opDecode(tp), "batch at offset %d: record %d of %d: %s", h.BaseOffset, d.index, h.Count, d.problem)
@@ -47,7 +47,7 @@ func at(err error, tp log.TopicPartition) error {
 // decoder walks over the records of one batch.
 type decoder struct {
 	reader
-	header  *Header
+	header  Header
 	tp      log.TopicPartition
 	index   int          // of the record at hand
 	problem string       // what is wrong with it
