@@ -1,0 +1,75 @@
+package commands
+
+import (
+	"context"
+
+	"lodge/domain/event"
+	"lodge/log"
+)
+
+// The topics, in the order in which a state is rebuilt from them. Each index is a topic's place in the
+// arrays of this package.
+const (
+	hotelsTopic = iota
+	inventoryTopic
+	bookingsTopic
+	topicCount
+)
+
+var topicNames = [topicCount]log.Topic{event.HotelsTopic, event.InventoryTopic, event.BookingsTopic}
+
+// Topics returns the names of the topics that the engine writes.
+func Topics() []log.Topic { return append([]log.Topic(nil), topicNames[:]...) }
+
+// CreateTopics creates those of Topics that are missing, with n partitions each (0: as many as there are, or
+// PartitionsDefault in a new log), kept for ever, durable as d says, and returns the number of partitions. Topics that exist must have that number
+// of partitions, since a hotel's place is computed from it.
+func CreateTopics(ctx context.Context, admin log.Admin, n int, d log.Durability) (int, error) {
+	have, err := existing(ctx, admin)
+	if err != nil {
+		return 0, err
+	}
+	for _, info := range have {
+		if n == 0 {
+			n = len(info.Partitions)
+		}
+		if len(info.Partitions) != n {
+			return 0, log.NewError(log.InvalidTopic, "create topics",
+				"topic %s has %d partitions, not %d", info.Name, len(info.Partitions), n)
+		}
+	}
+	n = orDefault(n, PartitionsDefault)
+	for _, name := range topicNames {
+		if _, ok := have[name]; ok {
+			continue
+		}
+		if err := admin.CreateTopic(ctx, name, log.TopicConfig{Partitions: n, Durability: d}); err != nil {
+			return 0, err
+		}
+	}
+	return n, nil
+}
+
+func existing(ctx context.Context, admin log.Admin) (map[log.Topic]log.TopicInfo, error) {
+	all, err := admin.ListTopics(ctx)
+	if err != nil {
+		return nil, err
+	}
+	have := make(map[log.Topic]log.TopicInfo, topicCount)
+	for _, info := range all {
+		if topicIndex(info.Name) >= 0 {
+			have[info.Name] = info
+		}
+	}
+	return have, nil
+}
+
+// topicIndex returns the place of a topic, or -1.
+func topicIndex(name log.Topic) int {
+	for i, known := range topicNames {
+		if name == known {
+			return i
+		}
+	}
+	return -1
+}
