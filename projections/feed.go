@@ -1,0 +1,131 @@
+package projections
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"lodge/log"
+)
+
+// feed is one partition number's stream of events, fetched and decoded once for all projections.
+//
+// One goroutine per topic fetches and decodes; one goroutine applies what they bring to all attached
+// shards, one after the other, holding mu. Whoever holds mu therefore sees all attached shards at the same place.
+type feed struct {
+	partition log.Partition
+
+	mu     sync.Mutex
+	next   map[log.Topic]log.Offset // applied to every attached shard
+	shards []*shard
+	err    error // what keeps a topic from being read, or nil
+}
+
+func (f *feed) reset(next map[log.Topic]log.Offset) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, sh := range f.shards {
+		sh.attached = false
+	}
+	f.next, f.shards = next, nil
+}
+
+func (f *feed) position() map[log.Topic]log.Offset {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return maps.Clone(f.next)
+}
+
+func (f *feed) attached(sh *shard) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return sh.attached
+}
+
+// drop detaches a shard. The caller holds mu.
+func (f *feed) drop(sh *shard) {
+	sh.attached = false
+	f.shards = slices.DeleteFunc(f.shards, func(x *shard) bool { return x == sh })
+}
+
+func (f *feed) setErr(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.err = err
+}
+
+// read fetches one topic from where the feed stands until ctx ends, and sends what it finds to out.
+// What cannot be read or decoded is tried again, ever more slowly: nothing is skipped.
+func (s *Store) read(ctx context.Context, f *feed, topic log.Topic, out chan<- *batch) error {
+	tp := log.TopicPartition{Topic: topic, Partition: f.partition}
+	next, pause := f.position()[topic], backoffMin
+	for ctx.Err() == nil {
+		b, err := s.fetch(ctx, tp, next, s.opts.FetchBytes, longPoll)
+		if b != nil && b.next > next {
+			select {
+			case out <- b:
+				next = b.next
+			case <-ctx.Done():
+			}
+		}
+		switch {
+		case err == nil && pause > backoffMin:
+			pause = backoffMin
+			f.setErr(nil)
+		case err == nil || ctx.Err() != nil:
+		case injected(err) || log.CodeOf(err) == log.Closed:
+			return err
+		default:
+			s.opts.Logger.Error("projections cannot read the log", "partition", tp.String(), "offset", next, "error", err)
+			f.setErr(err)
+			sleep(ctx, pause)
+			pause = min(2*pause, backoffMax)
+		}
+	}
+	return nil
+}
+
+// follow applies what the topics bring until ctx ends.
+func (s *Store) follow(ctx context.Context, f *feed, in <-chan *batch) error {
+	for {
+		select {
+		case b := <-in:
+			if err := s.deliver(f, b); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// deliver applies a batch to all attached shards. One that fails is detached and left to its projection's keeper.
+func (s *Store) deliver(f *feed, b *batch) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, sh := range slices.Clone(f.shards) {
+		err := sh.apply(b, s.step)
+		if injected(err) {
+			return err
+		}
+		if err != nil {
+			s.opts.Logger.Error("projection stops", "projection", sh.owner.name, "partition", sh.partition, "error", err)
+			f.drop(sh)
+			sh.owner.fail(err)
+		}
+	}
+	f.next[b.topic] = b.next
+	return nil
+}
+
+// sleep waits for d or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,117 @@
+package projections
+
+import (
+	"context"
+	"fmt"
+
+	"lodge/log"
+)
+
+// join brings a shard to where its feed is and attaches it. The feed waits for the last few events only.
+func (s *Store) join(ctx context.Context, sh *shard, count func(events int)) error {
+	f := s.feeds[sh.partition]
+	if f.attached(sh) {
+		return nil
+	}
+	if err := s.verify(ctx, sh); err != nil {
+		return err
+	}
+	for {
+		ends := f.position()
+		if sh.behind(ends) <= s.opts.NearEvents {
+			return s.attach(ctx, f, sh, count)
+		}
+		if err := s.work(ctx, func() error { return s.replay(ctx, sh, ends, count) }); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *Store) attach(ctx context.Context, f *feed, sh *shard, count func(events int)) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := s.step(StepAttach); err != nil {
+		return err
+	}
+	if err := s.replay(ctx, sh, f.next, count); err != nil {
+		return err
+	}
+	if !sh.attached {
+		sh.attached = true
+		f.shards = append(f.shards, sh)
+	}
+	return nil
+}
+
+// work runs fn when fewer than Options.Workers others do.
+func (s *Store) work(ctx context.Context, fn func() error) error {
+	select {
+	case s.workers <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-s.workers }()
+	return fn()
+}
+
+// behind returns how many events are missing to ends.
+func (sh *shard) behind(ends map[log.Topic]log.Offset) int64 {
+	var n int64
+	for topic, next := range sh.marks.all() {
+		n += max(0, int64(ends[topic]-next))
+	}
+	return n
+}
+
+// verify makes sure that the shard was made from this log: its checkpoint lies inside, and the event before it is the one
+// that the shard remembers. If not, an unusableError.
+func (s *Store) verify(ctx context.Context, sh *shard) error {
+	for _, topic := range sh.projector.Topics() {
+		tp := log.TopicPartition{Topic: topic, Partition: sh.partition}
+		next, _, _ := sh.marks.get(topic)
+		start, end, err := s.reader.Offsets(ctx, tp)
+		switch {
+		case err != nil:
+			return err
+		case next > end:
+			return &unusableError{fmt.Errorf("%s: its checkpoint in %s is %d, beyond the log's end %d: the log has been replaced or cut",
+				sh.path, tp, next, end)}
+		case next < start:
+			return fmt.Errorf("%s: its checkpoint in %s is %d, but the log begins at %d: what lay between was never projected", sh.path, tp, next, start)
+		case next == start:
+			continue
+		}
+		if err := s.verifyLast(ctx, sh, tp, next-1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// verifyLast compares the event at an offset with the id that the shard's checkpoint holds.
+func (s *Store) verifyLast(ctx context.Context, sh *shard, tp log.TopicPartition, at log.Offset) error {
+	b, err := s.fetch(ctx, tp, at, 1, 0)
+	if b == nil || len(b.events) == 0 || b.events[0].Position.Offset != at {
+		return err
+	}
+	id, err := sh.lastEvent(ctx, tp.Topic)
+	if err != nil {
+		return err
+	}
+	if found := b.events[0].Envelope.ID; id != found {
+		return &unusableError{fmt.Errorf("%s: the event before its checkpoint in %s was %s, the log has %s at %d: this is another log",
+			sh.path, tp, id, found, at)}
+	}
+	return nil
+}
+
+func (sh *shard) lastEvent(ctx context.Context, topic log.Topic) (id string, err error) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if sh.conn == nil {
+		return "", errClosed
+	}
+	err = sh.conn.Query(ctx, "SELECT last_event_id FROM projection_checkpoint WHERE topic = ?", []any{string(topic)},
+		func(r *Row) error { id = r.Text(0); return nil })
+	return id, err
+}

@@ -1,0 +1,79 @@
+package projections
+
+import (
+	"fmt"
+	"log/slog"
+	"runtime"
+	"time"
+)
+
+// Options configures a Store. The zero value of a field means its default.
+type Options struct {
+	Partitions      int           // of every topic that is read; default 8. Fixed once files exist: another number rebuilds
+	Readers         int           // connections for queries per shard; default 4. More wait for a free one
+	FetchBytes      int           // of one fetch while following the log; default 1 MiB
+	BulkEvents      int           // merged before they are written in a rebuild; default 65,536
+	TransactionRows int           // rows at which a live transaction is cut (by Weigher); default 100,000
+	NearEvents      int64         // a shard this close to the log's end joins the live feed; default 2,000
+	WALPages        int           // wal_autocheckpoint; default 20,000 pages of 4 KiB
+	CacheKiB        int           // page cache of a shard's writer; default 16 MiB. A reader has an eighth
+	Workers         int           // shards that replay at the same time; default GOMAXPROCS
+	WaitMax         time.Duration // WaitFor gives up after this; default 10 s
+	Logger          *slog.Logger  // default slog.Default()
+
+	// Fault, when set, is called at every Step; an error makes Run or Rebuild end with it at once, as
+	// if the process had been killed there. For tests. Calls come from several goroutines.
+	Fault func(Step) error
+}
+
+func (o Options) withDefaults() Options {
+	setInt := func(p *int, v int) {
+		if *p == 0 {
+			*p = v
+		}
+	}
+	setInt(&o.Partitions, 8)
+	setInt(&o.Readers, 4)
+	setInt(&o.FetchBytes, 1<<20)
+	setInt(&o.BulkEvents, 1<<16)
+	setInt(&o.TransactionRows, 100_000)
+	setInt(&o.WALPages, 20_000)
+	setInt(&o.CacheKiB, 16<<10)
+	setInt(&o.Workers, runtime.GOMAXPROCS(0))
+	if o.NearEvents == 0 {
+		o.NearEvents = 2000
+	}
+	if o.WaitMax == 0 {
+		o.WaitMax = 10 * time.Second
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	return o
+}
+
+// Validate returns an error that names the first option out of its range.
+func (o Options) Validate() error {
+	for _, c := range []struct {
+		name        string
+		value       int
+		least, most int
+	}{
+		{"Partitions", o.Partitions, 0, 1024},
+		{"Readers", o.Readers, 0, 256},
+		{"FetchBytes", o.FetchBytes, 0, 64 << 20},
+		{"BulkEvents", o.BulkEvents, 0, 1 << 22},
+		{"TransactionRows", o.TransactionRows, 0, 1 << 24},
+		{"WALPages", o.WALPages, 0, 1 << 20},
+		{"CacheKiB", o.CacheKiB, 0, 4 << 20},
+		{"Workers", o.Workers, 0, 1024},
+	} {
+		if c.value < c.least || c.value > c.most {
+			return fmt.Errorf("projections option %s: %d is not between %d and %d", c.name, c.value, c.least, c.most)
+		}
+	}
+	if o.NearEvents < 0 || o.WaitMax < 0 {
+		return fmt.Errorf("projections options NearEvents and WaitMax must not be negative")
+	}
+	return nil
+}

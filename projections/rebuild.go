@@ -1,0 +1,201 @@
+package projections
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sync/errgroup"
+
+	"lodge/log"
+)
+
+// RebuildOptions says how to rebuild.
+type RebuildOptions struct {
+	// Compare compares the new tables with those in service, at the same position in the log, before the swap.
+	Compare bool
+
+	// Progress is called a few times a second and at each change of phase, by one goroutine at a time. It must not block.
+	Progress func(Progress)
+}
+
+// RebuildResult says what a rebuild has done.
+type RebuildResult struct {
+	Version    int // now in service
+	Last       Progress
+	Comparison *Comparison // when asked for and there was something to compare with
+}
+
+// Rebuild makes a projection's tables again from the log, beside those in service, and swaps when they have
+// caught up. Queries and the other projections go on. When it ends with an error, or the process is killed, the old tables stay
+// in service. Run need not be running. progress may be nil.
+func (s *Store) Rebuild(ctx context.Context, name string, progress func(Progress)) error {
+	_, err := s.RebuildWith(ctx, name, RebuildOptions{Progress: progress})
+	return err
+}
+
+// RebuildWith is Rebuild with options and a result. A second rebuild of the same projection waits for the first.
+func (s *Store) RebuildWith(ctx context.Context, name string, opts RebuildOptions) (RebuildResult, error) {
+	p, err := s.find(name, 0)
+	if err != nil {
+		return RebuildResult{}, err
+	}
+	if err := p.takeTurn(ctx); err != nil {
+		return RebuildResult{}, fmt.Errorf("rebuild %s: %w", name, err)
+	}
+	defer p.yieldTurn()
+	if s.running.TryLock() { // nobody follows the log: the feeds stand still at its end
+		defer s.running.Unlock()
+		if err := s.resetFeeds(ctx); err != nil {
+			return RebuildResult{}, fmt.Errorf("rebuild %s: %w", name, err)
+		}
+	}
+	return s.rebuild(ctx, p, opts)
+}
+
+// rebuild does it. The caller has the projection's turn.
+func (s *Store) rebuild(ctx context.Context, p *projection, opts RebuildOptions) (result RebuildResult, err error) {
+	total, err := s.events(ctx, p)
+	if err != nil {
+		return result, fmt.Errorf("rebuild %s: %w", p.name, err)
+	}
+	last, err := lastVersion(p.dir)
+	if err != nil {
+		return result, fmt.Errorf("rebuild %s: %w", p.name, err)
+	}
+	v := newVersion(p, last+1, &s.opts)
+	m := newMeter(p.name, v.number, total, func(now Progress) {
+		p.setProgress(&now)
+		result.Last = now
+		if opts.Progress != nil {
+			opts.Progress(now)
+		}
+	})
+	defer p.setProgress(nil)
+	if result.Comparison, err = s.make(ctx, p, v, m, opts.Compare); err != nil {
+		s.detach(v)
+		return result, errors.Join(fmt.Errorf("rebuild %s: %w", p.name, err), v.release(!injected(err)))
+	}
+	m.phase(PhaseSwap)
+	if err := s.swap(p, v); err != nil {
+		return result, fmt.Errorf("rebuild %s: %w", p.name, err)
+	}
+	m.phase(PhaseDone)
+	result.Version = v.number
+	s.opts.Logger.Info("projection rebuilt", "projection", p.name, "version", v.number, "events", result.Last.Done,
+		"elapsed", result.Last.Elapsed, "events_per_second", int64(result.Last.Rate))
+	return result, nil
+}
+
+// make builds the version, brings it to the live feed, compares it if asked, and puts its name into CURRENT.
+func (s *Store) make(ctx context.Context, p *projection, v *version, m *meter, compare bool) (*Comparison, error) {
+	if err := os.MkdirAll(v.dir, 0o755); err != nil {
+		return nil, err
+	}
+	m.phase(PhaseReplay)
+	if err := s.load(ctx, v, m); err != nil {
+		return nil, err
+	}
+	m.phase(PhaseCatchUp)
+	if err := s.joinAll(ctx, v, m.add); err != nil {
+		return nil, err
+	}
+	var c *Comparison
+	if old := p.inService(); compare && old != nil {
+		m.phase(PhaseCompare)
+		var err error
+		if c, err = s.compare(ctx, old, v); err != nil {
+			return nil, err
+		}
+		if err := s.joinAll(ctx, v, m.add); err != nil { // one may have failed meanwhile
+			return nil, err
+		}
+	}
+	if err := s.step(StepSwap); err != nil {
+		return c, err
+	}
+	return c, v.publish(p.dir)
+}
+
+// load replays the whole log into new files, as many shards at a time as there are workers.
+func (s *Store) load(ctx context.Context, v *version, m *meter) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, sh := range v.shards {
+		group.Go(func() error {
+			return s.work(ctx, func() error { return s.loadShard(ctx, sh, m) })
+		})
+	}
+	return group.Wait()
+}
+
+func (s *Store) loadShard(ctx context.Context, sh *shard, m *meter) error {
+	if err := s.step(StepCreate); err != nil {
+		return err
+	}
+	if err := sh.create(); err != nil {
+		return err
+	}
+	ends, err := s.ends(ctx, sh.projector.Topics(), sh.partition)
+	if err != nil {
+		return err
+	}
+	if err := s.replay(ctx, sh, ends, m.add); err != nil {
+		return err
+	}
+	return sh.seal(s.step)
+}
+
+// swap replaces the version in service in one moment for all shards. CURRENT names the new one already.
+func (s *Store) swap(p *projection, v *version) error {
+	if err := s.step(StepSwapped); err != nil {
+		return errors.Join(err, v.release(false))
+	}
+	for _, f := range s.feeds {
+		f.mu.Lock()
+	}
+	old := p.serve(v)
+	if old != nil {
+		for i, f := range s.feeds {
+			f.drop(old.shards[i])
+		}
+	}
+	for _, f := range s.feeds {
+		f.mu.Unlock()
+	}
+	p.poke()
+	if old == nil {
+		return nil
+	}
+	if err := s.step(StepRetire); err != nil {
+		return errors.Join(err, old.release(false))
+	}
+	return old.release(true)
+}
+
+func (s *Store) detach(v *version) {
+	for i, f := range s.feeds {
+		f.mu.Lock()
+		f.drop(v.shards[i])
+		f.mu.Unlock()
+	}
+}
+
+// events returns how many events a replay will read. It refuses when the beginning is gone.
+func (s *Store) events(ctx context.Context, p *projection) (int64, error) {
+	var n int64
+	for _, topic := range p.projector.Topics() {
+		for _, f := range s.feeds {
+			tp := log.TopicPartition{Topic: topic, Partition: f.partition}
+			start, end, err := s.reader.Offsets(ctx, tp)
+			if err != nil {
+				return 0, err
+			}
+			if start > 0 {
+				return 0, fmt.Errorf("%s begins at %d: what was before has been removed, the tables cannot be made again", tp, start)
+			}
+			n += int64(end)
+		}
+	}
+	return n, nil
+}

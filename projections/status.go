@@ -1,0 +1,122 @@
+package projections
+
+import (
+	"context"
+	"os"
+
+	"lodge/log"
+)
+
+// State says what a projection is doing.
+type State string
+
+// The states.
+const (
+	Building   State = "building"    // no tables yet: queries are refused
+	Rebuilding State = "rebuilding"  // tables in service, others being made
+	CatchingUp State = "catching up" // in service, not at the live feed yet
+	Following  State = "following"   // in service, applying events as they come
+	Failed     State = "failed"      // in service, not applying events: see Err. It is retried
+	Stopped    State = "stopped"     // in service, Run is not running
+)
+
+// Status describes a projection at one moment.
+type Status struct {
+	Name    string
+	State   State
+	Version int   // in service, or 0
+	Lag     int64 // events in the log that are not in the tables
+	Bytes   int64 // of the database files
+	Shards  []ShardStatus
+	Rebuild *Progress // of a rebuild under way, or nil
+	Err     string    // why events are not applied, or ""
+}
+
+// ShardStatus describes one shard.
+type ShardStatus struct {
+	Partition log.Partition
+	Topics    []TopicStatus
+	Following bool
+}
+
+// TopicStatus tells how far a shard is in a topic.
+type TopicStatus struct {
+	Topic         log.Topic
+	Next          log.Offset // everything before it is in the tables
+	HighWatermark log.Offset
+}
+
+// Status describes all projections, in the order given to Open.
+func (s *Store) Status(ctx context.Context) []Status {
+	all := make([]Status, 0, len(s.projections))
+	for _, p := range s.projections {
+		all = append(all, s.status(ctx, p, s.active.Load()))
+	}
+	return all
+}
+
+func (s *Store) status(ctx context.Context, p *projection, running bool) Status {
+	p.mu.Lock()
+	st := Status{Name: p.name, Rebuild: p.progress}
+	trouble := p.trouble
+	p.mu.Unlock()
+	following := true
+	if v, err := p.acquire(); err == nil {
+		st.Version = v.number
+		for _, sh := range v.shards {
+			shard, ferr := s.shardStatus(ctx, sh, &st)
+			following = following && shard.Following
+			st.Shards = append(st.Shards, shard)
+			if trouble == nil {
+				trouble = ferr
+			}
+		}
+		if err := v.release(false); trouble == nil {
+			trouble = err
+		}
+	}
+	if trouble != nil {
+		st.Err = trouble.Error()
+	}
+	st.State = stateOf(&st, running, following)
+	return st
+}
+
+func stateOf(st *Status, running, following bool) State {
+	switch {
+	case st.Version == 0 && (running || st.Err == ""):
+		return Building
+	case st.Rebuild != nil:
+		return Rebuilding
+	case !running:
+		return Stopped
+	case st.Err != "":
+		return Failed
+	case following:
+		return Following
+	}
+	return CatchingUp
+}
+
+// shardStatus describes a shard, adds its lag and size to st, and returns what keeps its feed from reading.
+func (s *Store) shardStatus(ctx context.Context, sh *shard, st *Status) (ShardStatus, error) {
+	f := s.feeds[sh.partition]
+	f.mu.Lock()
+	out, err := ShardStatus{Partition: sh.partition, Following: sh.attached}, f.err
+	f.mu.Unlock()
+	for _, topic := range sh.projector.Topics() {
+		next, _, _ := sh.marks.get(topic)
+		_, end, oerr := s.reader.Offsets(ctx, log.TopicPartition{Topic: topic, Partition: sh.partition})
+		if err == nil {
+			err = oerr
+		}
+		st.Lag += max(0, int64(end-next))
+		out.Topics = append(out.Topics, TopicStatus{Topic: topic, Next: next, HighWatermark: end})
+	}
+	for _, name := range []string{sh.path, sh.path + "-wal"} {
+		if info, err := os.Stat(name); err == nil {
+			st.Bytes += info.Size()
+		}
+	}
+	return out, err
+}

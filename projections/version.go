@@ -1,0 +1,84 @@
+package projections
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"lodge/log"
+)
+
+// version is one generation of a projection's files: a shard for every partition.
+//
+// It is closed when the last of its users lets go: the projection, while it is in service, and each query.
+type version struct {
+	number int
+	dir    string
+	shards []*shard
+
+	mu      sync.Mutex
+	users   int
+	discard bool // remove the files once closed
+}
+
+func newVersion(p *projection, number int, opts *Options) *version {
+	v := &version{number: number, dir: filepath.Join(p.dir, versionDir(number)), users: 1}
+	for i := range opts.Partitions {
+		partition := log.Partition(i)
+		v.shards = append(v.shards, newShard(p, partition, filepath.Join(v.dir, shardFile(partition)), opts))
+	}
+	return v
+}
+
+// open opens all shards for live use.
+func (v *version) open(ctx context.Context) error {
+	for _, s := range v.shards {
+		if err := s.open(ctx); err != nil {
+			return errors.Join(fmt.Errorf("open version %d: %w", v.number, err), v.release(false))
+		}
+	}
+	return nil
+}
+
+// sync makes the folder's entries durable; the files are by then.
+func (v *version) sync() error {
+	return errors.Join(syncPath(v.dir), syncPath(filepath.Dir(v.dir)))
+}
+
+func (v *version) use() {
+	v.mu.Lock()
+	v.users++
+	v.mu.Unlock()
+}
+
+// release ends one use. discard says that the version has gone out of service: the last user removes it.
+func (v *version) release(discard bool) error {
+	v.mu.Lock()
+	v.users--
+	last := v.users == 0
+	v.discard = v.discard || discard
+	discard = v.discard
+	v.mu.Unlock()
+	if !last {
+		return nil
+	}
+	var errs []error
+	for _, s := range v.shards {
+		errs = append(errs, s.close())
+	}
+	if discard {
+		errs = append(errs, os.RemoveAll(v.dir))
+	}
+	return errors.Join(errs...)
+}
+
+// publish makes v the version in service, on disk. Its files are durable before that.
+func (v *version) publish(dir string) error {
+	if err := v.sync(); err != nil {
+		return err
+	}
+	return writeCurrent(dir, v.number)
+}
