@@ -1,0 +1,143 @@
+package hotel
+
+import (
+	"slices"
+
+	"lodge/domain"
+	"lodge/domain/eventpb"
+)
+
+// reservation is what the state keeps of one: 48 bytes, beside some 35 in the map. Slots are reused.
+type reservation struct {
+	id       domain.ReservationID
+	deadline int64 // of the hold in Unix milliseconds; 0: none
+	checkIn  domain.Date
+	nights   uint16
+	roomType uint16 // index into State.roomTypes
+	next     slot   // in the chain of the day on which it is forgotten, or noSlot
+	heap     int32  // index into holds.slots, or -1
+	quantity uint8
+	status   uint8 // an eventpb.ReservationStatus
+}
+
+// slot is the place of a reservation in a book.
+type slot uint32
+
+const noSlot = ^slot(0)
+
+func (r *reservation) stay() domain.Stay {
+	return domain.Stay{CheckIn: r.checkIn, CheckOut: r.checkIn.AddDays(int(r.nights))}
+}
+
+func (r *reservation) state() eventpb.ReservationStatus {
+	return eventpb.ReservationStatus(r.status)
+}
+
+// takes reports whether r takes rooms.
+func (r *reservation) takes() bool { return r.state() == pending || r.state() == paid }
+
+// book holds the reservations that a hotel remembers, found by id, and forgets them by the day.
+type book struct {
+	slots    []reservation
+	free     []slot
+	byID     map[domain.ReservationID]slot
+	days     map[domain.Date]slot // first of the chain that is forgotten when the books of the nights before this day close
+	rejected []slot               // oldest first, at most RejectedMax; in no chain
+	holds    holds
+}
+
+func newBook() book {
+	return book{byID: make(map[domain.ReservationID]slot), days: make(map[domain.Date]slot)}
+}
+
+// find returns the reservation, or nil.
+func (b *book) find(id domain.ReservationID) *reservation {
+	if s, ok := b.byID[id]; ok {
+		return &b.slots[s]
+	}
+	return nil
+}
+
+// add puts in a reservation that is not there, to be forgotten with the books of its last night.
+func (b *book) add(r reservation, closed domain.Date) {
+	r.heap = -1
+	s := b.insert(r)
+	if r.state() == turnedAway {
+		b.reject(s)
+		return
+	}
+	b.chain(s, max(r.stay().CheckOut, closed+1))
+	if r.deadline != 0 && r.state() == pending {
+		b.holds.push(b.slots, s)
+	}
+}
+
+func (b *book) insert(r reservation) slot {
+	s := slot(len(b.slots))
+	if n := len(b.free); n > 0 {
+		s = b.free[n-1]
+		b.free = b.free[:n-1]
+		b.slots[s] = r
+	} else {
+		b.slots = append(b.slots, r)
+	}
+	b.byID[r.id] = s
+	return s
+}
+
+func (b *book) remove(s slot) {
+	delete(b.byID, b.slots[s].id)
+	b.slots[s] = reservation{}
+	b.free = append(b.free, s)
+}
+
+func (b *book) chain(s slot, day domain.Date) {
+	first, ok := b.days[day]
+	if !ok {
+		first = noSlot
+	}
+	b.slots[s].next = first
+	b.days[day] = s
+}
+
+// reject remembers s as the newest rejected one, and forgets the oldest when there are too many.
+func (b *book) reject(s slot) {
+	if len(b.rejected) == RejectedMax {
+		b.remove(b.rejected[0])
+		b.rejected = slices.Delete(b.rejected, 0, 1)
+	}
+	b.rejected = append(b.rejected, s)
+}
+
+// settle gives r its new status and ends its hold.
+func (b *book) settle(r *reservation, status eventpb.ReservationStatus) {
+	if r.heap >= 0 {
+		b.holds.remove(b.slots, r.heap)
+	}
+	r.deadline = 0
+	r.status = uint8(status)
+}
+
+// close forgets the reservations whose last night is before closed, except those whose hold has yet to end.
+func (b *book) close(closed domain.Date) {
+	var due []domain.Date
+	for day := range b.days {
+		if day <= closed {
+			due = append(due, day)
+		}
+	}
+	slices.Sort(due)
+	for _, day := range due {
+		first := b.days[day]
+		delete(b.days, day)
+		for s := first; s != noSlot; {
+			next := b.slots[s].next
+			if b.slots[s].heap >= 0 {
+				b.chain(s, closed+1)
+			} else {
+				b.remove(s)
+			}
+			s = next
+		}
+	}
+}

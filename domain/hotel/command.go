@@ -1,0 +1,183 @@
+package hotel
+
+import (
+	"time"
+
+	"lodge/domain"
+	"lodge/domain/event"
+	"lodge/domain/eventpb"
+)
+
+// Command is a wish of one hotel's state. The commands of this package are all there are; they are used by pointer,
+// and are not changed by anybody once given to Decide.
+type Command interface {
+	HotelID() string       // the hotel that decides
+	Topic() string         // where all events of the command go
+	Fingerprint() [16]byte // of everything that is asked for; see fingerprint.go
+
+	appendTo(c *canonical)
+}
+
+// Address is where a hotel is. Zero latitude and longitude: not known.
+type Address struct {
+	Street      string
+	City        string
+	PostalCode  string
+	CountryCode string // ISO 3166-1 alpha-2, or empty
+	Latitude    float64
+	Longitude   float64
+}
+
+// CreateHotel makes a hotel.
+type CreateHotel struct {
+	Hotel        string
+	DisplayName  string // required
+	Description  string
+	Address      Address
+	TimeZone     string        // IANA name, required
+	CurrencyCode string        // required; never changes
+	HoldDuration time.Duration // whole seconds; 0: HoldDurationDefault
+}
+
+// UpdateHotel changes what is not nil. It is recorded even when everything is as it was.
+type UpdateHotel struct {
+	Hotel           string
+	ExpectedVersion int64 // 0: any
+	DisplayName     *string
+	Description     *string
+	Address         *Address
+	TimeZone        *string
+	HoldDuration    *time.Duration
+}
+
+// ArchiveHotel ends a hotel's selling. Its reservations can still be confirmed, canceled and missed.
+type ArchiveHotel struct {
+	Hotel           string
+	ExpectedVersion int64 // 0: any
+}
+
+// CreateRoomType makes a room type.
+type CreateRoomType struct {
+	Hotel       string
+	RoomType    string
+	DisplayName string // required
+	Description string
+	MaxGuests   int32         // in one room; 0: not said. Told to guests, not enforced
+	BaseRate    *domain.Money // price of a night without a rate of its own; nil: none
+}
+
+// UpdateRoomType changes what is not nil. It is recorded even when everything is as it was.
+type UpdateRoomType struct {
+	Hotel           string
+	RoomType        string
+	ExpectedVersion int64 // 0: any
+	DisplayName     *string
+	Description     *string
+	MaxGuests       *int32
+	BaseRate        *domain.Money
+}
+
+// ArchiveRoomType ends a room type's selling. Its reservations stand.
+type ArchiveRoomType struct {
+	Hotel           string
+	RoomType        string
+	ExpectedVersion int64 // 0: any
+}
+
+// SetInventory sets counts and rate of the nights [Start, End); what is nil stays as it was on each night.
+// A night that was never set has no rooms.
+type SetInventory struct {
+	Hotel            string
+	RoomType         string
+	Start            domain.Date
+	End              domain.Date // exclusive
+	PhysicalCount    *int32
+	OutOfOrderCount  *int32
+	OverbookingLimit *int32
+	NightlyRate      *domain.Money
+}
+
+// Guest is who books and who stays.
+type Guest struct {
+	ID          string // the booker's account, or empty
+	DisplayName string
+	Email       string
+	Adults      int32
+	Children    int32
+	Infants     int32
+}
+
+// PlaceReservation asks for rooms. The answer is ReservationPlaced or ReservationRejected.
+type PlaceReservation struct {
+	Hotel         string
+	ReservationID string // a new UUID, in lower case
+	// ClientAssignedID says that the client chose ReservationID, so that another id is another request. Otherwise
+	// the id is the server's and no part of the fingerprint: a retry may come with a new one and gets the first answer.
+	ClientAssignedID bool
+
+	RoomType string
+	Quantity int32
+	Stay     domain.Stay
+	Guest    Guest
+	// NightlyRate is the price of one room for one night, instead of the hotel's own; nil: the hotel's. An empty
+	// currency means the hotel's.
+	NightlyRate       *domain.Money
+	NoHoldExpiry      bool // hold the rooms until somebody decides
+	Channel           string
+	ExternalReference string
+}
+
+// ConfirmReservation makes a pending reservation paid. A hold whose time is over cannot be confirmed.
+type ConfirmReservation struct {
+	Hotel         string
+	ReservationID string
+}
+
+// CancelReservation releases the rooms of a pending or paid reservation.
+type CancelReservation struct {
+	Hotel         string
+	ReservationID string
+	Reason        eventpb.ReservationReason // GUEST_REQUEST (also when unspecified), HOTEL_REQUEST or PAYMENT_DECLINED
+	Note          string
+}
+
+// MarkNoShow releases the rooms of a guest who never came. Not before the day of arrival.
+type MarkNoShow struct {
+	Hotel         string
+	ReservationID string
+}
+
+// ExpireHolds cancels, with reason HOLD_EXPIRED, the pending reservations whose hold is over at Now: at most ExpireMax of
+// them, the oldest deadlines first. No events when there are none. Owners run it while NextHoldExpiry is not after now.
+type ExpireHolds struct {
+	Hotel string
+	Now   time.Time // zero: At.Now
+}
+
+// HotelID returns the hotel that decides; likewise below.
+func (c *CreateHotel) HotelID() string        { return c.Hotel }
+func (c *UpdateHotel) HotelID() string        { return c.Hotel }
+func (c *ArchiveHotel) HotelID() string       { return c.Hotel }
+func (c *CreateRoomType) HotelID() string     { return c.Hotel }
+func (c *UpdateRoomType) HotelID() string     { return c.Hotel }
+func (c *ArchiveRoomType) HotelID() string    { return c.Hotel }
+func (c *SetInventory) HotelID() string       { return c.Hotel }
+func (c *PlaceReservation) HotelID() string   { return c.Hotel }
+func (c *ConfirmReservation) HotelID() string { return c.Hotel }
+func (c *CancelReservation) HotelID() string  { return c.Hotel }
+func (c *MarkNoShow) HotelID() string         { return c.Hotel }
+func (c *ExpireHolds) HotelID() string        { return c.Hotel }
+
+// Topic returns where the command's events go; likewise below.
+func (c *CreateHotel) Topic() string        { return event.HotelsTopic }
+func (c *UpdateHotel) Topic() string        { return event.HotelsTopic }
+func (c *ArchiveHotel) Topic() string       { return event.HotelsTopic }
+func (c *CreateRoomType) Topic() string     { return event.HotelsTopic }
+func (c *UpdateRoomType) Topic() string     { return event.HotelsTopic }
+func (c *ArchiveRoomType) Topic() string    { return event.HotelsTopic }
+func (c *SetInventory) Topic() string       { return event.InventoryTopic }
+func (c *PlaceReservation) Topic() string   { return event.BookingsTopic }
+func (c *ConfirmReservation) Topic() string { return event.BookingsTopic }
+func (c *CancelReservation) Topic() string  { return event.BookingsTopic }
+func (c *MarkNoShow) Topic() string         { return event.BookingsTopic }
+func (c *ExpireHolds) Topic() string        { return event.BookingsTopic }

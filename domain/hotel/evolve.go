@@ -1,0 +1,248 @@
+package hotel
+
+import (
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"lodge/domain"
+	"lodge/domain/event"
+	"lodge/domain/eventpb"
+)
+
+// Evolve applies one event. It keeps no part of m but strings. An error says that the event cannot follow what came
+// before (it is another hotel's, or the log is not one that Decide made), and leaves the state as it was.
+func (s *State) Evolve(m proto.Message) error {
+	if err := s.evolve(m); err != nil {
+		return fmt.Errorf("evolve hotel %s by %s: %w", event.HotelOf(m), event.TypeOf(m), err)
+	}
+	return nil
+}
+
+func (s *State) evolve(m proto.Message) error {
+	switch m := m.(type) {
+	case *eventpb.ReservationPlaced:
+		return s.placed(m)
+	case *eventpb.ReservationRejected:
+		return s.rejected(m)
+	case *eventpb.ReservationPaid:
+		return s.settled(m, paid)
+	case *eventpb.ReservationCanceled:
+		return s.settled(m, canceled)
+	case *eventpb.ReservationNoShow:
+		return s.settled(m, canceled)
+	case *eventpb.InventorySet:
+		return s.inventorySet(m)
+	case *eventpb.HotelCreated:
+		return s.setHotel(m.GetHotel(), s.hotel == nil)
+	case *eventpb.HotelUpdated:
+		return s.setHotel(m.GetHotel(), s.hotel != nil)
+	case *eventpb.HotelArchived:
+		return s.setHotel(m.GetHotel(), s.hotel != nil)
+	case *eventpb.RoomTypeCreated:
+		return s.addRoomType(m.GetRoomType())
+	case *eventpb.RoomTypeUpdated:
+		return s.setRoomType(m.GetRoomType())
+	case *eventpb.RoomTypeArchived:
+		return s.setRoomType(m.GetRoomType())
+	}
+	return fmt.Errorf("%T is not an event of a hotel", m)
+}
+
+func (s *State) setHotel(hotel *eventpb.Hotel, expected bool) error {
+	if !expected || hotel.GetHotelId() == "" || s.hotel != nil && hotel.GetHotelId() != s.id {
+		return fmt.Errorf("it does not follow: the state is of hotel %q", s.id)
+	}
+	place, err := domain.LoadTimeZone(hotel.GetTimeZone())
+	if err != nil {
+		return err
+	}
+	s.hotel, s.place = proto.CloneOf(hotel), place
+	s.id, s.currency = hotel.HotelId, hotel.CurrencyCode
+	s.hold = time.Duration(hotel.HoldSeconds) * time.Second
+	return nil
+}
+
+func (s *State) addRoomType(details *eventpb.RoomType) error {
+	id := details.GetRoomTypeId()
+	if err := s.owns(details.GetHotelId()); err != nil {
+		return err
+	}
+	if _, ok := s.roomTypeIndex[id]; ok || id == "" || len(s.roomTypes) >= RoomTypesMax {
+		return fmt.Errorf("room type %q cannot be added to %d", id, len(s.roomTypes))
+	}
+	s.roomTypeIndex[id] = uint16(len(s.roomTypes))
+	s.roomTypes = append(s.roomTypes, &roomType{details: proto.CloneOf(details)})
+	return nil
+}
+
+func (s *State) setRoomType(details *eventpb.RoomType) error {
+	index, err := s.knownRoomType(details.GetHotelId(), details.GetRoomTypeId())
+	if err != nil {
+		return err
+	}
+	s.roomTypes[index].details = proto.CloneOf(details)
+	return nil
+}
+
+func (s *State) inventorySet(m *eventpb.InventorySet) error {
+	index, err := s.knownRoomType(m.GetHotelId(), m.GetRoomTypeId())
+	if err != nil {
+		return err
+	}
+	from, err := domain.ParseDate(m.GetStartDate())
+	if err != nil {
+		return err
+	}
+	to, err := domain.ParseDate(m.GetEndDate())
+	if err != nil {
+		return err
+	}
+	if from = max(from, s.closed); from >= to {
+		return nil
+	}
+	nights := &s.roomTypes[index].nights
+	if err := nights.ensure(from, to); err != nil {
+		return err
+	}
+	for d := from; d < to; d++ {
+		n := nights.at(d)
+		set(&n.physical, m.PhysicalCount)
+		set(&n.outOfOrder, m.OutOfOrderCount)
+		set(&n.overbooking, m.OverbookingLimit)
+	}
+	if m.NightlyRate != nil {
+		nights.setRate(from, to, m.NightlyRate.MinorUnits)
+	}
+	return nil
+}
+
+func (s *State) placed(m *eventpb.ReservationPlaced) error {
+	r, err := s.read(m.GetHotelId(), m.GetReservationId(), m.GetStay())
+	if err != nil {
+		return err
+	}
+	r.status = uint8(pending)
+	if m.HoldExpireTime != nil {
+		r.deadline = m.HoldExpireTime.Seconds*1000 + int64(m.HoldExpireTime.Nanos)/1_000_000
+	}
+	day := s.newest
+	if m.PlaceDate != "" {
+		if day, err = domain.ParseDate(m.PlaceDate); err != nil {
+			return err
+		}
+	}
+	nights := &s.roomTypes[r.roomType].nights
+	if from := max(r.checkIn, s.closed); from < r.stay().CheckOut {
+		if err := nights.ensure(from, r.stay().CheckOut); err != nil {
+			return err
+		}
+	}
+	nights.add(r.stay(), 0, int32(r.quantity))
+	s.book.add(r, s.closed)
+	s.closeBooks(day)
+	return nil
+}
+
+func (s *State) rejected(m *eventpb.ReservationRejected) error {
+	r, err := s.read(m.GetHotelId(), m.GetReservationId(), m.GetStay())
+	if err != nil {
+		return err
+	}
+	r.status = uint8(turnedAway)
+	s.book.add(r, s.closed)
+	return nil
+}
+
+// settled moves a reservation's rooms from where they are counted to where status counts them.
+func (s *State) settled(m interface {
+	GetHotelId() string
+	GetReservationId() string
+}, status eventpb.ReservationStatus) error {
+	if err := s.owns(m.GetHotelId()); err != nil {
+		return err
+	}
+	id, err := domain.ParseReservationID(m.GetReservationId())
+	if err != nil {
+		return err
+	}
+	r := s.book.find(id)
+	if r == nil || !r.takes() || r.state() == status {
+		return fmt.Errorf("reservation %s is not one that can become %s", id, statusName(status))
+	}
+	s.count(r, -1)
+	s.book.settle(r, status)
+	s.count(r, +1)
+	return nil
+}
+
+// count adds or takes away, by sign, what r counts for on its nights.
+func (s *State) count(r *reservation, sign int32) {
+	nights := &s.roomTypes[r.roomType].nights
+	switch r.state() {
+	case pending:
+		nights.add(r.stay(), 0, sign*int32(r.quantity))
+	case paid:
+		nights.add(r.stay(), sign*int32(r.quantity), 0)
+	}
+}
+
+// closeBooks closes the books that a reservation placed on day closes.
+func (s *State) closeBooks(day domain.Date) {
+	if day <= s.newest {
+		return
+	}
+	s.newest = day
+	if s.closed = max(s.closed, day.AddDays(-BooksOpenDays)); s.closed < 0 {
+		s.closed = 0
+	}
+	s.book.close(s.closed)
+	for _, roomType := range s.roomTypes {
+		roomType.nights.forget(s.closed)
+	}
+}
+
+// read returns a new reservation as an event tells it.
+func (s *State) read(hotelID, reservationID string, m *eventpb.Stay) (reservation, error) {
+	index, err := s.knownRoomType(hotelID, m.GetRoomTypeId())
+	if err != nil {
+		return reservation{}, err
+	}
+	id, err := domain.ParseReservationID(reservationID)
+	if err != nil {
+		return reservation{}, err
+	}
+	stay, err := domain.ParseStay(m.GetCheckInDate(), m.GetCheckOutDate())
+	if err != nil {
+		return reservation{}, err
+	}
+	if m.GetQuantity() < 1 || m.GetQuantity() > QuantityMax {
+		return reservation{}, fmt.Errorf("quantity %d is not from 1 to %d", m.GetQuantity(), QuantityMax)
+	}
+	if s.book.find(id) != nil {
+		return reservation{}, fmt.Errorf("reservation %s exists already", id)
+	}
+	return reservation{
+		id: id, roomType: index, quantity: uint8(m.GetQuantity()),
+		checkIn: stay.CheckIn, nights: uint16(stay.Nights()),
+	}, nil
+}
+
+func (s *State) owns(hotelID string) error {
+	if s.hotel == nil || hotelID != s.id {
+		return fmt.Errorf("the state is of hotel %q", s.id)
+	}
+	return nil
+}
+
+func (s *State) knownRoomType(hotelID, roomTypeID string) (uint16, error) {
+	if err := s.owns(hotelID); err != nil {
+		return 0, err
+	}
+	index, ok := s.roomTypeIndex[roomTypeID]
+	if !ok {
+		return 0, fmt.Errorf("there is no room type %q", roomTypeID)
+	}
+	return index, nil
+}

@@ -1,0 +1,178 @@
+package hotel
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"math"
+	"time"
+
+	"lodge/domain"
+)
+
+// canonical is a command written down so that two commands are equal exactly when their bytes are: the command's name,
+// then its fields in order, each with its length or presence. Fingerprints are stored with the events, so the form of
+// a command never changes; a new field is appended only when it is set.
+type canonical struct {
+	b       []byte
+	scratch [512]byte
+}
+
+// fingerprint returns the first half of the SHA-256 of the canonical form.
+func fingerprint(command Command) [16]byte {
+	var c canonical
+	c.b = c.scratch[:0]
+	command.appendTo(&c)
+	sum := sha256.Sum256(c.b)
+	return [16]byte(sum[:16])
+}
+
+func (c *canonical) text(values ...string) {
+	for _, s := range values {
+		c.b = binary.AppendUvarint(c.b, uint64(len(s)))
+		c.b = append(c.b, s...)
+	}
+}
+
+func (c *canonical) number(values ...int64) {
+	for _, n := range values {
+		c.b = binary.AppendVarint(c.b, n)
+	}
+}
+
+func (c *canonical) flag(value bool) {
+	if value {
+		c.b = append(c.b, 1)
+	} else {
+		c.b = append(c.b, 0)
+	}
+}
+
+func (c *canonical) optionalText(s *string) {
+	if c.flag(s != nil); s != nil {
+		c.text(*s)
+	}
+}
+
+func (c *canonical) optionalNumber(n *int32) {
+	if c.flag(n != nil); n != nil {
+		c.number(int64(*n))
+	}
+}
+
+func (c *canonical) optionalDuration(d *time.Duration) {
+	if c.flag(d != nil); d != nil {
+		c.number(int64(*d))
+	}
+}
+
+func (c *canonical) money(m *domain.Money) {
+	if c.flag(m != nil); m != nil {
+		c.text(m.Currency)
+		c.number(m.MinorUnits)
+	}
+}
+
+func (c *canonical) address(a *Address) {
+	if c.flag(a != nil); a != nil {
+		c.text(a.Street, a.City, a.PostalCode, a.CountryCode)
+		c.number(int64(math.Float64bits(a.Latitude)), int64(math.Float64bits(a.Longitude)))
+	}
+}
+
+// Fingerprint identifies what the command asks for; likewise below.
+func (c *CreateHotel) Fingerprint() [16]byte        { return fingerprint(c) }
+func (c *UpdateHotel) Fingerprint() [16]byte        { return fingerprint(c) }
+func (c *ArchiveHotel) Fingerprint() [16]byte       { return fingerprint(c) }
+func (c *CreateRoomType) Fingerprint() [16]byte     { return fingerprint(c) }
+func (c *UpdateRoomType) Fingerprint() [16]byte     { return fingerprint(c) }
+func (c *ArchiveRoomType) Fingerprint() [16]byte    { return fingerprint(c) }
+func (c *SetInventory) Fingerprint() [16]byte       { return fingerprint(c) }
+func (c *PlaceReservation) Fingerprint() [16]byte   { return fingerprint(c) }
+func (c *ConfirmReservation) Fingerprint() [16]byte { return fingerprint(c) }
+func (c *CancelReservation) Fingerprint() [16]byte  { return fingerprint(c) }
+func (c *MarkNoShow) Fingerprint() [16]byte         { return fingerprint(c) }
+func (c *ExpireHolds) Fingerprint() [16]byte        { return fingerprint(c) }
+
+func (c *CreateHotel) appendTo(b *canonical) {
+	b.text("create_hotel", c.Hotel, c.DisplayName, c.Description)
+	b.address(&c.Address)
+	b.text(c.TimeZone, c.CurrencyCode)
+	b.number(int64(c.HoldDuration))
+}
+
+func (c *UpdateHotel) appendTo(b *canonical) {
+	b.text("update_hotel", c.Hotel)
+	b.number(c.ExpectedVersion)
+	b.optionalText(c.DisplayName)
+	b.optionalText(c.Description)
+	b.address(c.Address)
+	b.optionalText(c.TimeZone)
+	b.optionalDuration(c.HoldDuration)
+}
+
+func (c *ArchiveHotel) appendTo(b *canonical) {
+	b.text("archive_hotel", c.Hotel)
+	b.number(c.ExpectedVersion)
+}
+
+func (c *CreateRoomType) appendTo(b *canonical) {
+	b.text("create_room_type", c.Hotel, c.RoomType, c.DisplayName, c.Description)
+	b.number(int64(c.MaxGuests))
+	b.money(c.BaseRate)
+}
+
+func (c *UpdateRoomType) appendTo(b *canonical) {
+	b.text("update_room_type", c.Hotel, c.RoomType)
+	b.number(c.ExpectedVersion)
+	b.optionalText(c.DisplayName)
+	b.optionalText(c.Description)
+	b.optionalNumber(c.MaxGuests)
+	b.money(c.BaseRate)
+}
+
+func (c *ArchiveRoomType) appendTo(b *canonical) {
+	b.text("archive_room_type", c.Hotel, c.RoomType)
+	b.number(c.ExpectedVersion)
+}
+
+func (c *SetInventory) appendTo(b *canonical) {
+	b.text("set_inventory", c.Hotel, c.RoomType)
+	b.number(int64(c.Start), int64(c.End))
+	b.optionalNumber(c.PhysicalCount)
+	b.optionalNumber(c.OutOfOrderCount)
+	b.optionalNumber(c.OverbookingLimit)
+	b.money(c.NightlyRate)
+}
+
+func (c *PlaceReservation) appendTo(b *canonical) {
+	b.text("place_reservation", c.Hotel)
+	if b.flag(c.ClientAssignedID); c.ClientAssignedID {
+		b.text(c.ReservationID)
+	}
+	b.text(c.RoomType)
+	b.number(int64(c.Quantity), int64(c.Stay.CheckIn), int64(c.Stay.CheckOut))
+	b.text(c.Guest.ID, c.Guest.DisplayName, c.Guest.Email)
+	b.number(int64(c.Guest.Adults), int64(c.Guest.Children), int64(c.Guest.Infants))
+	b.money(c.NightlyRate)
+	b.flag(c.NoHoldExpiry)
+	b.text(c.Channel, c.ExternalReference)
+}
+
+func (c *ConfirmReservation) appendTo(b *canonical) {
+	b.text("confirm_reservation", c.Hotel, c.ReservationID)
+}
+
+func (c *CancelReservation) appendTo(b *canonical) {
+	b.text("cancel_reservation", c.Hotel, c.ReservationID)
+	b.number(int64(c.Reason))
+	b.text(c.Note)
+}
+
+func (c *MarkNoShow) appendTo(b *canonical) {
+	b.text("mark_no_show", c.Hotel, c.ReservationID)
+}
+
+func (c *ExpireHolds) appendTo(b *canonical) {
+	b.text("expire_holds", c.Hotel)
+	b.number(c.Now.UnixNano())
+}

@@ -1,0 +1,31 @@
+package hotel
+
+import "time"
+
+// The limits of a hotel. A stay's is domain.StayNightsMax.
+const (
+	RoomTypesMax        = 500        // of one hotel, archived ones included
+	QuantityMax         = 100        // rooms in one reservation
+	CountMax            = 100_000    // physical, out-of-order and overbooking count of a night
+	PlaceDaysAheadMax   = 3 * 366    // a reservation's check-out, from the hotel's today
+	SetDaysAheadMax     = 5 * 366    // the end of a range of inventory, from the hotel's today
+	ReservationsMax     = 10_000_000 // remembered by one hotel
+	RejectedMax         = 256        // rejected ids remembered by one hotel
+	BooksOpenDays       = 30         // how long past nights stay in the state
+	ExpireMax           = 500        // holds ended by one ExpireHolds
+	PersonsMax          = 1_000      // adults, children and infants of one reservation, each
+	MaxGuestsMax        = 1_000      // of one room of a type
+	HoldDurationDefault = 15 * time.Minute
+	HoldDurationMin     = time.Second
+	HoldDurationMax     = 7 * 24 * time.Hour
+
+	// Longest texts in bytes.
+	NameMax        = 200
+	DescriptionMax = 4_000
+	AddressLineMax = 200
+	EmailMax       = 254
+	GuestIDMax     = 128
+	ChannelMax     = 64
+	ReferenceMax   = 128
+	NoteMax        = 1_000
+)

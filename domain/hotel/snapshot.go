@@ -1,0 +1,146 @@
+package hotel
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+)
+
+// snapshotVersion is the first byte of a snapshot. A snapshot of another version is refused: it is
+// only a shortcut, and its owner replays the log instead.
+const snapshotVersion = 1
+
+// AppendSnapshot appends the state in a compact form to b. Two states made by the same events give the same bytes.
+//
+//	version      1 byte
+//	hotel        length, eventpb.Hotel; a length of 0 ends the snapshot: there is no hotel
+//	newest       varint, days since 1970
+//	closed       varint, days since 1970
+//	room types   count, then each: length, eventpb.RoomType, base (varint), nights (count), runs
+//	  run        nights (count), physical, out of order, overbooking (uvarint), rate (varint)
+//	reservations count, then each in order of ids
+//	rejected     count, then each, oldest first
+//	  each       id (16 bytes), room type index, quantity, status (uvarint),
+//	             check-in (varint, from closed), nights, deadline (uvarint)
+//
+// Sold and held counts are not written: they are the sums of the reservations, and LoadSnapshot adds them up again.
+func (s *State) AppendSnapshot(b []byte) []byte {
+	b = append(b, snapshotVersion)
+	if s.hotel == nil {
+		return append(b, 0)
+	}
+	b = appendMessage(b, s.hotel)
+	b = binary.AppendVarint(b, int64(s.newest))
+	b = binary.AppendVarint(b, int64(s.closed))
+	b = binary.AppendUvarint(b, uint64(len(s.roomTypes)))
+	for _, roomType := range s.roomTypes {
+		b = appendMessage(b, roomType.details)
+		b = roomType.nights.appendTo(b)
+	}
+	return s.appendReservations(b)
+}
+
+func appendMessage(b []byte, m proto.Message) []byte {
+	b = binary.AppendUvarint(b, uint64(proto.Size(m)))
+	b, err := proto.MarshalOptions{Deterministic: true}.MarshalAppend(b, m)
+	if err != nil {
+		panic("hotel: a message that was decoded does not encode: " + err.Error())
+	}
+	return b
+}
+
+func (n *nights) appendTo(b []byte) []byte {
+	b = binary.AppendVarint(b, int64(n.base))
+	b = binary.AppendUvarint(b, uint64(len(n.counts)))
+	for i := 0; i < len(n.counts); {
+		run := 1
+		for i+run < len(n.counts) && n.same(i, i+run) {
+			run++
+		}
+		first := &n.counts[i]
+		b = binary.AppendUvarint(b, uint64(run))
+		b = binary.AppendUvarint(b, uint64(first.physical))
+		b = binary.AppendUvarint(b, uint64(first.outOfOrder))
+		b = binary.AppendUvarint(b, uint64(first.overbooking))
+		b = binary.AppendVarint(b, n.rate(n.base.AddDays(i)))
+		i += run
+	}
+	return b
+}
+
+// same reports whether the nights i and j were set alike.
+func (n *nights) same(i, j int) bool {
+	a, b := &n.counts[i], &n.counts[j]
+	return a.physical == b.physical && a.outOfOrder == b.outOfOrder && a.overbooking == b.overbooking &&
+		(n.rates == nil || n.rates[i] == n.rates[j])
+}
+
+func (s *State) appendReservations(b []byte) []byte {
+	order := make([]slot, 0, len(s.book.byID))
+	for _, slot := range s.book.byID {
+		if s.book.slots[slot].state() != turnedAway {
+			order = append(order, slot)
+		}
+	}
+	slices.SortFunc(order, func(i, j slot) int {
+		return bytes.Compare(s.book.slots[i].id[:], s.book.slots[j].id[:])
+	})
+	for _, list := range [...][]slot{order, s.book.rejected} {
+		b = binary.AppendUvarint(b, uint64(len(list)))
+		for _, slot := range list {
+			b = s.appendReservation(b, &s.book.slots[slot])
+		}
+	}
+	return b
+}
+
+func (s *State) appendReservation(b []byte, r *reservation) []byte {
+	b = append(b, r.id[:]...)
+	b = binary.AppendUvarint(b, uint64(r.roomType))
+	b = append(b, r.quantity, r.status)
+	b = binary.AppendVarint(b, int64(r.checkIn-s.closed))
+	b = binary.AppendUvarint(b, uint64(r.nights))
+	return binary.AppendUvarint(b, uint64(r.deadline))
+}
+
+// LoadSnapshot makes the state that AppendSnapshot wrote. b is not kept. It refuses, with an error and
+// without much memory, whatever AppendSnapshot cannot have written; it does not detect every flipped bit, which is what the owner's checksum is for.
+func LoadSnapshot(b []byte) (*State, error) {
+	r := &reader{b: b}
+	s := New()
+	if version := r.byte(); r.err == nil && version != snapshotVersion {
+		r.fail("version %d is not %d", version, snapshotVersion)
+	}
+	if hotel := r.bytes(); r.err == nil && len(hotel) > 0 {
+		s.load(r, hotel)
+	}
+	if r.err == nil && len(r.b) > 0 {
+		r.fail("%d bytes are left over", len(r.b))
+	}
+	if r.err != nil {
+		return nil, r.err
+	}
+	return s, nil
+}
+
+// minimum sizes of what is counted, by which a count is checked before memory is made.
+const (
+	roomTypeBytesMin    = 3
+	reservationBytesMin = 16 + 6
+)
+
+func (s *State) load(r *reader, hotel []byte) {
+	s.loadHotel(r, hotel)
+	s.newest, s.closed = r.date(), r.date()
+	for range r.count(roomTypeBytesMin, RoomTypesMax) {
+		s.loadRoomType(r)
+	}
+	for range r.count(reservationBytesMin, ReservationsMax) {
+		s.loadReservation(r, false)
+	}
+	for range r.count(reservationBytesMin, RejectedMax) {
+		s.loadReservation(r, true)
+	}
+}
