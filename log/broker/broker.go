@@ -1,0 +1,193 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	iofs "io/fs"
+	"path"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"lodge/log"
+	"lodge/log/vfs"
+)
+
+// Names within the broker's folder.
+const (
+	topicsDir = "topics"
+)
+
+// Broker keeps the topics of one folder. It is a log.Writer, a log.Reader and a log.Admin.
+type Broker struct {
+	dir      string
+	opts     Options
+	lock     io.Closer
+	identity *identity
+	epoch    log.LeaderEpoch // of all partitions: this opening of the folder
+
+	// topics is replaced as a whole, under admin, so that appends and fetches look it up without a lock.
+	topics atomic.Pointer[map[log.Topic]*topic]
+	admin  sync.Mutex // one create, delete or close at a time; never taken by appends or fetches
+
+	fill    chan *partition // partitions whose zero-filled space runs low
+	waiting atomic.Int64    // fetches that wait for data
+	scratch buffers         // for encoding one batch
+	groups  buffers         // for what one commit writes
+
+	closed  atomic.Bool
+	closing chan struct{}  // closed by Close
+	running sync.WaitGroup // Run
+}
+
+// topic is one topic, complete: a topic in the map has all of its partitions.
+type topic struct {
+	name       log.Topic
+	dir        string
+	config     log.TopicConfig
+	created    time.Time
+	partitions []*partition
+}
+
+// Open takes the folder, making it when it is missing, and recovers its partitions. It starts no goroutine.
+//
+// Codes: Locked (another process has the folder: the error names it), Corrupt and UnsupportedFormat (a
+// settings file cannot be trusted), InvalidArgument (options). A single partition that cannot be opened is no error
+// here: it is shown in its PartitionInfo.Err, and its appends and fetches return it.
+func Open(dir string, opts Options) (*Broker, error) {
+	if err := opts.Validate(); err != nil {
+		return nil, err
+	}
+	b := &Broker{
+		dir: dir, opts: opts.withDefaults(), closing: make(chan struct{}), fill: make(chan *partition, log.PartitionsMax),
+		scratch: buffers{keepMax: 1 << 20}, groups: buffers{keepMax: 16 << 20},
+	}
+	if err := b.open(); err != nil {
+		return nil, errors.Join(err, b.release())
+	}
+	return b, nil
+}
+
+func (b *Broker) open() error {
+	fs := b.opts.FS
+	if err := vfs.MkdirAllSynced(fs, path.Join(b.dir, topicsDir)); err != nil {
+		return fmt.Errorf("make %s: %w", b.dir, err)
+	}
+	var err error
+	if b.lock, err = lockDir(fs, b.dir); err != nil {
+		return err
+	}
+	names, err := fs.List(path.Join(b.dir, topicsDir))
+	if err != nil {
+		return fmt.Errorf("list %s: %w", path.Join(b.dir, topicsDir), err)
+	}
+	if b.identity, err = openIdentity(fs, b.dir, len(names) > 0); err != nil {
+		return err
+	}
+	b.epoch = b.identity.stored.LeaderEpoch
+	topics := make(map[log.Topic]*topic)
+	b.topics.Store(&topics)
+	for _, name := range names {
+		if err := b.openTopicDir(topics, log.Topic(name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openTopicDir opens the topic in a folder, or removes what an unfinished create or delete left there.
+func (b *Broker) openTopicDir(topics map[log.Topic]*topic, name log.Topic) error {
+	dir := b.topicDir(name)
+	_, err := b.opts.FS.Stat(path.Join(dir, settingsFile))
+	if errors.Is(err, iofs.ErrNotExist) {
+		return b.clearTopicDir(dir)
+	}
+	if err != nil {
+		return fmt.Errorf("open topic %s: %w", name, err)
+	}
+	config, created, err := readSettings(b.opts.FS, dir, name)
+	if err != nil {
+		return err
+	}
+	topics[name] = b.openTopic(name, config, created)
+	return nil
+}
+
+// openTopic opens the partitions of a topic.
+func (b *Broker) openTopic(name log.Topic, config log.TopicConfig, created time.Time) *topic {
+	t := &topic{name: name, dir: b.topicDir(name), config: config, created: created}
+	for n := range config.Partitions {
+		tp := log.TopicPartition{Topic: name, Partition: log.Partition(n)}
+		t.partitions = append(t.partitions, b.openPartition(t, tp))
+	}
+	return t
+}
+
+func (b *Broker) topicDir(name log.Topic) string { return path.Join(b.dir, topicsDir, string(name)) }
+
+// partition returns the partition that tp names.
+func (b *Broker) partition(tp log.TopicPartition, op string) (*partition, error) {
+	if t := (*b.topics.Load())[tp.Topic]; t != nil && tp.Partition >= 0 && int(tp.Partition) < len(t.partitions) {
+		return t.partitions[tp.Partition], nil
+	}
+	if b.closed.Load() {
+		return nil, errClosed(op + " " + tp.String())
+	}
+	return nil, log.NewError(log.UnknownTopic, op+" "+tp.String(), "no such topic or partition")
+}
+
+// Close writes what is still waiting, syncs, leaves a checkpoint in each partition and gives up the
+// folder. It ends Run and every waiting fetch, and waits for them. Appends and fetches from then on
+// return code Closed. The error tells of what could not be written; the folder is given up all the same.
+func (b *Broker) Close() error {
+	b.admin.Lock()
+	defer b.admin.Unlock()
+	if b.closed.Swap(true) {
+		return nil
+	}
+	close(b.closing)
+	b.running.Wait()
+	return b.release()
+}
+
+// release closes what is open. Also called when Open fails halfway.
+func (b *Broker) release() error {
+	var errs []error
+	if topics := b.topics.Load(); topics != nil {
+		errs = append(errs, closeTopics(*topics))
+	}
+	if b.lock != nil {
+		errs = append(errs, b.lock.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// closeTopics closes all partitions, several at a time: each one syncs files of its own, and devices
+// do that better side by side.
+func closeTopics(topics map[log.Topic]*topic) error {
+	const atOnce = 16
+	var (
+		wg    sync.WaitGroup
+		mu    sync.Mutex
+		errs  []error
+		slots = make(chan struct{}, atOnce)
+	)
+	for _, t := range topics {
+		for _, p := range t.partitions {
+			slots <- struct{}{}
+			wg.Go(func() {
+				defer func() { <-slots }()
+				if err := p.close(errClosed("append " + p.tp.String())); err != nil {
+					mu.Lock()
+					errs = append(errs, err)
+					mu.Unlock()
+				}
+			})
+		}
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+func errClosed(op string) error { return log.NewError(log.Closed, op, "the log is closed") }

@@ -1,0 +1,126 @@
+package broker
+
+import (
+	"log/slog"
+	"time"
+
+	"lodge/log"
+	"lodge/log/vfs"
+)
+
+// Profile names a set of defaults that trades bandwidth against latency.
+type Profile string
+
+// The profiles. Throughput is the default.
+const (
+	Throughput Profile = "throughput" // large groups; a contended commit waits a moment for company
+	Latency    Profile = "latency"    // small groups; a commit starts as soon as it can
+)
+
+// Options configures a broker. The zero value of a field means its default.
+type Options struct {
+	FS      vfs.FS           // default vfs.Default, the operating system's
+	Clock   func() time.Time // default time.Now. Record timestamps, retention, segment age
+	Profile Profile          // default Throughput
+	Logger  *slog.Logger     // default: discard
+
+	// CompanyWait is how long a commit that has company expects it back before it writes without it.
+	// Default 40 µs; 10 µs in the latency profile. Negative: never wait.
+	CompanyWait time.Duration
+
+	// GroupBytesMax bounds the batches that wait for the next write of one partition; twice as much
+	// may be held, as one group is written while the next fills. Beyond it Enqueue returns LimitReached
+	// and Append waits its turn. One batch is always let in. Default 8 MiB; 1 MiB in the latency profile.
+	GroupBytesMax int
+
+	// BatchBytesMax bounds one encoded batch. Default and most: 80 MiB.
+	BatchBytesMax int
+
+	// FlushInterval is how often Run writes what nobody waits for (acks=0). Default 10 ms; 2 ms in the
+	// latency profile.
+	FlushInterval time.Duration
+
+	// HousekeepingInterval is how often Run applies retention. Default 10 s.
+	HousekeepingInterval time.Duration
+
+	// CheckpointInterval is how often Run writes a checkpoint for a partition that has grown: it bounds
+	// what opening after a crash reads again. Default 30 s.
+	CheckpointInterval time.Duration
+
+	// ProducersMax is how many idempotent producers each partition remembers; the one that appended
+	// longest ago is forgotten first. Default 4096.
+	ProducersMax int
+
+	// WaitersMax bounds the fetches that wait for data at one time; beyond it a fetch that would have to wait
+	// returns LimitReached. Default 65,536.
+	WaitersMax int
+
+	// NoPreallocation leaves files growing instead of writing zeros ahead of the writer. For measurements.
+	NoPreallocation bool
+}
+
+// Bounds of a batch. A record of the largest permitted size (64 MiB) fits with its neighbours' room.
+const (
+	batchBytesMax     = 80 << 20
+	recordBytesMax    = 64 << 20
+	fetchBytesDefault = 1 << 20
+	fetchBytesMax     = 128 << 20
+)
+
+// Validate returns an error with code InvalidArgument for the first setting that makes no sense.
+func (o *Options) Validate() error {
+	switch {
+	case o.Profile != "" && o.Profile != Throughput && o.Profile != Latency:
+		return invalidOption("profile %q is neither %q nor %q", o.Profile, Throughput, Latency)
+	case o.CompanyWait > time.Second:
+		return invalidOption("a company wait of %v is longer than a second", o.CompanyWait)
+	case o.GroupBytesMax < 0 || o.GroupBytesMax > 1<<30:
+		return invalidOption("group bytes %d are not within 0..1 GiB", o.GroupBytesMax)
+	case o.BatchBytesMax < 0 || o.BatchBytesMax > batchBytesMax:
+		return invalidOption("batch bytes %d are not within 0..%d", o.BatchBytesMax, batchBytesMax)
+	case o.FlushInterval < 0 || o.HousekeepingInterval < 0 || o.CheckpointInterval < 0:
+		return invalidOption("an interval is negative")
+	case o.ProducersMax < 0 || o.WaitersMax < 0:
+		return invalidOption("a limit is negative")
+	}
+	return nil
+}
+
+func invalidOption(format string, args ...any) error {
+	return log.NewError(log.InvalidArgument, "broker options", format, args...)
+}
+
+// withDefaults fills in what was left zero.
+func (o Options) withDefaults() Options {
+	latency := o.Profile == Latency
+	set(&o.FS, vfs.Default)
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	set(&o.Profile, Throughput)
+	set(&o.Logger, slog.New(slog.DiscardHandler))
+	set(&o.CompanyWait, pick(latency, 10*time.Microsecond, 40*time.Microsecond))
+	set(&o.GroupBytesMax, pick(latency, 1<<20, 8<<20))
+	set(&o.BatchBytesMax, batchBytesMax)
+	set(&o.FlushInterval, pick(latency, 2*time.Millisecond, 10*time.Millisecond))
+	set(&o.HousekeepingInterval, 10*time.Second)
+	set(&o.CheckpointInterval, 30*time.Second)
+	set(&o.ProducersMax, 4096)
+	set(&o.WaitersMax, 65536)
+	return o
+}
+
+// set gives *field its default when it is zero.
+func set[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+func pick[T any](first bool, a, b T) T {
+	if first {
+		return a
+	}
+	return b
+}

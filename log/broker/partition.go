@@ -1,0 +1,151 @@
+package broker
+
+import (
+	"fmt"
+	"path"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"lodge/log"
+	"lodge/log/internal/commitlog"
+	"lodge/log/internal/producerstate"
+	"lodge/log/internal/record"
+)
+
+// partition is one partition: its log on disk, the groups of batches on their way there, and those who
+// wait for either.
+//
+// mu guards memory only and is never held across I/O. Who has the turn (leading) is the only one to
+// write to the log: a waiter that commits its own group, or Run for a sync or a checkpoint.
+type partition struct {
+	b     *Broker
+	tp    log.TopicPartition
+	dir   string
+	topic *topic
+
+	// log is nil when the partition could not be opened; failed says why. Readers hold files while they
+	// read, close takes it to wait for them. Neither changes after open but by close.
+	log   *commitlog.Log
+	files sync.RWMutex
+	gone  error // why there are no files to read: could not be opened, closed, deleted. Guarded by files
+
+	highWatermark atomic.Int64
+
+	mu        sync.Mutex
+	next      log.Offset           // of the next batch; the log's end
+	producers *producerstate.Table // as of next
+	refused   error                // why appends are refused: poisoned, closed, deleted, not opened
+	pending   *group               // takes batches in; never nil
+	writing   *group               // being committed by whoever has the turn, or nil
+	leading   bool                 // somebody has the turn
+	turns     []*waiter            // those who want the turn for other work than commits, in order
+	company   int                  // waiters that the next commit may expect: see awaitCompany
+
+	joined atomic.Int32 // waiters of pending: read by awaitCompany without mu
+
+	polls polls
+
+	unsynced     atomic.Int64 // Unix nanoseconds of the first write since the last sync; 0: all is synced
+	checkpointed atomic.Int64 // everything below this offset is covered by a checkpoint
+}
+
+// openPartition recovers one partition. What goes wrong is kept in it: the others are not to suffer.
+func (b *Broker) openPartition(t *topic, tp log.TopicPartition) *partition {
+	p := &partition{
+		b: b, tp: tp, topic: t, dir: path.Join(t.dir, strconv.Itoa(int(tp.Partition))),
+		producers: producerstate.New(b.opts.ProducersMax),
+	}
+	p.pending = &group{p: p}
+	if err := p.open(); err != nil {
+		b.opts.Logger.Error("partition cannot be opened", "partition", tp.String(), "error", err)
+		p.refused, p.gone = err, err
+	}
+	return p
+}
+
+func (p *partition) open() error {
+	fs := p.b.opts.FS
+	if err := fs.MkdirAll(p.dir); err != nil {
+		return fmt.Errorf("open %s: %w", p.tp, err)
+	}
+	var err error
+	p.log, err = commitlog.Open(p.dir, p.tp, commitlog.Options{
+		FS: fs, Config: p.topic.config, Zero: p.zeroFilled(), Logger: p.b.opts.Logger,
+	}, p.replay, p.producers.Load)
+	if err != nil {
+		return err
+	}
+	p.next = p.log.NextOffset()
+	p.checkpointed.Store(int64(p.next))
+	p.highWatermark.Store(int64(p.next))
+	return nil
+}
+
+// zeroFilled reports whether zeros are written ahead of the writer: it pays where every append is synced.
+func (p *partition) zeroFilled() bool {
+	return p.topic.config.Durability == log.Sync && !p.b.opts.NoPreallocation
+}
+
+// replay takes in the header of a batch that was found behind the checkpoint.
+func (p *partition) replay(h record.Header) error {
+	if s, ok := h.Producer(); ok {
+		p.producers.Replay(s, int(h.Count), h.BaseOffset)
+	}
+	return nil
+}
+
+// refuse makes p refuse all appends from now on, for the first reason given, and fails the group that
+// waits. mu must be held.
+func (p *partition) refuse(err error) {
+	if p.refused == nil {
+		p.refused = err
+	}
+	g, waiters := p.pending, p.pending.waiters
+	g.finish(p.refused)
+	p.pending = &group{p: p}
+	p.joined.Store(0)
+	wake(waiters)
+}
+
+// close commits what waits, leaves a checkpoint and closes the files. Appends from then on get reason, and
+// so do fetches and those that wait for data. Only Close and DeleteTopic call it, once.
+func (p *partition) close(reason error) error {
+	p.acquire()
+	defer p.release()
+	p.mu.Lock()
+	blob := p.producers.Append(nil) // with all that swap takes, and nothing behind it
+	g := p.swap()
+	p.refused = reason
+	p.refuse(reason)
+	p.mu.Unlock()
+	err := p.commit(g)
+	p.polls.end()
+	p.files.Lock()
+	defer p.files.Unlock()
+	if p.log != nil && p.gone == nil {
+		if e := p.log.Close(blob); err == nil {
+			err = e
+		}
+	}
+	p.gone = reason
+	return err
+}
+
+// info describes p at this moment.
+func (p *partition) info() log.PartitionInfo {
+	info := log.PartitionInfo{Partition: p.tp.Partition, LeaderEpoch: p.b.epoch}
+	p.mu.Lock()
+	info.LogEnd = p.next
+	if p.refused != nil {
+		info.Err = p.refused.Error()
+	}
+	p.mu.Unlock()
+	p.files.RLock()
+	defer p.files.RUnlock()
+	info.HighWatermark = log.Offset(p.highWatermark.Load())
+	if p.gone == nil {
+		info.LogStart, info.Bytes, info.Segments = p.log.StartOffset(), p.log.Bytes(), p.log.Segments()
+	}
+	return info
+}

@@ -1,0 +1,215 @@
+package broker
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"lodge/log"
+)
+
+// Run does the work that nobody waits for, until ctx ends or the broker is closed, and returns nil:
+//
+//   - writes what was enqueued and is waited for by nobody (acks=0), every FlushInterval;
+//   - syncs the partitions of durability interval;
+//   - writes zeros ahead of the writers of durability sync;
+//   - applies retention, and writes checkpoints.
+//
+// Without it a broker appends and reads as ever; only this is left undone. Call it once.
+func (b *Broker) Run(ctx context.Context) error {
+	b.admin.Lock()
+	if b.closed.Load() {
+		b.admin.Unlock()
+		return nil
+	}
+	b.running.Add(1)
+	b.admin.Unlock()
+	defer b.running.Done()
+
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() { b.every(ctx, b.opts.FlushInterval, b.flush) })
+	wg.Go(func() { b.every(ctx, b.opts.HousekeepingInterval, b.retain) })
+	wg.Go(func() { b.every(ctx, b.opts.CheckpointInterval, b.checkpoint) })
+	wg.Go(func() { b.fillZeros(ctx) })
+	select {
+	case <-ctx.Done():
+	case <-b.closing:
+		cancel()
+	}
+	return nil
+}
+
+// every calls work at an interval until ctx ends.
+func (b *Broker) every(ctx context.Context, interval time.Duration, work func(context.Context)) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			work(ctx)
+		}
+	}
+}
+
+// partitions calls f for each partition until ctx ends.
+func (b *Broker) partitions(ctx context.Context, f func(*partition)) {
+	for _, t := range *b.topics.Load() {
+		for _, p := range t.partitions {
+			if ctx.Err() != nil {
+				return
+			}
+			f(p)
+		}
+	}
+}
+
+// flush writes what nobody waits for and syncs what is due, several partitions at a time: a device
+// syncs different files faster side by side than one behind the other.
+func (b *Broker) flush(ctx context.Context) {
+	const atOnce = 8
+	var (
+		wg    sync.WaitGroup
+		slots = make(chan struct{}, atOnce)
+	)
+	b.partitions(ctx, func(p *partition) {
+		if !p.abandoned() && !p.syncDue() {
+			return
+		}
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			p.flush()
+		})
+	})
+	wg.Wait()
+}
+
+// abandoned reports whether batches are pending that nobody waits for.
+func (p *partition) abandoned() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.leading && p.pending.batches > 0
+}
+
+// syncDue reports whether an interval partition was written to SyncInterval ago or earlier and not synced since.
+func (p *partition) syncDue() bool {
+	since := p.unsynced.Load()
+	return since != 0 && p.topic.config.Durability == log.Interval &&
+		p.b.opts.Clock().Sub(time.Unix(0, since)) >= p.topic.config.SyncInterval
+}
+
+// flush commits what is pending and syncs if that is due. Errors poison the partition, which tells everybody.
+func (p *partition) flush() {
+	p.acquire()
+	defer p.release()
+	if p.commitPending() == nil && p.usable() && p.syncDue() {
+		_ = p.syncRest()
+	}
+}
+
+// usable reports whether p takes appends.
+func (p *partition) usable() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.refused == nil
+}
+
+// retain applies retention to all partitions.
+func (b *Broker) retain(ctx context.Context) {
+	b.partitions(ctx, func(p *partition) {
+		removed, err := p.applyRetention(b.opts.Clock())
+		if err != nil {
+			b.opts.Logger.Error("retention", "partition", p.tp.String(), "error", err)
+		}
+		if removed > 0 {
+			b.opts.Logger.Info("retention removed segments", "partition", p.tp.String(), "segments", removed)
+		}
+	})
+}
+
+func (p *partition) applyRetention(now time.Time) (int, error) {
+	if p.topic.config.RetentionAge < 0 && p.topic.config.RetentionBytes < 0 {
+		return 0, nil
+	}
+	p.acquire()
+	defer p.release()
+	if !p.usable() {
+		return 0, nil
+	}
+	return p.log.ApplyRetention(now, log.Offset(p.highWatermark.Load()))
+}
+
+// checkpoint writes checkpoints for partitions that have grown since the last one.
+func (b *Broker) checkpoint(ctx context.Context) {
+	b.partitions(ctx, func(p *partition) {
+		if err := p.checkpoint(); err != nil {
+			b.opts.Logger.Error("checkpoint", "partition", p.tp.String(), "error", err)
+		}
+	})
+}
+
+// checkpoint commits and syncs everything and then records that it did, with the producers as of there.
+func (p *partition) checkpoint() error {
+	if p.highWatermark.Load() == p.checkpointed.Load() || p.topic.config.Durability == log.None {
+		return nil // none: a roll or a close syncs and leaves a checkpoint
+	}
+	p.acquire()
+	defer p.release()
+	p.mu.Lock()
+	if p.refused != nil {
+		p.mu.Unlock()
+		return nil
+	}
+	blob, end := p.producers.Append(nil), p.next // as of what swap takes
+	g := p.swap()
+	p.mu.Unlock()
+	if err := p.commit(g); err != nil {
+		return err
+	}
+	if err := p.syncRest(); err != nil {
+		return err
+	}
+	if err := p.log.Checkpoint(blob); err != nil {
+		return err
+	}
+	p.checkpointed.Store(int64(end))
+	return nil
+}
+
+// syncRest syncs what was written since the last sync. The caller has the turn.
+func (p *partition) syncRest() error {
+	if p.unsynced.Load() == 0 {
+		return nil
+	}
+	err := p.sync()
+	if err != nil {
+		p.mu.Lock()
+		p.refuse(err)
+		p.mu.Unlock()
+	}
+	return err
+}
+
+// fillZeros writes zeros ahead of the writers that ask for it.
+func (b *Broker) fillZeros(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case p := <-b.fill:
+			p.preallocate()
+		}
+	}
+}
+func (p *partition) preallocate() {
+	p.files.RLock()
+	defer p.files.RUnlock()
+	if p.gone == nil {
+		_ = p.log.Preallocate()
+	}
+}
