@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"sync"
 
 	"github.com/klauspost/compress/gzip"
@@ -16,28 +17,38 @@ import (
 	"lodge/log"
 )
 
-const zstdWindowBytes = 1 << 20 // what an encoder looks back; batches are rarely larger
+const (
+	zstdWindowBytes = 1 << 20 // what an encoder looks back; batches are rarely larger
+	zstdEncodersMax = 4       // at work at one time: each holds tables of 1.3 MB
+)
 
 var errBeyondLimit = fmt.Errorf("its records are larger than %d bytes uncompressed", BodyBytesMax)
 
-// The zstd codecs are made at first use. Both serve concurrent calls and start no goroutine when used as here.
+// The zstd codecs serve concurrent calls and start no goroutine when used as here. They hold
+// channels, so they are made with the package: one made at first use within a testing/synctest
+// bubble could not be used outside.
 var (
-	zstdEncoder = sync.OnceValue(func() *zstd.Encoder {
-		e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithWindowSize(zstdWindowBytes),
-			zstd.WithEncoderCRC(false), zstd.WithLowerEncoderMem(true), zstd.WithZeroFrames(true))
-		if err != nil {
-			panic(err) // the options are constants
-		}
-		return e
-	})
-	zstdDecoder = sync.OnceValue(func() *zstd.Decoder {
-		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(BodyBytesMax))
-		if err != nil {
-			panic(err) // the options are constants
-		}
-		return d
-	})
+	zstdEncoder = newZstdEncoder()
+	zstdDecoder = newZstdDecoder()
 )
+
+func newZstdEncoder() *zstd.Encoder {
+	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithWindowSize(zstdWindowBytes),
+		zstd.WithEncoderCRC(false), zstd.WithLowerEncoderMem(true), zstd.WithEncoderConcurrency(min(zstdEncodersMax, runtime.GOMAXPROCS(0))))
+	if err != nil {
+		panic(err) // the options are constants
+	}
+	e.EncodeAll(nil, nil) // makes the channels
+	return e
+}
+
+func newZstdDecoder() *zstd.Decoder {
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(BodyBytesMax))
+	if err != nil {
+		panic(err) // the options are constants
+	}
+	return d
+}
 
 // lz4Writers frame as Kafka's clients do: independent blocks of 64 KiB, no checksum of the content
 // (the batch has its CRC).
@@ -56,7 +67,7 @@ var (
 
 func compress(dst, plain []byte, c log.Compression) ([]byte, error) {
 	if c == log.Zstd {
-		return zstdEncoder().EncodeAll(plain, dst), nil
+		return zstdEncoder.EncodeAll(plain, dst), nil
 	}
 	w := lz4Writers.Get().(*lz4.Writer)
 	defer lz4Writers.Put(w)
@@ -82,7 +93,7 @@ func (a *appender) Write(p []byte) (int, error) {
 func decompress(body []byte, c log.Compression) ([]byte, error) {
 	switch c {
 	case log.Zstd:
-		plain, err := zstdDecoder().DecodeAll(body, nil)
+		plain, err := zstdDecoder.DecodeAll(body, nil)
 		if errors.Is(err, zstd.ErrDecoderSizeExceeded) || errors.Is(err, zstd.ErrWindowSizeExceeded) {
 			return nil, errBeyondLimit
 		}

@@ -38,7 +38,7 @@ func TestVerifyFindsFlippedBits(t *testing.T) {
 
 func TestVerifyFindsTruncation(t *testing.T) {
 	enc := encode(t, batches()["many"])
-	for n := range len(enc) {
+	for n := range enc {
 		if err := record.Verify(enc[:n]); log.CodeOf(err) != log.Corrupt {
 			t.Fatalf("%d of %d bytes: error %v, want CORRUPT", n, len(enc), err)
 		}

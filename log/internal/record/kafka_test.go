@@ -346,7 +346,7 @@ func TestXerialSnappy(t *testing.T) {
 			t.Fatalf("record %d: %+v", i, got[i])
 		}
 	}
-	for cut := range len(framed) { // every truncated frame is found out
+	for cut := range framed { // every truncated frame is found out
 		if _, err := record.Decode(nil, withBody(enc, log.Snappy, framed[:cut]), tp, 0); log.CodeOf(err) != log.Corrupt {
 			t.Fatalf("%d of %d bytes: error %v", cut, len(framed), err)
 		}
