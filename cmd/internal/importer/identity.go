@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+
+	"lodge/domain"
 )
 
 // namespace is the UUID v5 namespace of everything imported. Changing it would make every re-import add a second copy.
@@ -78,5 +80,5 @@ func slug(name string) string {
 	if b.Len() == 0 {
 		return "x"
 	}
-	return b.String()
+	return strings.TrimRight(b.String()[:min(b.Len(), domain.IDMax)], "-")
 }

@@ -25,6 +25,7 @@ const (
 	NegativeRate  Reason = "negative_rate"   // imported at 0.00
 	AbsurdRate    Reason = "absurd_rate"     // imported at the room type's base rate
 	StatusTooSoon Reason = "status_too_soon" // imported with the status change on the first day on which it could happen
+	StatusTooLate Reason = "status_too_late" // imported with the status change on the last day on which it could happen
 	Refused       Reason = "refused"         // the platform refused the command
 )
 
