@@ -1,0 +1,237 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+
+	"lodge/domain"
+	"lodge/domain/eventpb"
+	"lodge/log"
+)
+
+// occupancy counts the nights of the hotels of one partition number.
+type occupancy struct {
+	hotels map[string]*hotelNights
+	mark   log.Offset // inventory offset of the latest decision
+	end    log.Offset
+}
+
+type hotelNights struct {
+	report    Hotel
+	roomTypes map[string]*calendar
+}
+
+// calendar holds the nights of one room type densely, from base on.
+type calendar struct {
+	base   domain.Date
+	nights []night
+}
+
+type night struct {
+	physical, outOfOrder, overbooking int32
+	taken                             int32
+}
+
+func (n night) sellable() int32 { return n.physical - n.outOfOrder + n.overbooking }
+
+// calendarDaysMax bounds what one room type's events may span.
+const calendarDaysMax = 200 * 366
+
+func newOccupancy(end log.Offset) *occupancy {
+	return &occupancy{hotels: make(map[string]*hotelNights), end: end}
+}
+
+func (o *occupancy) hotel(id string) *hotelNights {
+	h := o.hotels[id]
+	if h == nil {
+		h = &hotelNights{roomTypes: make(map[string]*calendar)}
+		o.hotels[id] = h
+	}
+	return h
+}
+
+func (h *hotelNights) calendar(roomTypeID string) *calendar {
+	c := h.roomTypes[roomTypeID]
+	if c == nil {
+		c = new(calendar)
+		h.roomTypes[roomTypeID] = c
+	}
+	return c
+}
+
+// span makes room for the nights [from, to) and returns them.
+func (c *calendar) span(from, to domain.Date) ([]night, error) {
+	if len(c.nights) == 0 {
+		c.base = from
+	}
+	first, end := min(from, c.base), max(to, c.base+domain.Date(len(c.nights)))
+	if int64(end)-int64(first) > calendarDaysMax {
+		return nil, fmt.Errorf("nights from %s to %s are more than %d", first, end, calendarDaysMax)
+	}
+	if before := int(c.base - first); before > 0 {
+		c.nights = slices.Concat(make([]night, before), c.nights)
+		c.base = first
+	}
+	if after := int(end-first) - len(c.nights); after > 0 {
+		c.nights = append(c.nights, make([]night, after)...)
+	}
+	return c.nights[from-c.base : to-c.base], nil
+}
+
+// at returns a night as it is.
+func (c *calendar) at(d domain.Date) night {
+	if i := int(d) - int(c.base); i >= 0 && i < len(c.nights) {
+		return c.nights[i]
+	}
+	return night{}
+}
+
+// set applies an inventory event.
+func (o *occupancy) set(m *eventpb.InventorySet) error {
+	from, err := domain.ParseDate(m.GetStartDate())
+	if err != nil {
+		return err
+	}
+	to, err := domain.ParseDate(m.GetEndDate())
+	if err != nil {
+		return err
+	}
+	if to <= from {
+		return fmt.Errorf("the range of nights ends on %s and begins on %s", to, from)
+	}
+	nights, err := o.hotel(m.GetHotelId()).calendar(m.GetRoomTypeId()).span(from, to)
+	if err != nil {
+		return err
+	}
+	for i := range nights {
+		replace(&nights[i].physical, m.PhysicalCount)
+		replace(&nights[i].outOfOrder, m.OutOfOrderCount)
+		replace(&nights[i].overbooking, m.OverbookingLimit)
+	}
+	return nil
+}
+
+func replace(field, value *int32) {
+	if value != nil {
+		*field = *value
+	}
+}
+
+// placed demands that every night had room, and takes it.
+func (o *occupancy) placed(p *pass, at log.Position, m *eventpb.ReservationPlaced) {
+	h := o.hotel(m.GetHotelId())
+	stay, quantity, ok := p.stay(at, m.GetHotelId(), m.GetStay())
+	if !ok {
+		return
+	}
+	p.price(at, m, stay)
+	h.report.Placed++
+	h.report.RoomNights += int64(stay.Nights()) * int64(quantity)
+	h.report.KeptRoomNights += int64(stay.Nights()) * int64(quantity)
+	nights, err := h.calendar(m.GetStay().GetRoomTypeId()).span(stay.CheckIn, stay.CheckOut)
+	if err != nil {
+		p.found(BadStay, at, m.GetHotelId(), "%v", err)
+		return
+	}
+	for i := range nights {
+		n := &nights[i]
+		n.taken += quantity
+		if d := stay.CheckIn.AddDays(i); n.taken > n.sellable() {
+			p.found(Oversold, at, m.GetHotelId(), "reservation %s: %d rooms of %s sold on the night of %s, %d are sellable",
+				m.GetReservationId(), n.taken, m.GetStay().GetRoomTypeId(), d, n.sellable())
+		}
+		h.peaks(at, m.GetStay().GetRoomTypeId(), stay.CheckIn.AddDays(i), *n)
+	}
+}
+
+// peaks compares a night that has just become fuller with the peaks so far.
+func (h *hotelNights) peaks(at log.Position, roomTypeID string, d domain.Date, n night) {
+	full := &h.report.Fullest
+	share, most := int64(n.taken)*full.Sellable, full.Sold*int64(n.sellable())
+	if full.Sold == 0 || share > most || share == most && int64(n.taken) > full.Sold {
+		*full = Peak{
+			RoomTypeID: roomTypeID, Night: d, Position: at,
+			Sold: int64(n.taken), Sellable: int64(n.sellable()), Physical: int64(n.physical),
+		}
+	}
+	all := Peak{Night: d, Position: at}
+	for _, c := range h.roomTypes {
+		other := c.at(d)
+		all.Sold += int64(other.taken)
+		all.Sellable += int64(other.sellable())
+		all.Physical += int64(other.physical)
+	}
+	if all.Sold > h.report.Busiest.Sold {
+		h.report.Busiest = all
+	}
+}
+
+// rejected demands that exactly the nights without room are named.
+func (o *occupancy) rejected(p *pass, at log.Position, m *eventpb.ReservationRejected) {
+	h := o.hotel(m.GetHotelId())
+	h.report.Rejected++
+	stay, quantity, ok := p.stay(at, m.GetHotelId(), m.GetStay())
+	if !ok || m.GetReason() != eventpb.ReservationReason_RESERVATION_REASON_SOLD_OUT {
+		return
+	}
+	c := h.calendar(m.GetStay().GetRoomTypeId())
+	var full []string
+	for d := range stay.All() {
+		if n := c.at(d); n.taken+quantity > n.sellable() {
+			full = append(full, d.String())
+		}
+	}
+	if len(full) == 0 || !slices.Equal(full, m.GetFullNights()) {
+		p.found(FalseTurnaway, at, m.GetHotelId(), "reservation %s: %d nights are named as full, %d were",
+			m.GetReservationId(), len(m.GetFullNights()), len(full))
+	}
+}
+
+// release gives back what a reservation took. That it is what it took, the identities check.
+func (o *occupancy) release(p *pass, at log.Position, hotelID string, m *eventpb.Stay) {
+	stay, quantity, ok := p.stay(at, hotelID, m)
+	if !ok {
+		return
+	}
+	h := o.hotel(hotelID)
+	h.report.KeptRoomNights -= int64(stay.Nights()) * int64(quantity)
+	nights, err := h.calendar(m.GetRoomTypeId()).span(stay.CheckIn, stay.CheckOut)
+	if err != nil {
+		p.found(BadStay, at, hotelID, "%v", err)
+		return
+	}
+	for i := range nights {
+		if nights[i].taken -= quantity; nights[i].taken < 0 {
+			p.found(BadRelease, at, hotelID, "more rooms of %s released on %s than were taken", m.GetRoomTypeId(), stay.CheckIn.AddDays(i))
+			nights[i].taken = 0
+		}
+	}
+}
+
+// stay reads a stay, which may be longer than what can be reserved today.
+func (p *pass) stay(at log.Position, hotelID string, m *eventpb.Stay) (domain.Stay, int32, bool) {
+	in, err1 := domain.ParseDate(m.GetCheckInDate())
+	out, err2 := domain.ParseDate(m.GetCheckOutDate())
+	if err1 != nil || err2 != nil || out <= in || m.GetQuantity() < 1 || int64(out)-int64(in) > calendarDaysMax {
+		p.found(BadStay, at, hotelID, "%d rooms of %s over [%s, %s)",
+			m.GetQuantity(), m.GetRoomTypeId(), m.GetCheckInDate(), m.GetCheckOutDate())
+		return domain.Stay{}, 0, false
+	}
+	return domain.Stay{CheckIn: in, CheckOut: out}, m.GetQuantity(), true
+}
+
+// price demands one line for each night that is not negative, and their sum.
+func (p *pass) price(at log.Position, m *eventpb.ReservationPlaced, stay domain.Stay) {
+	var sum int64
+	for _, line := range m.GetNightlyMinorUnits() {
+		sum += line
+		if line < 0 || sum < 0 {
+			p.found(BadPrice, at, m.GetHotelId(), "reservation %s: a night costs %d", m.GetReservationId(), line)
+			return
+		}
+	}
+	if lines := len(m.GetNightlyMinorUnits()); lines != stay.Nights() || sum != m.GetTotalMinorUnits() {
+		p.found(BadPrice, at, m.GetHotelId(), "reservation %s: %d lines for %d nights sum to %d, the total is %d",
+			m.GetReservationId(), lines, stay.Nights(), sum, m.GetTotalMinorUnits())
+	}
+}

@@ -1,0 +1,190 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+
+	"lodge/domain/event"
+	"lodge/domain/eventpb"
+	"lodge/log"
+)
+
+// pass is one reading of a partition number: hotels first, then bookings with the inventory brought up to each decision.
+type pass struct {
+	*auditor
+	n      log.Partition
+	ends   [topicCount]log.Offset
+	nights *occupancy // nil: this pass looks at ids only
+	ids    *identities
+}
+
+func (p *pass) run(ctx context.Context) error {
+	hotels, inventory, bookings := p.cursor(hotelsTopic), p.cursor(inventoryTopic), p.cursor(bookingsTopic)
+	if err := p.each(ctx, hotels, p.ends[hotelsTopic], p.hotelEvent); err != nil {
+		return err
+	}
+	err := p.each(ctx, bookings, p.ends[bookingsTopic], func(at log.Position, e *event.Envelope) error {
+		if mark, ok := inventoryMark(e); ok && p.nights != nil {
+			if err := p.bringUp(ctx, inventory, mark, at, e); err != nil {
+				return err
+			}
+		}
+		p.booking(at, e)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return p.each(ctx, inventory, p.ends[inventoryTopic], p.inventoryEvent)
+}
+
+// bringUp applies the inventory that a decision took into account, and no more.
+func (p *pass) bringUp(ctx context.Context, inventory *cursor, mark log.Offset, at log.Position, e *event.Envelope) error {
+	if mark < p.nights.mark || mark > p.ends[inventoryTopic] {
+		p.found(BadInventoryMark, at, e.HotelID, "decided at inventory offset %d; decisions before it were at %d, and %d are committed",
+			mark, p.nights.mark, p.ends[inventoryTopic])
+		return nil
+	}
+	p.nights.mark = mark
+	return p.each(ctx, inventory, mark, p.inventoryEvent)
+}
+
+// each calls f for the events of c below end. What cannot be an event there is a violation.
+func (p *pass) each(ctx context.Context, c *cursor, end log.Offset, f func(log.Position, *event.Envelope) error) error {
+	for c.next < end {
+		r, err := c.read(ctx)
+		if err != nil {
+			return err
+		}
+		p.count()
+		at := r.Position()
+		e, err := event.Decode(r.Value, func(key string) []byte {
+			value, _ := r.Header(key)
+			return value
+		})
+		if err != nil {
+			if p.nights != nil {
+				p.found(UnreadableEvent, at, string(r.Key), "%v", err)
+			}
+			continue
+		}
+		p.place(r, e)
+		p.ids.request(p, r, e)
+		if err := f(at, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *pass) count() {
+	const every = 4096
+	p.progress.Records++
+	if p.progress.Records%every == 0 {
+		p.tell()
+	}
+}
+
+// place checks that an event lies where it belongs.
+func (p *pass) place(r *log.Record, e *event.Envelope) {
+	if p.nights == nil {
+		return
+	}
+	if log.PartitionForKey([]byte(e.HotelID), p.opts.Partitions) != p.n {
+		p.found(WrongPartition, r.Position(), e.HotelID, "the hotel does not live at partition %d", p.n)
+	}
+	if string(r.Key) != e.HotelID {
+		p.found(WrongKey, r.Position(), e.HotelID, "the record's key is %.80q", r.Key)
+	}
+	if topic := event.TopicOf(e.Message); topic != string(r.Topic) {
+		p.found(WrongTopic, r.Position(), e.HotelID, "an event of topic %s", topic)
+	}
+}
+
+func (p *pass) hotelEvent(_ log.Position, e *event.Envelope) error {
+	if m, ok := e.Message.(interface{ GetHotel() *eventpb.Hotel }); ok && p.nights != nil {
+		p.nights.hotel(e.HotelID).report.DisplayName = m.GetHotel().GetDisplayName()
+	}
+	return nil
+}
+
+func (p *pass) inventoryEvent(at log.Position, e *event.Envelope) error {
+	if p.nights == nil {
+		return nil
+	}
+	m, ok := e.Message.(*eventpb.InventorySet)
+	if !ok {
+		return nil
+	}
+	if err := p.nights.set(m); err != nil {
+		p.found(UnknownInventory, at, e.HotelID, "%v", err)
+	}
+	return nil
+}
+
+// booking checks one event of the bookings topic.
+func (p *pass) booking(at log.Position, e *event.Envelope) {
+	p.ids.booking(p, at, e)
+	if p.nights == nil {
+		return
+	}
+	switch m := e.Message.(type) {
+	case *eventpb.ReservationPlaced:
+		p.nights.placed(p, at, m)
+	case *eventpb.ReservationRejected:
+		p.nights.rejected(p, at, m)
+	case *eventpb.ReservationPaid:
+		p.nights.hotel(e.HotelID).report.Paid++
+	case *eventpb.ReservationCanceled:
+		p.nights.hotel(e.HotelID).report.Canceled++
+		p.nights.release(p, at, e.HotelID, m.GetStay())
+	case *eventpb.ReservationNoShow:
+		p.nights.hotel(e.HotelID).report.NoShows++
+		p.nights.release(p, at, e.HotelID, m.GetStay())
+	}
+}
+
+func (p *pass) found(kind Kind, at log.Position, hotelID, format string, args ...any) {
+	p.violation(Violation{Kind: kind, Position: at, HotelID: hotelID, Text: fmt.Sprintf(format, args...)})
+}
+
+func inventoryMark(e *event.Envelope) (log.Offset, bool) {
+	if m, ok := e.Message.(interface{ GetInventoryOffset() int64 }); ok {
+		return log.Offset(m.GetInventoryOffset()), true
+	}
+	return 0, false
+}
+
+// cursor reads one partition in order.
+type cursor struct {
+	reader  log.Reader
+	tp      log.TopicPartition
+	next    log.Offset
+	records []log.Record // fetched and not read yet
+}
+
+func (p *pass) cursor(topic int) *cursor {
+	return &cursor{reader: p.reader, tp: log.TopicPartition{Topic: topicNames[topic], Partition: p.n}}
+}
+
+// read returns the next record, which must be there.
+func (c *cursor) read(ctx context.Context) (*log.Record, error) {
+	const fetchBytes = 1 << 20
+	if len(c.records) == 0 {
+		if err := ctx.Err(); err != nil {
+			return nil, context.Cause(ctx)
+		}
+		got, err := c.reader.Fetch(ctx, log.FetchRequest{TopicPartition: c.tp, Offset: c.next, MaxBytes: fetchBytes})
+		if err != nil {
+			return nil, err
+		}
+		c.records = got.Records
+	}
+	if len(c.records) == 0 || c.records[0].Offset != c.next {
+		return nil, log.NewError(log.Corrupt, "read "+c.tp.String(), "no record at offset %d", c.next)
+	}
+	r := &c.records[0]
+	c.records = c.records[1:]
+	c.next++
+	return r, nil
+}
