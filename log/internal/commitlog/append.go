@@ -1,0 +1,213 @@
+package commitlog
+
+import (
+	"fmt"
+	"slices"
+
+	"lodge/log"
+	"lodge/log/internal/record"
+)
+
+// Append writes a group of encoded batches, back to back, whose base offsets go on from NextOffset. They are
+// visible to Read when it returns and durable after the next Sync. It may set the barrier flag of batches in group, so the
+// caller gives the memory away for the time of the call; nothing keeps it.
+//
+// Before the first batch that no longer fits, or when the active segment is too old, the segment is closed and a new one
+// begun. One group may fill several segments; otherwise it is one write.
+//
+// After an error the Log is poisoned: what of the group is on disk only opening the log anew tells. Only a group
+// that does not follow NextOffset or is no row of batches is refused without harm (InvalidArgument).
+func (l *Log) Append(group []byte) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.failed != nil {
+		return l.failed
+	}
+	if err := l.checkGroup(group); err != nil {
+		return err
+	}
+	if l.active.size.Load() > 0 && l.opts.Clock().UnixMilli()-l.since >= l.opts.Config.SegmentAge.Milliseconds() {
+		if err := l.roll(); err != nil {
+			return err
+		}
+	}
+	for len(group) > 0 {
+		n := l.fitting(group)
+		if n == 0 {
+			if err := l.roll(); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := l.write(group[:n]); err != nil {
+			return err
+		}
+		group = group[n:]
+	}
+	return nil
+}
+
+func (l *Log) checkGroup(group []byte) error {
+	next := l.NextOffset()
+	for len(group) > 0 {
+		h, err := record.ParseHeader(group)
+		if err != nil {
+			return log.NewError(log.InvalidArgument, l.op("append"), "not a batch: %w", err)
+		}
+		if h.BaseOffset != next || h.Size() > len(group) {
+			return log.NewError(log.InvalidArgument, l.op("append"), "batch of %d bytes at offset %d, where %d bytes and offset %d are due",
+				h.Size(), h.BaseOffset, len(group), next)
+		}
+		next = h.NextOffset()
+		group = group[h.Size():]
+	}
+	return nil
+}
+
+// fitting returns how many bytes of whole batches at the front of group the active segment takes. An empty
+// segment takes at least one batch.
+func (l *Log) fitting(group []byte) int {
+	size, n := l.active.size.Load(), 0
+	for n < len(group) {
+		h, _ := record.ParseHeader(group[n:]) // checked by checkGroup
+		full := size+int64(n+h.Size()) > l.opts.Config.SegmentBytes || h.LastOffset()-l.active.base > maxOffsetsOfSegment
+		if full && size+int64(n) > 0 {
+			break
+		}
+		n += h.Size()
+	}
+	return n
+}
+
+// write puts whole batches that fit behind the active segment.
+func (l *Log) write(piece []byte) error {
+	if l.durable == l.NextOffset() {
+		record.MarkBarrier(piece)
+	}
+	s := l.active
+	pos := s.size.Load()
+	end := pos + int64(len(piece))
+	l.zero.avoid(end)
+	if _, err := l.file.WriteAt(piece, pos); err != nil {
+		return l.poison("append", fmt.Errorf("write %s at %d: %w", s.path, pos, err))
+	}
+	l.fileSize = max(l.fileSize, end)
+	next := s.take(piece, pos)
+	s.size.Store(end)
+	l.next.Store(int64(next))
+	return nil
+}
+
+// take adds written batches to the index and returns the offset behind them.
+func (s *segment) take(piece []byte, pos int64) (next log.Offset) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(piece) > 0 {
+		h, _ := record.ParseHeader(piece)
+		s.index.add(&h, pos)
+		pos += int64(h.Size())
+		next = h.NextOffset()
+		piece = piece[h.Size():]
+	}
+	return next
+}
+
+// roll closes the active segment and begins the next. With durability sync the closed one is made durable first, so
+// that the damage of a power loss stays in one segment.
+func (l *Log) roll() error {
+	if err := l.seal(); err != nil {
+		return l.poison("roll", err)
+	}
+	if err := l.begin(l.NextOffset()); err != nil {
+		return l.poison("roll", err)
+	}
+	if len(l.unsynced) > unsyncedSegmentsMax {
+		if err := l.syncOldest(); err != nil {
+			return err
+		}
+		return l.saveOrPoison()
+	}
+	if l.durable == l.NextOffset() {
+		return l.saveOrPoison()
+	}
+	return nil
+}
+
+func (l *Log) seal() error {
+	l.zero.wait()
+	s, size := l.active, l.active.size.Load()
+	cut := l.fileSize != size
+	if cut {
+		if err := l.file.Truncate(size); err != nil {
+			return fmt.Errorf("cut %s to %d bytes: %w", s.path, size, err)
+		}
+	}
+	l.writeIndex(s)
+	dirty := l.durable != l.NextOffset()
+	if dirty && l.opts.Config.Durability != log.Sync {
+		l.unsynced = append(l.unsynced, s)
+		return nil
+	}
+	if dirty || cut {
+		if err := l.file.SyncData(); err != nil {
+			return fmt.Errorf("sync %s: %w", s.path, err)
+		}
+		l.durable = l.NextOffset()
+	}
+	l.files.release(s)
+	return nil
+}
+
+// begin makes the segment that starts at base and appends to it from now on.
+func (l *Log) begin(base log.Offset) error {
+	s := newSegment(l.dir, base)
+	s.index = newIndex(base)
+	file, err := l.fs.Create(s.path)
+	if err != nil {
+		return fmt.Errorf("create segment %s: %w", s.path, err)
+	}
+	if err := l.fs.SyncDir(l.dir); err != nil {
+		file.Close()
+		return fmt.Errorf("sync folder of %s: %w", s.path, err)
+	}
+	l.files.pin(s, file)
+	l.active, l.file, l.fileSize = s, file, 0
+	l.since = l.opts.Clock().UnixMilli()
+	var list []*segment
+	if old := l.segments.Load(); old != nil {
+		list = slices.Clone(*old)
+	}
+	list = append(list, s)
+	l.segments.Store(&list)
+	return nil
+}
+
+// writeIndex leaves the index files of a full segment. They are disposable: not synced, and a failure is only logged.
+func (l *Log) writeIndex(s *segment) {
+	s.mu.Lock()
+	x := s.index
+	s.youngest = x.maxTime
+	s.mu.Unlock()
+	if err := l.writeIndexFiles(s, x); err != nil {
+		l.logger.Warn("index not written; it will be rebuilt", "partition", l.tp.String(), "segment", s.name(), "error", err)
+	}
+}
+
+func (l *Log) writeIndexFiles(s *segment, x *index) error {
+	size := s.size.Load()
+	if err := l.replace(s.sibling(indexSuffix), x.encodePlaces(size)); err != nil {
+		return err
+	}
+	return l.replace(s.sibling(timeSuffix), x.encodeMoments(size))
+}
+
+// replace writes a file that is checked when it is read, so that it need not be synced.
+func (l *Log) replace(name string, data []byte) error {
+	file, err := l.fs.Create(name)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	_, err = file.WriteAt(data, 0)
+	return err
+}

@@ -1,0 +1,2 @@
+// Package commitlog keeps one partition on disk.
+package commitlog

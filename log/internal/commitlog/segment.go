@@ -1,0 +1,179 @@
+package commitlog
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"lodge/log"
+	"lodge/log/vfs"
+)
+
+// The ends of file names. A segment's name is its base offset in 20 digits.
+const (
+	logSuffix   = ".log"
+	indexSuffix = ".index"
+	timeSuffix  = ".timeindex"
+	cutSuffix   = ".cut"
+)
+
+func segmentName(base log.Offset, suffix string) string {
+	return fmt.Sprintf("%020d%s", int64(base), suffix)
+}
+
+// parseSegmentName returns the base offset that a segment's name says.
+func parseSegmentName(name string) (log.Offset, bool) {
+	digits, ok := strings.CutSuffix(name, logSuffix)
+	if !ok || len(digits) != 20 || strings.Trim(digits, "0123456789") != "" {
+		return 0, false
+	}
+	base, err := strconv.ParseInt(digits, 10, 64)
+	return log.Offset(base), err == nil
+}
+
+// segment is one file of consecutive batches. Only the last one of a log, the active one, grows.
+type segment struct {
+	base log.Offset
+	path string       // of the .log file
+	size atomic.Int64 // bytes of batches; the file may be longer, then zeros follow
+
+	mu       sync.RWMutex
+	index    *index // complete up to size; nil: not loaded yet. Guarded by mu. Of the active one never nil
+	youngest int64  // of a full segment: the youngest timestamp, milliseconds. Guarded by mu
+
+	handle // owned by files
+}
+
+// handle is the open file of a segment.
+type handle struct {
+	file vfs.File
+	refs int    // users; the file may be closed at 0
+	used uint64 // when it was last acquired, for choosing whom to close
+	gone bool   // removed from the log: close at refs 0
+}
+
+func newSegment(dir string, base log.Offset) *segment {
+	return &segment{base: base, path: path.Join(dir, segmentName(base, logSuffix))}
+}
+
+func (s *segment) sibling(suffix string) string {
+	return strings.TrimSuffix(s.path, logSuffix) + suffix
+}
+
+func (s *segment) name() string { return path.Base(s.path) }
+
+// maxTime returns the youngest timestamp in the segment, in milliseconds, or noTime.
+func (s *segment) maxTime() int64 {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.index != nil {
+		return s.index.maxTime
+	}
+	return s.youngest
+}
+
+// openSegmentsMax bounds the files of full segments that a Log keeps open between reads.
+const openSegmentsMax = 32
+
+// files opens segments' files when they are first read and closes the least recently used ones.
+type files struct {
+	fs    vfs.FS
+	mu    sync.Mutex
+	clock uint64
+	open  []*segment // with a file
+}
+
+// acquire returns the file of s, to be released. Concurrent reads share it.
+func (f *files) acquire(s *segment) (vfs.File, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if s.file == nil {
+		file, err := f.fs.Open(s.path)
+		if err != nil {
+			return nil, err
+		}
+		f.put(s, file)
+	}
+	f.clock++
+	s.refs, s.used = s.refs+1, f.clock
+	return s.file, nil
+}
+
+// pin gives s an open file that stays open until it is released.
+func (f *files) pin(s *segment, file vfs.File) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.put(s, file)
+	s.refs++
+}
+
+func (f *files) put(s *segment, file vfs.File) {
+	s.file = file
+	f.open = append(f.open, s)
+	if len(f.open) > openSegmentsMax {
+		f.closeOldest(s)
+	}
+}
+
+func (f *files) closeOldest(except *segment) {
+	oldest := -1
+	for i, s := range f.open {
+		if s != except && s.refs == 0 && (oldest < 0 || s.used < f.open[oldest].used) {
+			oldest = i
+		}
+	}
+	if oldest >= 0 {
+		s := f.open[oldest]
+		f.close(s)
+		s.mu.Lock()
+		s.index = nil // loaded again when it is needed
+		s.mu.Unlock()
+	}
+}
+
+func (f *files) close(s *segment) error {
+	for i, open := range f.open {
+		if open == s {
+			f.open = append(f.open[:i], f.open[i+1:]...)
+			break
+		}
+	}
+	err := s.file.Close()
+	s.file = nil
+	return err
+}
+
+// release ends one use of the file of s.
+func (f *files) release(s *segment) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s.refs--
+	if s.refs == 0 && s.gone {
+		f.close(s)
+	}
+}
+
+// drop closes the file of s, now or when its last reader is done.
+func (f *files) drop(s *segment) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s.gone = true
+	if s.file != nil && s.refs == 0 {
+		f.close(s)
+	}
+}
+
+// closeAll closes every file, used or not.
+func (f *files) closeAll() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var err error
+	for len(f.open) > 0 {
+		err = errors.Join(err, f.close(f.open[0]))
+	}
+	return err
+}
