@@ -11,6 +11,8 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
+	"lodge/domain"
+	"lodge/domain/event"
 	"lodge/log"
 )
 
@@ -115,6 +117,12 @@ func check(c Command) error {
 		return errNoBody
 	case c.RequestID == uuid.Nil && !c.Internal:
 		return errNoRequestID
+	case len(c.CorrelationID) > event.AttributeMax:
+		return domain.Errorf(domain.InvalidArgument, "correlation_id", "%d bytes are more than %d", len(c.CorrelationID), event.AttributeMax)
+	case len(c.CausationID) > event.AttributeMax:
+		return domain.Errorf(domain.InvalidArgument, "causation_id", "%d bytes are more than %d", len(c.CausationID), event.AttributeMax)
+	case !c.Time.IsZero() && (c.Time.UTC().Year() < 1 || c.Time.UTC().Year() > 9999):
+		return domain.Errorf(domain.InvalidArgument, "time", "the year %d is not from 1 to 9999", c.Time.UTC().Year())
 	}
 	return nil
 }
