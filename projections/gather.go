@@ -83,3 +83,16 @@ func Upto[T, K any](items []T, limit int, key func(*T) K) Part[T, K] {
 	}
 	return part
 }
+
+// GatherOne is Gather for a question that one shard can answer.
+func GatherOne[T, K any](ctx context.Context, s *Store, name string, partition log.Partition, q Query[T, K]) (Page[T, K], error) {
+	var parts [1]Part[T, K]
+	err := s.View(ctx, name, partition, func(c *Conn) (err error) {
+		parts[0], err = q.Shard(ctx, c, partition)
+		return err
+	})
+	if err != nil {
+		return Page[T, K]{}, err
+	}
+	return merge(parts[:], q), nil
+}

@@ -1,0 +1,153 @@
+package availability
+
+import (
+	"cmp"
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+
+	"lodge/domain"
+	"lodge/domain/eventpb"
+	"lodge/projections"
+)
+
+// roomType is the first part of a night's primary key.
+type roomType struct{ hotel, roomType string }
+
+func (a roomType) compare(b roomType) int {
+	return cmp.Or(cmp.Compare(a.hotel, b.hotel), cmp.Compare(a.roomType, b.roomType))
+}
+
+// touch says that an event of the batch names a night.
+type touch struct {
+	roomType int32 // index into merger.roomTypes, then its rank among them
+	date     domain.Date
+	event    int32 // index into the batch
+}
+
+// touchesMax bounds the memory of a merge: at so many nights they are written, and the merge begins anew in the same transaction.
+const touchesMax = 1 << 20
+
+// merger collects the nights that a batch names, to write each of them once and in key order.
+type merger struct {
+	events    []projections.Event
+	write     func(tx *projections.Tx, key roomType, date domain.Date, events []projections.Event, touches []touch) error
+	index     map[roomType]int32
+	roomTypes []roomType
+	touches   []touch
+}
+
+// applyNights calls write once for each night that the events name, in key order; its touches are in order of the events.
+func applyNights(tx *projections.Tx, events []projections.Event,
+	write func(*projections.Tx, roomType, domain.Date, []projections.Event, []touch) error,
+) error {
+	m := merger{events: events, write: write}
+	m.reset()
+	for i := range events {
+		first, last, err := nightsOf(events[i].Envelope.Message)
+		if err != nil {
+			return err
+		}
+		if first == last {
+			continue
+		}
+		at := m.indexOf(roomTypeOf(events[i].Envelope.Message))
+		for d := first; d < last; d++ {
+			m.touches = append(m.touches, touch{at, d, int32(i)})
+		}
+		if len(m.touches) >= touchesMax {
+			if err := m.flush(tx); err != nil {
+				return err
+			}
+			m.reset()
+		}
+	}
+	return m.flush(tx)
+}
+
+func (m *merger) reset() {
+	m.index = make(map[roomType]int32)
+	m.roomTypes, m.touches = m.roomTypes[:0], m.touches[:0]
+}
+
+func (m *merger) indexOf(key roomType) int32 {
+	i, ok := m.index[key]
+	if !ok {
+		i = int32(len(m.roomTypes))
+		m.index[key] = i
+		m.roomTypes = append(m.roomTypes, key)
+	}
+	return i
+}
+
+func (m *merger) flush(tx *projections.Tx) error {
+	m.rank()
+	slices.SortFunc(m.touches, func(a, b touch) int {
+		if a.roomType != b.roomType {
+			return int(a.roomType - b.roomType)
+		}
+		if a.date != b.date {
+			return int(a.date - b.date)
+		}
+		return int(a.event - b.event)
+	})
+	for i := 0; i < len(m.touches); {
+		t, j := m.touches[i], i+1
+		for j < len(m.touches) && m.touches[j].roomType == t.roomType && m.touches[j].date == t.date {
+			j++
+		}
+		if err := m.write(tx, m.roomTypes[t.roomType], t.date, m.events, m.touches[i:j]); err != nil {
+			return err
+		}
+		i = j
+	}
+	return nil
+}
+
+// rank sorts the room types and numbers the touches accordingly.
+func (m *merger) rank() {
+	slices.SortFunc(m.roomTypes, roomType.compare)
+	ranks := make([]int32, len(m.roomTypes))
+	for rank, key := range m.roomTypes {
+		ranks[m.index[key]] = int32(rank)
+	}
+	for i := range m.touches {
+		m.touches[i].roomType = ranks[m.touches[i].roomType]
+	}
+}
+
+// nightsOf returns the nights [first, last) whose counts an event changes; none for other events.
+func nightsOf(m proto.Message) (first, last domain.Date, err error) {
+	switch m := m.(type) {
+	case *eventpb.InventorySet:
+		return nights(m.GetStartDate(), m.GetEndDate())
+	case *eventpb.ReservationRejected:
+		return 0, 0, nil
+	case interface{ GetStay() *eventpb.Stay }:
+		return nights(m.GetStay().GetCheckInDate(), m.GetStay().GetCheckOutDate())
+	}
+	return 0, 0, nil
+}
+
+func nights(start, end string) (first, last domain.Date, err error) {
+	if first, err = domain.ParseDate(start); err != nil {
+		return 0, 0, err
+	}
+	if last, err = domain.ParseDate(end); err != nil {
+		return 0, 0, err
+	}
+	return first, max(first, last), nil
+}
+
+func roomTypeOf(m proto.Message) roomType {
+	switch m := m.(type) {
+	case *eventpb.InventorySet:
+		return roomType{m.GetHotelId(), m.GetRoomTypeId()}
+	case interface {
+		GetHotelId() string
+		GetStay() *eventpb.Stay
+	}:
+		return roomType{m.GetHotelId(), m.GetStay().GetRoomTypeId()}
+	}
+	return roomType{}
+}

@@ -1,0 +1,78 @@
+package availability
+
+import (
+	"lodge/domain/event"
+	"lodge/log"
+	"lodge/projections"
+)
+
+// Name is the projection's name.
+const Name = "availability"
+
+const tables = `
+CREATE TABLE room_type_inventory (
+	hotel_id TEXT NOT NULL,
+	room_type_id TEXT NOT NULL,
+	date INTEGER NOT NULL,          -- days since 1970-01-01
+	physical INTEGER NOT NULL,      -- these five by topic inventory
+	out_of_order INTEGER NOT NULL,
+	overbooking INTEGER NOT NULL,
+	rate_currency TEXT,             -- NULL: no rate of its own
+	rate_minor_units INTEGER,
+	sold INTEGER NOT NULL,          -- these two by topic bookings
+	held INTEGER NOT NULL,
+	PRIMARY KEY (hotel_id, room_type_id, date)
+) WITHOUT ROWID;
+CREATE TABLE searched_hotel (       -- by topic hotels
+	hotel_id TEXT PRIMARY KEY,
+	city_key TEXT NOT NULL,
+	archived INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE searched_room_type (   -- by topic hotels
+	hotel_id TEXT NOT NULL,
+	room_type_id TEXT NOT NULL,
+	max_guests INTEGER NOT NULL,
+	base_currency TEXT,
+	base_minor_units INTEGER,
+	archived INTEGER NOT NULL,
+	PRIMARY KEY (hotel_id, room_type_id)
+) WITHOUT ROWID;
+CREATE INDEX searched_hotel_by_city ON searched_hotel (city_key, hotel_id)`
+
+// Projector fills the read model.
+type Projector struct{}
+
+// Name implements projections.Projector.
+func (Projector) Name() string { return Name }
+
+// Schema implements projections.Projector.
+func (Projector) Schema() string { return tables }
+
+// Topics implements projections.Projector.
+func (Projector) Topics() []log.Topic {
+	return []log.Topic{event.HotelsTopic, event.InventoryTopic, event.BookingsTopic}
+}
+
+// Weight implements projections.Weigher: an event writes a row for each of its nights.
+func (Projector) Weight(e *projections.Event) int {
+	first, last, err := nightsOf(e.Envelope.Message)
+	if err != nil {
+		return 1
+	}
+	return max(1, int(last-first))
+}
+
+// Apply implements projections.Projector.
+func (Projector) Apply(tx *projections.Tx, events []projections.Event) error {
+	switch events[0].Position.Topic {
+	case event.HotelsTopic:
+		return applyHotels(tx, events)
+	case event.InventoryTopic:
+		return applyNights(tx, events, writeInventory)
+	default:
+		return applyNights(tx, events, writeBookings)
+	}
+}
+
+// New returns the projector.
+func New() Projector { return Projector{} }

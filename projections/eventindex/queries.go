@@ -1,0 +1,166 @@
+package eventindex
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"lodge/log"
+	"lodge/projections"
+)
+
+// Limits of List.
+const (
+	PageMax = 1000
+	scanMax = 10_000 // rows that one shard looks at for one page
+)
+
+// Entry is one event and where it lies.
+type Entry struct {
+	Position      log.Position
+	Type          string
+	HotelID       string
+	SubjectID     string // reservation or room type, or empty
+	ID            string
+	CorrelationID string
+	Time          time.Time
+}
+
+// Cursor is a place in the order of List: time, topic, partition, offset. The zero value is the beginning.
+type Cursor struct {
+	Time      int64 // nanoseconds since 1970
+	Topic     int   // its number in this index
+	Partition log.Partition
+	Offset    log.Offset
+}
+
+func (c Cursor) compare(d Cursor) int {
+	return cmp.Or(cmp.Compare(c.Time, d.Time), cmp.Compare(c.Topic, d.Topic), cmp.Compare(c.Partition, d.Partition), cmp.Compare(c.Offset, d.Offset))
+}
+
+func (e *Entry) cursor() Cursor {
+	return Cursor{e.Time.UnixNano(), 1 + slices.Index(topics, e.Position.Topic), e.Position.Partition, e.Position.Offset}
+}
+
+// Filter says which events to list. Empty fields take all.
+type Filter struct {
+	Topic     log.Topic
+	Types     []string
+	HotelID   string
+	SubjectID string
+	From, To  time.Time // [From, To); zero: open
+	After     Cursor
+	Limit     int // of one page; PageMax when it is 0 or more
+}
+
+// Queries answers questions about events. Safe for concurrent use.
+type Queries struct{ store *projections.Store }
+
+// NewQueries returns the queries of a store that has a Projector.
+func NewQueries(store *projections.Store) *Queries { return &Queries{store} }
+
+const (
+	columns  = "SELECT time_nanos, topic, offset, type, hotel_id, subject_id, event_id, correlation_id FROM event "
+	inTime   = "(time_nanos, topic, offset) > (?, ?, ?) AND time_nanos < ? ORDER BY time_nanos, topic, offset LIMIT ?"
+	overAll  = columns + "WHERE " + inTime
+	forHotel = columns + "WHERE hotel_id = ? AND " + inTime
+)
+
+// List returns events in order of their times, oldest first, over all topics and partitions. Go on with
+// Filter.After = *Next; a page may be short, even empty, and yet have a Next, when few events pass the filter.
+func (q *Queries) List(ctx context.Context, f Filter) (projections.Page[Entry, Cursor], error) {
+	if f.Limit <= 0 || f.Limit > PageMax {
+		f.Limit = PageMax
+	}
+	query := projections.Query[Entry, Cursor]{
+		Limit: f.Limit, Key: (*Entry).cursor, Compare: Cursor.compare,
+		Shard: func(ctx context.Context, c *projections.Conn, p log.Partition) (projections.Part[Entry, Cursor], error) {
+			return f.shard(ctx, c, p)
+		},
+	}
+	if f.HotelID != "" {
+		return projections.GatherOne(ctx, q.store, Name, q.store.PartitionFor(f.HotelID), query)
+	}
+	return projections.Gather(ctx, q.store, Name, query)
+}
+
+// shard looks at up to scanMax rows of a shard, until it has a page and one more.
+func (f *Filter) shard(ctx context.Context, c *projections.Conn, p log.Partition) (projections.Part[Entry, Cursor], error) {
+	var part projections.Part[Entry, Cursor]
+	rows := 0
+	var last Cursor
+	err := f.scan(ctx, c, p, func(e *Entry) error {
+		rows++
+		last = e.cursor()
+		if f.matches(e) {
+			part.Items = append(part.Items, *e)
+		}
+		if len(part.Items) > f.Limit {
+			return errEnough
+		}
+		return nil
+	})
+	if err == errEnough || err == nil && rows == scanMax {
+		part.Upto, err = &last, nil
+	}
+	return part, err
+}
+
+const errEnough = enough("enough")
+
+type enough string
+
+func (e enough) Error() string { return string(e) }
+
+func (f *Filter) matches(e *Entry) bool {
+	return (f.Topic == "" || e.Position.Topic == f.Topic) &&
+		(len(f.Types) == 0 || slices.Contains(f.Types, e.Type)) &&
+		(f.SubjectID == "" || e.SubjectID == f.SubjectID)
+}
+
+// scan calls each for the shard's rows of the hotel and time in question, behind the cursor.
+func (f *Filter) scan(ctx context.Context, c *projections.Conn, p log.Partition, each func(*Entry) error) error {
+	sql, args := overAll, []any{}
+	if f.HotelID != "" {
+		sql, args = forHotel, []any{f.HotelID}
+	}
+	after, to := f.begin(p), int64(1<<63-1)
+	if !f.To.IsZero() {
+		to = f.To.UnixNano()
+	}
+	args = append(args, after.Time, after.Topic, int64(after.Offset), to, scanMax)
+	return c.Query(ctx, sql, args, func(r *projections.Row) error {
+		return each(&Entry{
+			Position: log.Position{Topic: topicOf(int(r.Int(1))), Partition: p, Offset: log.Offset(r.Int(2))},
+			Type:     r.Text(3), HotelID: r.Text(4), SubjectID: r.Text(5), ID: r.Text(6), CorrelationID: r.Text(7),
+			Time: time.Unix(0, r.Int(0)).UTC(),
+		})
+	})
+}
+
+// begin returns the place in partition p behind which the page begins: of rows with the cursor's time and topic, those of lower
+// partitions have been seen whole, those of higher ones not at all.
+func (f *Filter) begin(p log.Partition) Cursor {
+	after := f.After
+	switch {
+	case p < after.Partition:
+		after.Offset = 1<<63 - 1
+	case p > after.Partition:
+		after.Offset = -1
+	}
+	if f.After == (Cursor{}) {
+		after.Time, after.Offset = -1<<63, -1
+	}
+	if !f.From.IsZero() && f.From.UnixNano() > after.Time {
+		after = Cursor{Time: f.From.UnixNano(), Topic: 0, Offset: -1}
+	}
+	return after
+}
+
+func topicOf(number int) log.Topic {
+	if number < 1 || number > len(topics) {
+		return ""
+	}
+	return topics[number-1]
+}

@@ -1,0 +1,174 @@
+package reservations
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"lodge/domain"
+	"lodge/domain/event"
+	"lodge/domain/eventpb"
+	"lodge/log"
+	"lodge/projections"
+)
+
+// PageMax is the most items of one page.
+const PageMax = 1000
+
+// Cursor is a place in a list: lists are in order of check-in date, hotel id and reservation id. The zero
+// value is the beginning.
+type Cursor struct {
+	CheckIn                domain.Date
+	HotelID, ReservationID string
+}
+
+func (c Cursor) compare(d Cursor) int {
+	return cmp.Or(cmp.Compare(c.CheckIn, d.CheckIn), cmp.Compare(c.HotelID, d.HotelID), cmp.Compare(c.ReservationID, d.ReservationID))
+}
+
+func (r *Reservation) cursor() Cursor { return Cursor{r.Stay.CheckIn, r.HotelID, r.ReservationID} }
+
+// Queries answers questions about reservations. Safe for concurrent use.
+type Queries struct{ store *projections.Store }
+
+// NewQueries returns the queries of a store that has a Projector.
+func NewQueries(store *projections.Store) *Queries { return &Queries{store} }
+
+// Get returns a reservation. The error has reason domain.ReservationNotFound when there is none.
+func (q *Queries) Get(ctx context.Context, hotelID, reservationID string) (Reservation, error) {
+	var found []Reservation
+	err := q.store.View(ctx, Name, q.store.PartitionFor(hotelID), func(c *projections.Conn) (err error) {
+		found, err = selectFrom(ctx, c, "WHERE hotel_id = ? AND reservation_id = ?", hotelID, reservationID)
+		return err
+	})
+	if err == nil && len(found) == 0 {
+		err = domain.Errorf(domain.ReservationNotFound, "", "there is no reservation %q in hotel %q", reservationID, hotelID)
+	}
+	if err != nil {
+		return Reservation{}, err
+	}
+	return found[0], nil
+}
+
+// ListByHotel returns a hotel's reservations behind a cursor, and the cursor to go on with, or nil.
+func (q *Queries) ListByHotel(ctx context.Context, hotelID string, after Cursor, limit int) ([]Reservation, *Cursor, error) {
+	return q.list(ctx, hotelID, pageLimit(limit),
+		"WHERE hotel_id = ? AND (check_in, reservation_id) > (?, ?) ORDER BY check_in, reservation_id LIMIT ?",
+		hotelID, int64(after.CheckIn), after.ReservationID)
+}
+
+// ListByArrival is ListByHotel for the reservations that check in on [from, to).
+func (q *Queries) ListByArrival(ctx context.Context, hotelID string, from, to domain.Date, after Cursor, limit int) ([]Reservation, *Cursor, error) {
+	return q.list(ctx, hotelID, pageLimit(limit),
+		`WHERE hotel_id = ? AND (check_in, reservation_id) > (?, ?) AND check_in >= ? AND check_in < ?
+		ORDER BY check_in, reservation_id LIMIT ?`,
+		hotelID, int64(after.CheckIn), after.ReservationID, int64(from), int64(to))
+}
+
+// ListByGuestAtHotel returns a guest's reservations in one hotel, as ListByHotel.
+func (q *Queries) ListByGuestAtHotel(ctx context.Context, guestID, hotelID string, after Cursor, limit int) ([]Reservation, *Cursor, error) {
+	return q.list(ctx, hotelID, pageLimit(limit),
+		`WHERE guest_id = ? AND guest_id <> '' AND hotel_id = ? AND (check_in, reservation_id) > (?, ?)
+		ORDER BY check_in, reservation_id LIMIT ?`, guestID, hotelID, int64(after.CheckIn), after.ReservationID)
+}
+
+// list returns one page of one shard; the limit is the query's last parameter.
+func (q *Queries) list(ctx context.Context, hotelID string, limit int, where string, args ...any) (found []Reservation, next *Cursor, err error) {
+	err = q.store.View(ctx, Name, q.store.PartitionFor(hotelID), func(c *projections.Conn) error {
+		found, err = selectFrom(ctx, c, where, append(args, limit+1)...)
+		return err
+	})
+	if len(found) > limit {
+		found = found[:limit]
+		at := found[limit-1].cursor()
+		next = &at
+	}
+	return found, next, err
+}
+
+// ListByGuest returns a guest's reservations in all hotels. Go on with after = *Next.
+func (q *Queries) ListByGuest(ctx context.Context, guestID string, after Cursor, limit int) (projections.Page[Reservation, Cursor], error) {
+	limit = pageLimit(limit)
+	return projections.Gather(ctx, q.store, Name, projections.Query[Reservation, Cursor]{
+		Limit: limit, Key: (*Reservation).cursor, Compare: Cursor.compare,
+		Shard: func(ctx context.Context, c *projections.Conn, _ log.Partition) (projections.Part[Reservation, Cursor], error) {
+			items, err := selectFrom(ctx, c, `WHERE guest_id = ? AND guest_id <> '' AND (check_in, hotel_id, reservation_id) > (?, ?, ?)
+				ORDER BY check_in, hotel_id, reservation_id LIMIT ?`,
+				guestID, int64(after.CheckIn), after.HotelID, after.ReservationID, limit+1)
+			return projections.Upto(items, limit, (*Reservation).cursor), err
+		},
+	})
+}
+
+// Entry is one event in a reservation's history; the event itself lies at Position in the log.
+type Entry struct {
+	Position log.Position
+	Type     string // as in lodge.reservation.placed.v1
+	Time     time.Time
+	Status   eventpb.ReservationStatus // from it on
+	Reason   eventpb.ReservationReason
+}
+
+// types are the current types of the kinds.
+var types = map[kind]string{
+	kindPlaced:   event.TypeOf(&eventpb.ReservationPlaced{}),
+	kindRejected: event.TypeOf(&eventpb.ReservationRejected{}),
+	kindPaid:     event.TypeOf(&eventpb.ReservationPaid{}),
+	kindCanceled: event.TypeOf(&eventpb.ReservationCanceled{}),
+	kindNoShow:   event.TypeOf(&eventpb.ReservationNoShow{}),
+}
+
+// History returns the events of a reservation at and behind an offset, oldest first, and whether there are more than limit. An
+// unknown reservation has none.
+func (q *Queries) History(ctx context.Context, hotelID, reservationID string, from log.Offset, limit int) (found []Entry, more bool, err error) {
+	limit = pageLimit(limit)
+	partition := q.store.PartitionFor(hotelID)
+	err = q.store.View(ctx, Name, partition, func(c *projections.Conn) error {
+		return c.Query(ctx, `SELECT offset, kind, time_nanos, status, reason FROM reservation_event
+			WHERE hotel_id = ? AND reservation_id = ? AND offset >= ? ORDER BY offset LIMIT ?`,
+			[]any{hotelID, reservationID, int64(from), limit + 1}, func(r *projections.Row) error {
+				at := log.Position{Topic: event.BookingsTopic, Partition: partition, Offset: log.Offset(r.Int(0))}
+				found = append(found, Entry{at, types[kind(r.Int(1))], nanos(r.Int(2)),
+					eventpb.ReservationStatus(r.Int(3)), eventpb.ReservationReason(r.Int(4))})
+				return nil
+			})
+	})
+	if len(found) > limit {
+		return found[:limit], true, err
+	}
+	return found, false, err
+}
+
+func selectFrom(ctx context.Context, c *projections.Conn, where string, args ...any) (found []Reservation, err error) {
+	err = c.Query(ctx, "SELECT * FROM reservation "+where, args, func(r *projections.Row) error {
+		found = append(found, scan(r))
+		return nil
+	})
+	return found, err
+}
+
+func scan(r *projections.Row) Reservation {
+	out := Reservation{
+		HotelID: r.Text(0), ReservationID: r.Text(1), RoomTypeID: r.Text(2), Quantity: int(r.Int(3)),
+		Stay: domain.Stay{CheckIn: domain.Date(r.Int(4)), CheckOut: domain.Date(r.Int(5))},
+		Guest: Guest{GuestID: r.Text(6), DisplayName: r.Text(7), Email: r.Text(8),
+			Adults: int(r.Int(9)), Children: int(r.Int(10)), Infants: int(r.Int(11))},
+		Status: eventpb.ReservationStatus(r.Int(12)), Reason: eventpb.ReservationReason(r.Int(13)), Note: r.Text(14),
+		Nightly: unpacked[int64](r.Blob(16)), Total: domain.Money{Currency: r.Text(15), MinorUnits: r.Int(17)},
+		Channel: r.Text(19), ExternalReference: r.Text(20), FullNights: unpacked[domain.Date](r.Blob(21)),
+		CreateTime: nanos(r.Int(22)), UpdateTime: nanos(r.Int(23)), Created: log.Offset(r.Int(24)), Updated: log.Offset(r.Int(25)),
+	}
+	if !r.Null(18) {
+		out.HoldExpireTime = nanos(r.Int(18))
+	}
+	return out
+}
+
+func pageLimit(n int) int {
+	if n <= 0 || n > PageMax {
+		return PageMax
+	}
+	return n
+}
+
+func nanos(n int64) time.Time { return time.Unix(0, n).UTC() }
