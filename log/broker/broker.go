@@ -35,6 +35,7 @@ type Broker struct {
 	waiting atomic.Int64    // fetches that wait for data
 	scratch buffers         // for encoding one batch
 	groups  buffers         // for what one commit writes
+	waiters sync.Pool       // *waiter
 
 	closed  atomic.Bool
 	closing chan struct{}  // closed by Close

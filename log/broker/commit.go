@@ -87,6 +87,7 @@ func (p *partition) commit(g *group) error {
 	wake(waiters)
 	if err == nil {
 		p.polls.notify()
+		p.wantZeros()
 	}
 	p.b.groups.put(buffer)
 	return err
@@ -130,11 +131,11 @@ func (p *partition) acquire() {
 		p.mu.Unlock()
 		return
 	}
-	w := waiters.Get().(*waiter)
+	w := p.b.newWaiter()
 	p.turns = append(p.turns, w)
 	p.mu.Unlock()
 	<-w.told
-	waiters.Put(w)
+	p.b.putWaiter(w)
 }
 
 // release passes the turn on: to those who asked for it, then to the first that waits for the pending group.

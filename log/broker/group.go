@@ -2,7 +2,6 @@ package broker
 
 import (
 	"context"
-	"sync"
 
 	"lodge/log"
 )
@@ -30,7 +29,15 @@ type waiter struct {
 	told chan bool // capacity 1: true when the turn is handed over, false when the group is done
 }
 
-var waiters = sync.Pool{New: func() any { return &waiter{told: make(chan bool, 1)} }}
+// newWaiter returns one from the broker's pool; putWaiter takes it back once it was told.
+func (b *Broker) newWaiter() *waiter {
+	if w, ok := b.waiters.Get().(*waiter); ok {
+		return w
+	}
+	return &waiter{told: make(chan bool, 1)}
+}
+
+func (b *Broker) putWaiter(w *waiter) { b.waiters.Put(w) }
 
 // wake tells waiters that their group is done.
 func wake(ws []*waiter) {
@@ -57,12 +64,12 @@ func (g *group) Wait(ctx context.Context) error {
 		p.mu.Unlock()
 		return p.lead(g)
 	}
-	w := waiters.Get().(*waiter)
+	w := p.b.newWaiter()
 	g.waiters = append(g.waiters, w)
 	p.mu.Unlock()
 	select {
 	case turn := <-w.told:
-		waiters.Put(w)
+		p.b.putWaiter(w)
 		if turn {
 			return p.lead(g)
 		}
@@ -92,7 +99,7 @@ func (p *partition) leave(g *group, w *waiter, err error) error {
 				p.joined.Add(-1)
 			}
 			p.mu.Unlock()
-			waiters.Put(w)
+			p.b.putWaiter(w)
 			return err
 		}
 	}
@@ -102,6 +109,6 @@ func (p *partition) leave(g *group, w *waiter, err error) error {
 	} else {
 		err = g.err
 	}
-	waiters.Put(w)
+	p.b.putWaiter(w)
 	return err
 }

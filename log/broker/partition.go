@@ -47,6 +47,7 @@ type partition struct {
 	polls polls
 
 	unsynced     atomic.Int64 // Unix nanoseconds of the first write since the last sync; 0: all is synced
+	filling      atomic.Bool  // Run was asked for zeros
 	checkpointed atomic.Int64 // everything below this offset is covered by a checkpoint
 }
 
@@ -71,7 +72,7 @@ func (p *partition) open() error {
 	}
 	var err error
 	p.log, err = commitlog.Open(p.dir, p.tp, commitlog.Options{
-		FS: fs, Config: p.topic.config, Zero: p.zeroFilled(), Logger: p.b.opts.Logger,
+		FS: fs, Config: p.topic.config, Zero: p.zeroFilled(), Clock: p.b.opts.Clock, Logger: p.b.opts.Logger,
 	}, p.replay, p.producers.Load)
 	if err != nil {
 		return err

@@ -11,7 +11,7 @@ import (
 // Run does the work that nobody waits for, until ctx ends or the broker is closed, and returns nil:
 //
 //   - writes what was enqueued and is waited for by nobody (acks=0), every FlushInterval;
-//   - syncs the partitions of durability interval;
+//   - syncs the partitions of durability interval, and the full segments of those of interval and none;
 //   - writes zeros ahead of the writers of durability sync;
 //   - applies retention, and writes checkpoints.
 //
@@ -31,6 +31,7 @@ func (b *Broker) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	wg.Go(func() { b.every(ctx, b.opts.FlushInterval, b.flush) })
+	wg.Go(func() { b.every(ctx, b.opts.FlushInterval, b.syncFull) })
 	wg.Go(func() { b.every(ctx, b.opts.HousekeepingInterval, b.retain) })
 	wg.Go(func() { b.every(ctx, b.opts.CheckpointInterval, b.checkpoint) })
 	wg.Go(func() { b.fillZeros(ctx) })
@@ -119,6 +120,23 @@ func (p *partition) usable() bool {
 	return p.refused == nil
 }
 
+// syncFull syncs full segments that their durability left in the page cache, beside the writer: so it need not when
+// it begins the next one.
+func (b *Broker) syncFull(ctx context.Context) {
+	b.partitions(ctx, func(p *partition) {
+		if p.topic.config.Durability == log.Sync {
+			return
+		}
+		p.files.RLock()
+		defer p.files.RUnlock()
+		if p.gone != nil || !p.usable() {
+			return
+		}
+		_, err := p.log.SyncFull()
+		p.noticePoison("sync", err)
+	})
+}
+
 // retain applies retention to all partitions.
 func (b *Broker) retain(ctx context.Context) {
 	b.partitions(ctx, func(p *partition) {
@@ -132,16 +150,31 @@ func (b *Broker) retain(ctx context.Context) {
 	})
 }
 
+// applyRetention removes what the settings no longer keep, beside the writer.
 func (p *partition) applyRetention(now time.Time) (int, error) {
 	if p.topic.config.RetentionAge < 0 && p.topic.config.RetentionBytes < 0 {
 		return 0, nil
 	}
-	p.acquire()
-	defer p.release()
-	if !p.usable() {
+	p.files.RLock()
+	defer p.files.RUnlock()
+	if p.gone != nil || !p.usable() {
 		return 0, nil
 	}
-	return p.log.ApplyRetention(now, log.Offset(p.highWatermark.Load()))
+	removed, err := p.log.ApplyRetention(now, log.Offset(p.highWatermark.Load()))
+	p.noticePoison("retention", err)
+	return removed, err
+}
+
+// noticePoison makes p refuse appends when background work has poisoned its log.
+func (p *partition) noticePoison(what string, err error) {
+	if log.CodeOf(err) != log.Poisoned {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.refused == nil {
+		p.refuse(p.poisoned(what, err))
+	}
 }
 
 // checkpoint writes checkpoints for partitions that have grown since the last one.
@@ -175,6 +208,7 @@ func (p *partition) checkpoint() error {
 		return err
 	}
 	if err := p.log.Checkpoint(blob); err != nil {
+		p.noticePoison("checkpoint", err)
 		return err
 	}
 	p.checkpointed.Store(int64(end))
@@ -202,14 +236,35 @@ func (b *Broker) fillZeros(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case p := <-b.fill:
+			p.filling.Store(false)
 			p.preallocate()
 		}
 	}
 }
+
+// wantZeros asks Run for zeros ahead of the writer if there are few left. The caller has the turn.
+func (p *partition) wantZeros() {
+	if !p.zeroFilled() || p.filling.Load() || !p.log.WantsSpace() {
+		return
+	}
+	p.filling.Store(true)
+	select {
+	case p.b.fill <- p:
+	default: // Run is far behind, or not there: the file grows with the writes
+		p.filling.Store(false)
+	}
+}
+
+// preallocate writes zeros ahead of the writer, without the turn: they do not meet. A write that fails costs
+// speed only; a sync that fails has poisoned the log.
 func (p *partition) preallocate() {
 	p.files.RLock()
 	defer p.files.RUnlock()
-	if p.gone == nil {
-		_ = p.log.Preallocate()
+	if p.gone != nil {
+		return
+	}
+	if err := p.log.Preallocate(); err != nil {
+		p.b.opts.Logger.Warn("preallocate", "partition", p.tp.String(), "error", err)
+		p.noticePoison("preallocation", err)
 	}
 }
