@@ -1,0 +1,169 @@
+package client
+
+import (
+	"context"
+	"time"
+
+	"lodge/log"
+)
+
+// PartitionError is an error of one partition. The others go on; this one is stopped until it is
+// sought, resumed or assigned anew.
+type PartitionError struct {
+	TopicPartition log.TopicPartition
+	Err            error
+}
+
+// Error returns the error's text, with the partition.
+func (e *PartitionError) Error() string {
+	return "consume " + e.TopicPartition.String() + ": " + e.Err.Error()
+}
+
+// Unwrap returns the error itself.
+func (e *PartitionError) Unwrap() error { return e.Err }
+
+// Poll returns the next records, at least one and at most PollRecordsMax. It waits until there are some or
+// ctx ends; then it returns ctx's error, and nothing is lost. The records of one partition follow each other in order.
+//
+// Other errors: *PartitionError, once for each time a partition is stopped; Closed.
+func (c *Consumer) Poll(ctx context.Context) ([]log.Record, error) {
+	c.polling.Lock()
+	defer c.polling.Unlock()
+	for {
+		records, err := c.look()
+		if err != nil || len(records) > 0 {
+			return records, err
+		}
+		select {
+		case <-c.changed:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-c.alive.Done():
+		}
+	}
+}
+
+// look takes what is there and has more fetched.
+func (c *Consumer) look() ([]log.Record, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, errConsumerClosed()
+	}
+	for _, a := range c.order {
+		if err := a.err; err != nil {
+			a.err = nil
+			return nil, err
+		}
+	}
+	records := c.take()
+	for _, a := range c.order {
+		c.fetch(a)
+	}
+	return records, nil
+}
+
+// take removes up to PollRecordsMax records from the partitions' buffers. mu must be held.
+func (c *Consumer) take() (records []log.Record) {
+	n := len(c.order)
+	for i := range n {
+		a := c.order[(c.first+i)%n]
+		if k := min(len(a.records), c.opts.PollRecordsMax-len(records)); k > 0 && !a.paused {
+			taken := a.take(k)
+			if records == nil {
+				records = taken // its capacity is its length: an append copies
+			} else {
+				records = append(records, taken...)
+			}
+		}
+	}
+	c.first++
+	return records
+}
+
+func (a *assigned) take(k int) []log.Record {
+	taken := a.records[:k:k]
+	a.records = a.records[k:]
+	a.position = a.next
+	if len(a.records) > 0 {
+		a.position = a.records[0].Offset
+	}
+	return taken
+}
+
+// fetch starts a fetch of a partition that needs one. mu must be held.
+func (c *Consumer) fetch(a *assigned) {
+	if a.paused || a.stopped || a.cancel != nil || len(a.records) > 0 {
+		return
+	}
+	ctx, cancel := context.WithCancel(c.alive)
+	a.cancel = cancel
+	req := log.FetchRequest{TopicPartition: a.tp, Offset: a.position, MaxWait: c.opts.FetchWait}
+	req.MaxBytes = min(c.opts.FetchBytesMax, max(fetchBytesMin, c.opts.BufferBytesMax/len(c.order)))
+	seeks := a.seeks
+	c.fetches.Go(func() {
+		defer cancel()
+		result, err := c.fetchPatiently(ctx, req)
+		c.fetched(a, seeks, result, err)
+	})
+}
+
+// fetchPatiently fetches, and tries again as long as the error allows it.
+func (c *Consumer) fetchPatiently(ctx context.Context, req log.FetchRequest) (log.FetchResult, error) {
+	backoff := c.opts.RetryBackoff
+	for {
+		result, err := c.reader.Fetch(ctx, req)
+		switch code := log.CodeOf(err); {
+		case err == nil || ctx.Err() != nil:
+			return result, err
+		case code == log.OffsetOutOfRange && c.opts.OutOfRange != Fail:
+			if req.Offset, err = c.opts.OutOfRange.start().resolve(ctx, c.reader, req.TopicPartition); err != nil {
+				return result, err
+			}
+		case !code.Retriable():
+			return result, err
+		}
+		if !sleep(ctx, backoff) {
+			return result, ctx.Err()
+		}
+		backoff = min(2*backoff, c.opts.RetryBackoffMax)
+	}
+}
+
+func (o OutOfRange) start() Start {
+	if o == ToEnd {
+		return AtEnd()
+	}
+	return AtBeginning()
+}
+
+// sleep waits for d and reports whether ctx lasted that long.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// fetched takes in what a fetch found, unless the partition was sought in the meantime.
+func (c *Consumer) fetched(a *assigned, seeks int, result log.FetchResult, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if a.seeks != seeks || c.closed {
+		return
+	}
+	a.cancel = nil
+	if err != nil {
+		a.stopped, a.err = true, &PartitionError{TopicPartition: a.tp, Err: err}
+	} else {
+		a.records, a.next, a.position = result.Records, result.Next, result.Next
+		if len(result.Records) > 0 {
+			a.position = result.Records[0].Offset
+		}
+	}
+	c.signal()
+}
