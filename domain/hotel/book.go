@@ -58,9 +58,10 @@ func (b *book) find(id domain.ReservationID) *reservation {
 	return nil
 }
 
-// add puts in a reservation that is not there, to be forgotten with the books of its last night.
+// add puts in a reservation that is not there, or was rejected, to be forgotten with the books of its last night.
 func (b *book) add(r reservation, closed domain.Date) {
 	r.heap = -1
+	b.unreject(r.id)
 	s := b.insert(r)
 	if r.state() == turnedAway {
 		b.reject(s)
@@ -107,6 +108,15 @@ func (b *book) reject(s slot) {
 		b.rejected = slices.Delete(b.rejected, 0, 1)
 	}
 	b.rejected = append(b.rejected, s)
+}
+
+// unreject forgets that id was rejected. Decide never leads there: it is for events that were decided when fewer
+// rejected ids were remembered.
+func (b *book) unreject(id domain.ReservationID) {
+	if s, ok := b.byID[id]; ok {
+		b.rejected = slices.DeleteFunc(b.rejected, func(known slot) bool { return known == s })
+		b.remove(s)
+	}
 }
 
 // settle gives r its new status and ends its hold.

@@ -2,6 +2,7 @@ package hotel
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -10,6 +11,10 @@ import (
 	"lodge/domain/event"
 	"lodge/domain/eventpb"
 )
+
+// countBound is the most that a count in an event can be. Evolve does not know the limits of Decide, which may
+// change while events stay; it only refuses what the state cannot hold.
+const countBound = 1 << 28
 
 // Evolve applies one event. It keeps no part of m but strings. An error says that the event cannot follow what came
 // before (it is another hotel's, or the log is not one that Decide made), and leaves the state as it was.
@@ -69,7 +74,7 @@ func (s *State) addRoomType(details *eventpb.RoomType) error {
 	if err := s.owns(details.GetHotelId()); err != nil {
 		return err
 	}
-	if _, ok := s.roomTypeIndex[id]; ok || id == "" || len(s.roomTypes) >= RoomTypesMax {
+	if _, ok := s.roomTypeIndex[id]; ok || id == "" || len(s.roomTypes) >= math.MaxUint16 {
 		return fmt.Errorf("room type %q cannot be added to %d", id, len(s.roomTypes))
 	}
 	s.roomTypeIndex[id] = uint16(len(s.roomTypes))
@@ -98,6 +103,14 @@ func (s *State) inventorySet(m *eventpb.InventorySet) error {
 	to, err := domain.ParseDate(m.GetEndDate())
 	if err != nil {
 		return err
+	}
+	for _, n := range [...]int32{m.GetPhysicalCount(), m.GetOutOfOrderCount(), m.GetOverbookingLimit()} {
+		if n < 0 || n > countBound {
+			return fmt.Errorf("a count of %d is not from 0 to %d", n, countBound)
+		}
+	}
+	if m.NightlyRate != nil && m.NightlyRate.MinorUnits < 0 {
+		return fmt.Errorf("a rate of %d is negative", m.NightlyRate.MinorUnits)
 	}
 	if from = max(from, s.closed); from >= to {
 		return nil
@@ -213,19 +226,22 @@ func (s *State) read(hotelID, reservationID string, m *eventpb.Stay) (reservatio
 	if err != nil {
 		return reservation{}, err
 	}
-	stay, err := domain.ParseStay(m.GetCheckInDate(), m.GetCheckOutDate())
+	in, err := domain.ParseDate(m.GetCheckInDate())
 	if err != nil {
 		return reservation{}, err
 	}
-	if m.GetQuantity() < 1 || m.GetQuantity() > QuantityMax {
-		return reservation{}, fmt.Errorf("quantity %d is not from 1 to %d", m.GetQuantity(), QuantityMax)
+	out, err := domain.ParseDate(m.GetCheckOutDate())
+	if err != nil {
+		return reservation{}, err
 	}
-	if s.book.find(id) != nil {
+	if n := out - in; n < 1 || n > spanMax || m.GetQuantity() < 1 || m.GetQuantity() > math.MaxUint8 {
+		return reservation{}, fmt.Errorf("%d rooms for %d nights are no stay", m.GetQuantity(), n)
+	}
+	if known := s.book.find(id); known != nil && known.state() != turnedAway {
 		return reservation{}, fmt.Errorf("reservation %s exists already", id)
 	}
 	return reservation{
-		id: id, roomType: index, quantity: uint8(m.GetQuantity()),
-		checkIn: stay.CheckIn, nights: uint16(stay.Nights()),
+		id: id, roomType: index, quantity: uint8(m.GetQuantity()), checkIn: in, nights: uint16(out - in),
 	}, nil
 }
 

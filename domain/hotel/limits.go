@@ -2,7 +2,8 @@ package hotel
 
 import "time"
 
-// The limits of a hotel. A stay's is domain.StayNightsMax.
+// The limits of a hotel. A stay's is domain.StayNightsMax. They bind Decide and may change; BooksOpenDays and RejectedMax
+// also say what Evolve forgets, so a change of theirs makes old snapshots differ from a replay: then raise snapshotVersion.
 const (
 	RoomTypesMax        = 500        // of one hotel, archived ones included
 	QuantityMax         = 100        // rooms in one reservation

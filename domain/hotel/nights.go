@@ -24,7 +24,7 @@ func (n *night) available() int32 {
 // noRate marks a night without a rate of its own.
 const noRate = -1
 
-// spanMax bounds the nights that one room type keeps: wider than anything Decide lets in.
+// spanMax bounds the nights that one room type keeps, and one stay: wider than anything Decide lets in.
 const spanMax = 100 * 366
 
 // nights holds the nights of a room type densely, from base on.

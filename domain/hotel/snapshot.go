@@ -134,13 +134,13 @@ const (
 func (s *State) load(r *reader, hotel []byte) {
 	s.loadHotel(r, hotel)
 	s.newest, s.closed = r.date(), r.date()
-	for range r.count(roomTypeBytesMin, RoomTypesMax) {
+	for range r.count(roomTypeBytesMin) {
 		s.loadRoomType(r)
 	}
-	for range r.count(reservationBytesMin, ReservationsMax) {
+	for range r.count(reservationBytesMin) {
 		s.loadReservation(r, false)
 	}
-	for range r.count(reservationBytesMin, RejectedMax) {
+	for range r.count(reservationBytesMin) {
 		s.loadReservation(r, true)
 	}
 }

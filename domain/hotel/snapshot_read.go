@@ -68,8 +68,8 @@ func (r *reader) varint() int64 {
 func (r *reader) bytes() []byte { return r.take(int(r.uvarint(math.MaxInt32))) }
 
 // count returns how many things follow that have at least size bytes each.
-func (r *reader) count(size, limit int) int {
-	n := int(r.uvarint(uint64(limit)))
+func (r *reader) count(size int) int {
+	n := int(r.uvarint(math.MaxInt32))
 	if n*size > len(r.b) {
 		r.fail("%d things do not fit into %d bytes", n, len(r.b))
 		return 0
@@ -79,12 +79,14 @@ func (r *reader) count(size, limit int) int {
 
 func (r *reader) date() domain.Date {
 	d := r.varint()
-	if d < int64(domain.DateMin) || d > int64(domain.DateMax) {
+	if !inCalendar(d) {
 		r.fail("day %d is outside the calendar", d)
 		return 0
 	}
 	return domain.Date(d)
 }
+
+func inCalendar(day int64) bool { return int64(domain.DateMin) <= day && day <= int64(domain.DateMax) }
 
 func (r *reader) message(b []byte, m proto.Message) {
 	if r.err != nil {
@@ -139,9 +141,9 @@ func (n *nights) load(r *reader, closed domain.Date) {
 
 func (n *nights) loadRun(r *reader, run int) {
 	alike := night{
-		physical:    int32(r.uvarint(math.MaxInt32)),
-		outOfOrder:  int32(r.uvarint(math.MaxInt32)),
-		overbooking: int32(r.uvarint(math.MaxInt32)),
+		physical:    int32(r.uvarint(countBound)),
+		outOfOrder:  int32(r.uvarint(countBound)),
+		overbooking: int32(r.uvarint(countBound)),
 	}
 	rate := r.varint()
 	if r.err != nil {
@@ -168,15 +170,15 @@ func (s *State) loadReservation(r *reader, isRejected bool) {
 	loaded.quantity, loaded.status = r.byte(), r.byte()
 	checkIn := r.varint() + int64(s.closed)
 	loaded.checkIn = domain.Date(checkIn)
-	loaded.nights = uint16(r.uvarint(domain.StayNightsMax))
+	loaded.nights = uint16(r.uvarint(spanMax))
 	loaded.deadline = int64(r.uvarint(math.MaxInt64))
 	if r.err != nil {
 		return
 	}
 	switch {
 	case int(loaded.roomType) >= len(s.roomTypes),
-		loaded.quantity < 1 || loaded.quantity > QuantityMax,
-		checkIn < int64(domain.DateMin) || checkIn > int64(domain.DateMax) || loaded.stay().Validate() != nil,
+		loaded.quantity < 1 || loaded.nights < 1,
+		!inCalendar(checkIn) || !loaded.stay().CheckOut.Valid(),
 		isRejected != (loaded.state() == turnedAway),
 		!isRejected && !loaded.takes() && loaded.state() != canceled,
 		loaded.deadline != 0 && loaded.state() != pending,
