@@ -274,14 +274,20 @@ type Projection struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// projections/{projection}.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// Counts its rebuilds.
+	// Counts how often it was made. 0: not made yet.
 	Version int32 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
 	// By topic and partition.
 	Partitions []*ProjectionPartition `protobuf:"bytes,3,rep,name=partitions,proto3" json:"partitions,omitempty"`
 	// Committed events that it has not applied yet.
 	Lag int64 `protobuf:"varint,4,opt,name=lag,proto3" json:"lag,omitempty"`
 	// Why it stands still, or empty.
-	Error         string `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
+	Error string `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
+	// building, rebuilding, catching up, following, failed or stopped.
+	State string `protobuf:"bytes,6,opt,name=state,proto3" json:"state,omitempty"`
+	// Of its database files.
+	Bytes int64 `protobuf:"varint,7,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	// Of a rebuild under way.
+	Rebuild       *RebuildProjectionResponse `protobuf:"bytes,8,opt,name=rebuild,proto3" json:"rebuild,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -349,6 +355,27 @@ func (x *Projection) GetError() string {
 		return x.Error
 	}
 	return ""
+}
+
+func (x *Projection) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *Projection) GetBytes() int64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *Projection) GetRebuild() *RebuildProjectionResponse {
+	if x != nil {
+		return x.Rebuild
+	}
+	return nil
 }
 
 // How far a read model has got in one partition.
@@ -875,8 +902,10 @@ type RebuildProjectionResponse struct {
 	EventsTotal int64                `protobuf:"varint,2,opt,name=events_total,json=eventsTotal,proto3" json:"events_total,omitempty"`
 	Elapsed     *durationpb.Duration `protobuf:"bytes,3,opt,name=elapsed,proto3" json:"elapsed,omitempty"`
 	// An estimate. Unset: too early to say.
-	Remaining     *durationpb.Duration `protobuf:"bytes,4,opt,name=remaining,proto3" json:"remaining,omitempty"`
-	Done          bool                 `protobuf:"varint,5,opt,name=done,proto3" json:"done,omitempty"`
+	Remaining *durationpb.Duration `protobuf:"bytes,4,opt,name=remaining,proto3" json:"remaining,omitempty"`
+	Done      bool                 `protobuf:"varint,5,opt,name=done,proto3" json:"done,omitempty"`
+	// What it is doing, such as replay.
+	Phase         string `protobuf:"bytes,6,opt,name=phase,proto3" json:"phase,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -944,6 +973,13 @@ func (x *RebuildProjectionResponse) GetDone() bool {
 		return x.Done
 	}
 	return false
+}
+
+func (x *RebuildProjectionResponse) GetPhase() string {
+	if x != nil {
+		return x.Phase
+	}
+	return ""
 }
 
 type GetHealthRequest struct {
@@ -1076,7 +1112,7 @@ const file_lodge_v1_admin_proto_rawDesc = "" +
 	"\x0elog_end_offset\x18\x05 \x01(\x03R\flogEndOffset\x12\x14\n" +
 	"\x05bytes\x18\x06 \x01(\x03R\x05bytes\x12#\n" +
 	"\rsegment_count\x18\a \x01(\x05R\fsegmentCount\x12\x14\n" +
-	"\x05error\x18\b \x01(\tR\x05error\"\xa1\x01\n" +
+	"\x05error\x18\b \x01(\tR\x05error\"\x8c\x02\n" +
 	"\n" +
 	"Projection\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
@@ -1085,7 +1121,10 @@ const file_lodge_v1_admin_proto_rawDesc = "" +
 	"partitions\x18\x03 \x03(\v2\x1d.lodge.v1.ProjectionPartitionR\n" +
 	"partitions\x12\x10\n" +
 	"\x03lag\x18\x04 \x01(\x03R\x03lag\x12\x14\n" +
-	"\x05error\x18\x05 \x01(\tR\x05error\"\x91\x01\n" +
+	"\x05error\x18\x05 \x01(\tR\x05error\x12\x14\n" +
+	"\x05state\x18\x06 \x01(\tR\x05state\x12\x14\n" +
+	"\x05bytes\x18\a \x01(\x03R\x05bytes\x12=\n" +
+	"\arebuild\x18\b \x01(\v2#.lodge.v1.RebuildProjectionResponseR\arebuild\"\x91\x01\n" +
 	"\x13ProjectionPartition\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\x1c\n" +
 	"\tpartition\x18\x02 \x01(\x05R\tpartition\x12\x1f\n" +
@@ -1122,13 +1161,14 @@ const file_lodge_v1_admin_proto_rawDesc = "" +
 	"\x17ListProjectionsResponse\x126\n" +
 	"\vprojections\x18\x01 \x03(\v2\x14.lodge.v1.ProjectionR\vprojections\"9\n" +
 	"\x18RebuildProjectionRequest\x12\x1d\n" +
-	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\"\xe7\x01\n" +
+	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\"\xfd\x01\n" +
 	"\x19RebuildProjectionResponse\x12%\n" +
 	"\x0eevents_applied\x18\x01 \x01(\x03R\reventsApplied\x12!\n" +
 	"\fevents_total\x18\x02 \x01(\x03R\veventsTotal\x123\n" +
 	"\aelapsed\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\aelapsed\x127\n" +
 	"\tremaining\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\tremaining\x12\x12\n" +
-	"\x04done\x18\x05 \x01(\bR\x04done\"\x12\n" +
+	"\x04done\x18\x05 \x01(\bR\x04done\x12\x14\n" +
+	"\x05phase\x18\x06 \x01(\tR\x05phase\"\x12\n" +
 	"\x10GetHealthRequest2\x9d\x05\n" +
 	"\fAdminService\x12^\n" +
 	"\n" +
@@ -1180,29 +1220,30 @@ var file_lodge_v1_admin_proto_depIdxs = []int32{
 	16, // 2: lodge.v1.Topic.retention_age:type_name -> google.protobuf.Duration
 	17, // 3: lodge.v1.Topic.create_time:type_name -> google.protobuf.Timestamp
 	3,  // 4: lodge.v1.Projection.partitions:type_name -> lodge.v1.ProjectionPartition
-	15, // 5: lodge.v1.Health.parts:type_name -> lodge.v1.Health.Part
-	0,  // 6: lodge.v1.ListTopicsResponse.topics:type_name -> lodge.v1.Topic
-	1,  // 7: lodge.v1.ListPartitionsResponse.partitions:type_name -> lodge.v1.Partition
-	2,  // 8: lodge.v1.ListProjectionsResponse.projections:type_name -> lodge.v1.Projection
-	16, // 9: lodge.v1.RebuildProjectionResponse.elapsed:type_name -> google.protobuf.Duration
-	16, // 10: lodge.v1.RebuildProjectionResponse.remaining:type_name -> google.protobuf.Duration
-	5,  // 11: lodge.v1.AdminService.ListTopics:input_type -> lodge.v1.ListTopicsRequest
-	7,  // 12: lodge.v1.AdminService.GetTopic:input_type -> lodge.v1.GetTopicRequest
-	8,  // 13: lodge.v1.AdminService.ListPartitions:input_type -> lodge.v1.ListPartitionsRequest
-	10, // 14: lodge.v1.AdminService.ListProjections:input_type -> lodge.v1.ListProjectionsRequest
-	12, // 15: lodge.v1.AdminService.RebuildProjection:input_type -> lodge.v1.RebuildProjectionRequest
-	14, // 16: lodge.v1.AdminService.GetHealth:input_type -> lodge.v1.GetHealthRequest
-	6,  // 17: lodge.v1.AdminService.ListTopics:output_type -> lodge.v1.ListTopicsResponse
-	0,  // 18: lodge.v1.AdminService.GetTopic:output_type -> lodge.v1.Topic
-	9,  // 19: lodge.v1.AdminService.ListPartitions:output_type -> lodge.v1.ListPartitionsResponse
-	11, // 20: lodge.v1.AdminService.ListProjections:output_type -> lodge.v1.ListProjectionsResponse
-	13, // 21: lodge.v1.AdminService.RebuildProjection:output_type -> lodge.v1.RebuildProjectionResponse
-	4,  // 22: lodge.v1.AdminService.GetHealth:output_type -> lodge.v1.Health
-	17, // [17:23] is the sub-list for method output_type
-	11, // [11:17] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	13, // 5: lodge.v1.Projection.rebuild:type_name -> lodge.v1.RebuildProjectionResponse
+	15, // 6: lodge.v1.Health.parts:type_name -> lodge.v1.Health.Part
+	0,  // 7: lodge.v1.ListTopicsResponse.topics:type_name -> lodge.v1.Topic
+	1,  // 8: lodge.v1.ListPartitionsResponse.partitions:type_name -> lodge.v1.Partition
+	2,  // 9: lodge.v1.ListProjectionsResponse.projections:type_name -> lodge.v1.Projection
+	16, // 10: lodge.v1.RebuildProjectionResponse.elapsed:type_name -> google.protobuf.Duration
+	16, // 11: lodge.v1.RebuildProjectionResponse.remaining:type_name -> google.protobuf.Duration
+	5,  // 12: lodge.v1.AdminService.ListTopics:input_type -> lodge.v1.ListTopicsRequest
+	7,  // 13: lodge.v1.AdminService.GetTopic:input_type -> lodge.v1.GetTopicRequest
+	8,  // 14: lodge.v1.AdminService.ListPartitions:input_type -> lodge.v1.ListPartitionsRequest
+	10, // 15: lodge.v1.AdminService.ListProjections:input_type -> lodge.v1.ListProjectionsRequest
+	12, // 16: lodge.v1.AdminService.RebuildProjection:input_type -> lodge.v1.RebuildProjectionRequest
+	14, // 17: lodge.v1.AdminService.GetHealth:input_type -> lodge.v1.GetHealthRequest
+	6,  // 18: lodge.v1.AdminService.ListTopics:output_type -> lodge.v1.ListTopicsResponse
+	0,  // 19: lodge.v1.AdminService.GetTopic:output_type -> lodge.v1.Topic
+	9,  // 20: lodge.v1.AdminService.ListPartitions:output_type -> lodge.v1.ListPartitionsResponse
+	11, // 21: lodge.v1.AdminService.ListProjections:output_type -> lodge.v1.ListProjectionsResponse
+	13, // 22: lodge.v1.AdminService.RebuildProjection:output_type -> lodge.v1.RebuildProjectionResponse
+	4,  // 23: lodge.v1.AdminService.GetHealth:output_type -> lodge.v1.Health
+	18, // [18:24] is the sub-list for method output_type
+	12, // [12:18] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_lodge_v1_admin_proto_init() }

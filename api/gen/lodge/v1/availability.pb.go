@@ -204,7 +204,7 @@ type RoomTypeAvailability struct {
 	RoomType    string `protobuf:"bytes,1,opt,name=room_type,json=roomType,proto3" json:"room_type,omitempty"`
 	DisplayName string `protobuf:"bytes,2,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
 	MaxGuests   int32  `protobuf:"varint,3,opt,name=max_guests,json=maxGuests,proto3" json:"max_guests,omitempty"`
-	// Nights that inventory was set for, in order.
+	// Every night of the range in order, with counts of 0 where none were set.
 	Nights        []*StayNight `protobuf:"bytes,4,rep,name=nights,proto3" json:"nights,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -278,7 +278,7 @@ type SearchHotelsRequest struct {
 	Quantity int32 `protobuf:"varint,4,opt,name=quantity,proto3" json:"quantity,omitempty"`
 	// Guests that these rooms must take together: default any.
 	GuestCount int32 `protobuf:"varint,5,opt,name=guest_count,json=guestCount,proto3" json:"guest_count,omitempty"`
-	// At most this many: default 50, at most 1000.
+	// At most this many: default 50, at most 200.
 	PageSize int32 `protobuf:"varint,6,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// From the page before. Everything else must be as it was then.
 	PageToken string `protobuf:"bytes,7,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
@@ -378,7 +378,7 @@ type SearchHotelsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// By hotel id.
 	Offers []*HotelOffer `protobuf:"bytes,1,rep,name=offers,proto3" json:"offers,omitempty"`
-	// Empty on the last page.
+	// Empty on the last page. A page may be short and still have a next one, when many hotels were full.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

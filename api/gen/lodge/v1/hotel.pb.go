@@ -14,6 +14,7 @@ import (
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	fieldmaskpb "google.golang.org/protobuf/types/known/fieldmaskpb"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -34,7 +35,7 @@ type Hotel struct {
 	DisplayName string   `protobuf:"bytes,2,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
 	Description string   `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
 	Address     *Address `protobuf:"bytes,4,opt,name=address,proto3" json:"address,omitempty"`
-	// IANA name, such as Europe/Lisbon: the hotel's calendar. Set when it is created, never changed.
+	// IANA name, such as Europe/Lisbon: the hotel's calendar.
 	TimeZone string `protobuf:"bytes,5,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"`
 	// ISO 4217, such as EUR: the currency of all its prices. Set when it is created, never changed.
 	CurrencyCode string `protobuf:"bytes,6,opt,name=currency_code,json=currencyCode,proto3" json:"currency_code,omitempty"`
@@ -42,7 +43,10 @@ type Hotel struct {
 	HoldDuration *durationpb.Duration `protobuf:"bytes,7,opt,name=hold_duration,json=holdDuration,proto3" json:"hold_duration,omitempty"`
 	Archived     bool                 `protobuf:"varint,8,opt,name=archived,proto3" json:"archived,omitempty"`
 	// The version. Sent back with a change, it makes the change conditional on nobody having made another.
-	Etag          string `protobuf:"bytes,9,opt,name=etag,proto3" json:"etag,omitempty"`
+	Etag string `protobuf:"bytes,9,opt,name=etag,proto3" json:"etag,omitempty"`
+	// Not in the answer to an update.
+	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	UpdateTime    *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -138,6 +142,20 @@ func (x *Hotel) GetEtag() string {
 		return x.Etag
 	}
 	return ""
+}
+
+func (x *Hotel) GetCreateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreateTime
+	}
+	return nil
+}
+
+func (x *Hotel) GetUpdateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.UpdateTime
+	}
+	return nil
 }
 
 // Where a hotel is.
@@ -241,7 +259,10 @@ type RoomType struct {
 	BaseRate *money.Money `protobuf:"bytes,5,opt,name=base_rate,json=baseRate,proto3" json:"base_rate,omitempty"`
 	Archived bool         `protobuf:"varint,6,opt,name=archived,proto3" json:"archived,omitempty"`
 	// The version, as in Hotel.
-	Etag          string `protobuf:"bytes,7,opt,name=etag,proto3" json:"etag,omitempty"`
+	Etag string `protobuf:"bytes,7,opt,name=etag,proto3" json:"etag,omitempty"`
+	// Not in the answer to an update.
+	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	UpdateTime    *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -325,9 +346,23 @@ func (x *RoomType) GetEtag() string {
 	return ""
 }
 
+func (x *RoomType) GetCreateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreateTime
+	}
+	return nil
+}
+
+func (x *RoomType) GetUpdateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.UpdateTime
+	}
+	return nil
+}
+
 type CreateHotelRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The last part of the hotel's name: 1 to 64 lower-case letters, digits and hyphens.
+	// The last part of the hotel's name: 1 to 63 lower-case letters, digits and inner hyphens.
 	HotelId string `protobuf:"bytes,1,opt,name=hotel_id,json=hotelId,proto3" json:"hotel_id,omitempty"`
 	Hotel   *Hotel `protobuf:"bytes,2,opt,name=hotel,proto3" json:"hotel,omitempty"`
 	// A UUID that makes retries safe for at least 24 hours; also the HTTP header Idempotency-Key. None: no such safety.
@@ -570,7 +605,8 @@ type UpdateHotelRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// With its name, and with the etag that must still hold, if any.
 	Hotel *Hotel `protobuf:"bytes,1,opt,name=hotel,proto3" json:"hotel,omitempty"`
-	// The fields to set, such as display_name or address.city; unset: all those with a value; "*": all that can be changed.
+	// The fields to set, such as display_name or address (which is set as a whole); unset: all those with a value; "*": all
+	// that can be changed.
 	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	// As in CreateHotelRequest.
 	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
@@ -696,7 +732,7 @@ type CreateRoomTypeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// hotels/{hotel}.
 	Parent string `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
-	// The last part of the room type's name: 1 to 64 lower-case letters, digits and hyphens.
+	// The last part of the room type's name: 1 to 63 lower-case letters, digits and inner hyphens.
 	RoomTypeId string    `protobuf:"bytes,2,opt,name=room_type_id,json=roomTypeId,proto3" json:"room_type_id,omitempty"`
 	RoomType   *RoomType `protobuf:"bytes,3,opt,name=room_type,json=roomType,proto3" json:"room_type,omitempty"`
 	// As in CreateHotelRequest.
@@ -956,6 +992,7 @@ type UpdateRoomTypeRequest struct {
 	// With its name, and with the etag that must still hold, if any.
 	RoomType *RoomType `protobuf:"bytes,1,opt,name=room_type,json=roomType,proto3" json:"room_type,omitempty"`
 	// The fields to set, such as display_name or base_rate; unset: all those with a value; "*": all that can be changed.
+	// A base rate can be replaced but not removed.
 	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	// As in CreateHotelRequest.
 	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
@@ -1081,17 +1118,22 @@ var File_lodge_v1_hotel_proto protoreflect.FileDescriptor
 
 const file_lodge_v1_hotel_proto_rawDesc = "" +
 	"\n" +
-	"\x14lodge/v1/hotel.proto\x12\blodge.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x17google/type/money.proto\"\x8f\x03\n" +
+	"\x14lodge/v1/hotel.proto\x12\blodge.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\x90\x04\n" +
 	"\x05Hotel\x12\x17\n" +
 	"\x04name\x18\x01 \x01(\tB\x03\xe0A\bR\x04name\x12&\n" +
 	"\fdisplay_name\x18\x02 \x01(\tB\x03\xe0A\x02R\vdisplayName\x12 \n" +
 	"\vdescription\x18\x03 \x01(\tR\vdescription\x12+\n" +
-	"\aaddress\x18\x04 \x01(\v2\x11.lodge.v1.AddressR\aaddress\x12#\n" +
-	"\ttime_zone\x18\x05 \x01(\tB\x06\xe0A\x02\xe0A\x05R\btimeZone\x12+\n" +
+	"\aaddress\x18\x04 \x01(\v2\x11.lodge.v1.AddressR\aaddress\x12 \n" +
+	"\ttime_zone\x18\x05 \x01(\tB\x03\xe0A\x02R\btimeZone\x12+\n" +
 	"\rcurrency_code\x18\x06 \x01(\tB\x06\xe0A\x02\xe0A\x05R\fcurrencyCode\x12>\n" +
 	"\rhold_duration\x18\a \x01(\v2\x19.google.protobuf.DurationR\fholdDuration\x12\x1f\n" +
 	"\barchived\x18\b \x01(\bB\x03\xe0A\x03R\barchived\x12\x12\n" +
-	"\x04etag\x18\t \x01(\tR\x04etag:/\xeaA,\n" +
+	"\x04etag\x18\t \x01(\tR\x04etag\x12@\n" +
+	"\vcreate_time\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\n" +
+	"createTime\x12@\n" +
+	"\vupdate_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\n" +
+	"updateTime:/\xeaA,\n" +
 	"\vlodge/Hotel\x12\x0ehotels/{hotel}*\x06hotels2\x05hotel\"\xe5\x01\n" +
 	"\aAddress\x12\x16\n" +
 	"\x06street\x18\x01 \x01(\tR\x06street\x12\x12\n" +
@@ -1100,7 +1142,7 @@ const file_lodge_v1_hotel_proto_rawDesc = "" +
 	"postalCode\x12!\n" +
 	"\fcountry_code\x18\x04 \x01(\tR\vcountryCode\x123\n" +
 	"\blatitude\x18\x05 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x80V@)\x00\x00\x00\x00\x00\x80V\xc0R\blatitude\x125\n" +
-	"\tlongitude\x18\x06 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x80f@)\x00\x00\x00\x00\x00\x80f\xc0R\tlongitude\"\xc2\x02\n" +
+	"\tlongitude\x18\x06 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x80f@)\x00\x00\x00\x00\x00\x80f\xc0R\tlongitude\"\xc6\x03\n" +
 	"\bRoomType\x12\x17\n" +
 	"\x04name\x18\x01 \x01(\tB\x03\xe0A\bR\x04name\x12&\n" +
 	"\fdisplay_name\x18\x02 \x01(\tB\x03\xe0A\x02R\vdisplayName\x12 \n" +
@@ -1109,7 +1151,11 @@ const file_lodge_v1_hotel_proto_rawDesc = "" +
 	"max_guests\x18\x04 \x01(\x05R\tmaxGuests\x12/\n" +
 	"\tbase_rate\x18\x05 \x01(\v2\x12.google.type.MoneyR\bbaseRate\x12\x1f\n" +
 	"\barchived\x18\x06 \x01(\bB\x03\xe0A\x03R\barchived\x12\x12\n" +
-	"\x04etag\x18\a \x01(\tR\x04etag:N\xeaAK\n" +
+	"\x04etag\x18\a \x01(\tR\x04etag\x12@\n" +
+	"\vcreate_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\n" +
+	"createTime\x12@\n" +
+	"\vupdate_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\n" +
+	"updateTime:N\xeaAK\n" +
 	"\x0elodge/RoomType\x12$hotels/{hotel}/roomTypes/{room_type}*\troomTypes2\broomType\"\x8b\x01\n" +
 	"\x12CreateHotelRequest\x12$\n" +
 	"\bhotel_id\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\ahotelId\x120\n" +
@@ -1216,46 +1262,51 @@ var file_lodge_v1_hotel_proto_goTypes = []any{
 	(*UpdateRoomTypeRequest)(nil),  // 13: lodge.v1.UpdateRoomTypeRequest
 	(*ArchiveRoomTypeRequest)(nil), // 14: lodge.v1.ArchiveRoomTypeRequest
 	(*durationpb.Duration)(nil),    // 15: google.protobuf.Duration
-	(*money.Money)(nil),            // 16: google.type.Money
-	(*fieldmaskpb.FieldMask)(nil),  // 17: google.protobuf.FieldMask
+	(*timestamppb.Timestamp)(nil),  // 16: google.protobuf.Timestamp
+	(*money.Money)(nil),            // 17: google.type.Money
+	(*fieldmaskpb.FieldMask)(nil),  // 18: google.protobuf.FieldMask
 }
 var file_lodge_v1_hotel_proto_depIdxs = []int32{
 	1,  // 0: lodge.v1.Hotel.address:type_name -> lodge.v1.Address
 	15, // 1: lodge.v1.Hotel.hold_duration:type_name -> google.protobuf.Duration
-	16, // 2: lodge.v1.RoomType.base_rate:type_name -> google.type.Money
-	0,  // 3: lodge.v1.CreateHotelRequest.hotel:type_name -> lodge.v1.Hotel
-	0,  // 4: lodge.v1.ListHotelsResponse.hotels:type_name -> lodge.v1.Hotel
-	0,  // 5: lodge.v1.UpdateHotelRequest.hotel:type_name -> lodge.v1.Hotel
-	17, // 6: lodge.v1.UpdateHotelRequest.update_mask:type_name -> google.protobuf.FieldMask
-	2,  // 7: lodge.v1.CreateRoomTypeRequest.room_type:type_name -> lodge.v1.RoomType
-	2,  // 8: lodge.v1.ListRoomTypesResponse.room_types:type_name -> lodge.v1.RoomType
-	2,  // 9: lodge.v1.UpdateRoomTypeRequest.room_type:type_name -> lodge.v1.RoomType
-	17, // 10: lodge.v1.UpdateRoomTypeRequest.update_mask:type_name -> google.protobuf.FieldMask
-	3,  // 11: lodge.v1.HotelService.CreateHotel:input_type -> lodge.v1.CreateHotelRequest
-	4,  // 12: lodge.v1.HotelService.GetHotel:input_type -> lodge.v1.GetHotelRequest
-	5,  // 13: lodge.v1.HotelService.ListHotels:input_type -> lodge.v1.ListHotelsRequest
-	7,  // 14: lodge.v1.HotelService.UpdateHotel:input_type -> lodge.v1.UpdateHotelRequest
-	8,  // 15: lodge.v1.HotelService.ArchiveHotel:input_type -> lodge.v1.ArchiveHotelRequest
-	9,  // 16: lodge.v1.HotelService.CreateRoomType:input_type -> lodge.v1.CreateRoomTypeRequest
-	10, // 17: lodge.v1.HotelService.GetRoomType:input_type -> lodge.v1.GetRoomTypeRequest
-	11, // 18: lodge.v1.HotelService.ListRoomTypes:input_type -> lodge.v1.ListRoomTypesRequest
-	13, // 19: lodge.v1.HotelService.UpdateRoomType:input_type -> lodge.v1.UpdateRoomTypeRequest
-	14, // 20: lodge.v1.HotelService.ArchiveRoomType:input_type -> lodge.v1.ArchiveRoomTypeRequest
-	0,  // 21: lodge.v1.HotelService.CreateHotel:output_type -> lodge.v1.Hotel
-	0,  // 22: lodge.v1.HotelService.GetHotel:output_type -> lodge.v1.Hotel
-	6,  // 23: lodge.v1.HotelService.ListHotels:output_type -> lodge.v1.ListHotelsResponse
-	0,  // 24: lodge.v1.HotelService.UpdateHotel:output_type -> lodge.v1.Hotel
-	0,  // 25: lodge.v1.HotelService.ArchiveHotel:output_type -> lodge.v1.Hotel
-	2,  // 26: lodge.v1.HotelService.CreateRoomType:output_type -> lodge.v1.RoomType
-	2,  // 27: lodge.v1.HotelService.GetRoomType:output_type -> lodge.v1.RoomType
-	12, // 28: lodge.v1.HotelService.ListRoomTypes:output_type -> lodge.v1.ListRoomTypesResponse
-	2,  // 29: lodge.v1.HotelService.UpdateRoomType:output_type -> lodge.v1.RoomType
-	2,  // 30: lodge.v1.HotelService.ArchiveRoomType:output_type -> lodge.v1.RoomType
-	21, // [21:31] is the sub-list for method output_type
-	11, // [11:21] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	16, // 2: lodge.v1.Hotel.create_time:type_name -> google.protobuf.Timestamp
+	16, // 3: lodge.v1.Hotel.update_time:type_name -> google.protobuf.Timestamp
+	17, // 4: lodge.v1.RoomType.base_rate:type_name -> google.type.Money
+	16, // 5: lodge.v1.RoomType.create_time:type_name -> google.protobuf.Timestamp
+	16, // 6: lodge.v1.RoomType.update_time:type_name -> google.protobuf.Timestamp
+	0,  // 7: lodge.v1.CreateHotelRequest.hotel:type_name -> lodge.v1.Hotel
+	0,  // 8: lodge.v1.ListHotelsResponse.hotels:type_name -> lodge.v1.Hotel
+	0,  // 9: lodge.v1.UpdateHotelRequest.hotel:type_name -> lodge.v1.Hotel
+	18, // 10: lodge.v1.UpdateHotelRequest.update_mask:type_name -> google.protobuf.FieldMask
+	2,  // 11: lodge.v1.CreateRoomTypeRequest.room_type:type_name -> lodge.v1.RoomType
+	2,  // 12: lodge.v1.ListRoomTypesResponse.room_types:type_name -> lodge.v1.RoomType
+	2,  // 13: lodge.v1.UpdateRoomTypeRequest.room_type:type_name -> lodge.v1.RoomType
+	18, // 14: lodge.v1.UpdateRoomTypeRequest.update_mask:type_name -> google.protobuf.FieldMask
+	3,  // 15: lodge.v1.HotelService.CreateHotel:input_type -> lodge.v1.CreateHotelRequest
+	4,  // 16: lodge.v1.HotelService.GetHotel:input_type -> lodge.v1.GetHotelRequest
+	5,  // 17: lodge.v1.HotelService.ListHotels:input_type -> lodge.v1.ListHotelsRequest
+	7,  // 18: lodge.v1.HotelService.UpdateHotel:input_type -> lodge.v1.UpdateHotelRequest
+	8,  // 19: lodge.v1.HotelService.ArchiveHotel:input_type -> lodge.v1.ArchiveHotelRequest
+	9,  // 20: lodge.v1.HotelService.CreateRoomType:input_type -> lodge.v1.CreateRoomTypeRequest
+	10, // 21: lodge.v1.HotelService.GetRoomType:input_type -> lodge.v1.GetRoomTypeRequest
+	11, // 22: lodge.v1.HotelService.ListRoomTypes:input_type -> lodge.v1.ListRoomTypesRequest
+	13, // 23: lodge.v1.HotelService.UpdateRoomType:input_type -> lodge.v1.UpdateRoomTypeRequest
+	14, // 24: lodge.v1.HotelService.ArchiveRoomType:input_type -> lodge.v1.ArchiveRoomTypeRequest
+	0,  // 25: lodge.v1.HotelService.CreateHotel:output_type -> lodge.v1.Hotel
+	0,  // 26: lodge.v1.HotelService.GetHotel:output_type -> lodge.v1.Hotel
+	6,  // 27: lodge.v1.HotelService.ListHotels:output_type -> lodge.v1.ListHotelsResponse
+	0,  // 28: lodge.v1.HotelService.UpdateHotel:output_type -> lodge.v1.Hotel
+	0,  // 29: lodge.v1.HotelService.ArchiveHotel:output_type -> lodge.v1.Hotel
+	2,  // 30: lodge.v1.HotelService.CreateRoomType:output_type -> lodge.v1.RoomType
+	2,  // 31: lodge.v1.HotelService.GetRoomType:output_type -> lodge.v1.RoomType
+	12, // 32: lodge.v1.HotelService.ListRoomTypes:output_type -> lodge.v1.ListRoomTypesResponse
+	2,  // 33: lodge.v1.HotelService.UpdateRoomType:output_type -> lodge.v1.RoomType
+	2,  // 34: lodge.v1.HotelService.ArchiveRoomType:output_type -> lodge.v1.RoomType
+	25, // [25:35] is the sub-list for method output_type
+	15, // [15:25] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_lodge_v1_hotel_proto_init() }

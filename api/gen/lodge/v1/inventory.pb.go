@@ -393,7 +393,7 @@ func (x *ListInventoryRequest) GetMinPosition() string {
 
 type ListInventoryResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Nights that inventory was set for, in order.
+	// Every night of the range in order, with counts of 0 where none were set.
 	Nights []*StayNight `protobuf:"bytes,1,rep,name=nights,proto3" json:"nights,omitempty"`
 	// Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`

@@ -151,7 +151,7 @@ func (ReservationReason) EnumDescriptor() ([]byte, []int) {
 // One room type × quantity × stay [check_in_date, check_out_date), in the hotel's own calendar.
 type Reservation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// hotels/{hotel}/reservations/{reservation}; the last part is a UUID.
+	// hotels/{hotel}/reservations/{reservation}; the last part is a UUID in lower case.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// hotels/{hotel}/roomTypes/{room_type}.
 	RoomType string `protobuf:"bytes,2,opt,name=room_type,json=roomType,proto3" json:"room_type,omitempty"`
@@ -176,7 +176,9 @@ type Reservation struct {
 	// Of the last change of status.
 	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
 	// Nights that were full, when REJECTED.
-	FullNights    []*date.Date `protobuf:"bytes,16,rep,name=full_nights,json=fullNights,proto3" json:"full_nights,omitempty"`
+	FullNights []*date.Date `protobuf:"bytes,16,rep,name=full_nights,json=fullNights,proto3" json:"full_nights,omitempty"`
+	// What was said when it was CANCELED.
+	Note          string `protobuf:"bytes,17,opt,name=note,proto3" json:"note,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -323,6 +325,13 @@ func (x *Reservation) GetFullNights() []*date.Date {
 	return nil
 }
 
+func (x *Reservation) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
 // Who books and who stays.
 type Guest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -414,7 +423,7 @@ type CreateReservationRequest struct {
 	// hotels/{hotel}.
 	Parent      string       `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
 	Reservation *Reservation `protobuf:"bytes,2,opt,name=reservation,proto3" json:"reservation,omitempty"`
-	// A UUID for the last part of the name. None: the platform makes one, the same one for the same request_id.
+	// A UUID in lower case for the last part of the name. None: the platform makes one, the same one for the same request_id.
 	ReservationId string `protobuf:"bytes,3,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
 	// A UUID that makes retries safe for at least 24 hours; also the HTTP header Idempotency-Key. None: no such safety.
 	RequestId string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
@@ -563,9 +572,13 @@ type ListReservationsRequest struct {
 	// From the page before. Everything else must be as it was then.
 	PageToken string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Wait until the answer takes this position (topic/partition@offset) into account.
-	MinPosition   string `protobuf:"bytes,5,opt,name=min_position,json=minPosition,proto3" json:"min_position,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	MinPosition string `protobuf:"bytes,5,opt,name=min_position,json=minPosition,proto3" json:"min_position,omitempty"`
+	// Only those of one hotel, of any guest, that check in on this day or later.
+	CheckInStartDate *date.Date `protobuf:"bytes,6,opt,name=check_in_start_date,json=checkInStartDate,proto3" json:"check_in_start_date,omitempty"`
+	// Only those that check in before this day; with check_in_start_date.
+	CheckInEndDate *date.Date `protobuf:"bytes,7,opt,name=check_in_end_date,json=checkInEndDate,proto3" json:"check_in_end_date,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *ListReservationsRequest) Reset() {
@@ -631,6 +644,20 @@ func (x *ListReservationsRequest) GetMinPosition() string {
 		return x.MinPosition
 	}
 	return ""
+}
+
+func (x *ListReservationsRequest) GetCheckInStartDate() *date.Date {
+	if x != nil {
+		return x.CheckInStartDate
+	}
+	return nil
+}
+
+func (x *ListReservationsRequest) GetCheckInEndDate() *date.Date {
+	if x != nil {
+		return x.CheckInEndDate
+	}
+	return nil
 }
 
 type ListReservationsResponse struct {
@@ -995,7 +1022,7 @@ var File_lodge_v1_reservation_proto protoreflect.FileDescriptor
 
 const file_lodge_v1_reservation_proto_rawDesc = "" +
 	"\n" +
-	"\x1alodge/v1/reservation.proto\x12\blodge.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x17google/type/money.proto\x1a\x14lodge/v1/event.proto\"\xb0\a\n" +
+	"\x1alodge/v1/reservation.proto\x12\blodge.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x17google/type/money.proto\x1a\x14lodge/v1/event.proto\"\xc9\a\n" +
 	"\vReservation\x12\x17\n" +
 	"\x04name\x18\x01 \x01(\tB\x03\xe0A\bR\x04name\x12&\n" +
 	"\troom_type\x18\x02 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\broomType\x12\x1f\n" +
@@ -1016,7 +1043,8 @@ const file_lodge_v1_reservation_proto_rawDesc = "" +
 	"\vupdate_time\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\n" +
 	"updateTime\x127\n" +
 	"\vfull_nights\x18\x10 \x03(\v2\x11.google.type.DateB\x03\xe0A\x03R\n" +
-	"fullNights:\\\xeaAY\n" +
+	"fullNights\x12\x17\n" +
+	"\x04note\x18\x11 \x01(\tB\x03\xe0A\x03R\x04note:\\\xeaAY\n" +
 	"\x11lodge/Reservation\x12)hotels/{hotel}/reservations/{reservation}*\freservations2\vreservation\"\xc4\x01\n" +
 	"\x05Guest\x12\x19\n" +
 	"\bguest_id\x18\x01 \x01(\tR\aguestId\x12!\n" +
@@ -1035,14 +1063,16 @@ const file_lodge_v1_reservation_proto_rawDesc = "" +
 	"\x0eno_hold_expiry\x18\x06 \x01(\bR\fnoHoldExpiry\"Y\n" +
 	"\x15GetReservationRequest\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12!\n" +
-	"\fmin_position\x18\x02 \x01(\tR\vminPosition\"\xbf\x01\n" +
+	"\fmin_position\x18\x02 \x01(\tR\vminPosition\"\xbf\x02\n" +
 	"\x17ListReservationsRequest\x12!\n" +
 	"\x06parent\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x06parent\x12\x19\n" +
 	"\bguest_id\x18\x02 \x01(\tR\aguestId\x12$\n" +
 	"\tpage_size\x18\x03 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12\x1d\n" +
 	"\n" +
 	"page_token\x18\x04 \x01(\tR\tpageToken\x12!\n" +
-	"\fmin_position\x18\x05 \x01(\tR\vminPosition\"}\n" +
+	"\fmin_position\x18\x05 \x01(\tR\vminPosition\x12@\n" +
+	"\x13check_in_start_date\x18\x06 \x01(\v2\x11.google.type.DateR\x10checkInStartDate\x12<\n" +
+	"\x11check_in_end_date\x18\a \x01(\v2\x11.google.type.DateR\x0echeckInEndDate\"}\n" +
 	"\x18ListReservationsResponse\x129\n" +
 	"\freservations\x18\x01 \x03(\v2\x15.lodge.v1.ReservationR\freservations\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"Y\n" +
@@ -1141,28 +1171,30 @@ var file_lodge_v1_reservation_proto_depIdxs = []int32{
 	13, // 10: lodge.v1.Reservation.full_nights:type_name -> google.type.Date
 	2,  // 11: lodge.v1.CreateReservationRequest.reservation:type_name -> lodge.v1.Reservation
 	14, // 12: lodge.v1.CreateReservationRequest.nightly_rate_override:type_name -> google.type.Money
-	2,  // 13: lodge.v1.ListReservationsResponse.reservations:type_name -> lodge.v1.Reservation
-	1,  // 14: lodge.v1.CancelReservationRequest.reason:type_name -> lodge.v1.ReservationReason
-	16, // 15: lodge.v1.ListReservationEventsResponse.events:type_name -> lodge.v1.Event
-	4,  // 16: lodge.v1.ReservationService.CreateReservation:input_type -> lodge.v1.CreateReservationRequest
-	5,  // 17: lodge.v1.ReservationService.GetReservation:input_type -> lodge.v1.GetReservationRequest
-	6,  // 18: lodge.v1.ReservationService.ListReservations:input_type -> lodge.v1.ListReservationsRequest
-	8,  // 19: lodge.v1.ReservationService.ConfirmReservation:input_type -> lodge.v1.ConfirmReservationRequest
-	9,  // 20: lodge.v1.ReservationService.CancelReservation:input_type -> lodge.v1.CancelReservationRequest
-	10, // 21: lodge.v1.ReservationService.MarkNoShow:input_type -> lodge.v1.MarkNoShowRequest
-	11, // 22: lodge.v1.ReservationService.ListReservationEvents:input_type -> lodge.v1.ListReservationEventsRequest
-	2,  // 23: lodge.v1.ReservationService.CreateReservation:output_type -> lodge.v1.Reservation
-	2,  // 24: lodge.v1.ReservationService.GetReservation:output_type -> lodge.v1.Reservation
-	7,  // 25: lodge.v1.ReservationService.ListReservations:output_type -> lodge.v1.ListReservationsResponse
-	2,  // 26: lodge.v1.ReservationService.ConfirmReservation:output_type -> lodge.v1.Reservation
-	2,  // 27: lodge.v1.ReservationService.CancelReservation:output_type -> lodge.v1.Reservation
-	2,  // 28: lodge.v1.ReservationService.MarkNoShow:output_type -> lodge.v1.Reservation
-	12, // 29: lodge.v1.ReservationService.ListReservationEvents:output_type -> lodge.v1.ListReservationEventsResponse
-	23, // [23:30] is the sub-list for method output_type
-	16, // [16:23] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	13, // 13: lodge.v1.ListReservationsRequest.check_in_start_date:type_name -> google.type.Date
+	13, // 14: lodge.v1.ListReservationsRequest.check_in_end_date:type_name -> google.type.Date
+	2,  // 15: lodge.v1.ListReservationsResponse.reservations:type_name -> lodge.v1.Reservation
+	1,  // 16: lodge.v1.CancelReservationRequest.reason:type_name -> lodge.v1.ReservationReason
+	16, // 17: lodge.v1.ListReservationEventsResponse.events:type_name -> lodge.v1.Event
+	4,  // 18: lodge.v1.ReservationService.CreateReservation:input_type -> lodge.v1.CreateReservationRequest
+	5,  // 19: lodge.v1.ReservationService.GetReservation:input_type -> lodge.v1.GetReservationRequest
+	6,  // 20: lodge.v1.ReservationService.ListReservations:input_type -> lodge.v1.ListReservationsRequest
+	8,  // 21: lodge.v1.ReservationService.ConfirmReservation:input_type -> lodge.v1.ConfirmReservationRequest
+	9,  // 22: lodge.v1.ReservationService.CancelReservation:input_type -> lodge.v1.CancelReservationRequest
+	10, // 23: lodge.v1.ReservationService.MarkNoShow:input_type -> lodge.v1.MarkNoShowRequest
+	11, // 24: lodge.v1.ReservationService.ListReservationEvents:input_type -> lodge.v1.ListReservationEventsRequest
+	2,  // 25: lodge.v1.ReservationService.CreateReservation:output_type -> lodge.v1.Reservation
+	2,  // 26: lodge.v1.ReservationService.GetReservation:output_type -> lodge.v1.Reservation
+	7,  // 27: lodge.v1.ReservationService.ListReservations:output_type -> lodge.v1.ListReservationsResponse
+	2,  // 28: lodge.v1.ReservationService.ConfirmReservation:output_type -> lodge.v1.Reservation
+	2,  // 29: lodge.v1.ReservationService.CancelReservation:output_type -> lodge.v1.Reservation
+	2,  // 30: lodge.v1.ReservationService.MarkNoShow:output_type -> lodge.v1.Reservation
+	12, // 31: lodge.v1.ReservationService.ListReservationEvents:output_type -> lodge.v1.ListReservationEventsResponse
+	25, // [25:32] is the sub-list for method output_type
+	18, // [18:25] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_lodge_v1_reservation_proto_init() }

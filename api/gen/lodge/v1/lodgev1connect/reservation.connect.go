@@ -65,7 +65,7 @@ type ReservationServiceClient interface {
 	CreateReservation(context.Context, *connect.Request[v1.CreateReservationRequest]) (*connect.Response[v1.Reservation], error)
 	// Returns one reservation. Errors: RESERVATION_NOT_FOUND.
 	GetReservation(context.Context, *connect.Request[v1.GetReservationRequest]) (*connect.Response[v1.Reservation], error)
-	// Lists reservations of a hotel, of a guest, or of a guest at a hotel.
+	// Lists reservations of a hotel, of a guest, or of a guest at a hotel, by check-in date.
 	ListReservations(context.Context, *connect.Request[v1.ListReservationsRequest]) (*connect.Response[v1.ListReservationsResponse], error)
 	// Confirms a pending reservation as paid. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT.
 	ConfirmReservation(context.Context, *connect.Request[v1.ConfirmReservationRequest]) (*connect.Response[v1.Reservation], error)
@@ -192,7 +192,7 @@ type ReservationServiceHandler interface {
 	CreateReservation(context.Context, *connect.Request[v1.CreateReservationRequest]) (*connect.Response[v1.Reservation], error)
 	// Returns one reservation. Errors: RESERVATION_NOT_FOUND.
 	GetReservation(context.Context, *connect.Request[v1.GetReservationRequest]) (*connect.Response[v1.Reservation], error)
-	// Lists reservations of a hotel, of a guest, or of a guest at a hotel.
+	// Lists reservations of a hotel, of a guest, or of a guest at a hotel, by check-in date.
 	ListReservations(context.Context, *connect.Request[v1.ListReservationsRequest]) (*connect.Response[v1.ListReservationsResponse], error)
 	// Confirms a pending reservation as paid. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT.
 	ConfirmReservation(context.Context, *connect.Request[v1.ConfirmReservationRequest]) (*connect.Response[v1.Reservation], error)

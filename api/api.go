@@ -1,0 +1,165 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+
+	"buf.build/go/protovalidate"
+	"connectrpc.com/connect"
+	"connectrpc.com/grpchealth"
+	"connectrpc.com/grpcreflect"
+	"connectrpc.com/vanguard"
+	"google.golang.org/protobuf/proto"
+
+	lodgev1 "lodge/api/gen/lodge/v1"
+	"lodge/api/gen/lodge/v1/lodgev1connect"
+	"lodge/commands"
+	"lodge/log"
+	"lodge/projections"
+	"lodge/projections/availability"
+	"lodge/projections/hotels"
+	"lodge/projections/reservations"
+)
+
+// Deps are what the surface stands on. All are required.
+type Deps struct {
+	Engine *commands.Engine   // takes the changes
+	Reader log.Reader         // the log, for events
+	Admin  log.Admin          // the log, for topics
+	Store  *projections.Store // answers the queries
+}
+
+// API is the whole surface as one http.Handler. Safe for concurrent use.
+type API struct {
+	deps Deps
+	opts Options
+
+	hotels       *hotels.Queries
+	availability *availability.Queries
+	reservations *reservations.Queries
+
+	handler http.Handler
+
+	ending    chan struct{} // closed by EndStreams
+	endOnce   sync.Once
+	streaming chan struct{} // a place for each open stream
+}
+
+// New makes the surface. It starts no goroutine.
+func New(deps Deps, opts Options) (*API, error) {
+	if deps.Engine == nil || deps.Reader == nil || deps.Admin == nil || deps.Store == nil {
+		return nil, errors.New("api: a dependency is missing")
+	}
+	if err := opts.Validate(); err != nil {
+		return nil, err
+	}
+	opts = opts.withDefaults()
+	a := &API{
+		deps:         deps,
+		opts:         opts,
+		hotels:       hotels.NewQueries(deps.Store),
+		availability: availability.NewQueries(deps.Store),
+		reservations: reservations.NewQueries(deps.Store),
+		ending:       make(chan struct{}),
+		streaming:    make(chan struct{}, opts.StreamsMax),
+	}
+	var err error
+	a.handler, err = a.routes()
+	return a, err
+}
+
+// ServeHTTP implements http.Handler.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
+
+// EndStreams ends every open stream with a retriable error and lets no new one in, so that a server can shut down.
+func (a *API) EndStreams() { a.endOnce.Do(func() { close(a.ending) }) }
+
+// services are the names of what is served, for reflection and health.
+var services = []string{
+	lodgev1connect.HotelServiceName, lodgev1connect.InventoryServiceName, lodgev1connect.AvailabilityServiceName,
+	lodgev1connect.ReservationServiceName, lodgev1connect.EventServiceName, lodgev1connect.AdminServiceName,
+}
+
+// shapes are the messages whose shape rules are compiled when the surface is made rather than by the first caller.
+var shapes = []proto.Message{
+	&lodgev1.CreateReservationRequest{}, &lodgev1.GetReservationRequest{}, &lodgev1.GetAvailabilityRequest{},
+	&lodgev1.SearchHotelsRequest{}, &lodgev1.SetInventoryRequest{}, &lodgev1.ConfirmReservationRequest{},
+}
+
+func (a *API) routes() (http.Handler, error) {
+	validator, err := protovalidate.New(protovalidate.WithMessages(shapes...))
+	if err != nil {
+		return nil, fmt.Errorf("compile the shape rules: %w", err)
+	}
+	options := []connect.HandlerOption{
+		connect.WithInterceptors(&edge{validator: validator, logger: a.opts.Logger, timeout: a.opts.CallTimeout}),
+		connect.WithReadMaxBytes(a.opts.MessageBytesMax),
+		connect.WithCompressMinBytes(a.opts.CompressMinBytes),
+	}
+	mux := http.NewServeMux()
+	rest := make([]*vanguard.Service, 0, len(services))
+	serve := func(path string, handler http.Handler) {
+		mux.Handle(path, handler)
+		rest = append(rest, vanguard.NewService(path, handler))
+	}
+	serve(lodgev1connect.NewHotelServiceHandler(&hotelService{a}, options...))
+	serve(lodgev1connect.NewInventoryServiceHandler(&inventoryService{a}, options...))
+	serve(lodgev1connect.NewAvailabilityServiceHandler(&availabilityService{a}, options...))
+	serve(lodgev1connect.NewReservationServiceHandler(&reservationService{a}, options...))
+	serve(lodgev1connect.NewEventServiceHandler(&eventService{a}, options...))
+	serve(lodgev1connect.NewAdminServiceHandler(&adminService{a}, options...))
+	transcoder, err := vanguard.NewTranscoder(rest)
+	if err != nil {
+		return nil, fmt.Errorf("make the REST routes: %w", err)
+	}
+	mux.Handle("/v1/", http.MaxBytesHandler(transcoder, int64(a.opts.MessageBytesMax)))
+	a.routePlatform(mux, options)
+	a.routePages(mux)
+	return mux, nil
+}
+
+// routePlatform adds what tools expect of any such server.
+func (a *API) routePlatform(mux *http.ServeMux, options []connect.HandlerOption) {
+	reflector := grpcreflect.NewStaticReflector(append([]string{grpchealth.HealthV1ServiceName}, services...)...)
+	mux.Handle(grpcreflect.NewHandlerV1(reflector, options...))
+	mux.Handle(grpcreflect.NewHandlerV1Alpha(reflector, options...))
+	mux.Handle(grpchealth.NewHandler(checker{a}, options...))
+	mux.HandleFunc("GET /healthz", a.serveHealthz)
+	mux.HandleFunc("GET /readyz", a.serveReadyz)
+}
+
+// stream takes a place among the open streams. The returned context also ends when the surface ends its streams; its cause
+// is then errEnding. The caller calls done.
+func (a *API) stream(ctx context.Context) (_ context.Context, done func(), err error) {
+	select {
+	case <-a.ending:
+		return nil, nil, errEnding
+	default:
+	}
+	select {
+	case a.streaming <- struct{}{}:
+	default:
+		return nil, nil, log.NewError(log.LimitReached, "open stream", "%d streams are open already", a.opts.StreamsMax)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		select {
+		case <-a.ending:
+			cancel(errEnding)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		cancel(nil)
+		<-watched
+		<-a.streaming
+	}, nil
+}
+
+// errEnding is why streams end when the server does.
+var errEnding = log.NewError(log.Unavailable, "stream", "the server is shutting down")

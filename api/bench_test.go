@@ -1,0 +1,64 @@
+package api_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"testing"
+
+	"connectrpc.com/connect"
+	"google.golang.org/genproto/googleapis/type/date"
+
+	"lodge/api"
+	lodgev1 "lodge/api/gen/lodge/v1"
+	"lodge/log/vfs"
+)
+
+var serve = flag.Bool("serve", false, "TestServe serves a seeded platform on loopback until interrupted, for measurements from outside")
+
+// BenchmarkCreateReservation reserves over Connect on loopback, client and server in one process, onto a real disk.
+func BenchmarkCreateReservation(b *testing.B) {
+	for _, clients := range []int{1, 64, 256} {
+		b.Run(fmt.Sprintf("clients=%d", clients), func(b *testing.B) {
+			s := newStackOn(b, b.TempDir(), vfs.Default, api.Options{})
+			s.seed(100_000)
+			b.SetParallelism((clients + 1) / 2)
+			b.ReportAllocs()
+			b.ResetTimer()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					if _, err := s.reservations.CreateReservation(context.Background(), connect.NewRequest(stay(1, 2))); err != nil {
+						if reasonOf(err) != "SOLD_OUT" {
+							b.Error(err)
+						}
+					}
+				}
+			})
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "reservations/s")
+		})
+	}
+}
+
+// TestServe is a platform to measure with wrk or curl.
+func TestServe(t *testing.T) {
+	if !*serve {
+		t.Skip("without -serve")
+	}
+	s := newStackOn(t, t.TempDir(), vfs.Default, api.Options{})
+	n := int32(100_000)
+	s.seed(n)
+	must[lodgev1.SetInventoryResponse](t)(s.inventory.SetInventory(context.Background(), connect.NewRequest(&lodgev1.SetInventoryRequest{
+		RoomType: "hotels/ritz/roomTypes/double", StartDate: day(0), EndDate: day(1000), PhysicalCount: &n, OverbookingLimit: &n,
+	})))
+	d := func(d *date.Date) string {
+		return fmt.Sprintf(`{"year":%d,"month":%d,"day":%d}`, d.GetYear(), d.GetMonth(), d.GetDay())
+	}
+	fmt.Println(s.server.URL)
+	fmt.Printf(`curl -H 'Content-Type: application/json' -d '{"parent":"hotels/ritz","reservation":{"roomType":"hotels/ritz/roomTypes/double","quantity":1,"checkInDate":%s,"checkOutDate":%s}}' %s/lodge.v1.ReservationService/CreateReservation`+"\n",
+		d(day(1)), d(day(2)), s.server.URL)
+	interrupted, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	<-interrupted.Done()
+}

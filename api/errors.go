@@ -1,0 +1,197 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"time"
+
+	"buf.build/go/protovalidate"
+	"connectrpc.com/connect"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"lodge/commands"
+	"lodge/domain"
+	"lodge/log"
+)
+
+// ErrorDomain is the domain of every ErrorInfo.
+const ErrorDomain = "lodge"
+
+// The reasons that the edge itself gives; the others are domain.Reason.
+const (
+	ReasonInvalidPageToken   = "INVALID_PAGE_TOKEN"
+	ReasonInvalidPosition    = "INVALID_POSITION"
+	ReasonInvalidFieldMask   = "INVALID_FIELD_MASK"
+	ReasonTopicNotFound      = "TOPIC_NOT_FOUND"
+	ReasonProjectionNotFound = "PROJECTION_NOT_FOUND"
+	ReasonPositionNotReached = "POSITION_NOT_REACHED" // the read model did not get to min_position in time
+	ReasonQueueFull          = "QUEUE_FULL"
+	ReasonUnavailable        = "UNAVAILABLE"
+	ReasonRecordTooLarge     = "RECORD_TOO_LARGE"
+	ReasonOffsetOutOfRange   = "OFFSET_OUT_OF_RANGE"
+	ReasonForbiddenHeader    = "FORBIDDEN_HEADER"
+	ReasonInternal           = "INTERNAL"
+)
+
+// retryDelay is what RetryInfo proposes: queues drain within milliseconds.
+const retryDelay = 50 * time.Millisecond
+
+// domainCodes says which code each broken rule is answered with.
+var domainCodes = map[domain.Reason]connect.Code{
+	domain.HotelNotFound:         connect.CodeNotFound,
+	domain.RoomTypeNotFound:      connect.CodeNotFound,
+	domain.ReservationNotFound:   connect.CodeNotFound,
+	domain.HotelExists:           connect.CodeAlreadyExists,
+	domain.RoomTypeExists:        connect.CodeAlreadyExists,
+	domain.ReservationExists:     connect.CodeAlreadyExists,
+	domain.InvalidArgument:       connect.CodeInvalidArgument,
+	domain.InvalidID:             connect.CodeInvalidArgument,
+	domain.InvalidDates:          connect.CodeInvalidArgument,
+	domain.StayTooLong:           connect.CodeInvalidArgument,
+	domain.PastDate:              connect.CodeInvalidArgument,
+	domain.InvalidQuantity:       connect.CodeInvalidArgument,
+	domain.TooFarAhead:           connect.CodeInvalidArgument,
+	domain.CurrencyMismatch:      connect.CodeInvalidArgument,
+	domain.EtagMismatch:          connect.CodeAborted,
+	domain.HotelArchived:         connect.CodeFailedPrecondition,
+	domain.RoomTypeArchived:      connect.CodeFailedPrecondition,
+	domain.StatusConflict:        connect.CodeFailedPrecondition,
+	domain.BooksClosed:           connect.CodeFailedPrecondition,
+	domain.SoldOut:               connect.CodeFailedPrecondition,
+	domain.NotPriced:             connect.CodeFailedPrecondition,
+	commands.ReasonRequestReused: connect.CodeFailedPrecondition,
+	domain.LimitReached:          connect.CodeResourceExhausted,
+	ReasonInvalidPageToken:       connect.CodeInvalidArgument,
+	ReasonInvalidPosition:        connect.CodeInvalidArgument,
+	ReasonInvalidFieldMask:       connect.CodeInvalidArgument,
+	ReasonTopicNotFound:          connect.CodeNotFound,
+	ReasonProjectionNotFound:     connect.CodeNotFound,
+	ReasonForbiddenHeader:        connect.CodePermissionDenied,
+}
+
+// translate makes of any error what a caller may see. It is the only place where codes are chosen. What is not meant for
+// callers is logged here, in full, and answered without a word of it.
+// req is what was asked, or nil.
+func translate(ctx context.Context, logger *slog.Logger, procedure string, req proto.Message, err error) *connect.Error {
+	var (
+		already *connect.Error
+		broken  *domain.Error
+		invalid *protovalidate.ValidationError
+		logged  *log.Error
+	)
+	switch {
+	case errors.As(err, &already):
+		return already
+	case errors.As(err, &broken):
+		return ruleError(broken, requestField(req, broken.Field))
+	case errors.As(err, &invalid):
+		return shapeError(invalid)
+	case errors.Is(err, context.Canceled):
+		return connect.NewError(connect.CodeCanceled, errors.New("the caller has gone"))
+	case errors.Is(err, context.DeadlineExceeded):
+		return connect.NewError(connect.CodeDeadlineExceeded, errors.New("the time for this call is over"))
+	case errors.As(err, &logged):
+		if answer := logError(logged); answer != nil {
+			return answer
+		}
+	}
+	logger.ErrorContext(ctx, "call failed", "procedure", procedure, "error", err)
+	return newError(connect.CodeInternal, ReasonInternal, "something is wrong on our side; it has been logged", nil)
+}
+
+// ruleError answers a broken rule; field is the request's field at fault, or empty.
+func ruleError(e *domain.Error, field string) *connect.Error {
+	code, ok := domainCodes[e.Reason]
+	if !ok {
+		code = connect.CodeInvalidArgument
+	}
+	metadata := map[string]string{}
+	if field != "" {
+		metadata["field"] = field
+	}
+	if len(e.Nights) > 0 {
+		metadata["nights"] = joinDates(e.Nights)
+	}
+	answer := newError(code, string(e.Reason), e.Text, metadata)
+	if field != "" && code == connect.CodeInvalidArgument {
+		attach(answer, &errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{
+			{Field: field, Description: e.Text, Reason: string(e.Reason)},
+		}})
+	}
+	return answer
+}
+
+// shapeError answers a message that breaks the rules written in its proto.
+func shapeError(e *protovalidate.ValidationError) *connect.Error {
+	bad := &errdetails.BadRequest{}
+	texts := make([]string, 0, len(e.Violations))
+	for _, v := range e.Violations {
+		field, text := protovalidate.FieldPathString(v.Proto.GetField()), v.Proto.GetMessage()
+		texts = append(texts, field+": "+text)
+		bad.FieldViolations = append(bad.FieldViolations, &errdetails.BadRequest_FieldViolation{
+			Field: field, Description: text, Reason: strings.ToUpper(strings.ReplaceAll(v.Proto.GetRuleId(), ".", "_")),
+		})
+	}
+	answer := newError(connect.CodeInvalidArgument, string(domain.InvalidArgument), strings.Join(texts, "; "), nil)
+	attach(answer, bad)
+	return answer
+}
+
+// logError answers an error of the log, or returns nil for one that is nobody's business.
+func logError(e *log.Error) *connect.Error {
+	switch e.Code {
+	case log.LimitReached:
+		return retriable(newError(connect.CodeResourceExhausted, ReasonQueueFull, "too much is waiting; send the same request again", nil))
+	case log.Unavailable, log.Closed, log.Poisoned:
+		return retriable(newError(connect.CodeUnavailable, ReasonUnavailable, "not now; send the same request again", nil))
+	case log.UnknownTopic:
+		return newError(connect.CodeNotFound, ReasonTopicNotFound, e.Text, nil)
+	case log.InvalidTopic, log.InvalidArgument:
+		return newError(connect.CodeInvalidArgument, string(domain.InvalidArgument), e.Text, nil)
+	case log.RecordTooLarge:
+		return newError(connect.CodeInvalidArgument, ReasonRecordTooLarge, e.Text, nil)
+	case log.OffsetOutOfRange:
+		return newError(connect.CodeOutOfRange, ReasonOffsetOutOfRange, e.Text, nil)
+	}
+	return nil
+}
+
+func newError(code connect.Code, reason, text string, metadata map[string]string) *connect.Error {
+	answer := connect.NewError(code, errors.New(text))
+	attach(answer, &errdetails.ErrorInfo{Reason: reason, Domain: ErrorDomain, Metadata: metadata})
+	return answer
+}
+
+func retriable(e *connect.Error) *connect.Error {
+	attach(e, &errdetails.RetryInfo{RetryDelay: durationpb.New(retryDelay)})
+	return e
+}
+
+func attach(e *connect.Error, detail proto.Message) {
+	if d, err := connect.NewErrorDetail(detail); err == nil {
+		e.AddDetail(d)
+	}
+}
+
+func joinDates(dates []domain.Date) string {
+	b := make([]byte, 0, len(dates)*11)
+	for i, d := range dates {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = d.AppendTo(b)
+	}
+	return string(b)
+}
+
+// notReached answers a query whose read model is behind the position that it must have seen.
+func notReached(pos log.Position) error {
+	return retriable(newError(connect.CodeUnavailable, ReasonPositionNotReached,
+		"the read model has not got to "+pos.String()+" yet; ask again", map[string]string{"position": pos.String()}))
+}
+
+func isDeadline(err error) bool { return errors.Is(err, context.DeadlineExceeded) }

@@ -1,0 +1,179 @@
+package api
+
+import (
+	"context"
+
+	"connectrpc.com/connect"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	lodgev1 "lodge/api/gen/lodge/v1"
+	"lodge/domain"
+	"lodge/domain/eventpb"
+	"lodge/log"
+	"lodge/projections/hotels"
+)
+
+// fresh waits until a read model has seen min_position, if the caller names one: for Options.FreshTimeout at most.
+func (a *API) fresh(ctx context.Context, projection, minPosition string) error {
+	pos, named, err := parsePosition(minPosition, "min_position")
+	if err != nil || !named {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, a.opts.FreshTimeout)
+	defer cancel()
+	return freshError(a.deps.Store.WaitFor(ctx, projection, pos), pos)
+}
+
+// freshError says what a caller can do about a read model that is behind.
+func freshError(err error, pos log.Position) error {
+	switch log.CodeOf(err) {
+	case log.OffsetOutOfRange, log.UnknownTopic, log.InvalidArgument:
+		return domain.Errorf(ReasonInvalidPosition, "min_position", "there is nothing at %s", pos)
+	case log.Unavailable:
+		return notReached(pos)
+	}
+	if isDeadline(err) {
+		return notReached(pos)
+	}
+	return err
+}
+
+// GetHotel returns one hotel.
+func (s *hotelService) GetHotel(ctx context.Context, req *connect.Request[lodgev1.GetHotelRequest]) (*connect.Response[lodgev1.Hotel], error) {
+	id, err := parseHotel(req.Msg.GetName(), "name")
+	if err != nil {
+		return nil, err
+	}
+	if err := s.fresh(ctx, hotels.Name, req.Msg.GetMinPosition()); err != nil {
+		return nil, err
+	}
+	h, err := s.hotels.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return connect.NewResponse(hotelRow(&h)), nil
+}
+
+// ListHotels lists hotels by id.
+func (s *hotelService) ListHotels(ctx context.Context, req *connect.Request[lodgev1.ListHotelsRequest]) (*connect.Response[lodgev1.ListHotelsResponse], error) {
+	token, err := parsePageToken(req.Msg, req.Msg.GetPageToken(), 1)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.fresh(ctx, hotels.Name, req.Msg.GetMinPosition()); err != nil {
+		return nil, err
+	}
+	filter := hotels.Filter{ShowArchived: req.Msg.GetShowArchived(), Limit: pageSize(req.Msg.GetPageSize())}
+	if token != nil {
+		filter.After = token[0]
+	}
+	page, err := s.hotels.List(ctx, filter)
+	if err != nil {
+		return nil, err
+	}
+	res := &lodgev1.ListHotelsResponse{}
+	for i := range page.Items {
+		res.Hotels = append(res.Hotels, hotelRow(&page.Items[i]))
+	}
+	if page.Next != nil {
+		res.NextPageToken = newPageToken(req.Msg, *page.Next)
+	}
+	return connect.NewResponse(res), nil
+}
+
+// GetRoomType returns one room type.
+func (s *hotelService) GetRoomType(ctx context.Context, req *connect.Request[lodgev1.GetRoomTypeRequest]) (*connect.Response[lodgev1.RoomType], error) {
+	hotelID, id, err := parseRoomType(req.Msg.GetName(), "name")
+	if err != nil {
+		return nil, err
+	}
+	if err := s.fresh(ctx, hotels.Name, req.Msg.GetMinPosition()); err != nil {
+		return nil, err
+	}
+	t, err := s.hotels.GetRoomType(ctx, hotelID, id)
+	if err != nil {
+		return nil, err
+	}
+	return connect.NewResponse(roomTypeRow(&t)), nil
+}
+
+// ListRoomTypes lists a hotel's room types by id.
+func (s *hotelService) ListRoomTypes(ctx context.Context, req *connect.Request[lodgev1.ListRoomTypesRequest]) (*connect.Response[lodgev1.ListRoomTypesResponse], error) {
+	hotelID, err := parseHotel(req.Msg.GetParent(), "parent")
+	if err != nil {
+		return nil, err
+	}
+	token, err := parsePageToken(req.Msg, req.Msg.GetPageToken(), 1)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.fresh(ctx, hotels.Name, req.Msg.GetMinPosition()); err != nil {
+		return nil, err
+	}
+	if _, err := s.hotels.Get(ctx, hotelID); err != nil {
+		return nil, err
+	}
+	after := ""
+	if token != nil {
+		after = token[0]
+	}
+	rows, more, err := s.hotels.ListRoomTypes(ctx, hotelID, req.Msg.GetShowArchived(), after, pageSize(req.Msg.GetPageSize()))
+	if err != nil {
+		return nil, err
+	}
+	res := &lodgev1.ListRoomTypesResponse{}
+	for i := range rows {
+		res.RoomTypes = append(res.RoomTypes, roomTypeRow(&rows[i]))
+	}
+	if more {
+		res.NextPageToken = newPageToken(req.Msg, rows[len(rows)-1].RoomTypeID)
+	}
+	return connect.NewResponse(res), nil
+}
+
+func hotelRow(h *hotels.Hotel) *lodgev1.Hotel {
+	a := h.Address
+	return &lodgev1.Hotel{
+		Name:        hotelName(h.HotelID),
+		DisplayName: h.DisplayName,
+		Description: h.Description,
+		Address: toAddress(&eventpb.Address{
+			Street: a.Street, City: a.City, PostalCode: a.PostalCode, CountryCode: a.CountryCode,
+			Latitude: a.Latitude, Longitude: a.Longitude,
+		}),
+		TimeZone:     h.TimeZone,
+		CurrencyCode: h.Currency,
+		HoldDuration: durationpb.New(h.HoldTime),
+		Archived:     h.Archived,
+		Etag:         toEtag(h.Version),
+		CreateTime:   timestamppb.New(h.CreateTime),
+		UpdateTime:   timestamppb.New(h.UpdateTime),
+	}
+}
+
+func roomTypeRow(t *hotels.RoomType) *lodgev1.RoomType {
+	out := &lodgev1.RoomType{
+		Name:        roomTypeName(t.HotelID, t.RoomTypeID),
+		DisplayName: t.DisplayName,
+		Description: t.Description,
+		MaxGuests:   int32(t.MaxGuests),
+		Archived:    t.Archived,
+		Etag:        toEtag(t.Version),
+		CreateTime:  timestamppb.New(t.CreateTime),
+		UpdateTime:  timestamppb.New(t.UpdateTime),
+	}
+	if t.BaseRate != nil {
+		out.BaseRate = toMoney(t.BaseRate.Currency, t.BaseRate.MinorUnits)
+	}
+	return out
+}
+
+// today returns the day that it is at a hotel.
+func (a *API) today(h *hotels.Hotel) (domain.Date, error) {
+	place, err := domain.LoadTimeZone(h.TimeZone)
+	if err != nil {
+		return 0, err
+	}
+	return domain.Today(a.opts.Clock(), place), nil
+}

@@ -1,0 +1,95 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"buf.build/go/protovalidate"
+	"connectrpc.com/connect"
+	"google.golang.org/protobuf/proto"
+)
+
+// edge is the one interceptor: it gives every unary call a deadline, checks the shape of what comes in, turns a panic
+// into an error, and translates errors. One layer instead of four, because it runs for every call.
+type edge struct {
+	validator protovalidate.Validator
+	logger    *slog.Logger
+	timeout   time.Duration
+}
+
+var _ connect.Interceptor = (*edge)(nil)
+
+// WrapUnary implements connect.Interceptor.
+func (e *edge) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
+	return func(ctx context.Context, req connect.AnyRequest) (res connect.AnyResponse, err error) {
+		defer func() {
+			if r := recover(); r != nil {
+				res, err = nil, e.recovered(ctx, req.Spec().Procedure, r)
+			}
+		}()
+		if _, limited := ctx.Deadline(); !limited {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, e.timeout)
+			defer cancel()
+		}
+		msg := req.Any().(proto.Message)
+		if err = e.validator.Validate(msg); err == nil {
+			res, err = next(ctx, req)
+		}
+		if err != nil {
+			return nil, translate(ctx, e.logger, req.Spec().Procedure, msg, err)
+		}
+		return res, nil
+	}
+}
+
+// WrapStreamingClient implements connect.Interceptor. The edge is the server's.
+func (e *edge) WrapStreamingClient(next connect.StreamingClientFunc) connect.StreamingClientFunc {
+	return next
+}
+
+// WrapStreamingHandler implements connect.Interceptor.
+func (e *edge) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
+	return func(ctx context.Context, conn connect.StreamingHandlerConn) (err error) {
+		defer func() {
+			if r := recover(); r != nil {
+				err = e.recovered(ctx, conn.Spec().Procedure, r)
+			}
+		}()
+		err = next(ctx, &checkedConn{StreamingHandlerConn: conn, validator: e.validator})
+		if err != nil {
+			return translate(ctx, e.logger, conn.Spec().Procedure, nil, err)
+		}
+		return nil
+	}
+}
+
+// recovered logs a panic and makes it an internal error, except for the one by which net/http aborts a response.
+func (e *edge) recovered(ctx context.Context, procedure string, r any) error {
+	if r == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so too: it is never wrapped
+		panic(r)
+	}
+	e.logger.ErrorContext(ctx, "call panicked", "procedure", procedure, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+	return newError(connect.CodeInternal, ReasonInternal, "something is wrong on our side; it has been logged", nil)
+}
+
+// checkedConn checks the shape of each message that comes in on a stream.
+type checkedConn struct {
+	connect.StreamingHandlerConn
+	validator protovalidate.Validator
+}
+
+// Receive implements connect.StreamingHandlerConn.
+func (c *checkedConn) Receive(message any) error {
+	if err := c.StreamingHandlerConn.Receive(message); err != nil {
+		return err
+	}
+	if m, ok := message.(proto.Message); ok {
+		return c.validator.Validate(m)
+	}
+	return nil
+}

@@ -1,0 +1,95 @@
+package api
+
+import (
+	"strings"
+
+	"lodge/domain"
+	"lodge/log"
+)
+
+// Resource names, after AIP-122.
+const (
+	hotelsPrefix      = "hotels/"
+	roomTypesInfix    = "/roomTypes/"
+	reservationsInfix = "/reservations/"
+	topicsPrefix      = "topics/"
+	projectionsPrefix = "projections/"
+)
+
+func hotelName(hotel string) string { return hotelsPrefix + hotel }
+func roomTypeName(hotel, roomType string) string {
+	return hotelsPrefix + hotel + roomTypesInfix + roomType
+}
+func reservationName(hotel, id string) string {
+	return hotelsPrefix + hotel + reservationsInfix + id
+}
+
+// parseHotel returns the id in hotels/{hotel}.
+func parseHotel(name, field string) (string, error) {
+	id, ok := strings.CutPrefix(name, hotelsPrefix)
+	if !ok {
+		return "", badName(name, field, "hotels/{hotel}")
+	}
+	return id, domain.ValidateID(id, field)
+}
+
+// parseRoomType returns the ids in hotels/{hotel}/roomTypes/{room_type}.
+func parseRoomType(name, field string) (hotel, roomType string, err error) {
+	hotel, roomType, ok := cutChild(name, roomTypesInfix)
+	if !ok {
+		return "", "", badName(name, field, "hotels/{hotel}/roomTypes/{room_type}")
+	}
+	if err := domain.ValidateID(hotel, field); err != nil {
+		return "", "", err
+	}
+	return hotel, roomType, domain.ValidateID(roomType, field)
+}
+
+// parseReservation returns the ids in hotels/{hotel}/reservations/{reservation}.
+func parseReservation(name, field string) (hotel string, id domain.ReservationID, err error) {
+	hotel, text, ok := cutChild(name, reservationsInfix)
+	if !ok {
+		return "", id, badName(name, field, "hotels/{hotel}/reservations/{reservation}")
+	}
+	if err := domain.ValidateID(hotel, field); err != nil {
+		return "", id, err
+	}
+	id, err = domain.ParseReservationID(text)
+	if err != nil {
+		return "", id, domain.Errorf(domain.InvalidID, field, "%.80q is not a lower-case UUID", text)
+	}
+	return hotel, id, nil
+}
+
+func cutChild(name, infix string) (hotel, child string, ok bool) {
+	rest, ok := strings.CutPrefix(name, hotelsPrefix)
+	if !ok {
+		return "", "", false
+	}
+	return strings.Cut(rest, infix)
+}
+
+func badName(name, field, pattern string) error {
+	return domain.Errorf(domain.InvalidID, field, "%.80q is not a name of the form %s", name, pattern)
+}
+
+// parseTopic returns the topic in topics/{topic}.
+func parseTopic(name, field string) (log.Topic, error) {
+	id, ok := strings.CutPrefix(name, topicsPrefix)
+	if !ok || log.Topic(id).Validate() != nil {
+		return "", badName(name, field, "topics/{topic}")
+	}
+	return log.Topic(id), nil
+}
+
+// parsePosition reads topic/partition@offset; ok is false when s is empty.
+func parsePosition(s, field string) (pos log.Position, ok bool, err error) {
+	if s == "" {
+		return pos, false, nil
+	}
+	pos, err = log.ParsePosition(s)
+	if err != nil {
+		return pos, false, domain.Errorf(ReasonInvalidPosition, field, "%.300q is not topic/partition@offset", s)
+	}
+	return pos, true, nil
+}

@@ -1,0 +1,89 @@
+package api
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// Options sets up the surface. The zero value of a field means its default.
+type Options struct {
+	MessageBytesMax  int           // of one message that comes in: default 1 MiB, at most 64 MiB
+	CompressMinBytes int           // answers shorter than this are not compressed: default 4 KiB
+	CallTimeout      time.Duration // of a unary call that names no deadline: default 30 s
+	FreshTimeout     time.Duration // how long a query waits for min_position, and a change's answer for the read model: default 2 s
+	StreamsMax       int           // open streams at a time: default 1024
+	ScanMax          int           // events looked at for one page of ReadEvents: default 100,000
+	Clock            func() time.Time
+	Logger           *slog.Logger // default slog.Default()
+}
+
+func (o Options) withDefaults() Options {
+	o.MessageBytesMax = orDefault(o.MessageBytesMax, 1<<20)
+	o.CompressMinBytes = orDefault(o.CompressMinBytes, 4<<10)
+	o.CallTimeout = orDefault(o.CallTimeout, 30*time.Second)
+	o.FreshTimeout = orDefault(o.FreshTimeout, 2*time.Second)
+	o.StreamsMax = orDefault(o.StreamsMax, 1024)
+	o.ScanMax = orDefault(o.ScanMax, 100_000)
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	return o
+}
+
+func orDefault[T comparable](value, otherwise T) T {
+	var zero T
+	if value == zero {
+		return otherwise
+	}
+	return value
+}
+
+// Validate returns an error that names the first option out of its range. Zero values are defaults and valid.
+func (o Options) Validate() error {
+	o = o.withDefaults()
+	for _, r := range []struct {
+		name             string
+		value, low, high int64
+	}{
+		{"MessageBytesMax", int64(o.MessageBytesMax), 1 << 10, 64 << 20},
+		{"CompressMinBytes", int64(o.CompressMinBytes), 1, 1 << 30},
+		{"CallTimeout", int64(o.CallTimeout), int64(time.Millisecond), int64(time.Hour)},
+		{"FreshTimeout", int64(o.FreshTimeout), int64(time.Millisecond), int64(time.Minute)},
+		{"StreamsMax", int64(o.StreamsMax), 1, 1 << 20},
+		{"ScanMax", int64(o.ScanMax), 1, 1 << 30},
+	} {
+		if r.value < r.low || r.value > r.high {
+			return fmt.Errorf("api: option %s: %d is not in [%d, %d]", r.name, r.value, r.low, r.high)
+		}
+	}
+	return nil
+}
+
+// The limits of NewServer.
+const (
+	headerTimeout  = 10 * time.Second
+	idleTimeout    = 2 * time.Minute
+	headerBytesMax = 64 << 10
+)
+
+// NewServer returns a server for the surface: HTTP/1.1 and HTTP/2 without TLS on the same port, limits on headers and idle
+// connections, and streams that end when it shuts down. No limit on how long an answer takes, because streams last.
+func NewServer(a *API) *http.Server {
+	s := &http.Server{
+		Handler:           a,
+		ConnContext:       ConnContext,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    headerBytesMax,
+		Protocols:         new(http.Protocols),
+	}
+	s.Protocols.SetHTTP1(true)
+	s.Protocols.SetUnencryptedHTTP2(true)
+	s.RegisterOnShutdown(a.EndStreams)
+	return s
+}

@@ -1,0 +1,259 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"connectrpc.com/connect"
+	"github.com/google/uuid"
+	"google.golang.org/genproto/googleapis/type/date"
+	"google.golang.org/genproto/googleapis/type/money"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	lodgev1 "lodge/api/gen/lodge/v1"
+	"lodge/commands"
+	"lodge/domain"
+	"lodge/domain/event"
+	"lodge/domain/eventpb"
+	"lodge/domain/hotel"
+)
+
+// reservationService serves reservations: the changes here, the queries in reservationqueries.go.
+type reservationService struct{ *API }
+
+// CreateReservation reserves rooms.
+func (s *reservationService) CreateReservation(ctx context.Context, req *connect.Request[lodgev1.CreateReservationRequest]) (*connect.Response[lodgev1.Reservation], error) {
+	c, err := newCall(ctx, req.Header(), req.Msg.GetRequestId())
+	if err != nil {
+		return nil, err
+	}
+	body, err := placeReservation(req.Msg)
+	if err != nil {
+		return nil, err
+	}
+	res := connect.NewResponse[lodgev1.Reservation](nil)
+	result, err := s.execute(ctx, c, body, res.Header())
+	if err != nil {
+		return nil, err
+	}
+	res.Msg, err = placedAnswer(result)
+	return res, err
+}
+
+// placeReservation makes the command of a request.
+func placeReservation(req *lodgev1.CreateReservationRequest) (*hotel.PlaceReservation, error) {
+	r := req.GetReservation()
+	hotelID, err := parseHotel(req.GetParent(), "parent")
+	if err != nil {
+		return nil, err
+	}
+	ofHotel, roomType, err := parseRoomType(r.GetRoomType(), "reservation.room_type")
+	if err != nil {
+		return nil, err
+	}
+	if ofHotel != hotelID {
+		return nil, domain.Errorf(domain.InvalidArgument, "reservation.room_type", "the room type is not of hotel %s", hotelID)
+	}
+	body := &hotel.PlaceReservation{
+		Hotel:             hotelID,
+		ReservationID:     req.GetReservationId(),
+		ClientAssignedID:  req.GetReservationId() != "",
+		RoomType:          roomType,
+		Quantity:          r.GetQuantity(),
+		Guest:             fromGuest(r.GetGuest()),
+		NoHoldExpiry:      req.GetNoHoldExpiry(),
+		Channel:           r.GetChannel(),
+		ExternalReference: r.GetExternalReference(),
+	}
+	if body.Stay.CheckIn, err = fromDate(r.GetCheckInDate(), "reservation.check_in_date"); err != nil {
+		return nil, err
+	}
+	if body.Stay.CheckOut, err = fromDate(r.GetCheckOutDate(), "reservation.check_out_date"); err != nil {
+		return nil, err
+	}
+	if rate := req.GetNightlyRateOverride(); rate != nil {
+		amount, err := fromMoney(rate, "nightly_rate_override")
+		if err != nil {
+			return nil, err
+		}
+		body.NightlyRate = &amount
+	}
+	if !body.ClientAssignedID {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return nil, fmt.Errorf("make a reservation id: %w", err)
+		}
+		body.ReservationID = id.String()
+	}
+	return body, nil
+}
+
+// placedAnswer makes the answer of what was decided: the reservation, or SOLD_OUT.
+func placedAnswer(result commands.Result) (*lodgev1.Reservation, error) {
+	e := lastEvent(result)
+	if e == nil {
+		return nil, fmt.Errorf("a reservation gave no event")
+	}
+	switch m := e.Message.(type) {
+	case *eventpb.ReservationPlaced:
+		return toPlaced(e, m), nil
+	case *eventpb.ReservationRejected:
+		return nil, soldOut(m, result)
+	}
+	return nil, fmt.Errorf("a reservation gave a %s at %s", e.Type, result.Position)
+}
+
+// soldOut says which nights were full. The rejection is in the log, so it has a name and a position.
+func soldOut(m *eventpb.ReservationRejected, result commands.Result) error {
+	nights := strings.Join(m.GetFullNights(), ",")
+	return newError(domainCodes[domain.SoldOut], string(domain.SoldOut), "these nights are full: "+nights, map[string]string{
+		"nights":      nights,
+		"room_type":   roomTypeName(m.GetHotelId(), m.GetStay().GetRoomTypeId()),
+		"reservation": reservationName(m.GetHotelId(), m.GetReservationId()),
+		"position":    result.Position.String(),
+	})
+}
+
+// toPlaced makes a reservation of the event that it began with.
+func toPlaced(e *event.Envelope, m *eventpb.ReservationPlaced) *lodgev1.Reservation {
+	r := ofStay(m.GetHotelId(), m.GetReservationId(), m.GetStay())
+	r.Guest = toGuest(m.GetGuest())
+	r.Status = lodgev1.ReservationStatus_RESERVATION_STATUS_PENDING
+	r.NightlyAmounts = toAmounts(m.GetCurrencyCode(), m.GetNightlyMinorUnits())
+	r.Total = toMoney(m.GetCurrencyCode(), m.GetTotalMinorUnits())
+	r.HoldExpireTime = m.GetHoldExpireTime()
+	r.Channel, r.ExternalReference = m.GetChannel(), m.GetExternalReference()
+	r.CreateTime = timestamppb.New(e.Time)
+	r.UpdateTime = r.CreateTime
+	return r
+}
+
+// ofStay makes what every event of a reservation says of it.
+func ofStay(hotelID, id string, stay *eventpb.Stay) *lodgev1.Reservation {
+	return &lodgev1.Reservation{
+		Name:         reservationName(hotelID, id),
+		RoomType:     roomTypeName(hotelID, stay.GetRoomTypeId()),
+		Quantity:     stay.GetQuantity(),
+		CheckInDate:  dateText(stay.GetCheckInDate()),
+		CheckOutDate: dateText(stay.GetCheckOutDate()),
+	}
+}
+
+func toAmounts(currency string, minorUnits []int64) []*money.Money {
+	amounts := make([]*money.Money, len(minorUnits))
+	for i, n := range minorUnits {
+		amounts[i] = toMoney(currency, n)
+	}
+	return amounts
+}
+
+func toDates(texts []string) []*date.Date {
+	dates := make([]*date.Date, 0, len(texts))
+	for _, s := range texts {
+		if d := dateText(s); d != nil {
+			dates = append(dates, d)
+		}
+	}
+	return dates
+}
+
+func toGuest(g *eventpb.Guest) *lodgev1.Guest {
+	if g == nil {
+		return nil
+	}
+	return &lodgev1.Guest{
+		GuestId: g.GetGuestId(), DisplayName: g.GetDisplayName(), Email: g.GetEmail(),
+		Adults: g.GetAdults(), Children: g.GetChildren(), Infants: g.GetInfants(),
+	}
+}
+
+func fromGuest(g *lodgev1.Guest) hotel.Guest {
+	return hotel.Guest{
+		ID: g.GetGuestId(), DisplayName: g.GetDisplayName(), Email: g.GetEmail(),
+		Adults: g.GetAdults(), Children: g.GetChildren(), Infants: g.GetInfants(),
+	}
+}
+
+// ConfirmReservation makes a pending reservation paid.
+func (s *reservationService) ConfirmReservation(ctx context.Context, req *connect.Request[lodgev1.ConfirmReservationRequest]) (*connect.Response[lodgev1.Reservation], error) {
+	return settle(ctx, s, req, func(hotelID, id string) hotel.Command {
+		return &hotel.ConfirmReservation{Hotel: hotelID, ReservationID: id}
+	})
+}
+
+// CancelReservation releases a reservation's rooms.
+func (s *reservationService) CancelReservation(ctx context.Context, req *connect.Request[lodgev1.CancelReservationRequest]) (*connect.Response[lodgev1.Reservation], error) {
+	return settle(ctx, s, req, func(hotelID, id string) hotel.Command {
+		return &hotel.CancelReservation{
+			Hotel: hotelID, ReservationID: id,
+			Reason: eventpb.ReservationReason(req.Msg.GetReason()), Note: req.Msg.GetNote(),
+		}
+	})
+}
+
+// MarkNoShow releases the rooms of a guest who never came.
+func (s *reservationService) MarkNoShow(ctx context.Context, req *connect.Request[lodgev1.MarkNoShowRequest]) (*connect.Response[lodgev1.Reservation], error) {
+	return settle(ctx, s, req, func(hotelID, id string) hotel.Command {
+		return &hotel.MarkNoShow{Hotel: hotelID, ReservationID: id}
+	})
+}
+
+// settling is a request that changes a reservation's status.
+type settling[M any] interface {
+	*M
+	GetName() string
+	GetRequestId() string
+}
+
+// settle carries out a change of status and answers with the reservation as it is then.
+func settle[M any, P settling[M]](ctx context.Context, s *reservationService, req *connect.Request[M], command func(hotelID, id string) hotel.Command) (*connect.Response[lodgev1.Reservation], error) {
+	msg := P(req.Msg)
+	c, err := newCall(ctx, req.Header(), msg.GetRequestId())
+	if err != nil {
+		return nil, err
+	}
+	hotelID, id, err := parseReservation(msg.GetName(), "name")
+	if err != nil {
+		return nil, err
+	}
+	res := connect.NewResponse[lodgev1.Reservation](nil)
+	result, err := s.execute(ctx, c, command(hotelID, id.String()), res.Header())
+	if err != nil {
+		return nil, err
+	}
+	if !minimal(req.Header()) {
+		if res.Msg, err = s.settled(ctx, hotelID, id.String(), result); err == nil {
+			return res, nil
+		}
+		s.opts.Logger.WarnContext(ctx, "answer a change without the read model", "reservation", msg.GetName(), "error", err)
+	}
+	res.Msg, err = settledByEvent(result)
+	return res, err
+}
+
+// settledByEvent makes what the event of a change of status says of the reservation.
+func settledByEvent(result commands.Result) (*lodgev1.Reservation, error) {
+	e := lastEvent(result)
+	if e == nil {
+		return nil, fmt.Errorf("a change of a reservation gave no event")
+	}
+	var r *lodgev1.Reservation
+	switch m := e.Message.(type) {
+	case *eventpb.ReservationPaid:
+		r = ofStay(m.GetHotelId(), m.GetReservationId(), m.GetStay())
+		r.Status = lodgev1.ReservationStatus_RESERVATION_STATUS_PAID
+	case *eventpb.ReservationCanceled:
+		r = ofStay(m.GetHotelId(), m.GetReservationId(), m.GetStay())
+		r.Status = lodgev1.ReservationStatus_RESERVATION_STATUS_CANCELED
+		r.Reason = lodgev1.ReservationReason(m.GetReason())
+	case *eventpb.ReservationNoShow:
+		r = ofStay(m.GetHotelId(), m.GetReservationId(), m.GetStay())
+		r.Status = lodgev1.ReservationStatus_RESERVATION_STATUS_CANCELED
+		r.Reason = lodgev1.ReservationReason_RESERVATION_REASON_NO_SHOW
+	default:
+		return nil, fmt.Errorf("a change of a reservation gave a %s at %s", e.Type, result.Position)
+	}
+	r.UpdateTime = timestamppb.New(e.Time)
+	return r, nil
+}
