@@ -34,7 +34,7 @@ func (p *partition) awaitCompany() {
 	if want <= 1 || p.b.opts.CompanyWait <= 0 || p.joined.Load() >= want {
 		return
 	}
-	const yieldsMax = 2000 // however the clock goes
+	yieldsMax := int(p.b.opts.CompanyWait / (20 * time.Nanosecond)) // however the clock goes: in a test it may stand still
 	start := time.Now()
 	for range yieldsMax {
 		runtime.Gosched()
