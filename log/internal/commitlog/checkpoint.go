@@ -93,7 +93,9 @@ func decodeCheckpoint(b []byte) (*checkpoint, error) {
 		e := fields{rest: extents}
 		c.full = append(c.full, extent{base: log.Offset(e.int64()), bytes: e.int64(), maxTime: e.int64()})
 	}
-	c.blob = r.take(r.uint32(), 1)
+	if n := r.uint32(); n > 0 {
+		c.blob = r.take(n, 1)
+	}
 	if r.bad || len(r.rest) > 0 {
 		return nil, checkpointError("its fields do not fill it")
 	}

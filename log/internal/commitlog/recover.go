@@ -94,7 +94,7 @@ func (r *recovery) readCheckpoint(restore func([]byte) error) error {
 		return r.refuse("%s belongs to %s", path.Join(r.dir, checkpointName), saved.tp)
 	}
 	r.saved, r.Log.saved, r.since = saved, *saved, saved.since
-	if restore != nil && saved.blob != nil {
+	if restore != nil && len(saved.blob) > 0 {
 		return restore(saved.blob)
 	}
 	return nil
