@@ -31,11 +31,11 @@ func (b *batch) join(more *batch) {
 // before it and the error says why.
 func decode(req *log.FetchRequest, found *log.FetchResult) (*batch, error) {
 	b := &batch{topic: req.Topic, from: req.Offset, next: found.Next, events: make([]Event, 0, len(found.Records))}
-	d := headers{}
+	d, at := headers{}, req.Offset
 	for i := range found.Records {
 		d.record = &found.Records[i]
-		if d.record.Offset < req.Offset {
-			continue
+		if d.record.Offset < at {
+			continue // a duplicate
 		}
 		e, err := event.Decode(d.record.Value, d.get)
 		if err != nil {
@@ -43,6 +43,7 @@ func decode(req *log.FetchRequest, found *log.FetchResult) (*batch, error) {
 			return b, fmt.Errorf("decode %s: %w", d.record.Position(), err)
 		}
 		b.events = append(b.events, Event{Position: d.record.Position(), Envelope: e})
+		at = d.record.Offset + 1
 	}
 	return b, nil
 }

@@ -57,3 +57,9 @@ const (
 	StepSwapped   Step = "swapped"   // CURRENT replaced, the old version still in service
 	StepRetire    Step = "retire"    // before the old version's files go
 )
+
+// RebuildSteps returns the steps that every rebuild passes when there is something in the log and tables in service.
+func RebuildSteps() []Step {
+	return []Step{StepCreate, StepFetch, StepApply, StepApplied, StepCommit, StepCommitted, StepIndex, StepSeal, StepAttach,
+		StepSwap, StepSwapped, StepRetire}
+}

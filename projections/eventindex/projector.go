@@ -13,7 +13,7 @@ import (
 )
 
 // Name is the projection's name.
-const Name = "event-index"
+const Name = "eventindex"
 
 const tables = `
 CREATE TABLE event (

@@ -1,0 +1,193 @@
+package projectiontest
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/google/uuid"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"lodge/domain"
+	"lodge/domain/event"
+	"lodge/domain/eventpb"
+)
+
+// History makes up what happens to some hotels, at random but possible, the same for the same seed.
+type History struct {
+	rng    *rand.Rand
+	hotels int
+	now    time.Time
+	open   []booking // reservations that something may still happen to
+	seen   map[string]int64
+}
+
+type booking struct {
+	hotel, id string
+	stay      *eventpb.Stay
+	status    eventpb.ReservationStatus
+}
+
+// RoomTypes are the ids of every hotel's room types.
+var RoomTypes = []string{"double", "single", "suite"}
+
+// Day is the first night that reservations are made for.
+var Day = domain.DateOf(2026, 7, 1)
+
+// NewHistory returns a history of so many hotels.
+func NewHistory(seed uint64, hotels int) *History {
+	return &History{rng: rand.New(rand.NewPCG(seed, 1)), hotels: hotels, now: time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC),
+		seen: map[string]int64{}}
+}
+
+// HotelID returns the id of hotel i.
+func HotelID(i int) string { return fmt.Sprintf("hotel-%04d", i) }
+
+// Hotels returns the events that create all hotels with room types and inventory.
+func (h *History) Hotels(nights int) []*event.Envelope {
+	var out []*event.Envelope
+	for i := range h.hotels {
+		id := HotelID(i)
+		out = append(out, h.envelope(&eventpb.HotelCreated{Hotel: h.hotel(id, false)}))
+		for _, rt := range RoomTypes {
+			physical := int32(10 + h.rng.IntN(50))
+			out = append(out, h.envelope(&eventpb.RoomTypeCreated{RoomType: h.roomType(id, rt)}),
+				h.envelope(&eventpb.InventorySet{HotelId: id, RoomTypeId: rt, StartDate: Day.String(), EndDate: Day.AddDays(nights).String(),
+					PhysicalCount: &physical}))
+		}
+	}
+	return out
+}
+
+// Next returns the next n events: mostly bookings, some changes of inventory, hotels and room types.
+func (h *History) Next(n int) []*event.Envelope {
+	out := make([]*event.Envelope, n)
+	for i := range out {
+		id, rt := HotelID(h.rng.IntN(h.hotels)), RoomTypes[h.rng.IntN(len(RoomTypes))]
+		switch k := h.rng.IntN(100); {
+		case k < 3:
+			out[i] = h.envelope(&eventpb.HotelUpdated{Hotel: h.hotel(id, h.rng.IntN(8) == 0)})
+		case k < 6:
+			out[i] = h.envelope(&eventpb.RoomTypeUpdated{RoomType: h.roomType(id, rt)})
+		case k < 16:
+			out[i] = h.envelope(h.inventory(id, rt))
+		case k < 22:
+			out[i] = h.envelope(h.rejected(id, rt))
+		default:
+			out[i] = h.Booking()
+		}
+	}
+	return out
+}
+
+// Booking returns the next event of a reservation: a new one, or what happens to one that is there.
+func (h *History) Booking() *event.Envelope {
+	if len(h.open) == 0 || h.rng.IntN(2) == 0 {
+		b := booking{HotelID(h.rng.IntN(h.hotels)), h.uuid(), h.stay(RoomTypes[h.rng.IntN(len(RoomTypes))]),
+			eventpb.ReservationStatus_RESERVATION_STATUS_PENDING}
+		h.open = append(h.open, b)
+		return h.envelope(h.placed(b))
+	}
+	i := h.rng.IntN(len(h.open))
+	b := h.open[i]
+	if b.status == eventpb.ReservationStatus_RESERVATION_STATUS_PENDING && h.rng.IntN(3) > 0 {
+		h.open[i].status = eventpb.ReservationStatus_RESERVATION_STATUS_PAID
+		return h.envelope(&eventpb.ReservationPaid{HotelId: b.hotel, ReservationId: b.id, Stay: b.stay})
+	}
+	h.open[i] = h.open[len(h.open)-1]
+	h.open = h.open[:len(h.open)-1]
+	if h.rng.IntN(4) == 0 {
+		return h.envelope(&eventpb.ReservationNoShow{HotelId: b.hotel, ReservationId: b.id, Stay: b.stay, PreviousStatus: b.status})
+	}
+	return h.envelope(&eventpb.ReservationCanceled{HotelId: b.hotel, ReservationId: b.id, Stay: b.stay, PreviousStatus: b.status,
+		Reason: eventpb.ReservationReason_RESERVATION_REASON_GUEST_REQUEST, Note: "plans changed"})
+}
+
+func (h *History) envelope(m proto.Message) *event.Envelope {
+	h.now = h.now.Add(time.Duration(h.rng.IntN(3)) * 100 * time.Millisecond) // some at the same time
+	return &event.Envelope{ID: h.uuid(), Type: event.TypeOf(m), Source: "projectiontest", Time: h.now, CorrelationID: h.uuid(),
+		HotelID: event.HotelOf(m), Message: m}
+}
+
+func (h *History) uuid() string {
+	var id uuid.UUID
+	binary.BigEndian.PutUint64(id[:8], h.rng.Uint64())
+	binary.BigEndian.PutUint64(id[8:], h.rng.Uint64())
+	return id.String()
+}
+
+func (h *History) version(key string) int64 {
+	h.seen[key]++
+	return h.seen[key]
+}
+
+func (h *History) hotel(id string, archived bool) *eventpb.Hotel {
+	version := h.version(id)
+	return &eventpb.Hotel{HotelId: id, DisplayName: fmt.Sprintf("Hotel %s v%d", id, version), TimeZone: "Europe/Lisbon", CurrencyCode: "EUR",
+		Address:     &eventpb.Address{City: []string{"Lisbon", "Porto", " LISBON "}[h.rng.IntN(3)], CountryCode: "PT", Latitude: 38.7},
+		HoldSeconds: 900, Version: version, Archived: archived}
+}
+
+func (h *History) roomType(hotel, id string) *eventpb.RoomType {
+	r := &eventpb.RoomType{HotelId: hotel, RoomTypeId: id, DisplayName: id, MaxGuests: 2, Version: h.version(hotel + "/" + id)}
+	if h.rng.IntN(5) > 0 {
+		r.BaseRate = &eventpb.Money{CurrencyCode: "EUR", MinorUnits: int64(5000 + h.rng.IntN(20000))}
+	}
+	return r
+}
+
+func (h *History) inventory(hotel, roomType string) *eventpb.InventorySet {
+	first := Day.AddDays(h.rng.IntN(30))
+	m := &eventpb.InventorySet{HotelId: hotel, RoomTypeId: roomType, StartDate: first.String(), EndDate: first.AddDays(1 + h.rng.IntN(20)).String()}
+	maybe := func(dst **int32) {
+		if h.rng.IntN(2) == 0 {
+			n := int32(h.rng.IntN(40))
+			*dst = &n
+		}
+	}
+	maybe(&m.PhysicalCount)
+	maybe(&m.OutOfOrderCount)
+	maybe(&m.OverbookingLimit)
+	if h.rng.IntN(2) == 0 {
+		m.NightlyRate = &eventpb.Money{CurrencyCode: "EUR", MinorUnits: int64(4000 + h.rng.IntN(9000))}
+	}
+	return m
+}
+
+func (h *History) stay(roomType string) *eventpb.Stay {
+	in := Day.AddDays(h.rng.IntN(40))
+	return &eventpb.Stay{RoomTypeId: roomType, Quantity: int32(1 + h.rng.IntN(3)), CheckInDate: in.String(),
+		CheckOutDate: in.AddDays(1 + h.rng.IntN(5)).String()}
+}
+
+func (h *History) guest() *eventpb.Guest {
+	g := &eventpb.Guest{DisplayName: "Ana Sousa", Email: "ana@example.com", Adults: 2}
+	if h.rng.IntN(3) > 0 {
+		g.GuestId = fmt.Sprintf("guest-%d", h.rng.IntN(20))
+	}
+	return g
+}
+
+func (h *History) placed(b booking) *eventpb.ReservationPlaced {
+	m := &eventpb.ReservationPlaced{HotelId: b.hotel, ReservationId: b.id, Stay: b.stay, Guest: h.guest(), CurrencyCode: "EUR", Channel: "web"}
+	stay, err := domain.ParseStay(b.stay.GetCheckInDate(), b.stay.GetCheckOutDate())
+	if err != nil {
+		panic(err)
+	}
+	for range stay.Nights() {
+		m.NightlyMinorUnits = append(m.NightlyMinorUnits, 9900)
+		m.TotalMinorUnits += 9900
+	}
+	if h.rng.IntN(2) == 0 {
+		m.HoldExpireTime = timestamppb.New(h.now.Add(15 * time.Minute))
+	}
+	return m
+}
+
+func (h *History) rejected(hotel, roomType string) *eventpb.ReservationRejected {
+	stay := h.stay(roomType)
+	return &eventpb.ReservationRejected{HotelId: hotel, ReservationId: h.uuid(), Stay: stay, Guest: h.guest(),
+		Reason: eventpb.ReservationReason_RESERVATION_REASON_SOLD_OUT, FullNights: []string{stay.GetCheckInDate()}, Channel: "web"}
+}
