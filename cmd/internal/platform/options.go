@@ -1,0 +1,57 @@
+package platform
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"lodge/commands"
+	"lodge/log"
+	"lodge/log/broker"
+)
+
+// Options sets up a platform. The zero value of a field means its default.
+type Options struct {
+	Addr     string // host:port of the API; empty: no TCP port, only the socket. Port 0: any free one
+	NoSocket bool   // no Unix socket either
+
+	Partitions int              // of each topic of a new folder: default commands.PartitionsDefault; an old folder keeps its own
+	Durability log.Durability   // of each topic of a new folder: default log.Sync
+	Profile    broker.Profile   // default broker.Throughput
+	HoldTick   time.Duration    // as commands.Options.HoldTick
+	Clock      func() time.Time // default time.Now
+	Logger     *slog.Logger     // default: discard
+
+	// ShutdownTimeout is how long calls in flight may take when Run ends. Default 10 s; then their connections are closed.
+	ShutdownTimeout time.Duration
+
+	// OnOpen is told how far Open has got, as commands.Options.OnOpen.
+	OnOpen func(commands.OpenProgress)
+}
+
+func (o Options) withDefaults() Options {
+	if o.Durability == "" {
+		o.Durability = log.Sync
+	}
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.ShutdownTimeout == 0 {
+		o.ShutdownTimeout = 10 * time.Second
+	}
+	return o
+}
+
+// Validate returns an error for a setting out of its range. What belongs to a part is checked by that part.
+func (o Options) Validate() error {
+	if o.Partitions < 0 || o.Partitions > log.PartitionsMax {
+		return fmt.Errorf("platform: %d partitions are not in [0, %d]", o.Partitions, log.PartitionsMax)
+	}
+	if o.ShutdownTimeout < 0 {
+		return fmt.Errorf("platform: the shutdown timeout is negative")
+	}
+	return nil
+}

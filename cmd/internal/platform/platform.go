@@ -1,0 +1,194 @@
+package platform
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+
+	"lodge/api"
+	"lodge/commands"
+	"lodge/log"
+	"lodge/log/broker"
+	"lodge/projections"
+	"lodge/projections/availability"
+	"lodge/projections/eventindex"
+	"lodge/projections/hotels"
+	"lodge/projections/reservations"
+)
+
+// Platform is all parts over one data folder. The parts may be used directly while Run runs.
+type Platform struct {
+	Broker *broker.Broker
+	Engine *commands.Engine
+	Store  *projections.Store
+	API    *api.API
+
+	Partitions int // of each topic
+
+	dir     string
+	opts    Options
+	servers []server // TCP first, if any
+}
+
+// server is an open listener and what answers there.
+type server struct {
+	net.Listener
+	http *http.Server
+}
+
+// Folders within the data folder.
+const (
+	logFolder        = "log"
+	snapshotFolder   = "snapshots"
+	projectionFolder = "projections"
+)
+
+// LogFolder returns the broker's folder within a data folder.
+func LogFolder(dir string) string { return filepath.Join(dir, logFolder) }
+
+// Exists reports whether dir is a data folder.
+func Exists(dir string) bool {
+	info, err := os.Stat(LogFolder(dir))
+	return err == nil && info.IsDir()
+}
+
+// InUseError says that another process has the data folder. It wraps the log's error, which names the process.
+type InUseError struct {
+	Dir string
+	Err error
+}
+
+// Error names the folder, the process, and what can be done.
+func (e *InUseError) Error() string {
+	return fmt.Sprintf("data folder %s is in use: %v; stop that process or give --data another folder", e.Dir, e.Err)
+}
+
+// Unwrap returns the log's error.
+func (e *InUseError) Unwrap() error { return e.Err }
+
+// Open takes the data folder, making it when it is missing, rebuilds what is held in memory and listens. It starts no
+// goroutine that outlives it. The error is an *InUseError when another process has the folder.
+func Open(ctx context.Context, dir string, opts Options) (*Platform, error) {
+	if err := opts.Validate(); err != nil {
+		return nil, err
+	}
+	p := &Platform{dir: dir, opts: opts.withDefaults()}
+	if err := p.open(ctx); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	return p, nil
+}
+
+func (p *Platform) open(ctx context.Context) error {
+	if err := os.MkdirAll(p.dir, 0o700); err != nil {
+		return fmt.Errorf("make the data folder: %w", err)
+	}
+	for _, step := range []func(context.Context) error{p.openLog, p.openEngine, p.openStore, p.openAPI} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return p.listen()
+}
+
+func (p *Platform) openLog(ctx context.Context) error {
+	b, err := broker.Open(LogFolder(p.dir), broker.Options{Profile: p.opts.Profile, Clock: p.opts.Clock, Logger: p.opts.Logger})
+	if log.CodeOf(err) == log.Locked {
+		return &InUseError{Dir: p.dir, Err: err}
+	}
+	if err != nil {
+		return err
+	}
+	p.Broker = b
+	partitions := p.opts.Partitions
+	if topics, err := b.ListTopics(ctx); err != nil || len(topics) > 0 {
+		partitions = 0 // as many as there are
+	}
+	p.Partitions, err = commands.CreateTopics(ctx, b, partitions, p.opts.Durability)
+	return err
+}
+
+func (p *Platform) openEngine(ctx context.Context) error {
+	e, err := commands.Open(ctx, p.Broker, commands.Options{
+		Partitions: p.Partitions, SnapshotDir: filepath.Join(p.dir, snapshotFolder), HoldTick: p.opts.HoldTick,
+		Clock: p.opts.Clock, Logger: p.opts.Logger, OnOpen: p.opts.OnOpen,
+	})
+	if err != nil {
+		return fmt.Errorf("open the command engine: %w", err)
+	}
+	p.Engine = e
+	return nil
+}
+
+// Projectors returns the read models that the platform keeps.
+func Projectors() []projections.Projector {
+	return []projections.Projector{hotels.New(), availability.New(), reservations.New(), eventindex.New()}
+}
+
+func (p *Platform) openStore(context.Context) error {
+	s, err := projections.Open(filepath.Join(p.dir, projectionFolder), p.Broker, Projectors(),
+		projections.Options{Partitions: p.Partitions, Logger: p.opts.Logger})
+	if err != nil {
+		return fmt.Errorf("open the projections: %w", err)
+	}
+	p.Store = s
+	return nil
+}
+
+func (p *Platform) openAPI(context.Context) error {
+	a, err := api.New(api.Deps{Engine: p.Engine, Reader: p.Broker, Admin: p.Broker, Store: p.Store},
+		api.Options{Clock: p.opts.Clock, Logger: p.opts.Logger})
+	if err != nil {
+		return err
+	}
+	p.API = a
+	return nil
+}
+
+func (p *Platform) listen() error {
+	if p.opts.Addr != "" {
+		l, err := net.Listen("tcp", p.opts.Addr)
+		if err != nil {
+			return fmt.Errorf("listen for the API: %w", err)
+		}
+		p.servers = append(p.servers, server{l, api.NewServer(p.API)})
+	}
+	if p.opts.NoSocket {
+		return nil
+	}
+	l, err := listenSocket(p.dir)
+	if err != nil {
+		return fmt.Errorf("listen for local tools: %w", err)
+	}
+	p.servers = append(p.servers, server{l, p.localServer()})
+	return nil
+}
+
+// Addr returns the address of the TCP port, or nil when there is none.
+func (p *Platform) Addr() net.Addr {
+	if p.opts.Addr == "" || len(p.servers) == 0 {
+		return nil
+	}
+	return p.servers[0].Addr()
+}
+
+// Close releases the folder. Run must have returned.
+func (p *Platform) Close() error {
+	var errs []error
+	for _, l := range p.servers {
+		if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if p.Store != nil {
+		errs = append(errs, p.Store.Close())
+	}
+	if p.Broker != nil {
+		errs = append(errs, p.Broker.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,6 @@
+package main
+
+// benchCommand measures.
+type benchCommand struct {
+	dataFlag
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+
+	"lodge/cmd/internal/platform"
+)
+
+// running is a platform that runs in this process until stop.
+type running struct {
+	*platform.Platform
+	cancel context.CancelFunc
+	done   chan error
+}
+
+// start opens and runs a platform.
+func start(ctx context.Context, dir string, opts platform.Options) (*running, error) {
+	p, err := platform.Open(ctx, dir, opts)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	r := &running{Platform: p, cancel: cancel, done: make(chan error, 1)}
+	go func() { r.done <- p.Run(ctx) }()
+	return r, nil
+}
+
+// stop ends the platform gracefully and releases its folder.
+func (r *running) stop() error {
+	r.cancel()
+	return errors.Join(<-r.done, r.Close())
+}
+
+// wait blocks until the platform ends by itself or ctx does, and releases its folder.
+func (r *running) wait() error { return errors.Join(<-r.done, r.Close()) }
+
+// server is the API of a data folder, in another process or in this one.
+type server struct {
+	client *http.Client
+	url    string
+	own    *running // nil: another process serves the folder
+}
+
+// reach leads to the server of a data folder. A folder that nobody serves is served by this process until close.
+func reach(ctx context.Context, dir string) (*server, error) {
+	if client, ok := platform.Dial(ctx, dir); ok {
+		return &server{client: client, url: platform.SocketURL}, nil
+	}
+	if !platform.Exists(dir) {
+		return nil, fmt.Errorf("%s is not a data folder: lodge import or lodge serve makes one", dir)
+	}
+	own, err := start(ctx, dir, platform.Options{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return nil, err
+	}
+	client, ok := platform.Dial(ctx, dir)
+	if !ok {
+		return nil, errors.Join(fmt.Errorf("the socket of %s does not answer", dir), own.stop())
+	}
+	return &server{client: client, url: platform.SocketURL, own: own}, nil
+}
+
+// close hangs up, and ends the platform if it is this process's.
+func (s *server) close() error {
+	s.client.CloseIdleConnections()
+	if s.own == nil {
+		return nil
+	}
+	return s.own.stop()
+}
+
+// withServer connects to the server of a data folder, calls f and hangs up.
+func withServer(ctx context.Context, dir string, f func(*server) error) error {
+	s, err := reach(ctx, dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f(s), s.close())
+}
