@@ -128,7 +128,9 @@ func (w *world) step() error {
 	case 4:
 		m.start = log.Offset(len(m.ids)) // for crashes in between
 		_, err := w.log.ApplyRetention(w.now, w.log.NextOffset())
-		m.start = w.log.StartOffset()
+		if err == nil {
+			m.start = w.log.StartOffset()
+		}
 		return err
 	case 5:
 		if w.rng.IntN(3) > 0 {

@@ -91,7 +91,7 @@ func (l *Log) damaged(s *segment, pos int64, offset log.Offset, err error) error
 	if log.CodeOf(err) != log.Corrupt && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("read %s: %s: %w", l.tp, s.path, err)
 	}
-	return log.NewError(log.Corrupt, l.op("read"), "%s, byte %d, offset %d: %w; %s", s.path, pos, offset, err, remedy)
+	return log.NewError(log.Corrupt, l.op("read"), "%s, byte %d, offset %d: %s; %s", s.path, pos, offset, textOf(err), remedy)
 }
 
 // reading walks over batches in windows of a segment.

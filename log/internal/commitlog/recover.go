@@ -85,7 +85,7 @@ func (r *recovery) run(restore func([]byte) error) error {
 func (r *recovery) readCheckpoint(restore func([]byte) error) error {
 	saved, err := readCheckpoint(r.fs, r.dir)
 	if log.CodeOf(err) == log.Corrupt {
-		return r.refuse("%s: %w", path.Join(r.dir, checkpointName), err)
+		return r.refuse("%s: %s", path.Join(r.dir, checkpointName), textOf(err))
 	}
 	if saved == nil || err != nil {
 		return err
@@ -98,6 +98,15 @@ func (r *recovery) readCheckpoint(restore func([]byte) error) error {
 		return restore(saved.blob)
 	}
 	return nil
+}
+
+// textOf returns what an error says, without operation and code where it is part of another that has them.
+func textOf(err error) string {
+	var e *log.Error
+	if errors.As(err, &e) {
+		return e.Text
+	}
+	return err.Error()
 }
 
 // refuse returns the error for damage that recovery must not touch.
@@ -189,13 +198,13 @@ func (r *recovery) walk() error {
 }
 
 // firstToWalk returns the number of the segment from which on batches are verified: where the blob was taken, or the last one
-// if that comes first. Without a checkpoint it is the first of all.
+// behind the checkpoint if that comes first. Without a checkpoint it is the first of all.
 func (r *recovery) firstToWalk() int {
 	if r.saved == nil {
 		return 0
 	}
 	first := len(r.saved.full)
-	for first > 0 && r.list[first].base > r.saved.blobAt {
+	for r.replay != nil && first > 0 && r.list[first].base > r.saved.blobAt {
 		first--
 	}
 	return first
@@ -270,11 +279,11 @@ func (r *recovery) judge() error {
 }
 
 func (r *recovery) corrupt(format string, args ...any) error {
-	reason := r.damage
-	if reason == nil {
-		reason = errors.New("the log ends here")
+	reason := "the log ends here"
+	if r.damage != nil {
+		reason = textOf(r.damage)
 	}
-	return r.refuse("%s, byte %d, offset %d: %w; yet %s", r.list[r.end.i].path, r.end.pos, r.end.offset, reason, fmt.Sprintf(format, args...))
+	return r.refuse("%s, byte %d, offset %d: %s; yet %s", r.list[r.end.i].path, r.end.pos, r.end.offset, reason, fmt.Sprintf(format, args...))
 }
 
 // findBarrier looks in the rest of a segment for a valid batch behind the damage that carries the barrier flag.
