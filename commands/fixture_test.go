@@ -42,6 +42,11 @@ func open(t testing.TB, lg Log, opts Options) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return start(t, e)
+}
+
+// start runs an engine.
+func start(t testing.TB, e *Engine) *house {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- e.Run(ctx) }()

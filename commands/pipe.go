@@ -2,6 +2,7 @@ package commands
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -91,6 +92,7 @@ func (p *pipe) run() {
 	var group []*Pending
 	for {
 		var t log.Ticket
+		runtime.Gosched()
 		group, t = p.take(group)
 		if len(group) == 0 {
 			return

@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -76,6 +77,7 @@ func (p *processor) loop() error {
 	var batch []*Pending
 	for {
 		var closed bool
+		runtime.Gosched()
 		batch, closed = p.queue.take(batch)
 		if len(batch) == 0 && closed {
 			return nil
