@@ -71,6 +71,11 @@ func newBatch(tp log.TopicPartition) *batch {
 	return &batch{tp: tp, created: time.Now(), records: *slab, done: make(chan struct{})}
 }
 
+// fits reports whether a batch that has records takes one more of this size.
+func (b *batch) fits(size int, opts *ProducerOptions) bool {
+	return !b.sealed && b.bytes+size <= opts.BatchBytesMax
+}
+
 // finish tells who waits. The records' memory is used again.
 func (b *batch) finish(err error) {
 	b.err = err

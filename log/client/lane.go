@@ -35,7 +35,7 @@ type lane struct {
 // add puts a record into the lane. The producer's mu must be held.
 func (l *lane) add(r *log.Record, size int, weight int64) Future {
 	opts := &l.producer.opts
-	if l.filling != nil && (l.filling.bytes+size > opts.BatchBytesMax || len(l.filling.records) >= opts.BatchRecordsMax) {
+	if l.filling != nil && !l.filling.fits(size, opts) {
 		l.seal()
 	}
 	if l.filling == nil {
@@ -46,7 +46,7 @@ func (l *lane) add(r *log.Record, size int, weight int64) Future {
 	b.records = append(b.records, *r)
 	b.bytes += size
 	b.weight += weight
-	if b.bytes >= opts.BatchBytesMax {
+	if b.bytes >= opts.BatchBytesMax || len(b.records) >= opts.BatchRecordsMax {
 		l.seal()
 	}
 	if !l.running {

@@ -51,9 +51,9 @@ func (r *route) pick(partitioner Partitioner, rec *log.Record) (log.Partition, e
 	return n, nil
 }
 
-// stick returns the sticky partition: another one when the batch there takes no more.
-func (r *route) stick() log.Partition {
-	if r.batch != nil && !r.batch.sealed {
+// stick returns the sticky partition: another one when the batch there has no room for a record of this size.
+func (r *route) stick(size int, opts *ProducerOptions) log.Partition {
+	if r.batch != nil && r.batch.fits(size, opts) {
 		return r.sticky
 	}
 	if r.batch == nil || r.partitions == 1 {

@@ -205,7 +205,7 @@ func (p *Producer) add(to *route, partition log.Partition, r *log.Record, size i
 	if partition != Sticky {
 		return p.lane(to.topic, partition).add(r, size, weight), nil
 	}
-	f := p.lane(to.topic, to.stick()).add(r, size, weight)
+	f := p.lane(to.topic, to.stick(size, &p.opts)).add(r, size, weight)
 	to.batch = f.batch
 	return f, nil
 }
