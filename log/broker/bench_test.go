@@ -1,7 +1,7 @@
 package broker
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -26,27 +26,12 @@ const benchBytes = 512 // of a record's value
 func BenchmarkFloor(b *testing.B) {
 	for _, records := range []int{1, 16, 64, 100, 256} {
 		b.Run(fmt.Sprintf("records=%d", records), func(b *testing.B) {
-			f, size := zeroFilled(b, 64<<20)
-			defer f.Close()
-			block := make([]byte, records*benchBytes)
-			for i := range block {
-				block[i] = byte(i)
-			}
+			floor := newFloor(b, records)
+			defer floor.file.Close()
 			took := make([]time.Duration, 0, b.N)
-			var at int64
 			b.ResetTimer()
 			for range b.N {
-				start := time.Now()
-				if _, err := f.WriteAt(block, at); err != nil {
-					b.Fatal(err)
-				}
-				if err := syscall.Fdatasync(int(f.Fd())); err != nil {
-					b.Fatal(err)
-				}
-				took = append(took, time.Since(start))
-				if at += int64(len(block)); at+int64(len(block)) > size {
-					at = 0
-				}
+				took = append(took, floor.commit(b))
 			}
 			b.StopTimer()
 			report(b, took, records)
@@ -54,22 +39,48 @@ func BenchmarkFloor(b *testing.B) {
 	}
 }
 
-// zeroFilled returns a file of real zeros.
-func zeroFilled(b *testing.B, size int64) (*os.File, int64) {
-	f, err := os.Create(filepath.Join(b.TempDir(), "floor"))
-	if err != nil {
+// floor is a file of real zeros and what is written to it at once.
+type floor struct {
+	file     *os.File
+	block    []byte
+	at, size int64
+}
+
+func newFloor(b *testing.B, records int) *floor {
+	f := &floor{block: make([]byte, records*benchBytes), size: 64 << 20}
+	var err error
+	if f.file, err = os.Create(filepath.Join(b.TempDir(), "floor")); err != nil {
 		b.Fatal(err)
 	}
 	zeros := make([]byte, 1<<20)
-	for at := int64(0); at < size; at += int64(len(zeros)) {
-		if _, err := f.WriteAt(zeros, at); err != nil {
+	for at := int64(0); at < f.size; at += int64(len(zeros)) {
+		if _, err := f.file.WriteAt(zeros, at); err != nil {
 			b.Fatal(err)
 		}
 	}
-	if err := f.Sync(); err != nil {
+	if err := f.file.Sync(); err != nil {
 		b.Fatal(err)
 	}
-	return f, size
+	for i := range f.block {
+		f.block[i] = byte(i)
+	}
+	return f
+}
+
+// commit writes and syncs one block, from the beginning again at the end, and returns how long it took.
+func (f *floor) commit(b *testing.B) time.Duration {
+	start := time.Now()
+	if _, err := f.file.WriteAt(f.block, f.at); err != nil {
+		b.Fatal(err)
+	}
+	if err := syscall.Fdatasync(int(f.file.Fd())); err != nil {
+		b.Fatal(err)
+	}
+	took := time.Since(start)
+	if f.at += int64(len(f.block)); f.at+int64(len(f.block)) > f.size {
+		f.at = 0
+	}
+	return took
 }
 
 // BenchmarkAppend appends from n goroutines to one partition.
@@ -88,6 +99,45 @@ func BenchmarkAppend(b *testing.B) {
 			benchAppend(b, Options{}, c.durability, c.writers, c.records)
 		})
 	}
+}
+
+// BenchmarkAgainstFloor measures the floor and the broker by turns, in slices of some milliseconds, so that
+// both meet the same noise: the figure to compare on a machine that is not quiet. The floor writes as many records at once as there are in flight.
+func BenchmarkAgainstFloor(b *testing.B) {
+	for _, c := range []struct{ writers, records int }{{1, 1}, {16, 1}, {64, 1}, {256, 1}, {1, 100}, {4, 100}} {
+		for _, opts := range []Options{{}, {CompanyWait: -1}, {CompanyWait: 80 * time.Microsecond}, {NoPreallocation: true}} {
+			name := fmt.Sprintf("writers=%d/records=%d/wait=%v/preallocation=%t", c.writers, c.records, opts.CompanyWait, !opts.NoPreallocation)
+			b.Run(name, func(b *testing.B) { againstFloor(b, opts, c.writers, c.records) })
+		}
+	}
+}
+
+func againstFloor(b *testing.B, opts Options, writers, records int) {
+	broker, stop := benchBroker(b, opts, log.Sync)
+	defer stop()
+	floor := newFloor(b, writers*records)
+	defer floor.file.Close()
+	const slice = 100 // groups
+	var ours, floors []time.Duration
+	var ourTime, floorTime time.Duration
+	b.ResetTimer()
+	for done := 0; done < b.N; done += slice * writers {
+		start := time.Now()
+		for range slice {
+			floors = append(floors, floor.commit(b))
+		}
+		floorTime += time.Since(start)
+		start = time.Now()
+		ours = append(ours, appendFrom(b, broker, writers, slice*writers, records)...)
+		ourTime += time.Since(start)
+	}
+	b.StopTimer()
+	report(b, ours, records)
+	rate, floorRate := float64(len(ours)*records)/ourTime.Seconds(), float64(len(floors)*writers*records)/floorTime.Seconds()
+	slices.Sort(floors)
+	b.ReportMetric(rate, "rec/s")
+	b.ReportMetric(100*rate/floorRate, "%floor-rec/s")
+	b.ReportMetric(float64(ours[len(ours)/2])/float64(floors[len(floors)/2]), "x-floor-p50")
 }
 
 // BenchmarkTricks appends with one thing changed at a time, for the note on what each is worth.
@@ -112,33 +162,46 @@ func BenchmarkTricks(b *testing.B) {
 }
 
 func benchAppend(b *testing.B, opts Options, durability log.Durability, writers, records int) {
-	ctx, cancel := context.WithCancel(context.Background())
+	broker, stop := benchBroker(b, opts, durability)
+	defer stop()
+	b.SetBytes(int64(records * benchBytes))
+	b.ResetTimer()
+	took := appendFrom(b, broker, writers, b.N, records)
+	b.StopTimer()
+	report(b, took, records)
+}
+
+// benchBroker opens a broker with the topic "bench" and runs it until stop is called.
+func benchBroker(b *testing.B, opts Options, durability log.Durability) (broker *Broker, stop func()) {
 	broker, err := Open(b.TempDir(), opts)
 	if err != nil {
 		b.Fatal(err)
 	}
-	var running sync.WaitGroup
-	running.Go(func() { _ = broker.Run(ctx) })
-	defer running.Wait()
-	defer cancel()
-	defer broker.Close()
+	done := make(chan error, 1)
+	go func() { done <- broker.Run(ctx) }()
 	if err := broker.CreateTopic(ctx, "bench", log.TopicConfig{Durability: durability}); err != nil {
 		b.Fatal(err)
 	}
-	b.SetBytes(int64(records * benchBytes))
+	return broker, func() {
+		if err := errors.Join(broker.Close(), <-done); err != nil {
+			b.Error(err)
+		}
+	}
+}
+
+// appendFrom appends total batches from some goroutines and returns how long each one took.
+func appendFrom(b *testing.B, broker *Broker, writers, total, records int) []time.Duration {
 	took := make([][]time.Duration, writers)
-	b.ResetTimer()
 	var wg sync.WaitGroup
 	for w := range writers {
-		n := b.N / writers
-		if w < b.N%writers {
+		n := total / writers
+		if w < total%writers {
 			n++
 		}
 		wg.Go(func() { took[w] = appendLoop(b, broker, n, records) })
 	}
 	wg.Wait()
-	b.StopTimer()
-	report(b, slices.Concat(took...), records)
+	return slices.Concat(took...)
 }
 
 // appendLoop appends n batches and returns how long each one took.
@@ -150,7 +213,7 @@ func appendLoop(b *testing.B, broker *Broker, n, records int) []time.Duration {
 	took := make([]time.Duration, 0, n)
 	for range n {
 		start := time.Now()
-		if _, err := broker.Append(context.Background(), log.TopicPartition{Topic: "bench"}, batch); err != nil {
+		if _, err := broker.Append(ctx, log.TopicPartition{Topic: "bench"}, batch); err != nil {
 			b.Error(err)
 			return nil
 		}

@@ -241,7 +241,7 @@ func (a attempt) retry(b *Broker, tp log.TopicPartition, end int) error {
 // TestAcknowledgedSurvivesCrashes takes a picture of the disk as a power loss at that moment may leave it at every
 // operation of the workload, and opens it.
 func TestAcknowledgedSurvivesCrashes(t *testing.T) {
-	seeds(t, 4, func(t *testing.T, rng *rand.Rand) {
+	seeds(t, 2, func(t *testing.T, rng *rand.Rand) {
 		mem := vfs.NewMem()
 		l := newLedger()
 		var mu sync.Mutex // one crash at a time: rng is not safe for concurrent use
