@@ -64,11 +64,12 @@ func (s *Store) read(ctx context.Context, f *feed, topic log.Topic, out chan<- *
 	for ctx.Err() == nil {
 		b, err := s.fetch(ctx, tp, next, s.opts.FetchBytes, longPoll)
 		if b != nil && b.next > next {
-			select {
-			case out <- b:
-				next = b.next
-			case <-ctx.Done():
+			if err == nil {
+				err = s.hand(ctx, tp, b, out)
+			} else {
+				send(ctx, b, out)
 			}
+			next = b.next
 		}
 		switch {
 		case err == nil && pause > backoffMin:
@@ -85,6 +86,37 @@ func (s *Store) read(ctx context.Context, f *feed, topic log.Topic, out chan<- *
 		}
 	}
 	return nil
+}
+
+// hand gives b to the applying goroutine. While that is busy, b takes in what else there is in the log, so that
+// under load batches grow to feedEventsMax events and the work for each event shrinks.
+func (s *Store) hand(ctx context.Context, tp log.TopicPartition, b *batch, out chan<- *batch) error {
+	for len(b.events) < feedEventsMax {
+		select {
+		case out <- b:
+			return nil
+		default:
+		}
+		more, err := s.fetch(ctx, tp, b.next, s.opts.FetchBytes, 0)
+		if more == nil || more.next == b.next {
+			send(ctx, b, out)
+			return err
+		}
+		b.join(more)
+		if err != nil {
+			send(ctx, b, out)
+			return err
+		}
+	}
+	send(ctx, b, out)
+	return nil
+}
+
+func send(ctx context.Context, b *batch, out chan<- *batch) {
+	select {
+	case out <- b:
+	case <-ctx.Done():
+	}
 }
 
 // follow applies what the topics bring until ctx ends.

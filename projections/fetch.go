@@ -9,6 +9,7 @@ import (
 
 const (
 	bulkFetchBytes = 4 << 20         // of one fetch in a replay
+	feedEventsMax  = 8192            // of one batch that follows the log, before it is handed over
 	longPoll       = 5 * time.Second // how long a fetch waits at the log's end
 	backoffMin     = 50 * time.Millisecond
 	backoffMax     = 10 * time.Second

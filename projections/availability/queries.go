@@ -44,22 +44,20 @@ type Queries struct{ store *projections.Store }
 // NewQueries returns the queries of a store that has a Projector.
 func NewQueries(store *projections.Store) *Queries { return &Queries{store} }
 
-const selectNights = `SELECT t.room_type_id, t.max_guests, t.archived, t.base_currency, t.base_minor_units,
-	i.date, i.physical, i.out_of_order, i.overbooking, i.sold, i.held, i.rate_currency, i.rate_minor_units
-FROM searched_room_type t LEFT JOIN room_type_inventory i
-	ON i.hotel_id = t.hotel_id AND i.room_type_id = t.room_type_id AND i.date >= ?2 AND i.date < ?3
-WHERE t.hotel_id = ?1 `
-
 const (
-	selectOne = selectNights + "AND t.room_type_id = ?4 ORDER BY t.room_type_id, i.date"
-	selectAll = selectNights + "AND t.archived = 0 ORDER BY t.room_type_id, i.date"
+	selectTypes = "SELECT room_type_id, max_guests, archived, base_currency, base_minor_units FROM searched_room_type WHERE hotel_id = ? "
+	selectOne   = selectTypes + "AND room_type_id = ?"
+	selectAll   = selectTypes + "AND archived = 0 ORDER BY room_type_id"
+
+	selectNights = `SELECT date, physical, out_of_order, overbooking, sold, held, rate_currency, rate_minor_units
+		FROM room_type_inventory WHERE hotel_id = ? AND room_type_id = ? AND date >= ? AND date < ?`
 )
 
 // Range returns the nights [from, to) of a hotel's room types in order of their ids: of the one named, archived or not, or of all
 // that are not archived when roomTypeID is empty. Nights that no event has named have counts of 0. An unknown
 // hotel or room type has no room types here. Errors: domain.InvalidDates, domain.LimitReached.
-func (q *Queries) Range(ctx context.Context, hotelID, roomTypeID string, from, to domain.Date) ([]Nights, error) {
-	limit, sql, args := RangeAllMax, selectAll, []any{hotelID, int64(from), int64(to)}
+func (q *Queries) Range(ctx context.Context, hotelID, roomTypeID string, from, to domain.Date) (found []Nights, err error) {
+	limit, sql, args := RangeAllMax, selectAll, []any{hotelID}
 	if roomTypeID != "" {
 		limit, sql, args = RangeMax, selectOne, append(args, roomTypeID)
 	}
@@ -69,17 +67,15 @@ func (q *Queries) Range(ctx context.Context, hotelID, roomTypeID string, from, t
 	if int(to)-int(from) > limit {
 		return nil, domain.Errorf(domain.LimitReached, "", "%d nights are more than %d", int(to)-int(from), limit)
 	}
-	var found []Nights
-	err := q.store.View(ctx, Name, q.store.PartitionFor(hotelID), func(c *projections.Conn) error {
-		return c.Query(ctx, sql, args, func(r *projections.Row) error {
-			if n := len(found); n == 0 || found[n-1].RoomTypeID != r.Text(0) {
-				found = append(found, emptyNights(r, from, to))
-			}
-			if !r.Null(5) {
-				scanNight(r, &found[len(found)-1].Nights[int(r.Int(5))-int(from)])
-			}
+	err = q.store.View(ctx, Name, q.store.PartitionFor(hotelID), func(c *projections.Conn) error {
+		err := c.Query(ctx, sql, args, func(r *projections.Row) error {
+			found = append(found, emptyNights(r, from, to))
 			return nil
 		})
+		for i := 0; i < len(found) && err == nil; i++ {
+			err = found[i].fill(ctx, c, hotelID)
+		}
+		return err
 	})
 	return found, err
 }
@@ -87,18 +83,26 @@ func (q *Queries) Range(ctx context.Context, hotelID, roomTypeID string, from, t
 // emptyNights returns a room type's nights before any is known.
 func emptyNights(r *projections.Row, from, to domain.Date) Nights {
 	out := Nights{RoomTypeID: r.Text(0), MaxGuests: int(r.Int(1)), Archived: r.Bool(2), Nights: make([]Night, to-from)}
+	rate := money(r, 3)
 	for i := range out.Nights {
-		out.Nights[i] = Night{Date: from.AddDays(i), Rate: money(r, 3)}
+		out.Nights[i] = Night{Date: from.AddDays(i), Rate: rate}
 	}
 	return out
 }
 
-func scanNight(r *projections.Row, n *Night) {
-	n.Physical, n.OutOfOrder, n.Overbooking = int(r.Int(6)), int(r.Int(7)), int(r.Int(8))
-	n.Sold, n.Held = int(r.Int(9)), int(r.Int(10))
-	if rate := money(r, 11); rate != nil {
-		n.Rate = rate
-	}
+// fill reads the nights that are known.
+func (n *Nights) fill(ctx context.Context, c *projections.Conn, hotelID string) error {
+	from := n.Nights[0].Date
+	args := []any{hotelID, n.RoomTypeID, int64(from), int64(from) + int64(len(n.Nights))}
+	return c.Query(ctx, selectNights, args, func(r *projections.Row) error {
+		night := &n.Nights[int(r.Int(0))-int(from)]
+		night.Physical, night.OutOfOrder, night.Overbooking = int(r.Int(1)), int(r.Int(2)), int(r.Int(3))
+		night.Sold, night.Held = int(r.Int(4)), int(r.Int(5))
+		if rate := money(r, 6); rate != nil {
+			night.Rate = rate
+		}
+		return nil
+	})
 }
 
 // money returns the amount in columns i and i+1, or nil.

@@ -67,10 +67,10 @@ func (q *Queries) Search(ctx context.Context, req Request) (projections.Page[Off
 		req.Limit = PageMax
 	}
 	return projections.Gather(ctx, q.store, Name, projections.Query[Offer, string]{
-		Limit: req.Limit, Compare: strings.Compare,
+		After: req.After, Limit: req.Limit, Compare: strings.Compare,
 		Key: func(o *Offer) string { return o.HotelID },
-		Shard: func(ctx context.Context, c *projections.Conn, _ log.Partition) (projections.Part[Offer, string], error) {
-			return searchShard(ctx, c, &req)
+		Shard: func(ctx context.Context, c *projections.Conn, _ log.Partition, after string, limit int) (projections.Part[Offer, string], error) {
+			return searchShard(ctx, c, &req, after, limit)
 		},
 	})
 }
@@ -87,10 +87,10 @@ func (r *Request) validate() error {
 	return nil
 }
 
-// searchShard looks at up to scanMax hotels of the city, until it has a page and one more.
-func searchShard(ctx context.Context, c *projections.Conn, req *Request) (part projections.Part[Offer, string], err error) {
+// searchShard looks at up to scanMax hotels of the city, until it has found limit offers.
+func searchShard(ctx context.Context, c *projections.Conn, req *Request, after string, limit int) (part projections.Part[Offer, string], err error) {
 	var ids []string
-	err = c.Query(ctx, selectHotels, []any{hotels.CityKey(req.City), req.After, scanMax}, func(r *projections.Row) error {
+	err = c.Query(ctx, selectHotels, []any{hotels.CityKey(req.City), after, scanMax}, func(r *projections.Row) error {
 		ids = append(ids, r.Text(0))
 		return nil
 	})
@@ -102,7 +102,7 @@ func searchShard(ctx context.Context, c *projections.Conn, req *Request) (part p
 		if rooms, err = offersOf(ctx, c, id, req); len(rooms) > 0 {
 			part.Items = append(part.Items, Offer{id, rooms})
 		}
-		if len(part.Items) > req.Limit || i == scanMax-1 {
+		if len(part.Items) == limit || i == scanMax-1 {
 			part.Upto = &ids[i]
 			break
 		}

@@ -74,9 +74,9 @@ func (q *Queries) List(ctx context.Context, f Filter) (projections.Page[Entry, C
 		f.Limit = PageMax
 	}
 	query := projections.Query[Entry, Cursor]{
-		Limit: f.Limit, Key: (*Entry).cursor, Compare: Cursor.compare,
-		Shard: func(ctx context.Context, c *projections.Conn, p log.Partition) (projections.Part[Entry, Cursor], error) {
-			return f.shard(ctx, c, p)
+		After: f.After, Limit: f.Limit, Key: (*Entry).cursor, Compare: Cursor.compare,
+		Shard: func(ctx context.Context, c *projections.Conn, p log.Partition, after Cursor, limit int) (projections.Part[Entry, Cursor], error) {
+			return f.shard(ctx, c, p, after, limit)
 		},
 	}
 	if f.HotelID != "" {
@@ -85,18 +85,18 @@ func (q *Queries) List(ctx context.Context, f Filter) (projections.Page[Entry, C
 	return projections.Gather(ctx, q.store, Name, query)
 }
 
-// shard looks at up to scanMax rows of a shard, until it has a page and one more.
-func (f *Filter) shard(ctx context.Context, c *projections.Conn, p log.Partition) (projections.Part[Entry, Cursor], error) {
+// shard looks at up to scanMax rows of a shard, until it has found limit events.
+func (f *Filter) shard(ctx context.Context, c *projections.Conn, p log.Partition, after Cursor, limit int) (projections.Part[Entry, Cursor], error) {
 	var part projections.Part[Entry, Cursor]
 	rows := 0
 	var last Cursor
-	err := f.scan(ctx, c, p, func(e *Entry) error {
+	err := f.scan(ctx, c, p, after, func(e *Entry) error {
 		rows++
 		last = e.cursor()
 		if f.matches(e) {
 			part.Items = append(part.Items, *e)
 		}
-		if len(part.Items) > f.Limit {
+		if len(part.Items) == limit {
 			return errEnough
 		}
 		return nil
@@ -120,12 +120,12 @@ func (f *Filter) matches(e *Entry) bool {
 }
 
 // scan calls each for the shard's rows of the hotel and time in question, behind the cursor.
-func (f *Filter) scan(ctx context.Context, c *projections.Conn, p log.Partition, each func(*Entry) error) error {
+func (f *Filter) scan(ctx context.Context, c *projections.Conn, p log.Partition, from Cursor, each func(*Entry) error) error {
 	sql, args := overAll, []any{}
 	if f.HotelID != "" {
 		sql, args = forHotel, []any{f.HotelID}
 	}
-	after, to := f.begin(p), int64(1<<63-1)
+	after, to := f.begin(p, from), int64(1<<63-1)
 	if !f.To.IsZero() {
 		to = f.To.UnixNano()
 	}
@@ -141,15 +141,15 @@ func (f *Filter) scan(ctx context.Context, c *projections.Conn, p log.Partition,
 
 // begin returns the place in partition p behind which the page begins: of rows with the cursor's time and topic, those of lower
 // partitions have been seen whole, those of higher ones not at all.
-func (f *Filter) begin(p log.Partition) Cursor {
-	after := f.After
+func (f *Filter) begin(p log.Partition, after Cursor) Cursor {
+	zero := after == (Cursor{})
 	switch {
 	case p < after.Partition:
 		after.Offset = 1<<63 - 1
 	case p > after.Partition:
 		after.Offset = -1
 	}
-	if f.After == (Cursor{}) {
+	if zero {
 		after.Time, after.Offset = -1<<63, -1
 	}
 	if !f.From.IsZero() && f.From.UnixNano() > after.Time {

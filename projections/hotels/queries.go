@@ -2,6 +2,7 @@ package hotels
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,9 +47,9 @@ func (q *Queries) Get(ctx context.Context, hotelID string) (Hotel, error) {
 // List returns hotels of all shards in order of their ids. Go on with Filter.After = *Next.
 func (q *Queries) List(ctx context.Context, f Filter) (projections.Page[Hotel, string], error) {
 	limit := pageLimit(f.Limit)
-	where, args := "WHERE hotel_id > ?", []any{f.After}
+	where, city := "WHERE hotel_id > ?", []any{}
 	if f.City != "" {
-		where, args = "WHERE city_key = ? AND hotel_id > ?", []any{CityKey(f.City), f.After}
+		where, city = "WHERE city_key = ? AND hotel_id > ?", []any{CityKey(f.City)}
 	}
 	if !f.ShowArchived {
 		where += " AND archived = 0"
@@ -56,9 +57,9 @@ func (q *Queries) List(ctx context.Context, f Filter) (projections.Page[Hotel, s
 	where += " ORDER BY hotel_id LIMIT ?"
 	id := func(h *Hotel) string { return h.HotelID }
 	return projections.Gather(ctx, q.store, Name, projections.Query[Hotel, string]{
-		Limit: limit, Key: id, Compare: strings.Compare,
-		Shard: func(ctx context.Context, c *projections.Conn, _ log.Partition) (projections.Part[Hotel, string], error) {
-			items, err := hotelsOf(ctx, c, where, append(append([]any{}, args...), limit+1)...)
+		After: f.After, Limit: limit, Key: id, Compare: strings.Compare,
+		Shard: func(ctx context.Context, c *projections.Conn, _ log.Partition, after string, limit int) (projections.Part[Hotel, string], error) {
+			items, err := hotelsOf(ctx, c, where, slices.Concat(city, []any{after, limit + 1})...)
 			return projections.Upto(items, limit, id), err
 		},
 	})

@@ -90,8 +90,8 @@ func (q *Queries) list(ctx context.Context, hotelID string, limit int, where str
 func (q *Queries) ListByGuest(ctx context.Context, guestID string, after Cursor, limit int) (projections.Page[Reservation, Cursor], error) {
 	limit = pageLimit(limit)
 	return projections.Gather(ctx, q.store, Name, projections.Query[Reservation, Cursor]{
-		Limit: limit, Key: (*Reservation).cursor, Compare: Cursor.compare,
-		Shard: func(ctx context.Context, c *projections.Conn, _ log.Partition) (projections.Part[Reservation, Cursor], error) {
+		After: after, Limit: limit, Key: (*Reservation).cursor, Compare: Cursor.compare,
+		Shard: func(ctx context.Context, c *projections.Conn, _ log.Partition, after Cursor, limit int) (projections.Part[Reservation, Cursor], error) {
 			items, err := selectFrom(ctx, c, `WHERE guest_id = ? AND guest_id <> '' AND (check_in, hotel_id, reservation_id) > (?, ?, ?)
 				ORDER BY check_in, hotel_id, reservation_id LIMIT ?`,
 				guestID, int64(after.CheckIn), after.HotelID, after.ReservationID, limit+1)
