@@ -70,7 +70,7 @@ func (c *checkpoint) encode() []byte {
 	}
 	b = binary.BigEndian.AppendUint32(b, uint32(len(c.blob)))
 	b = append(b, c.blob...)
-	binary.BigEndian.PutUint32(b[8:], crc32.Checksum(b[12:], castagnoli))
+	binary.BigEndian.PutUint32(b[8:], crcOf(b[12:]))
 	return b
 }
 
@@ -79,7 +79,7 @@ func decodeCheckpoint(b []byte) (*checkpoint, error) {
 	if len(b) < 12 || string(b[:4]) != checkpointMagic {
 		return nil, checkpointError("it does not begin as a checkpoint")
 	}
-	if crc32.Checksum(b[12:], castagnoli) != binary.BigEndian.Uint32(b[8:]) {
+	if crcOf(b[12:]) != binary.BigEndian.Uint32(b[8:]) {
 		return nil, checkpointError("its CRC is wrong")
 	}
 	if v := binary.BigEndian.Uint32(b[4:]); v != checkpointVersion {
@@ -169,3 +169,5 @@ func readCheckpoint(fsys vfs.FS, dir string) (*checkpoint, error) {
 func (c *checkpoint) write(fsys vfs.FS, dir string) error {
 	return vfs.AtomicWriteFile(fsys, path.Join(dir, checkpointName), c.encode())
 }
+
+func crcOf(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }

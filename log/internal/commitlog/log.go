@@ -246,8 +246,9 @@ func (l *Log) Close(blob []byte) error {
 	defer l.mu.Unlock()
 	err := l.failed
 	if err == nil {
-		err = l.finish(blob)
-		l.failed = log.NewError(log.Closed, l.op("append"), "the log is closed")
+		if err = l.finish(blob); l.failed == nil {
+			l.failed = log.NewError(log.Closed, l.op("append"), "the log is closed")
+		}
 	} else if log.CodeOf(err) == log.Closed {
 		return nil
 	}
