@@ -23,6 +23,7 @@ type lane struct {
 	next    log.Offset   // not looked at yet
 	end     log.Offset   // the high watermark when the first page was read
 	pending []log.Record // match, and wait for their turn; before next
+	read    bool         // it was read for this page
 }
 
 // resume returns where the next page begins in this lane.
@@ -106,11 +107,13 @@ func (s *eventService) readPage(ctx context.Context, lanes []lane, filter eventF
 	return page, more, nil
 }
 
-// refill sees to it that every lane that is not at its end has a record waiting, as far as the budget of records goes.
+// refill sees to it that every lane that is not at its end has a record waiting, as far as the budget of records goes. A lane's
+// first read does not ask for the budget, so that every page gets ahead.
 func (s *eventService) refill(ctx context.Context, lanes []lane, filter eventFilter, budget *int) error {
 	for i := range lanes {
 		l := &lanes[i]
-		for len(l.pending) == 0 && l.next < l.end && *budget > 0 {
+		for len(l.pending) == 0 && l.next < l.end && (*budget > 0 || !l.read) {
+			l.read = true
 			got, err := s.deps.Reader.Fetch(ctx, log.FetchRequest{TopicPartition: l.tp, Offset: l.next, MaxBytes: scanBytes})
 			if err != nil {
 				return err

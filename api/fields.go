@@ -31,7 +31,11 @@ func requestField(req proto.Message, field string) string {
 		return path + strings.TrimPrefix(field, head)
 	}
 	for _, alias := range aliases[head] {
-		if f := fields.ByName(protoreflect.Name(alias)); f != nil && f.Kind() == protoreflect.StringKind {
+		f := fields.ByName(protoreflect.Name(alias))
+		if f != nil && f.Message() != nil && f.Message().Fields().ByName("name") != nil {
+			return alias + ".name"
+		}
+		if f != nil {
 			return alias + strings.TrimPrefix(field, head)
 		}
 		if path, ok := inResource(fields, alias); ok {

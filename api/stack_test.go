@@ -2,7 +2,9 @@ package api_test
 
 import (
 	"context"
+	"errors"
 	"flag"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -90,7 +92,7 @@ func newStackOn(t testing.TB, dir string, fs vfs.FS, opts api.Options) *stack {
 	opts.Clock = s.clock.now
 	ctx, stop := context.WithCancel(context.Background())
 	var err error
-	if s.broker, err = broker.Open(dir, broker.Options{FS: fs}); err != nil {
+	if s.broker, err = broker.Open(dir, broker.Options{FS: fs, Clock: s.clock.now}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := commands.CreateTopics(ctx, s.broker, partitions, log.Sync); err != nil {
@@ -99,7 +101,9 @@ func newStackOn(t testing.TB, dir string, fs vfs.FS, opts api.Options) *stack {
 	if s.engine, err = commands.Open(ctx, s.broker, commands.Options{Partitions: partitions, Clock: s.clock.now}); err != nil {
 		t.Fatal(err)
 	}
-	s.store, err = projections.Open(t.TempDir(), s.broker, projectors, projections.Options{Partitions: partitions})
+	s.store, err = projections.Open(t.TempDir(), s.broker, projectors, projections.Options{
+		Partitions: partitions, Logger: slog.New(slog.DiscardHandler),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,7 +224,7 @@ func (s *stack) eventCount() (n int64) {
 func detail[D any](err error) D {
 	var none D
 	var e *connect.Error
-	if !asConnect(err, &e) {
+	if !errors.As(err, &e) {
 		return none
 	}
 	for _, d := range e.Details() {
@@ -231,12 +235,6 @@ func detail[D any](err error) D {
 		}
 	}
 	return none
-}
-
-func asConnect(err error, e **connect.Error) bool {
-	found, ok := err.(*connect.Error)
-	*e = found
-	return ok
 }
 
 func reasonOf(err error) string {
