@@ -100,6 +100,9 @@ func (c *demoCommand) fill(ctx context.Context, m *Main, r *running) error {
 	if c.Race {
 		return nil
 	}
+	if err := r.WaitCaughtUp(ctx); err != nil {
+		return err
+	}
 	return c.welcome(m.Stdout, r, world, result, time.Since(began))
 }
 

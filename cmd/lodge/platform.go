@@ -17,7 +17,7 @@ type running struct {
 	done   chan error
 }
 
-// start opens and runs a platform.
+// start opens and runs a platform, and returns when it answers queries.
 func start(ctx context.Context, dir string, opts platform.Options) (*running, error) {
 	p, err := platform.Open(ctx, dir, opts)
 	if err != nil {
@@ -26,7 +26,26 @@ func start(ctx context.Context, dir string, opts platform.Options) (*running, er
 	ctx, cancel := context.WithCancel(ctx)
 	r := &running{Platform: p, cancel: cancel, done: make(chan error, 1)}
 	go func() { r.done <- p.Run(ctx) }()
-	return r, nil
+	return r, r.until(ctx, p.WaitReady)
+}
+
+// until waits for something that comes while the platform runs. A platform that fails or is stopped meanwhile is closed.
+func (r *running) until(ctx context.Context, wait func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	waited := make(chan error, 1)
+	go func() { waited <- wait(ctx) }()
+	select {
+	case err := <-waited:
+		if err != nil {
+			return errors.Join(err, r.stop())
+		}
+		return nil
+	case err := <-r.done:
+		cancel()
+		<-waited
+		return errors.Join(errors.New("stopped before it was ready"), err, r.Close())
+	}
 }
 
 // stop ends the platform gracefully and releases its folder.
@@ -54,6 +73,9 @@ func reach(ctx context.Context, dir string) (*server, error) {
 		return nil, fmt.Errorf("%s is not a data folder: lodge import or lodge serve makes one", dir)
 	}
 	own, err := start(ctx, dir, platform.Options{Logger: slog.New(slog.DiscardHandler)})
+	if err == nil {
+		err = own.until(ctx, own.WaitCaughtUp)
+	}
 	if err != nil {
 		return nil, err
 	}

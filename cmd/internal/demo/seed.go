@@ -75,7 +75,7 @@ func (r *Result) count(result commands.Result, err error) {
 	}
 	for _, e := range result.Events {
 		r.Events++
-		switch e.Message.(type) {
+		switch m := e.Message.(type) {
 		case *eventpb.ReservationPlaced:
 			r.Placed++
 		case *eventpb.ReservationRejected:
@@ -84,10 +84,18 @@ func (r *Result) count(result commands.Result, err error) {
 			r.Paid++
 		case *eventpb.ReservationCanceled:
 			r.Canceled++
+			r.endedPaid(m.GetPreviousStatus())
 		case *eventpb.ReservationNoShow:
 			r.NoShows++
-			r.Paid-- // it was paid before
+			r.endedPaid(m.GetPreviousStatus())
 		}
+	}
+}
+
+// endedPaid takes a reservation that was paid until now out of those that are.
+func (r *Result) endedPaid(previous eventpb.ReservationStatus) {
+	if previous == eventpb.ReservationStatus_RESERVATION_STATUS_PAID {
+		r.Paid--
 	}
 }
 

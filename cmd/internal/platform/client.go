@@ -7,25 +7,38 @@ import (
 	"time"
 )
 
-// SocketURL is the base URL for calls through Dial's client. Its host means nothing.
+// SocketURL is the base URL for calls through Client's client. Its host means nothing.
 const SocketURL = "http://lodge"
 
-// Dial returns a client of the platform that serves the data folder dir from another process or this one, and whether
-// there is one. All calls go through the folder's socket. The caller calls CloseIdleConnections in the end.
+const dialTimeout = 5 * time.Second
+
+// Client returns a client of whatever platform serves the data folder dir at the time of each call: all calls go through the
+// folder's socket. The caller calls CloseIdleConnections in the end.
+func Client(dir string) *http.Client {
+	dialer := net.Dialer{Timeout: dialTimeout}
+	return &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			name, err := SocketPath(dir)
+			if err != nil {
+				return nil, err
+			}
+			return dialer.DialContext(ctx, "unix", name)
+		},
+		MaxIdleConnsPerHost: 64,
+	}}
+}
+
+// Dial is Client, and reports whether any platform serves the folder now.
 func Dial(ctx context.Context, dir string) (*http.Client, bool) {
 	name, err := SocketPath(dir)
 	if err != nil {
 		return nil, false
 	}
-	dialer := net.Dialer{Timeout: 5 * time.Second}
+	dialer := net.Dialer{Timeout: dialTimeout}
 	conn, err := dialer.DialContext(ctx, "unix", name)
 	if err != nil {
 		return nil, false
 	}
 	_ = conn.Close() // it was only to see whether anybody answers
-	transport := &http.Transport{
-		DialContext:         func(ctx context.Context, _, _ string) (net.Conn, error) { return dialer.DialContext(ctx, "unix", name) },
-		MaxIdleConnsPerHost: 64,
-	}
-	return &http.Client{Transport: transport}, true
+	return Client(dir), true
 }
