@@ -457,3 +457,115 @@ func TestAdmin(t *testing.T) {
 	_, err = admin.Partitions(t.Context(), "nothing")
 	wantCode(t, "unknown topic", err, log.UnknownTopic)
 }
+
+// A fetch that is answered after a seek is void, whatever it found.
+func TestSeekVoidsFetchUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lg := newFakeReader(1)
+		late := make(chan struct{})
+		lg.onFetch = func(_ context.Context, req log.FetchRequest) (log.FetchResult, error) {
+			if req.Offset == 0 {
+				<-late
+			}
+			return log.FetchResult{Records: []log.Record{{Offset: req.Offset}}, Next: req.Offset + 1}, nil
+		}
+		c := newConsumer(t, lg, client.ConsumerOptions{})
+		assign(t, c, client.AtBeginning(), log.TopicPartition{Topic: "bookings"})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := c.Poll(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("poll: %v", err)
+		}
+		if err := c.Seek(t.Context(), client.AtOffset(7)); err != nil {
+			t.Fatal(err)
+		}
+		if got := pollN(t, c, 1); got[0].Offset != 7 {
+			t.Errorf("got %v", got[0].Position())
+		}
+		synctest.Wait()
+		close(late)
+		synctest.Wait()
+		for want := range log.Offset(3) {
+			if got := pollN(t, c, 1); got[0].Offset != 8+want {
+				t.Errorf("got %v, want offset %d", got[0].Position(), 8+want)
+			}
+		}
+		c.Close()
+	})
+}
+
+// Any sequence of assigns, seeks, pauses and polls: each record comes from an assigned partition that is not
+// paused, at exactly the offset where that partition has got to.
+func TestConsumerFollowsModel(t *testing.T) {
+	rng := random(t)
+	lg := logtest.Open(t, broker.Options{})
+	tps := lg.Topic("bookings", 4)
+	for n, tp := range tps {
+		fill(t, lg, tp, 0, 20+10*n)
+	}
+	c := newConsumer(t, lg, client.ConsumerOptions{PollRecordsMax: 3, FetchBytesMax: 1000})
+	position := map[log.TopicPartition]log.Offset{}
+	paused := map[log.TopicPartition]bool{}
+	polled := 0
+	for range 3000 {
+		tp := tps[rng.IntN(len(tps))]
+		switch rng.IntN(8) {
+		case 0:
+			position[tp] = log.Offset(rng.IntN(20))
+			assign(t, c, client.AtOffset(position[tp]), tp)
+		case 1:
+			if _, ok := position[tp]; ok {
+				position[tp] = log.Offset(rng.IntN(20))
+				if err := c.Seek(t.Context(), client.AtOffset(position[tp]), tp); err != nil {
+					t.Fatal(err)
+				}
+			}
+		case 2:
+			if rng.IntN(4) == 0 {
+				c.Unassign(tp)
+				delete(position, tp)
+				delete(paused, tp)
+			}
+		case 3:
+			if _, ok := position[tp]; ok {
+				c.Pause(tp)
+				paused[tp] = true
+			}
+		case 4:
+			c.Resume(tp)
+			delete(paused, tp)
+		default:
+			polled += pollModel(t, c, position, paused)
+		}
+	}
+	t.Logf("%d records polled", polled)
+}
+
+func pollModel(t *testing.T, c *client.Consumer, position map[log.TopicPartition]log.Offset, paused map[log.TopicPartition]bool) int {
+	t.Helper()
+	wait := 200 * time.Microsecond
+	for tp, at := range position {
+		if !paused[tp] && at < log.Offset(20+10*tp.Partition) {
+			wait = 20 * time.Second // something must come
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), wait)
+	defer cancel()
+	records, err := c.Poll(ctx)
+	if due := wait > time.Second; due && err != nil || !due && !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("%d records, error %v, due: %v", len(records), err, due)
+	}
+	for i := range records {
+		tp := records[i].Position().TopicPartition()
+		if want, ok := position[tp]; !ok || paused[tp] || records[i].Offset != want {
+			t.Fatalf("%v came; position %d, assigned %v, paused %v", records[i].Position(), want, ok, paused[tp])
+		}
+		position[tp]++
+	}
+	for tp, want := range position {
+		if at, ok := c.Position(tp); !ok || at != want {
+			t.Fatalf("%v: position %d, %v, want %d", tp, at, ok, want)
+		}
+	}
+	return len(records)
+}
