@@ -8,7 +8,7 @@ import (
 	"lodge/log"
 )
 
-// Dump calls each for every row of every table of a shard, checkpoints included, tables by name and rows by primary key, as
+// Dump calls each for every row of every table of a shard, checkpoints included, the file's own description not, tables by name and rows by primary key, as
 // they are at one moment. The row is the caller's to keep. Two shards with equal dumps answer every query alike.
 func (s *Store) Dump(ctx context.Context, name string, partition log.Partition, each func(table string, row []any) error) error {
 	return s.View(ctx, name, partition, func(c *Conn) error {
@@ -39,7 +39,7 @@ type table struct{ name, sql string }
 
 func tablesOf(ctx context.Context, c *Conn) ([]table, error) {
 	var tables []table
-	err := c.Query(ctx, "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name", nil, func(r *Row) error {
+	err := c.Query(ctx, "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'projection_meta' ORDER BY name", nil, func(r *Row) error {
 		tables = append(tables, table{name: r.Text(0)})
 		return nil
 	})
