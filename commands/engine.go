@@ -151,11 +151,20 @@ func (e *Engine) recycle(p *Pending) {
 	e.pool.Put(p)
 }
 
-// lastSnapshots writes what is new since the snapshots in place. The processors have stopped, so that their states can be read.
+// lastSnapshotShare: at the end a snapshot is written when this part of SnapshotEvery has happened since the one in place.
+const lastSnapshotShare = 50
+
+// lastSnapshots writes the snapshots that are worth it: replaying the little that is new costs less than a large state. The processors have stopped, so that their states can be read.
 func (e *Engine) lastSnapshots() error {
+	if e.snapshots == nil {
+		return nil
+	}
 	var errs []error
 	for _, p := range e.processors {
-		if p.down == nil && !p.pipe.bust.Load() && p.state.events() > e.snapshots.eventsIn(p.partition) {
+		if p.down != nil || p.pipe.bust.Load() {
+			continue
+		}
+		if p.state.events()-e.snapshots.eventsIn(p.partition) > int64(e.opts.SnapshotEvery/lastSnapshotShare) {
 			errs = append(errs, e.snapshots.write(context.Background(), p.partition, p.state))
 		}
 	}

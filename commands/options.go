@@ -53,7 +53,7 @@ type Options struct {
 
 	// SnapshotDir is where snapshots are kept, a folder of FS that may not exist yet. Empty: no snapshots.
 	SnapshotDir   string
-	SnapshotEvery int    // events; default SnapshotEveryDefault; negative: none while running and none at the end
+	SnapshotEvery int    // events; default SnapshotEveryDefault; negative: no snapshots
 	FS            vfs.FS // default vfs.Default
 
 	HoldTick time.Duration    // default HoldTickDefault; negative: holds do not expire by themselves

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"lodge/log"
 )
@@ -26,6 +27,7 @@ type pipe struct {
 	pushed   []*Pending
 	ticket   log.Ticket // the newest of pushed; without a Waiter: none has events
 	inFlight int        // pushed or being committed
+	company  int        // how many may be expected in the next group: those of the last one, who were just answered, and those who came since
 	closed   bool
 	cause    error // why everything is refused
 }
@@ -54,7 +56,7 @@ func (p *pipe) push(decided []*Pending, t log.Ticket) {
 // pushAlone commits and answers one command on the spot when nothing is in flight, which spares a lone client two changes of goroutine.
 func (p *pipe) pushAlone(c *Pending, t log.Ticket) bool {
 	p.mu.Lock()
-	idle := p.inFlight == 0
+	idle := p.inFlight == 0 && p.company <= 1
 	p.mu.Unlock()
 	if idle {
 		p.settle([]*Pending{c}, t)
@@ -92,7 +94,7 @@ func (p *pipe) run() {
 	var group []*Pending
 	for {
 		var t log.Ticket
-		runtime.Gosched()
+		p.awaitCompany()
 		group, t = p.take(group)
 		if len(group) == 0 {
 			return
@@ -100,19 +102,46 @@ func (p *pipe) run() {
 		p.settle(group, t)
 		p.mu.Lock()
 		p.inFlight -= len(group)
+		p.company = len(group) + len(p.pushed)
 		p.room.Signal()
 		p.mu.Unlock()
 		clear(group)
 	}
 }
 
+// awaitCompany waits for work, and then a moment for those who are expected with it, since a sync costs the same for one as for
+// many. It yields instead of sleeping: that is what lets them come. A large group waits for nobody: it is
+// better committed while the next one is decided.
+func (p *pipe) awaitCompany() {
+	p.mu.Lock()
+	for len(p.pushed) == 0 && !p.closed {
+		p.work.Wait()
+	}
+	want := min(p.company, companyMax)
+	short := len(p.pushed) < want && !p.closed
+	p.mu.Unlock()
+	start := time.Now()
+	for range companyYields {
+		runtime.Gosched()
+		if !short || time.Since(start) > companyWait {
+			return
+		}
+		p.mu.Lock()
+		short = len(p.pushed) < want && !p.closed
+		p.mu.Unlock()
+	}
+}
+
+const (
+	companyMax    = 16
+	companyWait   = 40 * time.Microsecond
+	companyYields = 1000 // however the clock goes
+)
+
 // take swaps what was pushed with spare. It returns nothing when the pipe is closed and empty.
 func (p *pipe) take(spare []*Pending) ([]*Pending, log.Ticket) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for len(p.pushed) == 0 && !p.closed {
-		p.work.Wait()
-	}
 	group, t := p.pushed, p.ticket
 	p.pushed, p.ticket = spare[:0], log.Ticket{}
 	return group, t

@@ -51,7 +51,7 @@ func (h *house) buildAll() {
 func TestSnapshotsAndReplayGiveTheSameState(t *testing.T) {
 	r := random(t)
 	lg, fs := newMemLog(), vfs.NewMem()
-	kept := Options{Partitions: 2, SnapshotDir: "snapshots", FS: fs, HoldTick: -1}
+	kept := Options{Partitions: 2, SnapshotDir: "snapshots", SnapshotEvery: 10, FS: fs, HoldTick: -1}
 	h := open(t, lg, kept)
 	h.buildAll()
 	for round := range 4 {
@@ -76,7 +76,7 @@ func TestSnapshotsAndReplayGiveTheSameState(t *testing.T) {
 func TestBadSnapshotsAreIgnored(t *testing.T) {
 	r := random(t)
 	lg, fs := newMemLog(), vfs.NewMem()
-	opts := Options{Partitions: 1, SnapshotDir: "snapshots", FS: fs, HoldTick: -1}
+	opts := Options{Partitions: 1, SnapshotDir: "snapshots", SnapshotEvery: 10, FS: fs, HoldTick: -1}
 	h := open(t, lg, opts)
 	h.buildAll()
 	h.busy(r, 0, 300)
@@ -115,7 +115,7 @@ func TestBadSnapshotsAreIgnored(t *testing.T) {
 
 func TestSnapshotOfAnotherLogIsIgnored(t *testing.T) {
 	fs := vfs.NewMem()
-	opts := Options{Partitions: 1, SnapshotDir: "snapshots", FS: fs, HoldTick: -1}
+	opts := Options{Partitions: 1, SnapshotDir: "snapshots", SnapshotEvery: 10, FS: fs, HoldTick: -1}
 	h := open(t, newMemLog(), opts)
 	h.build("grand", 1)
 	h.dump()
@@ -179,7 +179,7 @@ func TestOpenTellsProgress(t *testing.T) {
 
 func TestRequestsSurviveSnapshots(t *testing.T) {
 	lg, fs := newMemLog(), vfs.NewMem()
-	opts := Options{Partitions: 1, SnapshotDir: "snapshots", FS: fs, HoldTick: -1}
+	opts := Options{Partitions: 1, SnapshotDir: "snapshots", SnapshotEvery: 10, FS: fs, HoldTick: -1}
 	h := open(t, lg, opts)
 	h.build("grand", 9000)
 	for n := range chunkLen + 100 {
