@@ -189,6 +189,41 @@ func benchBroker(b *testing.B, opts Options, durability log.Durability) (broker 
 	}
 }
 
+// BenchmarkRead reads a partition from its beginning, again and again: raw batches, and records.
+func BenchmarkRead(b *testing.B) {
+	broker, stop := benchBroker(b, Options{}, log.None)
+	defer stop()
+	const batches, records = 500, 500 // 128 MB
+	appendLoop(b, broker, batches, records)
+	req := log.FetchRequest{TopicPartition: log.TopicPartition{Topic: "bench"}, MaxBytes: 1 << 20}
+	b.Run("raw", func(b *testing.B) {
+		var buffer []byte
+		for range b.N {
+			found, err := broker.ReadBatchesInto(ctx, buffer, req)
+			if err != nil {
+				b.Fatal(err)
+			}
+			buffer = found.Bytes
+			if req.Offset = found.Next; found.Next == found.HighWatermark {
+				req.Offset = 0
+			}
+			b.SetBytes(int64(len(found.Bytes)))
+		}
+	})
+	b.Run("records", func(b *testing.B) {
+		for range b.N {
+			found, err := broker.Fetch(ctx, req)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if req.Offset = found.Next; found.Next == found.HighWatermark {
+				req.Offset = 0
+			}
+			b.SetBytes(int64(len(found.Records) * benchBytes))
+		}
+	})
+}
+
 // appendFrom appends total batches from some goroutines and returns how long each one took.
 func appendFrom(b *testing.B, broker *Broker, writers, total, records int) []time.Duration {
 	took := make([][]time.Duration, writers)

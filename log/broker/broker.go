@@ -115,14 +115,30 @@ func (b *Broker) openTopicDir(topics map[log.Topic]*topic, name log.Topic) error
 	return nil
 }
 
-// openTopic opens the partitions of a topic.
+// openTopic opens the partitions of a topic, several at a time.
 func (b *Broker) openTopic(name log.Topic, config log.TopicConfig, created time.Time) *topic {
 	t := &topic{name: name, dir: b.topicDir(name), config: config, created: created}
-	for n := range config.Partitions {
-		tp := log.TopicPartition{Topic: name, Partition: log.Partition(n)}
-		t.partitions = append(t.partitions, b.openPartition(t, tp))
-	}
+	t.partitions = make([]*partition, config.Partitions)
+	each(t.partitions, func(n int, _ *partition) {
+		t.partitions[n] = b.openPartition(t, log.TopicPartition{Topic: name, Partition: log.Partition(n)})
+	})
 	return t
+}
+
+// each calls f for each partition, several at a time: each one reads and syncs files of its own, and
+// devices do that better side by side. It returns when all calls have.
+func each(partitions []*partition, f func(int, *partition)) {
+	const atOnce = 16
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, atOnce)
+	for n, p := range partitions {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			f(n, p)
+		})
+	}
+	wg.Wait()
 }
 
 func (b *Broker) topicDir(name log.Topic) string { return path.Join(b.dir, topicsDir, string(name)) }
@@ -164,30 +180,14 @@ func (b *Broker) release() error {
 	return errors.Join(errs...)
 }
 
-// closeTopics closes all partitions, several at a time: each one syncs files of its own, and devices
-// do that better side by side.
+// closeTopics closes all partitions.
 func closeTopics(topics map[log.Topic]*topic) error {
-	const atOnce = 16
-	var (
-		wg    sync.WaitGroup
-		mu    sync.Mutex
-		errs  []error
-		slots = make(chan struct{}, atOnce)
-	)
+	var all []*partition
 	for _, t := range topics {
-		for _, p := range t.partitions {
-			slots <- struct{}{}
-			wg.Go(func() {
-				defer func() { <-slots }()
-				if err := p.close(errClosed("append " + p.tp.String())); err != nil {
-					mu.Lock()
-					errs = append(errs, err)
-					mu.Unlock()
-				}
-			})
-		}
+		all = append(all, t.partitions...)
 	}
-	wg.Wait()
+	errs := make([]error, len(all))
+	each(all, func(n int, p *partition) { errs[n] = p.close(errClosed("append " + p.tp.String())) })
 	return errors.Join(errs...)
 }
 

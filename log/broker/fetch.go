@@ -21,6 +21,12 @@ type Batches struct {
 
 // ReadBatches is Fetch without decoding: what a connection would send on. Same errors.
 func (b *Broker) ReadBatches(ctx context.Context, req log.FetchRequest) (Batches, error) {
+	return b.ReadBatchesInto(ctx, nil, req)
+}
+
+// ReadBatchesInto is ReadBatches into the caller's memory, if its capacity suffices (MaxBytes does unless
+// one batch is larger): it spares a reader of much the garbage.
+func (b *Broker) ReadBatchesInto(ctx context.Context, buffer []byte, req log.FetchRequest) (Batches, error) {
 	p, err := b.partition(req.TopicPartition, "fetch")
 	if err != nil {
 		return Batches{}, err
@@ -29,14 +35,14 @@ func (b *Broker) ReadBatches(ctx context.Context, req log.FetchRequest) (Batches
 		req.MaxBytes = fetchBytesDefault
 	}
 	req.MaxBytes = min(req.MaxBytes, fetchBytesMax)
-	found, err := p.read(req)
+	found, err := p.read(buffer, req)
 	if err != nil || len(found.Bytes) > 0 || req.MaxWait <= 0 {
 		return found, err
 	}
 	if err := p.awaitData(ctx, req); err != nil {
 		return found, err
 	}
-	return p.read(req)
+	return p.read(buffer, req)
 }
 
 // Fetch implements log.Reader. MaxBytes is at most 128 MiB.
@@ -51,7 +57,8 @@ func (b *Broker) Fetch(ctx context.Context, req log.FetchRequest) (log.FetchResu
 }
 
 // decodeAll decodes batches that were verified.
-func decodeAll(batches []byte, req log.FetchRequest) (records []log.Record, err error) {
+func decodeAll(batches []byte, req log.FetchRequest) ([]log.Record, error) {
+	records := make([]log.Record, 0, countRecords(batches))
 	for len(batches) > 0 {
 		h, err := record.ParseHeader(batches)
 		if err != nil {
@@ -65,8 +72,21 @@ func decodeAll(batches []byte, req log.FetchRequest) (records []log.Record, err 
 	return records, nil
 }
 
+// countRecords counts the records of some whole batches.
+func countRecords(batches []byte) (n int) {
+	for len(batches) > 0 {
+		h, err := record.ParseHeader(batches)
+		if err != nil {
+			return n
+		}
+		n += int(h.Count)
+		batches = batches[h.Size():]
+	}
+	return n
+}
+
 // read reads what is there.
-func (p *partition) read(req log.FetchRequest) (Batches, error) {
+func (p *partition) read(buffer []byte, req log.FetchRequest) (Batches, error) {
 	p.files.RLock()
 	defer p.files.RUnlock()
 	if p.gone != nil {
@@ -83,7 +103,7 @@ func (p *partition) read(req log.FetchRequest) (Batches, error) {
 		return found, nil
 	}
 	var err error
-	if found.Bytes, err = p.log.Read(nil, req.Offset, found.HighWatermark, req.MaxBytes); err != nil {
+	if found.Bytes, err = p.log.Read(buffer, req.Offset, found.HighWatermark, req.MaxBytes); err != nil {
 		return found, err
 	}
 	found.Next, err = nextOffset(found.Bytes, req.Offset)

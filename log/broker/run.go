@@ -69,25 +69,15 @@ func (b *Broker) partitions(ctx context.Context, f func(*partition)) {
 	}
 }
 
-// flush writes what nobody waits for and syncs what is due, several partitions at a time: a device
-// syncs different files faster side by side than one behind the other.
+// flush writes what nobody waits for and syncs what is due.
 func (b *Broker) flush(ctx context.Context) {
-	const atOnce = 8
-	var (
-		wg    sync.WaitGroup
-		slots = make(chan struct{}, atOnce)
-	)
+	var due []*partition
 	b.partitions(ctx, func(p *partition) {
-		if !p.abandoned() && !p.syncDue() {
-			return
+		if p.abandoned() || p.syncDue() {
+			due = append(due, p)
 		}
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			p.flush()
-		})
 	})
-	wg.Wait()
+	each(due, func(_ int, p *partition) { p.flush() })
 }
 
 // abandoned reports whether batches are pending that nobody waits for.
@@ -101,7 +91,7 @@ func (p *partition) abandoned() bool {
 func (p *partition) syncDue() bool {
 	since := p.unsynced.Load()
 	return since != 0 && p.topic.config.Durability == log.Interval &&
-		p.b.opts.Clock().Sub(time.Unix(0, since)) >= p.topic.config.SyncInterval
+		time.Since(time.Unix(0, since)) >= p.topic.config.SyncInterval
 }
 
 // flush commits what is pending and syncs if that is due. Errors poison the partition, which tells everybody.
