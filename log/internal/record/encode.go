@@ -3,6 +3,7 @@ package record
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 	"sync"
 	"time"
 
@@ -120,10 +121,18 @@ func appendRecords(dst []byte, records []log.Record, t times) ([]byte, error) {
 		if len(r.Headers) > HeadersMax || len(dst)-start+size > BodyBytesMax {
 			return dst, tooLarge(i, len(r.Headers), size)
 		}
+		if room := size + recordExtraMax; cap(dst)-len(dst) < room {
+			dst = slices.Grow(dst, max(room, min(room*(len(records)-i), growBytesMax)))
+		}
 		dst = appendRecord(dst, r, size, delta, i)
 	}
 	return dst, nil
 }
+
+const (
+	recordExtraMax = 13       // what a record takes beside its size
+	growBytesMax   = 16 << 20 // of room made for records that are guessed to be as large as the one at hand
+)
 
 func tooLarge(i, headers, size int) error {
 	return log.NewError(log.RecordTooLarge, "encode batch", "record %d with %d headers and %d bytes is beyond %d headers or %d bytes a batch",
