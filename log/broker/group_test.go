@@ -73,7 +73,7 @@ func appendConcurrently(t *testing.T, b *Broker, writers, rounds int) {
 	wg.Wait()
 }
 
-// TestLoneWriterStartsNothing: one writer's appends hand nothing over, so that no waiter is ever made.
+// TestLoneWriterHandsNothingOver: one writer's appends hand nothing over, so that no waiter is ever made.
 func TestLoneWriterHandsNothingOver(t *testing.T) {
 	b := openTopic(t, Options{}, log.TopicConfig{})
 	batch := batchOf("x")
@@ -143,7 +143,7 @@ func follow(t *testing.T, b *Broker, stop <-chan struct{}) {
 	}
 }
 
-// TestFailedCommitTakesAllLaterOnesWithIt covers every kind of failure of a group, with another group waiting.
+// TestFailedCommitPoisons fails the write or the sync of a group while another one waits: both fail, and all later ones.
 func TestFailedCommitPoisons(t *testing.T) {
 	for _, kind := range []errorfs.Kind{errorfs.SyncData, errorfs.WriteAt} {
 		t.Run(string(kind), func(t *testing.T) {
