@@ -31,56 +31,67 @@ func (l *Log) Append(group []byte) error {
 			return err
 		}
 	}
-	for len(group) > 0 {
-		n := l.fitting(group)
+	for plan := l.plan; len(plan) > 0; {
+		n, bytes := l.fitting(plan)
 		if n == 0 {
 			if err := l.roll(); err != nil {
 				return err
 			}
 			continue
 		}
-		if err := l.write(group[:n]); err != nil {
+		if err := l.write(group[:bytes], plan[:n]); err != nil {
 			return err
 		}
-		group = group[n:]
+		group, plan = group[bytes:], plan[n:]
 	}
 	return nil
 }
 
+// planned is what the writer needs to know of a batch.
+type planned struct {
+	base, next log.Offset
+	maxTime    int64
+	bytes      int
+}
+
+// checkGroup reads the headers of group into l.plan.
 func (l *Log) checkGroup(group []byte) error {
+	l.plan = l.plan[:0]
 	next := l.NextOffset()
 	for len(group) > 0 {
 		h, err := record.ParseHeader(group)
 		if err != nil {
 			return log.NewError(log.InvalidArgument, l.op("append"), "not a batch: %w", err)
 		}
-		if h.BaseOffset != next || h.Size() > len(group) {
+		size := h.Size()
+		if h.BaseOffset != next || size > len(group) {
 			return log.NewError(log.InvalidArgument, l.op("append"), "batch of %d bytes at offset %d, where %d bytes and offset %d are due",
-				h.Size(), h.BaseOffset, len(group), next)
+				size, h.BaseOffset, len(group), next)
 		}
 		next = h.NextOffset()
-		group = group[h.Size():]
+		l.plan = append(l.plan, planned{base: h.BaseOffset, next: next, maxTime: h.MaxTimestamp, bytes: size})
+		group = group[size:]
 	}
 	return nil
 }
 
-// fitting returns how many bytes of whole batches at the front of group the active segment takes. An empty
-// segment takes at least one batch.
-func (l *Log) fitting(group []byte) int {
-	size, n := l.active.size.Load(), 0
-	for n < len(group) {
-		h, _ := record.ParseHeader(group[n:]) // checked by checkGroup
-		full := size+int64(n+h.Size()) > l.opts.Config.SegmentBytes || h.LastOffset()-l.active.base > maxOffsetsOfSegment
-		if full && size+int64(n) > 0 {
+// fitting returns how many batches at the front of plan the active segment takes, and their bytes. An empty segment takes
+// at least one.
+func (l *Log) fitting(plan []planned) (n, bytes int) {
+	size := l.active.size.Load()
+	for i := range plan {
+		p := &plan[i]
+		full := size+int64(bytes+p.bytes) > l.opts.Config.SegmentBytes || p.next-l.active.base > maxOffsetsOfSegment
+		if full && size+int64(bytes) > 0 {
 			break
 		}
-		n += h.Size()
+		n, bytes = n+1, bytes+p.bytes
 	}
-	return n
+	return n, bytes
 }
 
 // write puts whole batches that fit behind the active segment.
-func (l *Log) write(piece []byte) error {
+func (l *Log) write(piece []byte, plan []planned) error {
 	if l.durable == l.NextOffset() {
 		record.MarkBarrier(piece)
 	}
@@ -92,24 +103,20 @@ func (l *Log) write(piece []byte) error {
 		return l.poison("append", fmt.Errorf("write %s at %d: %w", s.path, pos, err))
 	}
 	l.fileSize = max(l.fileSize, end)
-	next := s.take(piece, pos)
+	s.take(plan, pos)
 	s.size.Store(end)
-	l.next.Store(int64(next))
+	l.next.Store(int64(plan[len(plan)-1].next))
 	return nil
 }
 
-// take adds written batches to the index and returns the offset behind them.
-func (s *segment) take(piece []byte, pos int64) (next log.Offset) {
+// take adds written batches to the index.
+func (s *segment) take(plan []planned, pos int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for len(piece) > 0 {
-		h, _ := record.ParseHeader(piece)
-		s.index.add(&h, pos)
-		pos += int64(h.Size())
-		next = h.NextOffset()
-		piece = piece[h.Size():]
+	for i := range plan {
+		s.index.add(plan[i].base, plan[i].maxTime, pos)
+		pos += int64(plan[i].bytes)
 	}
-	return next
 }
 
 // roll closes the active segment and begins the next. With durability sync the closed one is made durable first, so

@@ -17,7 +17,7 @@ import (
 
 var (
 	seedFlag  = flag.Uint64("seed", 0, "run the crash tests with this seed only")
-	seedsFlag = flag.Int("seeds", 12, "number of seeds that the crash tests run")
+	seedsFlag = flag.Int("seeds", 8, "number of seeds that the crash tests run")
 )
 
 // eachSeed runs f with many seeds, or with the one of -seed.

@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"lodge/log"
-	"lodge/log/internal/record"
 )
 
 // indexInterval is the distance in bytes between two entries of an index.
@@ -37,11 +36,11 @@ const noTime = math.MinInt64
 func newIndex(base log.Offset) *index { return &index{base: base, maxTime: noTime} }
 
 // add takes in the batch that begins at pos. Batches come in order.
-func (x *index) add(h *record.Header, pos int64) {
+func (x *index) add(base log.Offset, maxTime, pos int64) {
 	if n := len(x.places); n == 0 || pos-int64(x.places[n-1].pos) >= indexInterval {
-		x.addEntry(uint32(h.BaseOffset-x.base), uint32(pos))
+		x.addEntry(uint32(base-x.base), uint32(pos))
 	}
-	x.maxTime = max(x.maxTime, h.MaxTimestamp)
+	x.maxTime = max(x.maxTime, maxTime)
 }
 
 func (x *index) addEntry(rel, pos uint32) {

@@ -296,7 +296,7 @@ func TestRetention(t *testing.T) {
 func TestIndexEncoding(t *testing.T) {
 	x := newIndex(1000)
 	for i := range 50 {
-		x.add(&record.Header{BaseOffset: 1000 + log.Offset(i*3), LastOffsetDelta: 2, MaxTimestamp: int64(i * 7 % 31)}, int64(i)*3000)
+		x.add(1000+log.Offset(i*3), int64(i*7%31), int64(i)*3000)
 	}
 	back, err := decodeIndex(x.encodePlaces(200_000), x.encodeMoments(200_000), 1000, 200_000)
 	if err != nil || !reflect.DeepEqual(x, back) {
@@ -310,7 +310,7 @@ func TestIndexEncoding(t *testing.T) {
 func FuzzIndex(f *testing.F) {
 	x := newIndex(1000)
 	for i := range 20 {
-		x.add(&record.Header{BaseOffset: 1000 + log.Offset(i*3), LastOffsetDelta: 2, MaxTimestamp: int64(i)}, int64(i)*3000)
+		x.add(1000+log.Offset(i*3), int64(i), int64(i)*3000)
 	}
 	f.Add(x.encodePlaces(60_000), x.encodeMoments(60_000), int64(1000), int64(60_000))
 	f.Add(newIndex(0).encodePlaces(0), newIndex(0).encodeMoments(0), int64(0), int64(0))

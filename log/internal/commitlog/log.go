@@ -34,6 +34,7 @@ type Log struct {
 	unsynced []*segment // full segments that are not known to be on disk, ascending; their files are pinned
 	since    int64      // when active was begun, milliseconds
 	saved    checkpoint // the last one written, or what it would have been
+	plan     []planned  // of the group being appended; memory to use again
 
 	zero zeroer
 }

@@ -207,7 +207,7 @@ func (l *Log) rebuildIndex(s *segment) (*index, error) {
 		if err != nil {
 			return nil, l.damaged(s, pos, scan.next, err)
 		}
-		x.add(&h, pos)
+		x.add(h.BaseOffset, h.MaxTimestamp, pos)
 	}
 	if err := l.writeIndexFiles(s, x); err != nil {
 		l.logger.Warn("index not written", "partition", l.tp.String(), "segment", s.name(), "error", err)

@@ -244,7 +244,7 @@ func (r *recovery) walkSegment(s *segment) error {
 }
 
 func (r *recovery) visit(s *segment, h *record.Header, pos int64) error {
-	s.index.add(h, pos)
+	s.index.add(h.BaseOffset, h.MaxTimestamp, pos)
 	if h.Attributes.Has(record.Barrier) || h.BaseOffset <= r.Log.saved.durable {
 		r.unsure = r.end
 	}
