@@ -45,7 +45,7 @@ type Pending struct {
 	eventID uuid.UUID // of the first event
 	done    chan struct{}
 
-	// Set by the processor before done is signalled.
+	// Set by the processor before done is signaled.
 	result Result
 	err    error
 	replay requestRef // not zero: the answer is in the log

@@ -116,10 +116,10 @@ func TestBadCommandsAreRefused(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	cancelled, cancel := context.WithCancelCause(t.Context())
+	ended, cancel := context.WithCancelCause(t.Context())
 	cause := errors.New("gone")
 	cancel(cause)
-	if _, err := h.Submit(cancelled, Command{RequestID: requestID(1), Body: place("grand", 1)}); err != cause {
+	if _, err := h.Submit(ended, Command{RequestID: requestID(1), Body: place("grand", 1)}); !errors.Is(err, cause) {
 		t.Errorf("ended context: %v", err)
 	}
 }

@@ -6,6 +6,8 @@ import (
 )
 
 // ReasonRequestReused is the reason of ErrRequestReused.
+//
+//nolint:errname // a domain.Reason is an error so that errors.Is can ask for it; it is named as the other reasons are
 const ReasonRequestReused domain.Reason = "IDEMPOTENCY_KEY_REUSED"
 
 // ErrRequestReused says that a request id was used before, at the same partition, for a command that says something else.

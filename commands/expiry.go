@@ -20,7 +20,7 @@ func (p *processor) ticker() (ticks <-chan time.Time, stop func()) {
 // expireHolds ends the holds whose time has come: a command of the platform itself for each hotel that has some. It is decided like any
 // other, so that its events take their place between those of the guests.
 func (p *processor) expireHolds() error {
-	if p.down != nil {
+	if p.state == nil { // down
 		return nil
 	}
 	now := p.opts.Clock().UTC().Truncate(time.Millisecond)

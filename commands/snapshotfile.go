@@ -244,7 +244,7 @@ func (r *snapshotReader) hotel(b []byte) error {
 }
 
 func (r *snapshotReader) requestEntries(b []byte) error {
-	if len(b)%requestBytes != 0 || uint64(len(b)/requestBytes) > uint64(r.requests) {
+	if len(b) == 0 || len(b)%requestBytes != 0 || uint64(len(b)/requestBytes) > uint64(r.requests) {
 		return fmt.Errorf("frame %d: not requests", r.frames-1)
 	}
 	for ; len(b) > 0; b = b[requestBytes:] {
