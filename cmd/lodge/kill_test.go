@@ -53,7 +53,7 @@ func TestKill(t *testing.T) {
 	for n := range *kills {
 		target := l.acknowledged.Load() + rng.Int64N(400)
 		l.waitFor(t, target)
-		time.Sleep(time.Duration(rng.Int64N(int64(3 * time.Millisecond)))) // a moment that no acknowledgement chose
+		<-time.After(time.Duration(rng.Int64N(int64(3 * time.Millisecond)))) // a moment that no acknowledgement chose
 		if code := server.end(t, syscall.SIGKILL); code != -1 {
 			t.Fatalf("kill %d: the server had ended by itself with code %d\n%s", n, code, server.stderr)
 		}
