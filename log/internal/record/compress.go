@@ -22,7 +22,7 @@ const (
 	zstdEncodersMax = 4       // at work at one time: each holds tables of 1.3 MB
 )
 
-var errBeyondLimit = fmt.Errorf("its records are larger than %d bytes uncompressed", BodyBytesMax)
+var errBeyondLimit = errors.New("its records are larger uncompressed than a batch may be")
 
 // The zstd codecs serve concurrent calls and start no goroutine when used as here. They hold
 // channels, so they are made with the package: one made at first use within a testing/synctest
@@ -89,8 +89,9 @@ func (a *appender) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// decompress returns the records of a batch in a buffer of their own, at most BodyBytesMax.
-func decompress(body []byte, c log.Compression) ([]byte, error) {
+// decompress returns the records of a batch in a buffer of their own, at most limit bytes: BodyBytesMax,
+// to which the zstd decoder is set. Tests use less with the other codecs.
+func decompress(body []byte, c log.Compression, limit int) ([]byte, error) {
 	switch c {
 	case log.Zstd:
 		plain, err := zstdDecoder.DecodeAll(body, nil)
@@ -102,13 +103,13 @@ func decompress(body []byte, c log.Compression) ([]byte, error) {
 		r := lz4Readers.Get().(*lz4.Reader)
 		defer lz4Readers.Put(r)
 		r.Reset(bytes.NewReader(body))
-		plain, err := readBounded(r, len(body))
+		plain, err := readBounded(r, len(body), limit)
 		r.Reset(nil)
 		return plain, wrap("lz4", err)
 	case log.Gzip:
-		return gunzip(body)
+		return gunzip(body, limit)
 	case log.Snappy:
-		plain, err := unsnappy(body)
+		plain, err := unsnappy(body, limit)
 		return plain, wrap("snappy", err)
 	}
 	return nil, fmt.Errorf("unknown compression %d", c)
@@ -121,24 +122,24 @@ func wrap(codec string, err error) error {
 	return fmt.Errorf("decompress with %s: %w", codec, err)
 }
 
-func gunzip(body []byte) ([]byte, error) {
+func gunzip(body []byte, limit int) ([]byte, error) {
 	r := gzipReaders.Get().(*gzip.Reader)
 	defer gzipReaders.Put(r)
 	if err := r.Reset(bytes.NewReader(body)); err != nil {
 		return nil, wrap("gzip", err)
 	}
-	plain, err := readBounded(r, len(body))
+	plain, err := readBounded(r, len(body), limit)
 	return plain, wrap("gzip", err)
 }
 
-// readBounded reads all of r, whose compressed size is hint, up to BodyBytesMax.
-func readBounded(r io.Reader, hint int) ([]byte, error) {
-	buf := bytes.NewBuffer(make([]byte, 0, min(BodyBytesMax, 4*hint+bytes.MinRead)))
-	n, err := buf.ReadFrom(io.LimitReader(r, BodyBytesMax+1))
+// readBounded reads all of r, whose compressed size is hint, up to limit.
+func readBounded(r io.Reader, hint, limit int) ([]byte, error) {
+	buf := bytes.NewBuffer(make([]byte, 0, min(limit, 4*hint)+bytes.MinRead))
+	n, err := buf.ReadFrom(io.LimitReader(r, int64(limit)+1))
 	if err != nil {
 		return nil, err
 	}
-	if n > BodyBytesMax {
+	if n > int64(limit) {
 		return nil, errBeyondLimit
 	}
 	return buf.Bytes(), nil
@@ -150,9 +151,9 @@ var xerialMagic = []byte{0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0}
 
 const xerialHeaderSize = 16
 
-func unsnappy(body []byte) ([]byte, error) {
+func unsnappy(body []byte, limit int) ([]byte, error) {
 	if !bytes.HasPrefix(body, xerialMagic) {
-		return appendUnsnapped(nil, body)
+		return appendUnsnapped(nil, body, limit)
 	}
 	if len(body) < xerialHeaderSize {
 		return nil, io.ErrUnexpectedEOF
@@ -168,7 +169,7 @@ func unsnappy(body []byte) ([]byte, error) {
 			return nil, io.ErrUnexpectedEOF
 		}
 		var err error
-		if plain, err = appendUnsnapped(plain, body[:n]); err != nil {
+		if plain, err = appendUnsnapped(plain, body[:n], limit); err != nil {
 			return nil, err
 		}
 		body = body[n:]
@@ -177,12 +178,12 @@ func unsnappy(body []byte) ([]byte, error) {
 }
 
 // appendUnsnapped appends one decoded snappy block to plain.
-func appendUnsnapped(plain, block []byte) ([]byte, error) {
+func appendUnsnapped(plain, block []byte, limit int) ([]byte, error) {
 	n, err := snappy.DecodedLen(block)
 	if err != nil {
 		return nil, err
 	}
-	if n > BodyBytesMax-len(plain) {
+	if n > limit-len(plain) {
 		return nil, errBeyondLimit
 	}
 	decoded, err := snappy.Decode(nil, block)

@@ -26,7 +26,7 @@ func Decode(dst []log.Record, b []byte, tp log.TopicPartition, from log.Offset) 
 	}
 	body := b[HeaderSize:h.Size()]
 	if c := h.Attributes.Compression(); c != log.Uncompressed {
-		if body, err = decompress(body, c); err != nil {
+		if body, err = decompress(body, c, BodyBytesMax); err != nil {
 			return dst, corrupt(opDecode(tp), "batch at offset %d: %w", h.BaseOffset, err)
 		}
 	}
