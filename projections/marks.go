@@ -22,6 +22,17 @@ func (m *marks) set(topic log.Topic, next log.Offset) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.next[topic] = next
+	m.announce()
+}
+
+// wake makes those who wait look again, for another reason than a change.
+func (m *marks) wake() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.announce()
+}
+
+func (m *marks) announce() {
 	close(m.changed)
 	m.changed = make(chan struct{})
 }

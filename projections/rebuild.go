@@ -158,6 +158,7 @@ func (s *Store) swap(p *projection, v *version) error {
 	if old != nil {
 		for i, f := range s.feeds {
 			f.drop(old.shards[i])
+			old.shards[i].marks.wake() // whoever waits for it must wait for the new one now
 		}
 	}
 	for _, f := range s.feeds {

@@ -1,0 +1,237 @@
+package availability_test
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"lodge/domain"
+	"lodge/domain/event"
+	"lodge/domain/eventpb"
+	"lodge/projections"
+	"lodge/projections/availability"
+	"lodge/projections/hotels"
+	"lodge/projections/projectiontest"
+)
+
+type night struct {
+	hotel, roomType string
+	date            domain.Date
+}
+
+// model is what the read model should say, made the obvious way.
+type model struct {
+	nights    map[night]*availability.Night
+	hotels    map[string]*eventpb.Hotel
+	roomTypes map[[2]string]*eventpb.RoomType
+	claims    map[string]eventpb.ReservationStatus
+}
+
+func modelOf(t *testing.T, events []*event.Envelope) *model {
+	m := &model{map[night]*availability.Night{}, map[string]*eventpb.Hotel{}, map[[2]string]*eventpb.RoomType{}, map[string]eventpb.ReservationStatus{}}
+	for _, e := range events {
+		switch x := e.Message.(type) {
+		case interface{ GetHotel() *eventpb.Hotel }:
+			m.hotels[x.GetHotel().GetHotelId()] = x.GetHotel()
+		case interface{ GetRoomType() *eventpb.RoomType }:
+			m.roomTypes[[2]string{x.GetRoomType().GetHotelId(), x.GetRoomType().GetRoomTypeId()}] = x.GetRoomType()
+		case *eventpb.InventorySet:
+			m.each(t, x.GetHotelId(), x.GetRoomTypeId(), x.GetStartDate(), x.GetEndDate(), func(n *availability.Night) { setInventory(n, x) })
+		case interface {
+			GetHotelId() string
+			GetReservationId() string
+			GetStay() *eventpb.Stay
+		}:
+			m.book(t, x.GetHotelId(), x.GetReservationId(), x.GetStay(), statusAfter(e))
+		}
+	}
+	return m
+}
+
+func (m *model) each(t *testing.T, hotel, roomType, from, to string, change func(*availability.Night)) {
+	stay, err := domain.ParseStay(from, to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for d := range stay.All() {
+		key := night{hotel, roomType, d}
+		if m.nights[key] == nil {
+			m.nights[key] = &availability.Night{Date: d}
+		}
+		change(m.nights[key])
+	}
+}
+
+func setInventory(n *availability.Night, x *eventpb.InventorySet) {
+	for dst, count := range map[*int]*int32{&n.Physical: x.PhysicalCount, &n.OutOfOrder: x.OutOfOrderCount, &n.Overbooking: x.OverbookingLimit} {
+		if count != nil {
+			*dst = int(*count)
+		}
+	}
+	if r := x.GetNightlyRate(); r != nil {
+		n.Rate = &domain.Money{Currency: r.GetCurrencyCode(), MinorUnits: r.GetMinorUnits()}
+	}
+}
+
+func statusAfter(e *event.Envelope) eventpb.ReservationStatus {
+	switch e.Message.(type) {
+	case *eventpb.ReservationPlaced:
+		return eventpb.ReservationStatus_RESERVATION_STATUS_PENDING
+	case *eventpb.ReservationPaid:
+		return eventpb.ReservationStatus_RESERVATION_STATUS_PAID
+	}
+	return eventpb.ReservationStatus_RESERVATION_STATUS_CANCELED
+}
+
+// book releases what the reservation had and takes what it has now.
+func (m *model) book(t *testing.T, hotel, id string, stay *eventpb.Stay, now eventpb.ReservationStatus) {
+	claim := func(status eventpb.ReservationStatus, rooms int) func(*availability.Night) {
+		return func(n *availability.Night) {
+			switch status {
+			case eventpb.ReservationStatus_RESERVATION_STATUS_PENDING:
+				n.Held += rooms
+			case eventpb.ReservationStatus_RESERVATION_STATUS_PAID:
+				n.Sold += rooms
+			}
+		}
+	}
+	for status, rooms := range map[eventpb.ReservationStatus]int{m.claims[id]: -int(stay.GetQuantity()), now: int(stay.GetQuantity())} {
+		m.each(t, hotel, stay.GetRoomTypeId(), stay.GetCheckInDate(), stay.GetCheckOutDate(), claim(status, rooms))
+	}
+	m.claims[id] = now
+}
+
+// at returns a night with the rate that counts.
+func (m *model) at(hotel, roomType string, d domain.Date) availability.Night {
+	n := availability.Night{Date: d}
+	if known := m.nights[night{hotel, roomType, d}]; known != nil {
+		n = *known
+	}
+	if base := m.roomTypes[[2]string{hotel, roomType}].GetBaseRate(); n.Rate == nil && base != nil {
+		n.Rate = &domain.Money{Currency: base.GetCurrencyCode(), MinorUnits: base.GetMinorUnits()}
+	}
+	return n
+}
+
+const testHotels = 9
+
+func started(t *testing.T) (*model, *availability.Queries) {
+	l, h := projectiontest.NewLog(3), projectiontest.NewHistory(projectiontest.Seed(t), testHotels)
+	events := append(h.Hotels(40), h.Next(600)...)
+	l.Append(events...)
+	b := projectiontest.NewBench(t, l, func() projections.Projector { return availability.New() })
+	b.Start()
+	t.Cleanup(b.Close)
+	return modelOf(t, events), availability.NewQueries(b.Store)
+}
+
+func TestRange(t *testing.T) {
+	m, q := started(t)
+	from, to := projectiontest.Day.AddDays(-3), projectiontest.Day.AddDays(60)
+	for i := range testHotels {
+		hotel := projectiontest.HotelID(i)
+		all, err := q.Range(t.Context(), hotel, "", from, to)
+		if err != nil || len(all) != len(projectiontest.RoomTypes) {
+			t.Fatalf("%s: %d room types, error %v", hotel, len(all), err)
+		}
+		for _, rt := range all {
+			one, err := q.Range(t.Context(), hotel, rt.RoomTypeID, from, to)
+			if err != nil || len(one) != 1 || len(rt.Nights) != 63 {
+				t.Fatalf("%s/%s: %v, error %v", hotel, rt.RoomTypeID, one, err)
+			}
+			for j, got := range rt.Nights {
+				want := m.at(hotel, rt.RoomTypeID, from.AddDays(j))
+				if !same(got, want) || !same(one[0].Nights[j], want) {
+					t.Fatalf("%s/%s %s: %+v, want %+v", hotel, rt.RoomTypeID, want.Date, got, want)
+				}
+			}
+		}
+	}
+	if found, err := q.Range(t.Context(), "nowhere", "", from, to); err != nil || len(found) != 0 {
+		t.Errorf("unknown hotel: %v, %v", found, err)
+	}
+	if _, err := q.Range(t.Context(), "x", "", to, from); !errors.Is(err, domain.InvalidDates) {
+		t.Errorf("dates the wrong way round: %v", err)
+	}
+	if _, err := q.Range(t.Context(), "x", "", from, from.AddDays(availability.RangeAllMax+1)); !errors.Is(err, domain.LimitReached) {
+		t.Errorf("too many nights: %v", err)
+	}
+}
+
+func same(a, b availability.Night) bool {
+	if (a.Rate == nil) != (b.Rate == nil) || a.Rate != nil && *a.Rate != *b.Rate {
+		return false
+	}
+	a.Rate, b.Rate = nil, nil
+	return a == b
+}
+
+func TestSearch(t *testing.T) {
+	m, q := started(t)
+	stay := domain.Stay{CheckIn: projectiontest.Day.AddDays(10), CheckOut: projectiontest.Day.AddDays(12)}
+	for _, req := range []availability.Request{
+		{City: "lisbon", Stay: stay, Quantity: 1},
+		{City: "Lisbon ", Stay: stay, Quantity: 4, Guests: 7},
+		{City: "PORTO", Stay: stay, Quantity: 2, Guests: 5},
+		{City: "nowhere", Stay: stay, Quantity: 1},
+	} {
+		for _, req.Limit = range []int{0, 1, 2} {
+			got, want := searchAll(t, q, req), m.search(&req)
+			if !slices.EqualFunc(got, want, func(a, b availability.Offer) bool {
+				return a.HotelID == b.HotelID && slices.Equal(a.RoomTypes, b.RoomTypes)
+			}) {
+				t.Errorf("%+v:\n got %+v\nwant %+v", req, got, want)
+			}
+		}
+	}
+	if _, err := q.Search(t.Context(), availability.Request{City: "x", Stay: stay}); !errors.Is(err, domain.InvalidQuantity) {
+		t.Errorf("no quantity: %v", err)
+	}
+}
+
+func searchAll(t *testing.T, q *availability.Queries, req availability.Request) (found []availability.Offer) {
+	t.Helper()
+	for {
+		page, err := q.Search(t.Context(), req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found = append(found, page.Items...)
+		if page.Next == nil {
+			return found
+		}
+		req.After = *page.Next
+	}
+}
+
+func (m *model) search(req *availability.Request) (found []availability.Offer) {
+	for i := range testHotels {
+		id := projectiontest.HotelID(i)
+		if h := m.hotels[id]; h.GetArchived() || hotels.CityKey(h.GetAddress().GetCity()) != hotels.CityKey(req.City) {
+			continue
+		}
+		offer := availability.Offer{HotelID: id}
+		for _, rt := range projectiontest.RoomTypes {
+			if room, ok := m.offer(id, rt, req); ok {
+				offer.RoomTypes = append(offer.RoomTypes, room)
+			}
+		}
+		if len(offer.RoomTypes) > 0 {
+			found = append(found, offer)
+		}
+	}
+	return found
+}
+
+func (m *model) offer(hotel, roomType string, req *availability.Request) (availability.RoomOffer, bool) {
+	out := availability.RoomOffer{RoomTypeID: roomType, MaxGuests: 2, Available: 1 << 30, Total: domain.Money{Currency: "EUR"}}
+	for d := range req.Stay.All() {
+		n := m.at(hotel, roomType, d)
+		if n.Rate == nil {
+			return out, false
+		}
+		out.Available = min(out.Available, n.Sellable()-n.Sold-n.Held)
+		out.Total.MinorUnits += n.Rate.MinorUnits * int64(req.Quantity)
+	}
+	return out, out.Available >= req.Quantity && 2*req.Quantity >= req.Guests
+}

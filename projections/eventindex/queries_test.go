@@ -1,0 +1,84 @@
+package eventindex_test
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"lodge/domain/event"
+	"lodge/log"
+	"lodge/projections"
+	"lodge/projections/eventindex"
+	"lodge/projections/projectiontest"
+)
+
+// appended appends events one by one and returns what the index should say, in its order.
+func appended(l *projectiontest.Log, events []*event.Envelope) []eventindex.Entry {
+	var all []eventindex.Entry
+	for _, e := range events {
+		pos := l.Append(e)
+		all = append(all, eventindex.Entry{Position: pos, Type: e.Type, HotelID: e.HotelID, ID: e.ID, Time: e.Time})
+	}
+	order := []log.Topic{event.HotelsTopic, event.InventoryTopic, event.BookingsTopic}
+	slices.SortFunc(all, func(a, b eventindex.Entry) int {
+		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(slices.Index(order, a.Position.Topic), slices.Index(order, b.Position.Topic)),
+			cmp.Compare(a.Position.Partition, b.Position.Partition), cmp.Compare(a.Position.Offset, b.Position.Offset))
+	})
+	return all
+}
+
+func TestListFindsWhatPassesTheFilter(t *testing.T) {
+	l, h := projectiontest.NewLog(3), projectiontest.NewHistory(projectiontest.Seed(t), 6)
+	all := appended(l, append(h.Hotels(5), h.Next(300)...))
+	b := projectiontest.NewBench(t, l, func() projections.Projector { return eventindex.New() })
+	b.Start()
+	defer b.Close()
+	from, to := all[100].Time, all[200].Time
+	for _, c := range []struct {
+		name   string
+		filter eventindex.Filter
+		want   func(e *eventindex.Entry) bool
+	}{
+		{"all", eventindex.Filter{}, func(*eventindex.Entry) bool { return true }},
+		{"topic", eventindex.Filter{Topic: event.InventoryTopic}, func(e *eventindex.Entry) bool { return e.Position.Topic == event.InventoryTopic }},
+		{"types", eventindex.Filter{Types: []string{"lodge.reservation.paid.v1"}}, func(e *eventindex.Entry) bool { return strings.Contains(e.Type, "paid") }},
+		{"hotel", eventindex.Filter{HotelID: projectiontest.HotelID(2)}, func(e *eventindex.Entry) bool { return e.HotelID == projectiontest.HotelID(2) }},
+		{"time", eventindex.Filter{From: from, To: to}, func(e *eventindex.Entry) bool { return !e.Time.Before(from) && e.Time.Before(to) }},
+		{"nothing", eventindex.Filter{From: all[len(all)-1].Time.Add(time.Second)}, func(*eventindex.Entry) bool { return false }},
+	} {
+		for _, limit := range []int{0, 1, 7, 50} {
+			c.filter.Limit = limit
+			var want []log.Position
+			for i := range all {
+				if c.want(&all[i]) {
+					want = append(want, all[i].Position)
+				}
+			}
+			if got := pages(t, b.Store, c.filter); !slices.Equal(got, want) {
+				t.Errorf("%s by %d: %d events, want %d\n got %v\nwant %v", c.name, limit, len(got), len(want), got, want)
+			}
+		}
+	}
+}
+
+func pages(t *testing.T, s *projections.Store, f eventindex.Filter) (found []log.Position) {
+	t.Helper()
+	for {
+		page, err := eventindex.NewQueries(s).List(t.Context(), f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Limit > 0 && len(page.Items) > f.Limit {
+			t.Fatalf("page of %d items, limit %d", len(page.Items), f.Limit)
+		}
+		for _, e := range page.Items {
+			found = append(found, e.Position)
+		}
+		if page.Next == nil {
+			return found
+		}
+		f.After = *page.Next
+	}
+}

@@ -1,0 +1,56 @@
+package projections_test
+
+import (
+	"strings"
+	"testing"
+
+	"lodge/projections"
+	"lodge/projections/availability"
+	"lodge/projections/eventindex"
+	"lodge/projections/projectiontest"
+	"lodge/projections/reservations"
+)
+
+// TestListsUseTheirIndexes keeps paged queries from sorting or scanning whole tables.
+func TestListsUseTheirIndexes(t *testing.T) {
+	for _, c := range []struct {
+		projector projections.Projector
+		sql, want string
+	}{
+		{reservations.New(), `SELECT * FROM reservation WHERE hotel_id = 'h' AND (check_in, reservation_id) > (1, 'r')
+			ORDER BY check_in, reservation_id LIMIT 9`, "reservation_by_arrival"},
+		{reservations.New(), `SELECT * FROM reservation WHERE guest_id = 'g' AND guest_id <> '' AND (check_in, hotel_id, reservation_id) > (1, 'h', 'r')
+			ORDER BY check_in, hotel_id, reservation_id LIMIT 9`, "reservation_by_guest"},
+		{eventindex.New(), `SELECT * FROM event WHERE hotel_id = 'h' AND (time_nanos, topic, offset) > (1, 2, 3) AND time_nanos < 9
+			ORDER BY time_nanos, topic, offset LIMIT 9`, "event_by_hotel (hotel_id=? AND (time_nanos,topic,offset)>(?,?,?) AND time_nanos<?)"},
+		{eventindex.New(), `SELECT * FROM event WHERE (time_nanos, topic, offset) > (1, 2, 3) AND time_nanos < 9
+			ORDER BY time_nanos, topic, offset LIMIT 9`, "PRIMARY KEY ((time_nanos,topic,offset)>(?,?,?) AND time_nanos<?)"},
+		{availability.New(), `SELECT date FROM room_type_inventory WHERE hotel_id = 'h' AND room_type_id = 'r' AND date >= 1 AND date < 9`,
+			"PRIMARY KEY (hotel_id=? AND room_type_id=? AND date>? AND date<?)"},
+	} {
+		b := projectiontest.NewBench(t, projectiontest.NewLog(1), func() projections.Projector { return c.projector })
+		b.Start()
+		if err := b.Store.WaitReady(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		plan := explain(t, b, c.sql)
+		if !strings.Contains(plan, c.want) || strings.Contains(plan, "TEMP B-TREE") || strings.Contains(plan, "SCAN") {
+			t.Errorf("%s\nplan %s\nwant %s", c.sql, plan, c.want)
+		}
+		b.Close()
+	}
+}
+
+func explain(t *testing.T, b *projectiontest.Bench, sql string) (plan string) {
+	t.Helper()
+	err := b.Store.View(t.Context(), b.New().Name(), 0, func(c *projections.Conn) error {
+		return c.Query(t.Context(), "EXPLAIN QUERY PLAN "+sql, nil, func(r *projections.Row) error {
+			plan += r.Text(3) + "; "
+			return nil
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plan
+}
