@@ -4,15 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"testing"
 	"testing/synctest"
 
 	"lodge/log"
 	"lodge/log/vfs"
 )
-
-func pid() int { return os.Getpid() }
 
 func offset(o log.Offset) *log.Offset { return &o }
 
