@@ -30,6 +30,7 @@ type lane struct {
 	sequence log.ProducerSequence // of the next batch; meaningless unless named
 	named    bool                 // sequence has a producer id
 	attempts int                  // retries in a row
+	latest   log.Ticket           // of the last batch enqueued; without a waiter when it was waited for
 }
 
 // add puts a record into the lane. The producer's mu must be held.
@@ -149,10 +150,17 @@ func (l *lane) attempt(batches []*batch) (n int, err error) {
 			n++
 		}
 	}
-	if n == 0 || *l.producer.opts.Acks == log.AcksNone && err == nil {
+	if n > 0 {
+		l.latest = batches[n-1].ticket
+	}
+	unacked := *l.producer.opts.Acks == log.AcksNone
+	makeRoom := unacked && log.CodeOf(err) == log.LimitReached && l.latest.Waiter != nil
+	if unacked && err == nil || n == 0 && !makeRoom {
 		return n, err
 	}
-	return n, l.explain(ctx, batches[n-1].ticket.Wait(ctx)) // also to make room, when the log took only some
+	err = l.latest.Wait(ctx) // makes room, too, when the log took only some
+	l.latest.Waiter = nil    // once: if there is still no room, somebody else has it
+	return n, l.explain(ctx, err)
 }
 
 func (l *lane) enqueue(ctx context.Context, b *batch) error {

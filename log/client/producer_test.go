@@ -17,6 +17,7 @@ import (
 	"lodge/log/client"
 	"lodge/log/internal/record"
 	"lodge/log/logtest"
+	"lodge/log/vfs"
 )
 
 func newProducer(t *testing.T, lg client.ProducerLog, opts client.ProducerOptions) *client.Producer {
@@ -358,4 +359,79 @@ func TestAcksNone(t *testing.T) {
 		}
 		closeProducer(t, p)
 	})
+}
+
+// One producer, through many power losses of its log: what was acknowledged is there once and in order, and the
+// sequences that the log found again when it recovered are still the producer's.
+func TestProducerSurvivesCrashes(t *testing.T) {
+	rng := random(t)
+	lg := logtest.Open(t, broker.Options{})
+	tps := lg.Topic("bookings", 2)
+	p := newProducer(t, lg, client.ProducerOptions{Partitioner: client.Manual, BatchRecordsMax: 3})
+	want := map[log.TopicPartition][]string{}
+	for round := range 30 {
+		var records []log.Record
+		for i := range 1 + rng.IntN(10) {
+			r := rec("%d.%d", round, i)
+			r.Partition = log.Partition(rng.IntN(2))
+			tp := tps[r.Partition]
+			want[tp] = append(want[tp], string(r.Value))
+			records = append(records, r)
+		}
+		if _, err := p.ProduceSync(t.Context(), records...); err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+		lg.Crash(vfs.Randomly(rng))
+	}
+	closeProducer(t, p)
+	for _, tp := range tps {
+		if got := values(lg.Records(tp)); !slices.Equal(got, want[tp]) {
+			t.Errorf("%v has %v, want %v", tp, got, want[tp])
+		}
+		epochs := map[int16]bool{}
+		raw, err := lg.ReadBatches(t.Context(), log.FetchRequest{TopicPartition: tp})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for rest := raw.Bytes; len(rest) > 0; {
+			h, behind, err := record.Next(rest)
+			if err != nil {
+				t.Fatal(err)
+			}
+			epochs[h.ProducerEpoch], rest = true, behind
+		}
+		if len(epochs) != 1 {
+			t.Errorf("%v: epochs %v: the log forgot the producer", tp, epochs)
+		}
+	}
+}
+
+// Without acknowledgements nobody waits, so the log's own queue fills: the producer then makes room
+// itself, and nothing is lost or late.
+func TestAcksNoneMakesRoom(t *testing.T) {
+	lg, err := broker.Open("log", broker.Options{FS: vfs.NewMem(), GroupBytesMax: 4 << 10}) // nobody calls Run
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := lg.CreateTopic(t.Context(), "bookings", log.TopicConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	p := newProducer(t, lg, client.ProducerOptions{Acks: new(log.AcksNone), BatchBytesMax: 3 << 10, RetryBackoff: time.Hour, RetryBackoffMax: time.Hour})
+	var futures []client.Future
+	for i := range 1000 {
+		futures = append(futures, send(t, p, log.Record{Topic: "bookings", Value: fmt.Appendf(nil, "%0100d", i)}))
+	}
+	closeProducer(t, p)
+	for i, f := range futures {
+		if at, err := f.Wait(t.Context()); err != nil || at.Offset != log.Offset(i) {
+			t.Fatalf("record %d: at %v, error %v", i, at, err)
+		}
+	}
+	if took := time.Since(start); took > 20*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	if err := lg.Close(); err != nil {
+		t.Fatal(err)
+	}
 }
