@@ -101,10 +101,13 @@ func (w *workload) run(rng *rand.Rand) {
 			return
 		}
 	}
+	var own [4]*rand.Rand // before any writer starts: rng may be a crash's too
+	for i := range own {
+		own[i] = rand.New(rand.NewPCG(rng.Uint64(), 0))
+	}
 	var wg sync.WaitGroup
-	for writer := range 4 {
-		own := rand.New(rand.NewPCG(rng.Uint64(), 0))
-		wg.Go(func() { w.write(own, int64(writer)) })
+	for i, rng := range own {
+		wg.Go(func() { w.write(rng, int64(i)) })
 	}
 	wg.Wait()
 }

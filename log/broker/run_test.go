@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -111,10 +112,10 @@ func TestRunAppliesRetention(t *testing.T) {
 func TestRunWritesCheckpoints(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mem := vfs.NewMem()
-		var checkpoints int
+		var checkpoints atomic.Int64
 		count := errorfs.InjectorFunc(func(op errorfs.Op) error {
 			if op.Kind == errorfs.Rename {
-				checkpoints++
+				checkpoints.Add(1)
 			}
 			return nil
 		})
@@ -122,10 +123,10 @@ func TestRunWritesCheckpoints(t *testing.T) {
 		create(t, b, "t", log.TopicConfig{})
 		stop := running(t, b)
 		mustAppend(t, b, tp0, producerBatch(1, 0, 0, "a"))
-		before := checkpoints
+		before := checkpoints.Load()
 		time.Sleep(5 * b.opts.CheckpointInterval)
 		synctest.Wait()
-		if n := checkpoints - before; n != 1 {
+		if n := checkpoints.Load() - before; n != 1 {
 			t.Errorf("%d checkpoints of a partition that grew once", n)
 		}
 		mustAppend(t, b, tp0, producerBatch(1, 0, 1, "b"))
@@ -157,9 +158,9 @@ func TestCloseEndsRun(t *testing.T) {
 // TestBackgroundFailureIsShown: a sync at the interval that fails is known to the next append.
 func TestBackgroundFailureIsShown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		failing := false
+		var failing atomic.Bool
 		fail := errorfs.InjectorFunc(func(op errorfs.Op) error {
-			if failing && op.Kind == errorfs.SyncData {
+			if failing.Load() && op.Kind == errorfs.SyncData {
 				return errorfs.ErrInjected
 			}
 			return nil
@@ -167,7 +168,7 @@ func TestBackgroundFailureIsShown(t *testing.T) {
 		b := open(t, errorfs.Wrap(vfs.NewMem(), fail), Options{})
 		create(t, b, "t", log.TopicConfig{Durability: log.Interval})
 		stop := running(t, b)
-		failing = true
+		failing.Store(true)
 		mustAppend(t, b, tp0, batchOf("a"))
 		time.Sleep(time.Second)
 		synctest.Wait()
