@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lodge/domain/eventpb"
+	"lodge/domain/hotel"
 	"lodge/log"
 )
 
@@ -289,6 +290,36 @@ func TestStateIsRebuiltWhenTheLogIsBack(t *testing.T) {
 			t.Errorf("got %+v", r)
 		}
 	})
+}
+
+// A state that cannot follow its own events is a broken invariant: everything stops, and nobody is told that it went well.
+func TestBrokenInvariantStopsTheEngine(t *testing.T) {
+	lg := newMemLog()
+	e, err := Open(t.Context(), lg, Options{Partitions: 2, Clock: atNoon, HoldTick: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- e.Run(context.Background()) }()
+	h := &house{Engine: e, t: t}
+	h.build("grand", 5)
+	p := e.processors[e.partitionOf("grand")]
+	lg.enqueueErr = func(log.TopicPartition) error { // runs on the processor's goroutine
+		p.state.hotels["grand"] = hotel.New()
+		return nil
+	}
+	_, err = e.Execute(t.Context(), Command{RequestID: requestID(1), Body: place("grand", 1)})
+	if log.CodeOf(err) != log.Unavailable {
+		t.Errorf("the command got %v", err)
+	}
+	if err := <-ended; err == nil {
+		t.Error("the engine went on")
+	}
+	for _, id := range []string{"grand", "ritz", "plaza"} {
+		if _, err := e.Execute(t.Context(), Command{RequestID: requestID(2), Body: place(id, 2)}); log.CodeOf(err) != log.Closed {
+			t.Errorf("afterwards: %v", err)
+		}
+	}
 }
 
 type flakyReads struct {

@@ -25,7 +25,7 @@ const (
 	RequestTTLDefault = 24 * time.Hour
 
 	// RequestsKeptDefault is how many of the latest request ids each partition remembers however old they are.
-	RequestsKeptDefault = 1 << 18
+	RequestsKeptDefault = 1 << 20
 
 	// RequestsMaxDefault is how many request ids a partition remembers at most.
 	RequestsMaxDefault = 1 << 24

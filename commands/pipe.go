@@ -121,9 +121,9 @@ func (p *pipe) awaitCompany() {
 	short := len(p.pushed) < want && !p.closed
 	p.mu.Unlock()
 	start := time.Now()
-	for range companyYields {
+	for yields := range companyYieldsMax {
 		runtime.Gosched()
-		if !short || time.Since(start) > companyWait {
+		if !short || yields >= companyYieldsMin && time.Since(start) > companyWait {
 			return
 		}
 		p.mu.Lock()
@@ -133,9 +133,10 @@ func (p *pipe) awaitCompany() {
 }
 
 const (
-	companyMax    = 16
-	companyWait   = 40 * time.Microsecond
-	companyYields = 1000 // however the clock goes
+	companyMax       = 16
+	companyWait      = 40 * time.Microsecond
+	companyYieldsMin = 4    // on a busy machine one yield takes longer than the wait, and is not lost time
+	companyYieldsMax = 1000 // however the clock goes
 )
 
 // take swaps what was pushed with spare. It returns nothing when the pipe is closed and empty.
