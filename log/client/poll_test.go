@@ -131,7 +131,7 @@ func TestConsumerIsBounded(t *testing.T) {
 		}
 		pollN(t, c, 1)
 		synctest.Wait()
-		time.Sleep(time.Hour)
+		time.Sleep(time.Hour) // within synctest
 		for n := range log.Partition(10) {
 			if fetches[n] != 1 {
 				t.Errorf("partition %d was fetched %d times", n, fetches[n])

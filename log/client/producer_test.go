@@ -213,7 +213,7 @@ func TestLinger(t *testing.T) {
 		p := newProducer(t, lg, client.ProducerOptions{Linger: 10 * time.Millisecond, BatchRecordsMax: 4})
 		start := time.Now()
 		send(t, p, rec("a"))
-		time.Sleep(6 * time.Millisecond)
+		time.Sleep(6 * time.Millisecond) // within synctest
 		<-send(t, p, rec("b")).Done()
 		if took := time.Since(start); took != 10*time.Millisecond {
 			t.Errorf("lingered for %v", took)

@@ -36,7 +36,7 @@ func testRetries(t *testing.T, rng *rand.Rand) {
 		return nil
 	}
 	lg.onWait = func(context.Context, log.TopicPartition) (bool, error) {
-		time.Sleep(time.Millisecond)
+		time.Sleep(time.Millisecond) // within synctest
 		if chance(rate) {
 			return chance(0.5), log.NewError(log.Unavailable, "wait", "no answer")
 		}
@@ -82,7 +82,7 @@ func produceMany(t *testing.T, p *client.Producer, partitions int) [][]client.Fu
 				}
 				futures[n] = append(futures[n], f)
 				if i%7 == 0 {
-					time.Sleep(time.Millisecond)
+					time.Sleep(time.Millisecond) // within synctest
 				}
 			}
 		})
