@@ -47,12 +47,10 @@ Examples:
 // Run implements the command.
 func (c *demoCommand) Run(ctx context.Context, m *Main) (err error) {
 	if c.Data == "" {
-		dir, err := os.MkdirTemp("", "lodge-demo-")
-		if err != nil {
+		if c.Data, err = os.MkdirTemp("", "lodge-demo-"); err != nil {
 			return err
 		}
-		defer os.RemoveAll(dir) // it was only for this
-		c.Data = dir
+		defer func() { err = errors.Join(err, os.RemoveAll(c.Data)) }() // it was only for this
 	}
 	if c.For > 0 {
 		var cancel context.CancelFunc

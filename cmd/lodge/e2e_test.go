@@ -206,6 +206,56 @@ func TestASecondProcessIsRefused(t *testing.T) {
 	}
 }
 
+func TestLogToolsFindAndMendDamage(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	mustLodge(t, "import", "--data", dir, "--no-verify", sample)
+	if out := mustLodge(t, "log", "verify", "--data", dir); !strings.Contains(out, "24 partitions are whole") {
+		t.Fatal(out)
+	}
+	part := busiest(t, dir)
+	if out := mustLodge(t, "log", "dump", "--data", dir, "-r", part); !strings.Contains(out, "lodge.reservation.placed.v1") {
+		t.Errorf("dump shows no reservation:\n%.2000s", out)
+	}
+	segment := filepath.Join(dir, "log", "topics", part, "00000000000000000000.log")
+	f, err := os.OpenFile(segment, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt([]byte("junk"), 2000); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	if stdout, stderr, code := lodge(t, "log", "verify", "--data", dir); code != codeFailed || !strings.Contains(stdout, "DAMAGED") || !strings.Contains(stderr, "lodge log repair") {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+	if _, stderr, code := lodge(t, "serve", "--data", dir, "--addr", "localhost:0"); code != codeFailed || !strings.Contains(stderr, filepath.Base(segment)) {
+		t.Errorf("a damaged log is served, or the error does not name the file: exit code %d\n%s", code, stderr)
+	}
+	if out := mustLodge(t, "log", "repair", "--data", dir); !strings.Contains(out, "would cut") {
+		t.Error(out)
+	}
+	if out := mustLodge(t, "log", "repair", "--data", dir, "--apply"); !strings.Contains(out, "bytes kept in") {
+		t.Error(out)
+	}
+	mustLodge(t, "log", "verify", "--data", dir)
+}
+
+// busiest returns the partition of the bookings with most records.
+func busiest(t *testing.T, dir string) string {
+	t.Helper()
+	best, most := "", int64(-1)
+	for n := range 8 {
+		info, err := os.Stat(filepath.Join(dir, "log", "topics", "bookings", strconv.Itoa(n), "00000000000000000000.log"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Size() > most {
+			best, most = "bookings/"+strconv.Itoa(n), info.Size()
+		}
+	}
+	return best
+}
+
 func TestCommandLineMistakes(t *testing.T) {
 	dir := t.TempDir()
 	for _, c := range []struct {

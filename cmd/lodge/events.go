@@ -56,7 +56,14 @@ func (c *eventsCommand) Run(ctx context.Context, m *Main) error {
 		}
 		return c.subscribe(ctx, s, out)
 	})
-	if errors.Is(err, errEnough) || ctx.Err() != nil {
+	if ctx.Err() != nil { // interrupted: that is how following ends
+		err = nil
+	}
+	return ignoreEnough(err)
+}
+
+func ignoreEnough(err error) error {
+	if errors.Is(err, errEnough) {
 		return nil
 	}
 	return err
@@ -117,7 +124,7 @@ func (c *eventsCommand) stream(ctx context.Context, client lodgev1connect.EventS
 	if err != nil {
 		return err
 	}
-	defer stream.Close()
+	defer func() { _ = stream.Close() }() // what it says was said by Err
 	for stream.Receive() {
 		switch msg := stream.Msg().GetMessage().(type) {
 		case *lodgev1.SubscribeResponse_Event:

@@ -43,8 +43,7 @@ func (r *running) until(ctx context.Context, wait func(context.Context) error) e
 		return nil
 	case err := <-r.done:
 		cancel()
-		<-waited
-		return errors.Join(errors.New("stopped before it was ready"), err, r.Close())
+		return errors.Join(errors.New("stopped before it was ready"), err, <-waited, r.Close())
 	}
 }
 

@@ -100,7 +100,7 @@ func (c *projectionsRebuild) rebuild(ctx context.Context, m *Main, admin lodgev1
 	if err != nil {
 		return err
 	}
-	defer stream.Close()
+	defer func() { _ = stream.Close() }() // what it says was said by Err
 	progress := newBar(m.Stderr, -1, name, "events")
 	var last *lodgev1.RebuildProjectionResponse
 	for stream.Receive() {

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -30,7 +31,7 @@ func (b *run) floors(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // the file is removed
 	return firstError(
 		func() error { return b.floorSync(ctx, f) },
 		func() error { return b.floorGroup(ctx, f, 16) },
@@ -104,7 +105,6 @@ type bareGroup struct {
 
 	mu      sync.Mutex
 	next    *bareBatch // filling
-	spare   *bareBatch
 	writing bool
 	last    int // records of the group before, which the leader waits for a little
 	at      int64
@@ -174,7 +174,7 @@ func (b *run) floorPageCache(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // the file is removed
 	size, step := b.bytes(), make([]byte, pageCacheStep)
 	for i := range step {
 		step[i] = byte(i * 7)
@@ -183,7 +183,7 @@ func (b *run) floorPageCache(ctx context.Context, name string) error {
 		h, start := new(histogram), time.Now()
 		for at := int64(0); at < size && ctx.Err() == nil; at += pageCacheStep {
 			before := time.Now()
-			if _, err := op(step, at); err != nil && err != io.EOF {
+			if _, err := op(step, at); err != nil && !errors.Is(err, io.EOF) {
 				return nil, 0, err
 			}
 			h.add(time.Since(before))

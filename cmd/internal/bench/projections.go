@@ -11,11 +11,11 @@ import (
 
 // projections measures read models: following the log live, rebuilding, and answering.
 func (b *run) projections(ctx context.Context) error {
-	any := false
+	wanted := false
 	for _, name := range []string{"project/live", "project/rebuild-availability", "project/rebuild-reservations", "project/rebuild-eventindex", "query/availability"} {
-		any = any || b.wants(name)
+		wanted = wanted || b.wants(name)
 	}
-	if !any {
+	if !wanted {
 		return nil
 	}
 	dir, remove, err := b.folder("project")

@@ -121,19 +121,23 @@ func (b *run) one(ctx context.Context, name, floor string, t *target, measure fu
 		return context.Cause(ctx)
 	}
 	r.Name = name
-	if err != nil {
+	if err == nil {
+		b.compare(&r, floor, t)
+	} else {
 		r.Err = err.Error()
-		b.keep(r)
-		return nil
 	}
+	b.keep(r)
+	return nil
+}
+
+// compare sets a result beside its floor and judges it.
+func (b *run) compare(r *Result, floor string, t *target) {
 	if f, ok := b.floorBy[floor]; ok {
-		r.FloorName, r.Ratio = floor, ratio(r, f)
+		r.FloorName, r.Ratio = floor, ratio(*r, f)
 	}
 	if t != nil {
 		r.judge(*t)
 	}
-	b.keep(r)
-	return nil
 }
 
 // ratio compares rates, or medians when the floor is the plain loop: then what counts is how long one caller waits.

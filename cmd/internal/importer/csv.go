@@ -67,7 +67,8 @@ func readLines(r io.Reader) ([]textLine, error) {
 	var lines []textLine
 	for number := 1; ; number++ {
 		line, err := readLine(in)
-		if err != nil && !errors.Is(err, io.EOF) {
+		last := errors.Is(err, io.EOF)
+		if err != nil && !last {
 			return nil, fmt.Errorf("read line %d: %w", number, err)
 		}
 		line.number = number
@@ -80,7 +81,7 @@ func readLines(r io.Reader) ([]textLine, error) {
 		if len(lines) > RowsMax+1 {
 			return nil, fmt.Errorf("the file has more than %d rows", RowsMax)
 		}
-		if err != nil {
+		if last {
 			return lines, nil
 		}
 	}

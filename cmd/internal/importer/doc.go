@@ -2,7 +2,7 @@
 // doi 10.1016/j.dib.2018.11.126) into the history it tells, and runs that history against Lodge under a virtual clock.
 //
 // Each row is a small true story: placed lead_time days before arrival, and on reservation_status_date kept,
-// cancelled or missed. The steps, in this order:
+// canceled or missed. The steps, in this order:
 //
 //	Read      CSV → rows, and a Problem with line and reason for every line that is no booking
 //	NewPlan   rows → hotels, room types, capacity and the commands, ordered by the day on which they happened
