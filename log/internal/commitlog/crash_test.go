@@ -96,6 +96,8 @@ func (w *world) group() []byte {
 	return group
 }
 
+func idOf(value []byte) uint64 { return binary.BigEndian.Uint64(value) }
+
 // step does one random thing to the log. Errors come from injection only.
 func (w *world) step() error {
 	m := &w.model
@@ -206,7 +208,7 @@ func (m *model) verify(l *Log) error {
 			return err
 		}
 		for _, r := range records {
-			if id := binary.BigEndian.Uint64(r.Value); r.Offset != want || id != all[want] {
+			if id := idOf(r.Value); r.Offset != want || id != all[want] {
 				return fmt.Errorf("offset %d holds record %d of offset %d, appended was %d", want, id, r.Offset, all[want])
 			}
 			want++
