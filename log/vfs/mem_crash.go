@@ -21,7 +21,7 @@ func Randomly(rng *rand.Rand) Choose {
 	keep := []float64{0, 0.1, 0.5, 0.9, 1}[rng.IntN(5)]
 	return func(n int) int {
 		switch r := rng.Float64(); {
-		case r < keep*0.9:
+		case r < keep*0.7:
 			return n - 1
 		case r < keep:
 			return rng.IntN(n)

@@ -197,8 +197,8 @@ func (r *recovery) walk() error {
 	return nil
 }
 
-// firstToWalk returns the number of the segment from which on batches are verified: where the blob was taken, or the last one
-// behind the checkpoint if that comes first. Without a checkpoint it is the first of all.
+// firstToWalk returns the number of the segment from which on batches are verified: the one behind the full ones of the checkpoint, or, when
+// there is somebody to replay to, the one where the blob was taken. Without a checkpoint it is the first of all.
 func (r *recovery) firstToWalk() int {
 	if r.saved == nil {
 		return 0
