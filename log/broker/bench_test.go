@@ -21,6 +21,8 @@ import (
 
 const benchBytes = 512 // of a record's value
 
+var benchPartition = []log.TopicPartition{{Topic: "bench"}}
+
 // BenchmarkFloor is a loop that writes 512 bytes to a preallocated, zero-filled file and calls fdatasync.
 // records=n writes n records at once, as a group commit would.
 func BenchmarkFloor(b *testing.B) {
@@ -128,7 +130,7 @@ func againstFloor(b *testing.B, opts Options, writers, records int) {
 		}
 		floorTime += time.Since(start)
 		start = time.Now()
-		ours = append(ours, appendFrom(b, broker, writers, slice*writers, records)...)
+		ours = append(ours, appendFrom(b, broker, benchPartition, writers, slice*writers, records)...)
 		ourTime += time.Since(start)
 	}
 	b.StopTimer()
@@ -138,6 +140,25 @@ func againstFloor(b *testing.B, opts Options, writers, records int) {
 	b.ReportMetric(rate, "rec/s")
 	b.ReportMetric(100*rate/floorRate, "%floor-rec/s")
 	b.ReportMetric(float64(ours[len(ours)/2])/float64(floors[len(floors)/2]), "x-floor-p50")
+}
+
+// BenchmarkPartitions spreads 64 writers over partitions: their files are synced side by side.
+func BenchmarkPartitions(b *testing.B) {
+	for _, partitions := range []int{1, 4, 8, 16} {
+		b.Run(fmt.Sprintf("partitions=%d/writers=64", partitions), func(b *testing.B) {
+			broker, stop := benchBroker(b, Options{}, log.Sync)
+			defer stop()
+			var tps []log.TopicPartition
+			create(b, broker, "spread", log.TopicConfig{Partitions: partitions})
+			for n := range partitions {
+				tps = append(tps, log.TopicPartition{Topic: "spread", Partition: log.Partition(n)})
+			}
+			b.ResetTimer()
+			took := appendFrom(b, broker, tps, 64, b.N, 1)
+			b.StopTimer()
+			report(b, took, 1)
+		})
+	}
 }
 
 // BenchmarkTricks appends with one thing changed at a time, for the note on what each is worth.
@@ -166,7 +187,7 @@ func benchAppend(b *testing.B, opts Options, durability log.Durability, writers,
 	defer stop()
 	b.SetBytes(int64(records * benchBytes))
 	b.ResetTimer()
-	took := appendFrom(b, broker, writers, b.N, records)
+	took := appendFrom(b, broker, benchPartition, writers, b.N, records)
 	b.StopTimer()
 	report(b, took, records)
 }
@@ -194,7 +215,7 @@ func BenchmarkRead(b *testing.B) {
 	broker, stop := benchBroker(b, Options{}, log.None)
 	defer stop()
 	const batches, records = 500, 500 // 128 MB
-	appendLoop(b, broker, batches, records)
+	appendLoop(b, broker, benchPartition[0], batches, records)
 	req := log.FetchRequest{TopicPartition: log.TopicPartition{Topic: "bench"}, MaxBytes: 1 << 20}
 	b.Run("raw", func(b *testing.B) {
 		var buffer []byte
@@ -224,8 +245,8 @@ func BenchmarkRead(b *testing.B) {
 	})
 }
 
-// appendFrom appends total batches from some goroutines and returns how long each one took.
-func appendFrom(b *testing.B, broker *Broker, writers, total, records int) []time.Duration {
+// appendFrom appends total batches from some goroutines, spread over partitions, and returns how long each one took.
+func appendFrom(b *testing.B, broker *Broker, tps []log.TopicPartition, writers, total, records int) []time.Duration {
 	took := make([][]time.Duration, writers)
 	var wg sync.WaitGroup
 	for w := range writers {
@@ -233,14 +254,14 @@ func appendFrom(b *testing.B, broker *Broker, writers, total, records int) []tim
 		if w < total%writers {
 			n++
 		}
-		wg.Go(func() { took[w] = appendLoop(b, broker, n, records) })
+		wg.Go(func() { took[w] = appendLoop(b, broker, tps[w%len(tps)], n, records) })
 	}
 	wg.Wait()
 	return slices.Concat(took...)
 }
 
 // appendLoop appends n batches and returns how long each one took.
-func appendLoop(b *testing.B, broker *Broker, n, records int) []time.Duration {
+func appendLoop(b *testing.B, broker *Broker, tp log.TopicPartition, n, records int) []time.Duration {
 	batch := &log.Batch{Records: make([]log.Record, records)}
 	for i := range batch.Records {
 		batch.Records[i].Value = make([]byte, benchBytes)
@@ -248,7 +269,7 @@ func appendLoop(b *testing.B, broker *Broker, n, records int) []time.Duration {
 	took := make([]time.Duration, 0, n)
 	for range n {
 		start := time.Now()
-		if _, err := broker.Append(ctx, log.TopicPartition{Topic: "bench"}, batch); err != nil {
+		if _, err := broker.Append(ctx, tp, batch); err != nil {
 			b.Error(err)
 			return nil
 		}

@@ -13,8 +13,8 @@ type Profile string
 
 // The profiles. Throughput is the default.
 const (
-	Throughput Profile = "throughput" // large groups; a contended commit waits a moment for company
-	Latency    Profile = "latency"    // small groups; a commit starts as soon as it can
+	Throughput Profile = "throughput" // large groups, and what nobody waits for may lie a while
+	Latency    Profile = "latency"    // small groups, so that no commit takes long
 )
 
 // Options configures a broker. The zero value of a field means its default.
@@ -25,7 +25,8 @@ type Options struct {
 	Logger  *slog.Logger     // default: discard
 
 	// CompanyWait is how long a commit that has company expects it back before it writes without it.
-	// Default 40 µs; 10 µs in the latency profile. Negative: never wait.
+	// Default 40 µs, in both profiles: without it the half that comes too late waits for a whole commit more.
+	// Negative: never wait.
 	CompanyWait time.Duration
 
 	// GroupBytesMax bounds the batches that wait for the next write of one partition; twice as much
@@ -99,7 +100,7 @@ func (o Options) withDefaults() Options {
 	}
 	set(&o.Profile, Throughput)
 	set(&o.Logger, slog.New(slog.DiscardHandler))
-	set(&o.CompanyWait, pick(latency, 10*time.Microsecond, 40*time.Microsecond))
+	set(&o.CompanyWait, 40*time.Microsecond)
 	set(&o.GroupBytesMax, pick(latency, 1<<20, 8<<20))
 	set(&o.BatchBytesMax, batchBytesMax)
 	set(&o.FlushInterval, pick(latency, 2*time.Millisecond, 10*time.Millisecond))
