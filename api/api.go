@@ -98,6 +98,8 @@ func (a *API) routes() (http.Handler, error) {
 		connect.WithInterceptors(&edge{validator: validator, logger: a.opts.Logger, timeout: a.opts.CallTimeout}),
 		connect.WithReadMaxBytes(a.opts.MessageBytesMax),
 		connect.WithCompressMinBytes(a.opts.CompressMinBytes),
+		connect.WithCodec(jsonCodec{"json"}),
+		connect.WithCodec(jsonCodec{"json; charset=utf-8"}),
 	}
 	mux := http.NewServeMux()
 	rest := make([]*vanguard.Service, 0, len(services))

@@ -181,7 +181,7 @@ func TestBadBodies(t *testing.T) {
 		contains   string
 	}{
 		{"not JSON", `{"parent":`, http.StatusBadRequest, "invalid_argument"},
-		{"nothing that is known", `{"colour":"red"}`, http.StatusBadRequest, "value is required"},
+		{"nothing that is known", `{"color":"red"}`, http.StatusBadRequest, "value is required"},
 		{"wrong type", `{"parent":7}`, http.StatusBadRequest, "parent"},
 		{"empty", ``, http.StatusBadRequest, "invalid_argument"},
 		{"too long", `{"parent":"` + strings.Repeat("x", 2<<20) + `"}`, http.StatusTooManyRequests, "resource_exhausted"},
@@ -216,7 +216,7 @@ func TestBadQueries(t *testing.T) {
 		_, err := s.reservations.ListReservations(ctx, connect.NewRequest(req))
 		return err
 	}
-	range_ := func(from, to int) error {
+	nights := func(from, to int) error {
 		_, err := s.availability.GetAvailability(ctx, connect.NewRequest(&lodgev1.GetAvailabilityRequest{
 			Hotel: "hotels/ritz", StartDate: day(from), EndDate: day(to), MinPosition: position,
 		}))
@@ -243,8 +243,8 @@ func TestBadQueries(t *testing.T) {
 		{"negative page size", list(&lodgev1.ListReservationsRequest{Parent: "hotels/ritz", PageSize: -1}), connect.CodeInvalidArgument, "INVALID_ARGUMENT", "page_size"},
 		{"made-up page token", list(&lodgev1.ListReservationsRequest{Parent: "hotels/ritz", PageToken: "AAAA"}), connect.CodeInvalidArgument, "INVALID_PAGE_TOKEN", "page_token"},
 		{"unknown hotel", list(&lodgev1.ListReservationsRequest{Parent: "hotels/nowhere", MinPosition: position}), connect.CodeNotFound, "HOTEL_NOT_FOUND", ""},
-		{"empty range", range_(3, 3), connect.CodeInvalidArgument, "INVALID_DATES", "end_date"},
-		{"endless range", range_(0, 10_000), connect.CodeInvalidArgument, "INVALID_DATES", "end_date"},
+		{"empty range", nights(3, 3), connect.CodeInvalidArgument, "INVALID_DATES", "end_date"},
+		{"endless range", nights(0, 10_000), connect.CodeInvalidArgument, "INVALID_DATES", "end_date"},
 		{"unknown topic", read(&lodgev1.ReadEventsRequest{Topic: "gossip"}), connect.CodeNotFound, "TOPIC_NOT_FOUND", ""},
 		{"unknown type", read(&lodgev1.ReadEventsRequest{Topic: "bookings", Types: []string{"lodge.nothing.v1"}}), connect.CodeInvalidArgument, "INVALID_ARGUMENT", "types[0]"},
 		{"unknown partition", read(&lodgev1.ReadEventsRequest{Topic: "bookings", Partitions: []int32{99}}), connect.CodeInvalidArgument, "INVALID_ARGUMENT", "partitions[0]"},

@@ -7,7 +7,6 @@ import (
 
 	"connectrpc.com/connect"
 	"github.com/google/uuid"
-	"google.golang.org/genproto/googleapis/type/date"
 	"google.golang.org/genproto/googleapis/type/money"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -146,16 +145,6 @@ func toAmounts(currency string, minorUnits []int64) []*money.Money {
 		amounts[i] = toMoney(currency, n)
 	}
 	return amounts
-}
-
-func toDates(texts []string) []*date.Date {
-	dates := make([]*date.Date, 0, len(texts))
-	for _, s := range texts {
-		if d := dateText(s); d != nil {
-			dates = append(dates, d)
-		}
-	}
-	return dates
 }
 
 func toGuest(g *eventpb.Guest) *lodgev1.Guest {
