@@ -201,7 +201,7 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 		synctest.Wait()
 		cancel()
 		if err := <-second; !errors.Is(err, context.Canceled) {
-			t.Errorf("cancelled wait: %v", err)
+			t.Errorf("canceled wait: %v", err)
 		}
 		gate.open()
 		if err := errors.Join(<-first, <-third); err != nil {
@@ -212,7 +212,7 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 		}
 		mustAppend(t, b, tp0, batchOf("e"))
 		if n := len(values(t, b, tp0)); n != len("a,b,c,d,e") {
-			t.Errorf("found %s: a cancelled wait is no cancelled append", values(t, b, tp0))
+			t.Errorf("found %s: a canceled wait is no canceled append", values(t, b, tp0))
 		}
 		b.Close()
 	})

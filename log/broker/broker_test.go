@@ -95,15 +95,27 @@ func values(t testing.TB, b *Broker, tp log.TopicPartition) string {
 	return strings.Join(all, ",")
 }
 
-// readAll fetches all that is committed, in small fetches, and checks that offsets have no gaps.
+// readAll fetches all that is committed, once in small fetches to check that offsets have no gaps, and
+// once in large ones.
 func readAll(b *Broker, tp log.TopicPartition) ([]log.Record, error) {
 	start, end, err := b.Offsets(ctx, tp)
 	if err != nil {
 		return nil, err
 	}
-	var all []log.Record
-	for at := start; at < end; {
-		found, err := b.Fetch(ctx, log.FetchRequest{TopicPartition: tp, Offset: at, MaxBytes: 1000})
+	small, err := readRange(b, tp, start, end, 1000)
+	if err != nil {
+		return nil, err
+	}
+	large, err := readRange(b, tp, start, end, 64<<20)
+	if err == nil && len(large) != len(small) {
+		err = fmt.Errorf("%d records in small fetches, %d in large ones", len(small), len(large))
+	}
+	return large, err
+}
+
+func readRange(b *Broker, tp log.TopicPartition, at, end log.Offset, maxBytes int) (all []log.Record, err error) {
+	for at < end {
+		found, err := b.Fetch(ctx, log.FetchRequest{TopicPartition: tp, Offset: at, MaxBytes: maxBytes})
 		if err != nil {
 			return nil, err
 		}
@@ -116,19 +128,7 @@ func readAll(b *Broker, tp log.TopicPartition) ([]log.Record, error) {
 		if found.Next != at || len(found.Records) == 0 {
 			return nil, fmt.Errorf("next is %d at %d with %d records", found.Next, at, len(found.Records))
 		}
-	}
-	return all0(all, b, tp, start, end)
-}
-
-// all0 reads the same in one large fetch.
-func all0(all []log.Record, b *Broker, tp log.TopicPartition, start, end log.Offset) ([]log.Record, error) {
-	for at := start; at < end; {
-		found, err := b.Fetch(ctx, log.FetchRequest{TopicPartition: tp, Offset: at, MaxBytes: 64 << 20})
-		if err != nil || len(found.Records) == 0 {
-			return nil, fmt.Errorf("fetch at %d: %d records, %v", at, len(found.Records), err)
-		}
 		all = append(all, found.Records...)
-		at = found.Next
 	}
 	return all, nil
 }

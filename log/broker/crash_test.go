@@ -206,7 +206,7 @@ func (l *ledger) compare(tp log.TopicPartition, records []log.Record, acked map[
 		value := string(r.Value)
 		var writer, n, i int
 		if _, err := fmt.Sscanf(value, "%d.%d.%d", &writer, &n, &i); err != nil || 10*n+i < last[writer] {
-			return fmt.Errorf("%.10q at %d is out of order, %v", value, r.Offset, err)
+			return fmt.Errorf("%.10q at %d is out of order, %w", value, r.Offset, err)
 		}
 		last[writer] = 10*n + i
 		if !l.enqueued[tp][value] || seen[value] {

@@ -87,7 +87,7 @@ func (p *partition) join(g *group) {
 	}
 }
 
-// leave ends a wait early. What the waiter was told in the meantime is honoured: a turn goes to the next
+// leave ends a wait early. What the waiter was told in the meantime is honored: a turn goes to the next
 // one, an outcome is returned.
 func (p *partition) leave(g *group, w *waiter, err error) error {
 	p.mu.Lock()

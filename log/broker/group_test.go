@@ -90,7 +90,7 @@ func TestLoneWriterHandsNothingOver(t *testing.T) {
 	}
 }
 
-// TestManyWriters checks order and completeness under contention with small groups, cancelled waits and
+// TestManyWriters checks order and completeness under contention with small groups, canceled waits and
 // readers beside, which the race detector watches.
 func TestManyWriters(t *testing.T) {
 	for _, durability := range []log.Durability{log.Sync, log.Interval} {

@@ -60,7 +60,7 @@ type Options struct {
 	NoPreallocation bool
 }
 
-// Bounds of a batch. A record of the largest permitted size (64 MiB) fits with its neighbours' room.
+// Bounds of a batch. A record of the largest permitted size (64 MiB) fits with its neighbors' room.
 const (
 	batchBytesMax     = 80 << 20
 	recordBytesMax    = 64 << 20

@@ -1,5 +1,5 @@
 // Package producerstate remembers, for one partition, what its idempotent producers appended last,
-// so that a retried batch is recognised instead of being stored twice.
+// so that a retried batch is recognized instead of being stored twice.
 //
 // It is Kafka's scheme (KIP-98): a producer has an id, an epoch and a sequence number that counts
 // its records; the last five batches of each producer are remembered with the offset each went to.

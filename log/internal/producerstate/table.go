@@ -28,7 +28,7 @@ type producer struct {
 	n       int8              // batches remembered; 1..BatchesMax
 	batches [BatchesMax]batch // oldest first
 
-	// Neighbours in order of last append: a list through the table with the oldest first.
+	// Neighbors in order of last append: a list through the table with the oldest first.
 	older, newer *producer
 }
 
@@ -53,8 +53,8 @@ type Table struct {
 	newest    *producer
 }
 
-// New returns an empty table for at most max producers. max must be positive.
-func New(max int) *Table { return &Table{max: max, producers: make(map[int64]*producer)} }
+// New returns an empty table for at most producersMax producers, which must be positive.
+func New(producersMax int) *Table { return &Table{max: producersMax, producers: make(map[int64]*producer)} }
 
 // Len returns how many producers are remembered.
 func (t *Table) Len() int { return len(t.producers) }
