@@ -54,7 +54,9 @@ type Table struct {
 }
 
 // New returns an empty table for at most producersMax producers, which must be positive.
-func New(producersMax int) *Table { return &Table{max: producersMax, producers: make(map[int64]*producer)} }
+func New(producersMax int) *Table {
+	return &Table{max: producersMax, producers: make(map[int64]*producer)}
+}
 
 // Len returns how many producers are remembered.
 func (t *Table) Len() int { return len(t.producers) }
