@@ -83,15 +83,32 @@ func (c *Conn) close() error {
 	return nil
 }
 
+// fusedMin is the number of arguments from which on the driver's query path is the faster way to write: it binds all of them
+// and takes the first, and for a write only, step in one call into C, where its exec path makes a call for each
+// argument. Measured with 5, 8 and 26 arguments: 0.87, 1.29 and 3.5 µs against 0.79, 1.68 and 4.4 µs.
+const fusedMin = 8
+
 // Exec runs the statement. Arguments may be nil, int, int32, int64, bool, float64, string or []byte.
 func (s *Stmt) Exec(args ...any) error {
 	if err := s.bind(args); err != nil {
 		return err
 	}
-	if _, err := s.st.ExecContext(context.Background(), s.args); err != nil {
+	if err := s.exec(); err != nil {
 		return fmt.Errorf("%q on %s: %w", s.sql, s.conn.path, err)
 	}
 	return nil
+}
+
+func (s *Stmt) exec() error {
+	if len(s.args) < fusedMin {
+		_, err := s.st.ExecContext(context.Background(), s.args)
+		return err
+	}
+	rows, err := s.st.QueryContext(context.Background(), s.args)
+	if err != nil {
+		return err
+	}
+	return rows.Close()
 }
 
 // changed runs the statement and returns how many rows it changed.

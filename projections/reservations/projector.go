@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -83,89 +82,89 @@ func (Projector) Schema() string { return tables }
 // Topics implements projections.Projector.
 func (Projector) Topics() []log.Topic { return []log.Topic{event.BookingsTopic} }
 
-// key is a reservation's primary key.
-type key struct{ hotel, id string }
-
-// change is what a batch does to one reservation.
-type change struct {
-	begun  *Reservation // when the batch has its first event
-	events []int32      // indexes into the batch, in order
+// ref is one event of a batch, with its reservation's primary key.
+type ref struct {
+	hotel, id string
+	event     int32 // index into the batch
 }
 
-// Apply implements projections.Projector.
+func (a ref) compare(b ref) int {
+	return cmp.Or(cmp.Compare(a.hotel, b.hotel), cmp.Compare(a.id, b.id), cmp.Compare(a.event, b.event))
+}
+
+func (a ref) same(b ref) bool { return a.hotel == b.hotel && a.id == b.id }
+
+// Apply implements projections.Projector: it sorts the batch by key, and writes each reservation once, as it is after its last event.
 func (Projector) Apply(tx *projections.Tx, events []projections.Event) error {
-	changes, err := collect(events)
-	if err != nil {
-		return err
-	}
-	keys := slices.SortedFunc(maps.Keys(changes), func(a, b key) int {
-		return cmp.Or(cmp.Compare(a.hotel, b.hotel), cmp.Compare(a.id, b.id))
-	})
-	for _, k := range keys {
-		if err := changes[k].write(tx, k, events); err != nil {
+	refs := refsOf(events)
+	for len(refs) > 0 {
+		n := 1
+		for n < len(refs) && refs[n].same(refs[0]) {
+			n++
+		}
+		if err := write(tx, refs[:n], events); err != nil {
 			return err
 		}
+		refs = refs[n:]
 	}
 	return nil
 }
 
-func collect(events []projections.Event) (map[key]*change, error) {
-	changes := make(map[key]*change, len(events))
+func refsOf(events []projections.Event) []ref {
+	refs := make([]ref, 0, len(events))
 	for i := range events {
 		m, ok := events[i].Envelope.Message.(interface {
 			GetHotelId() string
 			GetReservationId() string
 		})
-		if !ok {
-			continue
+		if ok {
+			refs = append(refs, ref{m.GetHotelId(), m.GetReservationId(), int32(i)})
 		}
-		k := key{m.GetHotelId(), m.GetReservationId()}
-		c := changes[k]
-		if c == nil {
-			c = &change{}
-			changes[k] = c
-		}
-		begun, err := begin(m)
-		if err != nil {
-			return nil, fmt.Errorf("project %s: %w", events[i].Position, err)
-		}
-		if begun != nil {
-			begun.CreateTime, begun.Created = events[i].Envelope.Time, events[i].Position.Offset
-			c.begun = begun
-		}
-		c.events = append(c.events, int32(i))
 	}
-	return changes, nil
+	slices.SortFunc(refs, ref.compare)
+	return refs
 }
 
-// write writes the history, and the reservation as it is after the last event.
-func (c *change) write(tx *projections.Tx, k key, events []projections.Event) error {
-	put, err := tx.Stmt(putEvent)
-	if err != nil {
-		return err
-	}
-	for _, i := range c.events {
-		e := &events[i]
-		s, ok := stateAfter(e.Envelope.Message)
-		if !ok {
-			continue
-		}
-		err := put.Exec(k.hotel, k.id, int64(e.Position.Offset), int64(s.kind), e.Envelope.Time.UnixNano(), int64(s.status), int64(s.reason))
-		if err != nil {
+// write writes the history of one reservation, and the reservation: anew when the batch has its first event.
+func write(tx *projections.Tx, refs []ref, events []projections.Event) error {
+	var begun *Reservation
+	for _, r := range refs {
+		e := &events[r.event]
+		if err := writeEvent(tx, r, e); err != nil {
 			return err
 		}
+		b, err := begin(e.Envelope.Message)
+		if err != nil {
+			return fmt.Errorf("project %s: %w", e.Position, err)
+		}
+		if b != nil {
+			b.CreateTime, b.Created = e.Envelope.Time, e.Position.Offset
+			begun = b
+		}
 	}
-	last := &events[c.events[len(c.events)-1]]
+	last := &events[refs[len(refs)-1].event]
 	s, _ := stateAfter(last.Envelope.Message)
-	if c.begun != nil {
-		c.begun.UpdateTime, c.begun.Updated = last.Envelope.Time, last.Position.Offset
-		return writeReservation(tx, c.begun, s)
+	if begun != nil {
+		begun.UpdateTime, begun.Updated = last.Envelope.Time, last.Position.Offset
+		return writeReservation(tx, begun, s)
 	}
 	set, err := tx.Stmt(setState)
 	if err != nil {
 		return err
 	}
-	return set.Exec(k.hotel, k.id, int64(s.status), int64(s.reason), s.note, last.Envelope.Time.UnixNano(), int64(last.Position.Offset))
+	return set.Exec(refs[0].hotel, refs[0].id, int64(s.status), int64(s.reason), s.note, last.Envelope.Time.UnixNano(), int64(last.Position.Offset))
+}
+
+func writeEvent(tx *projections.Tx, r ref, e *projections.Event) error {
+	s, ok := stateAfter(e.Envelope.Message)
+	if !ok {
+		return fmt.Errorf("project %s: %s is not known here", e.Position, e.Envelope.Type)
+	}
+	put, err := tx.Stmt(putEvent)
+	if err != nil {
+		return err
+	}
+	return put.Exec(r.hotel, r.id, int64(e.Position.Offset), int64(s.kind), e.Envelope.Time.UnixNano(), int64(s.status), int64(s.reason))
 }
 
 func writeReservation(tx *projections.Tx, r *Reservation, s state) error {
