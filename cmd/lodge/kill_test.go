@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -35,10 +36,16 @@ const (
 	killNights  = 60
 )
 
-// TestKill kills the server with SIGKILL at random moments under load, as often as -kills says. Clients keep
-// every request until it is acknowledged, over as many servers as it takes. Afterwards the log must hold every acknowledged request at the position that was acknowledged, no
-// request twice, no oversold night, and the projections must equal a replay.
-func TestKill(t *testing.T) {
+// TestKill kills the server with SIGKILL at random moments under load, as often as -kills says.
+func TestKill(t *testing.T) { underLoad(t, *kills, syscall.SIGKILL, -1) }
+
+// TestStopUnderLoad asks the server to stop, which it must do well.
+func TestStopUnderLoad(t *testing.T) { underLoad(t, 2, syscall.SIGTERM, 0) }
+
+// underLoad ends the server again and again with a signal, while clients keep every request until it is acknowledged, over as
+// many servers as it takes. Afterwards the log must hold every acknowledged request at the position that was
+// acknowledged, no request twice, no oversold night, and the projections must equal a replay.
+func underLoad(t *testing.T, times int, signal os.Signal, code int) {
 	rng := rand.New(rand.NewPCG(testSeed(t), 0))
 	dir := t.TempDir()
 	l := newLoad(dir)
@@ -50,12 +57,12 @@ func TestKill(t *testing.T) {
 		client := &loadClient{load: l, rng: rand.New(rand.NewPCG(rng.Uint64(), uint64(i)))}
 		clients.Go(func() { client.run(ctx) })
 	}
-	for n := range *kills {
+	for n := range times {
 		target := l.acknowledged.Load() + rng.Int64N(400)
 		l.waitFor(t, target)
 		<-time.After(time.Duration(rng.Int64N(int64(3 * time.Millisecond)))) // a moment that no acknowledgement chose
-		if code := server.end(t, syscall.SIGKILL); code != -1 {
-			t.Fatalf("kill %d: the server had ended by itself with code %d\n%s", n, code, server.stderr)
+		if got := server.end(t, signal); got != code {
+			t.Fatalf("signal %d (%s): the server ended with code %d\n%s", n, signal, got, server.stderr)
 		}
 		server, _ = serve(t, dir)
 		l.restarted()
@@ -67,7 +74,7 @@ func TestKill(t *testing.T) {
 	if code := server.end(t, syscall.SIGTERM); code != 0 {
 		t.Fatalf("the server stopped with code %d\n%s", code, server.stderr)
 	}
-	t.Logf("%d kills, %d requests acknowledged, of which %d were sent more than once; %d sold out", *kills, len(l.acks), l.retried.Load(), l.soldOut.Load())
+	t.Logf("%d times %s, %d requests acknowledged, of which %d were sent more than once; %d sold out", times, signal, len(l.acks), l.retried.Load(), l.soldOut.Load())
 	checkFolder(t, dir, l.acks)
 }
 

@@ -1,0 +1,163 @@
+package platform
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"connectrpc.com/connect"
+	"go.uber.org/goleak"
+
+	lodgev1 "lodge/api/gen/lodge/v1"
+	"lodge/api/gen/lodge/v1/lodgev1connect"
+	"lodge/log"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// runIn opens and runs a platform until the test or stop ends it.
+func runIn(t *testing.T, dir string, opts Options) (p *Platform, stop func()) {
+	t.Helper()
+	p, err := Open(t.Context(), dir, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- p.Run(ctx) }()
+	stopped := false
+	stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		if err := errors.Join(<-done, p.Close()); err != nil {
+			t.Error(err)
+		}
+	}
+	t.Cleanup(stop)
+	if err := p.WaitCaughtUp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return p, stop
+}
+
+func TestASecondOpenIsRefusedByFolderAndProcess(t *testing.T) {
+	dir := t.TempDir()
+	_, stop := runIn(t, dir, Options{})
+	_, err := Open(t.Context(), dir, Options{})
+	var inUse *InUseError
+	if !errors.As(err, &inUse) || inUse.Dir != dir || !strings.Contains(err.Error(), strconv.Itoa(os.Getpid())) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := Lock(dir); !errors.As(err, &inUse) {
+		t.Errorf("the lock was given: %v", err)
+	}
+	stop()
+	lock, err := Lock(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := lock.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSocketAndPortServeTheSame(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), strings.Repeat("a-long-name/", 12)) // longer than a socket's path may be
+	if Exists(dir) {
+		t.Error("a folder that is not there is a data folder")
+	}
+	if _, ok := Dial(t.Context(), dir); ok {
+		t.Error("somebody serves a folder that is not there")
+	}
+	p, stop := runIn(t, dir, Options{Addr: "127.0.0.1:0", Partitions: 3})
+	name, err := SocketPath(dir)
+	if err != nil || len(name) > socketPathMax {
+		t.Fatal(name, err)
+	}
+	if info, err := os.Stat(name); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v %v", info, err)
+	}
+	client, ok := Dial(t.Context(), dir)
+	if !ok {
+		t.Fatal("the socket does not answer")
+	}
+	port := &http.Client{Transport: &http.Transport{}}
+	for _, c := range []struct {
+		client *http.Client
+		url    string
+	}{{client, SocketURL}, {port, "http://" + p.Addr().String()}} {
+		res, err := lodgev1connect.NewAdminServiceClient(c.client, c.url).ListTopics(t.Context(), connect.NewRequest(&lodgev1.ListTopicsRequest{}))
+		if err != nil || len(res.Msg.GetTopics()) != 3 || res.Msg.GetTopics()[0].GetPartitionCount() != 3 {
+			t.Errorf("%s: %v %v", c.url, res, err)
+		}
+	}
+	report, err := Audit(t.Context(), client, nil)
+	if err != nil || !report.OK() || report.Partitions != 3 {
+		t.Errorf("audit: %+v %v", report, err)
+	}
+	res, err := port.Get("http://" + p.Addr().String() + auditPath)
+	if err != nil || res.StatusCode != http.StatusNotFound {
+		t.Errorf("the audit is offered on the port: %v %v", res, err)
+	}
+	res.Body.Close()
+	client.CloseIdleConnections()
+	port.CloseIdleConnections()
+	stop()
+	if _, ok := Dial(t.Context(), dir); ok {
+		t.Error("the socket answers after the end")
+	}
+	if q, _ := runIn(t, dir, Options{Partitions: 5}); q.Partitions != 3 {
+		t.Errorf("the folder came back with %d partitions", q.Partitions)
+	}
+}
+
+func TestATakenPortReleasesTheFolder(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	dir := t.TempDir()
+	if _, err := Open(t.Context(), dir, Options{Addr: l.Addr().String()}); err == nil || !strings.Contains(err.Error(), l.Addr().String()) {
+		t.Errorf("got %v", err)
+	}
+	runIn(t, dir, Options{})
+}
+
+func TestAFailingPartStopsTheOthers(t *testing.T) {
+	p, err := Open(t.Context(), t.TempDir(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- p.Run(t.Context()) }()
+	if err := p.WaitReady(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.servers[0].Close(); err != nil { // the server cannot accept any more
+		t.Fatal(err)
+	}
+	if err := <-done; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("got %v", err)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOptionsAreValidated(t *testing.T) {
+	for _, o := range []Options{{Partitions: -1}, {Partitions: log.PartitionsMax + 1}, {ShutdownTimeout: -1}} {
+		if _, err := Open(t.Context(), t.TempDir(), o); err == nil {
+			t.Errorf("%+v is accepted", o)
+		}
+	}
+}
