@@ -24,12 +24,12 @@ func TestHoldsExpire(t *testing.T) {
 		unlimited.NoHoldExpiry = true
 		h.do(7000, unlimited)
 
-		time.Sleep(hotel.HoldDurationDefault - time.Second)
+		time.Sleep(hotel.HoldDurationDefault - time.Second) // under testing/synctest
 		synctest.Wait()
 		if n := canceled(t, lg); n != 0 {
 			t.Fatalf("%d holds ended early", n)
 		}
-		time.Sleep(2*time.Second + HoldTickDefault)
+		time.Sleep(2*time.Second + HoldTickDefault) // under testing/synctest
 		synctest.Wait()
 		if n := canceled(t, lg); n != 1202 {
 			t.Fatalf("%d holds ended", n)

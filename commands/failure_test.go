@@ -285,7 +285,7 @@ func TestStateIsRebuiltWhenTheLogIsBack(t *testing.T) {
 		lg.beforeWait = nil
 		lg.at(log.TopicPartition{Topic: "bookings"}).poisoned = nil
 		lg.at(log.TopicPartition{Topic: "bookings"}).records = nil
-		time.Sleep(retryAfter)
+		time.Sleep(retryAfter) // under testing/synctest
 		if r := h.do(1, place("grand", 1)); r.Replayed || !isPlaced(r) {
 			t.Errorf("got %+v", r)
 		}

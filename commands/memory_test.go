@@ -3,7 +3,6 @@ package commands
 import (
 	"runtime"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -69,10 +68,9 @@ func BenchmarkReplay(b *testing.B) {
 	lg := newMemLog()
 	h := open(b, lg, Options{Partitions: 1, HoldTick: -1})
 	h.build("grand", 100_000)
-	const count = 20_000
-	for n := range count {
+	for n := range QueueMaxDefault / 2 {
 		if _, err := h.Submit(b.Context(), Command{RequestID: requestID(n), Body: place("grand", n)}); err != nil {
-			time.Sleep(time.Millisecond)
+			b.Fatal(err)
 		}
 	}
 	if err := h.stop(); err != nil {
