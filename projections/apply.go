@@ -12,29 +12,29 @@ var errClosed = errors.New("the shard is closed")
 
 // apply brings the shard's rows and checkpoint to the end of b. What the shard has already is left out; a
 // batch that begins behind the checkpoint is refused. After an error nothing of the transaction in which it arose remains.
-func (s *shard) apply(b *batch, fault func(Step) error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	next, reads, _ := s.marks.get(b.topic)
+func (sh *shard) apply(b *batch, fault func(Step) error) error {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	next, reads, _ := sh.marks.get(b.topic)
 	if !reads || b.next <= next {
 		return nil
 	}
-	if s.conn == nil {
+	if sh.conn == nil {
 		return errClosed
 	}
 	if b.from > next {
-		return fmt.Errorf("apply to %s: %s goes on at %d, the batch begins at %d", s.path, b.topic, next, b.from)
+		return fmt.Errorf("apply to %s: %s goes on at %d, the batch begins at %d", sh.path, b.topic, next, b.from)
 	}
 	for events := b.after(next); ; {
-		n := s.cut(events)
+		n := sh.cut(events)
 		to := b.next
 		if n < len(events) {
 			to = events[n].Position.Offset
 		}
-		if err := s.transact(b.topic, next, to, events[:n], fault); err != nil {
-			return fmt.Errorf("apply %s/%d [%d, %d) to %s: %w", b.topic, s.partition, next, to, s.path, err)
+		if err := sh.transact(b.topic, next, to, events[:n], fault); err != nil {
+			return fmt.Errorf("apply %s/%d [%d, %d) to %s: %w", b.topic, sh.partition, next, to, sh.path, err)
 		}
-		s.marks.set(b.topic, to)
+		sh.marks.set(b.topic, to)
 		if n == len(events) {
 			return nil
 		}
@@ -43,14 +43,14 @@ func (s *shard) apply(b *batch, fault func(Step) error) error {
 }
 
 // cut returns how many of the events fit into one transaction; at least one, if there is one.
-func (s *shard) cut(events []Event) int {
-	weigher, ok := s.projector.(Weigher)
-	if !ok || s.bulk {
+func (sh *shard) cut(events []Event) int {
+	weigher, ok := sh.projector.(Weigher)
+	if !ok || sh.bulk {
 		return len(events)
 	}
 	rows := 0
 	for i := range events {
-		if rows += weigher.Weight(&events[i]); rows > s.opts.TransactionRows && i > 0 {
+		if rows += weigher.Weight(&events[i]); rows > sh.opts.TransactionRows && i > 0 {
 			return i
 		}
 	}
@@ -58,40 +58,40 @@ func (s *shard) cut(events []Event) int {
 }
 
 // transact writes events and the checkpoint behind them in one transaction.
-func (s *shard) transact(topic log.Topic, from, to log.Offset, events []Event, fault func(Step) error) error {
-	if err := s.exec("BEGIN"); err != nil {
+func (sh *shard) transact(topic log.Topic, from, to log.Offset, events []Event, fault func(Step) error) error {
+	if err := sh.exec("BEGIN"); err != nil {
 		return err
 	}
-	if err := s.write(topic, from, to, events, fault); err != nil {
-		return errors.Join(err, s.rollback())
+	if err := sh.write(topic, from, to, events, fault); err != nil {
+		return errors.Join(err, sh.rollback())
 	}
-	if err := s.exec("COMMIT"); err != nil {
-		return errors.Join(err, s.rollback())
+	if err := sh.exec("COMMIT"); err != nil {
+		return errors.Join(err, sh.rollback())
 	}
 	return fault(StepCommitted)
 }
 
-func (s *shard) write(topic log.Topic, from, to log.Offset, events []Event, fault func(Step) error) error {
+func (sh *shard) write(topic log.Topic, from, to log.Offset, events []Event, fault func(Step) error) error {
 	if err := fault(StepApply); err != nil {
 		return err
 	}
 	if len(events) > 0 {
-		if err := s.projector.Apply(&Tx{conn: s.conn, partition: s.partition}, events); err != nil {
+		if err := sh.projector.Apply(&Tx{conn: sh.conn, partition: sh.partition}, events); err != nil {
 			return err
 		}
 	}
 	if err := fault(StepApplied); err != nil {
 		return err
 	}
-	if err := s.saveCheckpoint(topic, from, to, events); err != nil {
+	if err := sh.saveCheckpoint(topic, from, to, events); err != nil {
 		return err
 	}
 	return fault(StepCommit)
 }
 
 // saveCheckpoint moves the checkpoint, and fails when it is not where this writer left it.
-func (s *shard) saveCheckpoint(topic log.Topic, from, to log.Offset, events []Event) error {
-	set, err := s.conn.Stmt(`UPDATE projection_checkpoint SET next_offset = ?1, last_event_id = coalesce(?2, last_event_id)
+func (sh *shard) saveCheckpoint(topic log.Topic, from, to log.Offset, events []Event) error {
+	set, err := sh.conn.Stmt(`UPDATE projection_checkpoint SET next_offset = ?1, last_event_id = coalesce(?2, last_event_id)
 		WHERE topic = ?3 AND next_offset = ?4`)
 	if err != nil {
 		return err
@@ -107,17 +107,17 @@ func (s *shard) saveCheckpoint(topic log.Topic, from, to log.Offset, events []Ev
 	return err
 }
 
-func (s *shard) exec(sql string) error {
-	st, err := s.conn.Stmt(sql)
+func (sh *shard) exec(sql string) error {
+	st, err := sh.conn.Stmt(sql)
 	if err != nil {
 		return err
 	}
 	return st.Exec()
 }
 
-func (s *shard) rollback() error {
-	if s.conn.db.AutoCommit() {
+func (sh *shard) rollback() error {
+	if sh.conn.db.AutoCommit() {
 		return nil // sqlite has rolled back already
 	}
-	return s.exec("ROLLBACK")
+	return sh.exec("ROLLBACK")
 }

@@ -19,30 +19,30 @@ const (
 )
 
 // compare compares two attached versions shard by shard. The feeds stand still only while the snapshots are taken.
-func (s *Store) compare(ctx context.Context, old, new *version) (*Comparison, error) {
+func (s *Store) compare(ctx context.Context, old, made *version) (*Comparison, error) {
 	if err := s.joinAll(ctx, old, func(int) {}); err != nil {
 		return nil, fmt.Errorf("compare: %w", err)
 	}
 	c := &Comparison{}
 	for i, f := range s.feeds {
-		if err := s.compareShard(ctx, f, old.shards[i], new.shards[i], c); err != nil {
+		if err := s.compareShard(ctx, f, old.shards[i], made.shards[i], c); err != nil {
 			return nil, fmt.Errorf("compare: %w", err)
 		}
 	}
 	return c, nil
 }
 
-func (s *Store) compareShard(ctx context.Context, f *feed, old, new *shard, c *Comparison) error {
+func (s *Store) compareShard(ctx context.Context, f *feed, old, made *shard, c *Comparison) error {
 	a, err := old.readers.get(ctx)
 	if err != nil {
 		return err
 	}
 	defer old.readers.put(a, true)
-	b, err := new.readers.get(ctx)
+	b, err := made.readers.get(ctx)
 	if err != nil {
 		return err
 	}
-	defer new.readers.put(b, true)
+	defer made.readers.put(b, true)
 	if err := s.snapshots(f, a, b); err != nil {
 		return err
 	}
@@ -72,11 +72,11 @@ func (s *Store) snapshots(f *feed, conns ...*Conn) error {
 
 // compareTable walks through the rows of both in order of the primary key. A table's rows meet only when all
 // columns agree; those that are in a key's place on one side only are told apart by their text.
-func compareTable(ctx context.Context, old, new *Conn, t table, c *Comparison) error {
+func compareTable(ctx context.Context, old, made *Conn, t table, c *Comparison) error {
 	seen := map[string]int{}
 	left, stop := rowsOf(ctx, old, t)
 	defer stop()
-	right, stop := rowsOf(ctx, new, t)
+	right, stop := rowsOf(ctx, made, t)
 	defer stop()
 	for {
 		a, aok, err := left()

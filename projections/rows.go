@@ -2,6 +2,7 @@ package projections
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 )
@@ -15,7 +16,7 @@ func rowsOf(ctx context.Context, conn *Conn, t table) (next func() (row string, 
 			}
 			return nil
 		})
-		if err != nil && err != errStopped {
+		if err != nil && !errors.Is(err, errStopped) {
 			yield("", err)
 		}
 	})

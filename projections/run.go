@@ -77,8 +77,7 @@ func (s *Store) keep(ctx context.Context, p *projection) error {
 		switch {
 		case injected(err):
 			return err
-		case ctx.Err() != nil:
-			return nil
+		case ctx.Err() != nil: // the loop ends
 		case err == nil:
 			pause = backoffMin
 			select {

@@ -50,16 +50,16 @@ func newShard(p *projection, partition log.Partition, path string, opts *Options
 }
 
 // create makes the file, without indexes and in bulk mode: what a crash leaves of it is garbage.
-func (s *shard) create() error {
-	conn, err := openConn(s.path, fmt.Sprintf("%s&_cache_size=-%d", bulkParams, 4*s.opts.CacheKiB))
+func (sh *shard) create() error {
+	conn, err := openConn(sh.path, fmt.Sprintf("%s&_cache_size=-%d", bulkParams, 4*sh.opts.CacheKiB))
 	if err != nil {
 		return err
 	}
-	s.conn, s.bulk = conn, true
-	if err := conn.run(append([]string{"BEGIN"}, s.schema.tables...)...); err != nil {
+	sh.conn, sh.bulk = conn, true
+	if err := conn.run(append([]string{"BEGIN"}, sh.schema.tables...)...); err != nil {
 		return err
 	}
-	if err := writeIdentity(conn, identity(s.schema, s.partition, s.opts.Partitions)); err != nil {
+	if err := writeIdentity(conn, identity(sh.schema, sh.partition, sh.opts.Partitions)); err != nil {
 		return err
 	}
 	put, err := conn.Stmt("INSERT INTO projection_checkpoint (topic, next_offset, last_event_id) VALUES (?, 0, '')")
@@ -67,80 +67,80 @@ func (s *shard) create() error {
 		return err
 	}
 	next := map[log.Topic]log.Offset{}
-	for _, topic := range s.projector.Topics() {
+	for _, topic := range sh.projector.Topics() {
 		next[topic] = 0
 		if err := put.Exec(string(topic)); err != nil {
 			return err
 		}
 	}
-	s.marks = newMarks(next)
+	sh.marks = newMarks(next)
 	return conn.run("COMMIT")
 }
 
 // seal ends the bulk load: it makes the indexes, makes the file durable, and opens it for live use.
-func (s *shard) seal(fault func(Step) error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (sh *shard) seal(fault func(Step) error) error {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
 	if err := fault(StepIndex); err != nil {
 		return err
 	}
-	if err := s.conn.run(s.schema.indexes...); err != nil {
+	if err := sh.conn.run(sh.schema.indexes...); err != nil {
 		return err
 	}
 	if err := fault(StepSeal); err != nil {
 		return err
 	}
-	err := s.conn.close()
-	s.conn = nil
-	if err = errors.Join(err, syncPath(s.path)); err != nil {
+	err := sh.conn.close()
+	sh.conn = nil
+	if err = errors.Join(err, syncPath(sh.path)); err != nil {
 		return err
 	}
-	s.bulk = false
-	return s.openLive()
+	sh.bulk = false
+	return sh.openLive()
 }
 
 // open opens an existing file for live use. An unusableError says that it must be made anew.
-func (s *shard) open(ctx context.Context) error {
-	info, err := os.Stat(s.path)
+func (sh *shard) open(ctx context.Context) error {
+	info, err := os.Stat(sh.path)
 	if err != nil {
 		return &unusableError{err}
 	}
-	if err := s.openLive(); err != nil {
+	if err := sh.openLive(); err != nil {
 		return &unusableError{err}
 	}
-	if err := checkIdentity(ctx, s.conn, identity(s.schema, s.partition, s.opts.Partitions)); err != nil {
+	if err := checkIdentity(ctx, sh.conn, identity(sh.schema, sh.partition, sh.opts.Partitions)); err != nil {
 		return &unusableError{err}
 	}
 	if info.Size() <= quickCheckBytesMax {
-		if err := quickCheck(ctx, s.conn); err != nil {
+		if err := quickCheck(ctx, sh.conn); err != nil {
 			return &unusableError{err}
 		}
 	}
-	next, err := loadCheckpoint(ctx, s.conn, s.projector.Topics())
+	next, err := loadCheckpoint(ctx, sh.conn, sh.projector.Topics())
 	if err != nil {
 		return &unusableError{err}
 	}
-	s.marks = newMarks(next)
+	sh.marks = newMarks(next)
 	return nil
 }
 
-func (s *shard) openLive() error {
-	conn, err := openConn(s.path, fmt.Sprintf("%s&_cache_size=-%d", liveParams, s.opts.CacheKiB))
+func (sh *shard) openLive() error {
+	conn, err := openConn(sh.path, fmt.Sprintf("%s&_cache_size=-%d", liveParams, sh.opts.CacheKiB))
 	if err != nil {
 		return err
 	}
-	s.conn = conn
-	return conn.run(fmt.Sprintf("PRAGMA wal_autocheckpoint=%d", s.opts.WALPages),
+	sh.conn = conn
+	return conn.run(fmt.Sprintf("PRAGMA wal_autocheckpoint=%d", sh.opts.WALPages),
 		fmt.Sprintf("PRAGMA journal_size_limit=%d", walBytesKept))
 }
 
-func (s *shard) close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	err := s.readers.close()
-	if s.conn != nil {
-		err = errors.Join(err, s.conn.close())
-		s.conn = nil
+func (sh *shard) close() error {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	err := sh.readers.close()
+	if sh.conn != nil {
+		err = errors.Join(err, sh.conn.close())
+		sh.conn = nil
 	}
 	return err
 }

@@ -131,7 +131,7 @@ func TestWaitFor(t *testing.T) {
 	b := projectiontest.NewBench(t, l, func() projections.Projector { return hotels.New() })
 	b.Opts.WaitMax = 10 * time.Millisecond
 	b.Open()
-	defer b.Store.Close() //nolint:errcheck // nothing to lose
+	defer b.Store.Close()
 	pos := l.Append(projectiontest.NewHistory(1, 1).Hotels(1)[:1]...)
 	for _, c := range []struct {
 		name       string
@@ -150,7 +150,7 @@ func TestWaitFor(t *testing.T) {
 		}
 	}
 	b.Run()
-	defer b.Stop() //nolint:errcheck // ends with the test
+	defer b.Stop()
 	if err := b.Store.WaitReady(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -267,7 +267,9 @@ func TestOpenRefusesNonsense(t *testing.T) {
 	} {
 		if s, err := open(); err == nil {
 			t.Errorf("%s: no error", name)
-			s.Close() //nolint:errcheck // it should not be open
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
 		}
 	}
 }

@@ -8,7 +8,8 @@ import (
 	"lodge/projections"
 )
 
-const addBookings = `INSERT INTO room_type_inventory VALUES (?1, ?2, ?3, 0, 0, 0, NULL, NULL, ?4, ?5)
+const addBookings = `INSERT INTO room_type_inventory (hotel_id, room_type_id, date, physical, out_of_order, overbooking, sold, held)
+	VALUES (?1, ?2, ?3, 0, 0, 0, ?4, ?5)
 ON CONFLICT DO UPDATE SET sold = sold + ?4, held = held + ?5`
 
 // A NULL parameter leaves the column as it is.

@@ -3,6 +3,7 @@ package eventindex
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -101,7 +102,7 @@ func (f *Filter) shard(ctx context.Context, c *projections.Conn, p log.Partition
 		}
 		return nil
 	})
-	if err == errEnough || err == nil && rows == scanMax {
+	if errors.Is(err, errEnough) || err == nil && rows == scanMax {
 		part.Upto, err = &last, nil
 	}
 	return part, err
