@@ -75,16 +75,30 @@ func summaryOf(t *testing.T, out string) (s importer.Summary) {
 }
 
 func TestImportTwiceAndFindEveryBooking(t *testing.T) {
+	importAndFind(t, sample, "../../testdata/hotel_bookings_day_first.csv")
+}
+
+// TestRealBookings does the same with the real data, where LODGE_BOOKINGS names the file.
+func TestRealBookings(t *testing.T) {
+	name := os.Getenv("LODGE_BOOKINGS")
+	if name == "" {
+		t.Skip("LODGE_BOOKINGS names no file")
+	}
+	importAndFind(t, name, name)
+}
+
+// importAndFind imports a file and a copy of it, asks a server for every booking, and makes the tables again.
+func importAndFind(t *testing.T, file, fileCopy string) {
 	dir := filepath.Join(t.TempDir(), "data")
-	first := summaryOf(t, mustLodge(t, "import", "--data", dir, "--json", sample))
+	first := summaryOf(t, mustLodge(t, "import", "--data", dir, "--json", file))
 	if first.Placed == 0 || first.Placed+first.SkippedTotal() != first.Rows || first.Rejected+first.Refused != 0 || first.Verified == nil || !*first.Verified {
 		t.Fatalf("%+v", first)
 	}
-	again := summaryOf(t, mustLodge(t, "import", "--data", dir, "--json", "../../testdata/hotel_bookings_day_first.csv"))
+	again := summaryOf(t, mustLodge(t, "import", "--data", dir, "--json", fileCopy))
 	if again.EventsAppended != 0 || again.Placed != first.Placed || again.RoomNights != first.RoomNights || again.Replayed != again.Commands {
 		t.Errorf("the second import: %+v", again)
 	}
-	checkBookings(t, dir)
+	checkBookings(t, dir, file)
 	rows := dump(t, dir, func(*platform.Platform) {})
 	if err := os.RemoveAll(filepath.Join(dir, "projections")); err != nil {
 		t.Fatal(err)
@@ -96,12 +110,12 @@ func TestImportTwiceAndFindEveryBooking(t *testing.T) {
 	mustLodge(t, "verify", "--data", dir)
 }
 
-// checkBookings asks a server for every booking of the sample.
-func checkBookings(t *testing.T, dir string) {
+// checkBookings asks a server for every booking of a file.
+func checkBookings(t *testing.T, dir, file string) {
 	t.Helper()
 	p, url := serve(t, dir)
 	client := lodgev1connect.NewReservationServiceClient(http.DefaultClient, url)
-	for _, want := range expected(t) {
+	for _, want := range expected(t, file) {
 		res, err := client.GetReservation(t.Context(), connect.NewRequest(&lodgev1.GetReservationRequest{Name: want.GetName()}))
 		if err != nil {
 			t.Fatalf("%s: %v", want.GetName(), err)
@@ -118,10 +132,10 @@ func checkBookings(t *testing.T, dir string) {
 	}
 }
 
-// expected returns what the sample's rows say.
-func expected(t *testing.T) []*lodgev1.Reservation {
+// expected returns what a file's rows say.
+func expected(t *testing.T, file string) []*lodgev1.Reservation {
 	t.Helper()
-	f, err := os.Open(sample)
+	f, err := os.Open(file)
 	if err != nil {
 		t.Fatal(err)
 	}
