@@ -1,9 +1,12 @@
 package api_test
 
 import (
+	"bytes"
 	"context"
 	"flag"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/signal"
 	"testing"
@@ -41,6 +44,37 @@ func BenchmarkCreateReservation(b *testing.B) {
 	}
 }
 
+// BenchmarkHandler is the platform's own work for a reservation posted as JSON: no network, no client.
+func BenchmarkHandler(b *testing.B) {
+	s := newStack(b, api.Options{})
+	s.seed(100_000)
+	body := fmt.Appendf(nil, `{"parent":"hotels/ritz","reservation":{"roomType":"hotels/ritz/roomTypes/double","quantity":1,"checkInDate":%s,"checkOutDate":%s}}`,
+		dateJSON(day(1)), dateJSON(day(2)))
+	b.SetParallelism(32)
+	b.ReportAllocs()
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		w := &discard{header: http.Header{}}
+		for pb.Next() {
+			req := httptest.NewRequest(http.MethodPost, "/lodge.v1.ReservationService/CreateReservation", bytes.NewReader(body))
+			req.Header.Set("Content-Type", "application/json")
+			clear(w.header)
+			s.api.ServeHTTP(w, req)
+		}
+	})
+}
+
+// discard is a response that nobody reads.
+type discard struct{ header http.Header }
+
+func (d *discard) Header() http.Header         { return d.header }
+func (d *discard) Write(b []byte) (int, error) { return len(b), nil }
+func (d *discard) WriteHeader(int)             {}
+
+func dateJSON(d *date.Date) string {
+	return fmt.Sprintf(`{"year":%d,"month":%d,"day":%d}`, d.GetYear(), d.GetMonth(), d.GetDay())
+}
+
 // TestServe is a platform to measure with wrk or curl.
 func TestServe(t *testing.T) {
 	if !*serve {
@@ -52,12 +86,9 @@ func TestServe(t *testing.T) {
 	must[lodgev1.SetInventoryResponse](t)(s.inventory.SetInventory(context.Background(), connect.NewRequest(&lodgev1.SetInventoryRequest{
 		RoomType: "hotels/ritz/roomTypes/double", StartDate: day(0), EndDate: day(1000), PhysicalCount: &n, OverbookingLimit: &n,
 	})))
-	d := func(d *date.Date) string {
-		return fmt.Sprintf(`{"year":%d,"month":%d,"day":%d}`, d.GetYear(), d.GetMonth(), d.GetDay())
-	}
 	fmt.Println(s.server.URL)
 	fmt.Printf(`curl -H 'Content-Type: application/json' -d '{"parent":"hotels/ritz","reservation":{"roomType":"hotels/ritz/roomTypes/double","quantity":1,"checkInDate":%s,"checkOutDate":%s}}' %s/lodge.v1.ReservationService/CreateReservation`+"\n",
-		d(day(1)), d(day(2)), s.server.URL)
+		dateJSON(day(1)), dateJSON(day(2)), s.server.URL)
 	interrupted, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	<-interrupted.Done()

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -23,8 +25,16 @@ func (jsonCodec) IsBinary() bool { return false }
 // Marshal implements connect.Codec.
 func (c jsonCodec) Marshal(message any) ([]byte, error) { return c.MarshalAppend(nil, message) }
 
-// MarshalStable is Marshal: Connect wants the same bytes for the same message in URLs.
-func (c jsonCodec) MarshalStable(message any) ([]byte, error) { return c.MarshalAppend(nil, message) }
+// MarshalStable gives the same bytes for the same message, for URLs: protojson varies the spaces on purpose.
+func (c jsonCodec) MarshalStable(message any) ([]byte, error) {
+	data, err := c.MarshalAppend(nil, message)
+	if err != nil {
+		return nil, err
+	}
+	var compact bytes.Buffer
+	err = json.Compact(&compact, data)
+	return compact.Bytes(), err
+}
 
 // MarshalAppend appends the message to dst.
 func (jsonCodec) MarshalAppend(dst []byte, message any) ([]byte, error) {

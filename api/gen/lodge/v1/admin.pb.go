@@ -1169,15 +1169,15 @@ const file_lodge_v1_admin_proto_rawDesc = "" +
 	"\tremaining\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\tremaining\x12\x12\n" +
 	"\x04done\x18\x05 \x01(\bR\x04done\x12\x14\n" +
 	"\x05phase\x18\x06 \x01(\tR\x05phase\"\x12\n" +
-	"\x10GetHealthRequest2\x9d\x05\n" +
+	"\x10GetHealthRequest2\xef\x04\n" +
 	"\fAdminService\x12^\n" +
 	"\n" +
 	"ListTopics\x12\x1b.lodge.v1.ListTopicsRequest\x1a\x1c.lodge.v1.ListTopicsResponse\"\x15\x82\xd3\xe4\x93\x02\f\x12\n" +
 	"/v1/topics\x90\x02\x01\x12V\n" +
 	"\bGetTopic\x12\x19.lodge.v1.GetTopicRequest\x1a\x0f.lodge.v1.Topic\"\x1e\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/{name=topics/*}\x90\x02\x01\x12\x80\x01\n" +
 	"\x0eListPartitions\x12\x1f.lodge.v1.ListPartitionsRequest\x1a .lodge.v1.ListPartitionsResponse\"+\x82\xd3\xe4\x93\x02\"\x12 /v1/{parent=topics/*}/partitions\x90\x02\x01\x12r\n" +
-	"\x0fListProjections\x12 .lodge.v1.ListProjectionsRequest\x1a!.lodge.v1.ListProjectionsResponse\"\x1a\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/projections\x90\x02\x01\x12\x8b\x01\n" +
-	"\x11RebuildProjection\x12\".lodge.v1.RebuildProjectionRequest\x1a#.lodge.v1.RebuildProjectionResponse\"+\x82\xd3\xe4\x93\x02%:\x01*\" /v1/{name=projections/*}:rebuild0\x01\x12P\n" +
+	"\x0fListProjections\x12 .lodge.v1.ListProjectionsRequest\x1a!.lodge.v1.ListProjectionsResponse\"\x1a\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/projections\x90\x02\x01\x12^\n" +
+	"\x11RebuildProjection\x12\".lodge.v1.RebuildProjectionRequest\x1a#.lodge.v1.RebuildProjectionResponse0\x01\x12P\n" +
 	"\tGetHealth\x12\x1a.lodge.v1.GetHealthRequest\x1a\x10.lodge.v1.Health\"\x15\x82\xd3\xe4\x93\x02\f\x12\n" +
 	"/v1/health\x90\x02\x01B Z\x1elodge/api/gen/lodge/v1;lodgev1b\x06proto3"
 

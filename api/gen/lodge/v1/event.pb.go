@@ -853,11 +853,11 @@ const file_lodge_v1_event_proto_rawDesc = "" +
 	"\x06cursor\x18\x01 \x01(\v2\x10.lodge.v1.CursorR\x06cursor\x1a4\n" +
 	"\bCaughtUp\x12(\n" +
 	"\x06cursor\x18\x01 \x01(\v2\x10.lodge.v1.CursorR\x06cursorB\t\n" +
-	"\amessage2\xf2\x01\n" +
+	"\amessage2\xc5\x01\n" +
 	"\fEventService\x12m\n" +
 	"\n" +
-	"ReadEvents\x12\x1b.lodge.v1.ReadEventsRequest\x1a\x1c.lodge.v1.ReadEventsResponse\"$\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/topics/{topic}/events\x90\x02\x01\x12s\n" +
-	"\tSubscribe\x12\x1a.lodge.v1.SubscribeRequest\x1a\x1b.lodge.v1.SubscribeResponse\"+\x82\xd3\xe4\x93\x02%\x12#/v1/topics/{topic}/events:subscribe0\x01B Z\x1elodge/api/gen/lodge/v1;lodgev1b\x06proto3"
+	"ReadEvents\x12\x1b.lodge.v1.ReadEventsRequest\x1a\x1c.lodge.v1.ReadEventsResponse\"$\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/topics/{topic}/events\x90\x02\x01\x12F\n" +
+	"\tSubscribe\x12\x1a.lodge.v1.SubscribeRequest\x1a\x1b.lodge.v1.SubscribeResponse0\x01B Z\x1elodge/api/gen/lodge/v1;lodgev1b\x06proto3"
 
 var (
 	file_lodge_v1_event_proto_rawDescOnce sync.Once
