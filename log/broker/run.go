@@ -142,7 +142,7 @@ func (b *Broker) retain(ctx context.Context) {
 
 // applyRetention removes what the settings no longer keep, beside the writer.
 func (p *partition) applyRetention(now time.Time) (int, error) {
-	if p.topic.config.RetentionAge < 0 && p.topic.config.RetentionBytes < 0 {
+	if !p.retains() {
 		return 0, nil
 	}
 	p.files.RLock()
@@ -153,6 +153,11 @@ func (p *partition) applyRetention(now time.Time) (int, error) {
 	removed, err := p.log.ApplyRetention(now, log.Offset(p.highWatermark.Load()))
 	p.noticePoison("retention", err)
 	return removed, err
+}
+
+// retains reports whether the settings remove anything.
+func (p *partition) retains() bool {
+	return p.topic.config.RetentionAge >= 0 || p.topic.config.RetentionBytes >= 0
 }
 
 // noticePoison makes p refuse appends when background work has poisoned its log.
@@ -178,8 +183,11 @@ func (b *Broker) checkpoint(ctx context.Context) {
 
 // checkpoint commits and syncs everything and then records that it did, with the producers as of there.
 func (p *partition) checkpoint() error {
-	if p.highWatermark.Load() == p.checkpointed.Load() || p.topic.config.Durability == log.None {
-		return nil // none: a roll or a close syncs and leaves a checkpoint
+	if p.highWatermark.Load() == p.checkpointed.Load() {
+		return nil
+	}
+	if p.topic.config.Durability == log.None && !p.retains() {
+		return nil // a close syncs and leaves one; retention alone cannot wait for it
 	}
 	p.acquire()
 	defer p.release()

@@ -109,6 +109,31 @@ func TestRunAppliesRetention(t *testing.T) {
 	})
 }
 
+// A checkpoint left by a close holds segments back until the next one, so retention must not wait for a close.
+func TestRetentionGoesOnAfterReopening(t *testing.T) {
+	for _, durability := range []log.Durability{log.Sync, log.Interval, log.None} {
+		synctest.Test(t, func(t *testing.T) {
+			mem := vfs.NewMem()
+			b := open(t, mem, Options{})
+			create(t, b, "t", log.TopicConfig{SegmentBytes: 4096, RetentionBytes: 8192, Durability: durability})
+			mustAppend(t, b, tp0, producerBatch(1, 0, 0, "first"))
+			b.Close()
+			b = open(t, mem, Options{})
+			stop := running(t, b)
+			for range 40 {
+				mustAppend(t, b, tp0, batchOf(string(make([]byte, 1000))))
+			}
+			time.Sleep(5 * max(b.opts.HousekeepingInterval, b.opts.CheckpointInterval))
+			synctest.Wait()
+			if start, _, err := b.Offsets(ctx, tp0); err != nil || start == 0 {
+				t.Errorf("%s: the first kept offset is %d, %v", durability, start, err)
+			}
+			stop()
+			b.Close()
+		})
+	}
+}
+
 func TestRunWritesCheckpoints(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mem := vfs.NewMem()
