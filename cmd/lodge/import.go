@@ -125,10 +125,11 @@ func writeProblems(name string, problems []importer.Problem) error {
 func (c *importCommand) carryOut(ctx context.Context, m *Main, plan *importer.Plan) (*importer.Summary, error) {
 	if client, ok := platform.Dial(ctx, c.Data); ok {
 		defer client.CloseIdleConnections()
-		to, err := importer.NewRemote(ctx, client, platform.SocketURL)
+		to, err := importer.NewRemote(ctx, client, platform.SocketURL, plan.Competing())
 		if err != nil {
 			return nil, err
 		}
+		defer to.Close()
 		return c.run(ctx, m, plan, to)
 	}
 	r, err := start(ctx, c.Data, platform.Options{Logger: slog.New(slog.DiscardHandler)})

@@ -17,6 +17,7 @@ import (
 type serveCommand struct {
 	dataFlag
 	Addr       string        `help:"Host and port of the API." default:"localhost:8080" env:"LODGE_ADDR"`
+	AdminAddr  string        `help:"Host and port of profiles (/debug/pprof/); default: none." env:"LODGE_ADMIN_ADDR"`
 	Partitions int           `help:"Partitions of each topic, for a new folder." default:"8"`
 	Durability string        `help:"What acknowledged means, for a new folder: sync (on disk), interval (on disk within 100 ms), none (page cache)." enum:"sync,interval,none" default:"sync"`
 	Profile    string        `help:"What commits are tuned for: throughput or latency." enum:"throughput,latency" default:"throughput"`
@@ -40,7 +41,7 @@ Examples:
 func (c *serveCommand) Run(ctx context.Context, m *Main) error {
 	logger := c.logger(m)
 	r, err := start(ctx, c.Data, platform.Options{
-		Addr: c.Addr, Partitions: c.Partitions, Durability: log.Durability(c.Durability), Profile: broker.Profile(c.Profile),
+		Addr: c.Addr, AdminAddr: c.AdminAddr, Partitions: c.Partitions, Durability: log.Durability(c.Durability), Profile: broker.Profile(c.Profile),
 		Logger: logger, ShutdownTimeout: c.Grace,
 		OnOpen: func(p commands.OpenProgress) {
 			logger.Debug("state rebuilt", "partition", p.Partition, "from_snapshot", p.FromSnapshot, "replayed", p.Replayed, "total", p.Total)

@@ -53,6 +53,9 @@ func (c Capacity) of(hotelID, roomType string, derived int) int {
 	return max(derived, 1)
 }
 
+// given reports whether any number of rooms was asked for.
+func (c Capacity) given() bool { return c.all > 0 || len(c.byType) > 0 }
+
 // demand follows how many rooms of one room type are taken in each night.
 type demand struct {
 	nights map[domain.Date]int

@@ -111,6 +111,10 @@ func NewPlan(rows []Row, problems []Problem, lines int, opts Options) (*Plan, er
 	return p, nil
 }
 
+// Competing reports whether rooms were given, so that bookings may compete for them and their order decides who is
+// turned away. With derived capacity there are rooms for all.
+func (p *Plan) Competing() bool { return p.opts.Capacity.given() }
+
 func (p *Plan) skip(problem Problem) {
 	p.Problems = append(p.Problems, problem)
 	p.skipped[problem.Reason]++

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"connectrpc.com/connect"
@@ -18,8 +19,18 @@ import (
 	"lodge/log"
 )
 
-// Remote gives commands to a running server through its Unix socket, one at a time: that keeps their order.
+// remoteCalls is how many calls a Remote has under way at most.
+const remoteCalls = 32
+
+// Remote gives commands to a running server through its Unix socket. Calls that are under way together may arrive in any order,
+// so only commands whose order does not matter are: bookings among themselves, when there are rooms for all of them, and
+// payments, cancellations and no-shows among themselves. Between the one and the other kind it waits for all answers.
 type Remote struct {
+	ordered bool     // one call at a time, since bookings compete for rooms
+	kind    callKind // of the calls under way
+	calls   sync.WaitGroup
+	places  chan struct{}
+
 	hotels       lodgev1connect.HotelServiceClient
 	inventory    lodgev1connect.InventoryServiceClient
 	reservations lodgev1connect.ReservationServiceClient
@@ -29,8 +40,11 @@ type Remote struct {
 
 // NewRemote returns a Commander for the server that client and url lead to. The client must dial the server's Unix socket, where
 // commands may carry their own time.
-func NewRemote(ctx context.Context, client *http.Client, url string) (*Remote, error) {
+//
+// ordered keeps bookings in their order too, for a plan with rooms for fewer than came (see Plan.Competing). The caller calls Close.
+func NewRemote(ctx context.Context, client *http.Client, url string, ordered bool) (*Remote, error) {
 	r := &Remote{
+		ordered: ordered, places: make(chan struct{}, remoteCalls),
 		hotels:       lodgev1connect.NewHotelServiceClient(client, url),
 		inventory:    lodgev1connect.NewInventoryServiceClient(client, url),
 		reservations: lodgev1connect.NewReservationServiceClient(client, url),
@@ -40,16 +54,64 @@ func NewRemote(ctx context.Context, client *http.Client, url string) (*Remote, e
 	return r, err
 }
 
-// Submit sends the command and waits for its answer.
+// Close waits until no call is under way.
+func (r *Remote) Close() { r.calls.Wait() }
+
+// callKind says which calls may be under way together.
+type callKind int
+
+const (
+	callAlone callKind = iota // hotels, room types, rooms
+	callBooking
+	callEnding
+)
+
+func (r *Remote) kindOf(b hotel.Command) callKind {
+	switch b.(type) {
+	case *hotel.PlaceReservation:
+		if r.ordered {
+			return callAlone
+		}
+		return callBooking
+	case *hotel.ConfirmReservation, *hotel.CancelReservation, *hotel.MarkNoShow:
+		return callEnding
+	}
+	return callAlone
+}
+
+// Submit sends the command, after the answers to those that must come before it. It is called by one goroutine.
 func (r *Remote) Submit(ctx context.Context, c commands.Command) (Answer, error) {
+	if kind := r.kindOf(c.Body); kind != r.kind || kind == callAlone {
+		r.calls.Wait()
+		r.kind = kind
+	}
+	r.places <- struct{}{}
+	answer := make(chan remoteAnswer, 1)
+	r.calls.Go(func() {
+		defer func() { <-r.places }()
+		answer <- r.call(ctx, c)
+	})
+	return pendingAnswer(answer), nil
+}
+
+// pendingAnswer is the answer of a call under way.
+type pendingAnswer chan remoteAnswer
+
+func (p pendingAnswer) Wait(context.Context) (Outcome, error) {
+	a := <-p // the call has the context
+	return a.out, a.err
+}
+
+// call sends the command until it is answered.
+func (r *Remote) call(ctx context.Context, c commands.Command) remoteAnswer {
 	for attempt := 0; ; attempt++ {
 		header, err := r.send(ctx, c)
 		if err == nil {
-			return remoteAnswer{out: Outcome{Events: 1, Replayed: header.Get(api.HeaderReplayed) == "true"}}, nil
+			return remoteAnswer{out: Outcome{Events: 1, Replayed: header.Get(api.HeaderReplayed) == "true"}}
 		}
 		if retriable(err) && attempt < attemptsMax {
 			if err := pause(ctx, attempt); err != nil {
-				return nil, err
+				return remoteAnswer{err: err}
 			}
 			continue
 		}
@@ -79,20 +141,20 @@ func pause(ctx context.Context, attempt int) error {
 	}
 }
 
-// refusal makes an answer of an error that the server gave for a reason, and returns others.
-func (r *Remote) refusal(err error) (Answer, error) {
+// refusal makes an answer of an error that the server gave for a reason, and leaves others as they are.
+func (r *Remote) refusal(err error) remoteAnswer {
 	info := infoOf(err)
 	switch reason := domain.Reason(info.GetReason()); reason {
 	case "", api.ReasonInternal, api.ReasonUnavailable, api.ReasonForbiddenHeader, api.ReasonQueueFull:
-		return nil, err
+		return remoteAnswer{err: err}
 	case domain.SoldOut:
 		at, perr := log.ParsePosition(info.GetMetadata()["position"])
 		before := perr == nil && at.Offset < r.ends[at.TopicPartition()]
-		return remoteAnswer{out: Outcome{Events: 1, Rejected: true, Replayed: before}}, nil
+		return remoteAnswer{out: Outcome{Events: 1, Rejected: true, Replayed: before}}
 	default:
 		var e *connect.Error
 		errors.As(err, &e)
-		return remoteAnswer{err: &domain.Error{Reason: reason, Field: info.GetMetadata()["field"], Text: e.Message()}}, nil
+		return remoteAnswer{err: &domain.Error{Reason: reason, Field: info.GetMetadata()["field"], Text: e.Message()}}
 	}
 }
 
@@ -116,31 +178,29 @@ type remoteAnswer struct {
 	err error
 }
 
-func (a remoteAnswer) Wait(context.Context) (Outcome, error) { return a.out, a.err }
-
 // send makes the call that the command is.
 func (r *Remote) send(ctx context.Context, c commands.Command) (http.Header, error) {
 	id := c.RequestID.String()
 	switch b := c.Body.(type) {
 	case *hotel.CreateHotel:
-		return call(ctx, c, r.hotels.CreateHotel, createHotelRequest(b, id))
+		return post(ctx, c, r.hotels.CreateHotel, createHotelRequest(b, id))
 	case *hotel.CreateRoomType:
-		return call(ctx, c, r.hotels.CreateRoomType, createRoomTypeRequest(b, id))
+		return post(ctx, c, r.hotels.CreateRoomType, createRoomTypeRequest(b, id))
 	case *hotel.SetInventory:
-		return call(ctx, c, r.inventory.SetInventory, setInventoryRequest(b, id))
+		return post(ctx, c, r.inventory.SetInventory, setInventoryRequest(b, id))
 	case *hotel.PlaceReservation:
-		return call(ctx, c, r.reservations.CreateReservation, createReservationRequest(b, id))
+		return post(ctx, c, r.reservations.CreateReservation, createReservationRequest(b, id))
 	case *hotel.ConfirmReservation:
-		return call(ctx, c, r.reservations.ConfirmReservation, confirmRequest(b, id))
+		return post(ctx, c, r.reservations.ConfirmReservation, confirmRequest(b, id))
 	case *hotel.CancelReservation:
-		return call(ctx, c, r.reservations.CancelReservation, cancelRequest(b, id))
+		return post(ctx, c, r.reservations.CancelReservation, cancelRequest(b, id))
 	case *hotel.MarkNoShow:
-		return call(ctx, c, r.reservations.MarkNoShow, noShowRequest(b, id))
+		return post(ctx, c, r.reservations.MarkNoShow, noShowRequest(b, id))
 	}
 	return nil, fmt.Errorf("no call for %T", c.Body)
 }
 
-func call[Req, Res any](ctx context.Context, c commands.Command, method func(context.Context, *connect.Request[Req]) (*connect.Response[Res], error), msg *Req) (http.Header, error) {
+func post[Req, Res any](ctx context.Context, c commands.Command, method func(context.Context, *connect.Request[Req]) (*connect.Response[Res], error), msg *Req) (http.Header, error) {
 	req := connect.NewRequest(msg)
 	req.Header().Set(api.HeaderCommandTime, c.Time.UTC().Format(time.RFC3339Nano))
 	req.Header().Set(api.HeaderCorrelationID, c.CorrelationID)

@@ -157,6 +157,13 @@ func (p *Platform) listen() error {
 		}
 		p.servers = append(p.servers, server{l, api.NewServer(p.API)})
 	}
+	if p.opts.AdminAddr != "" {
+		l, err := net.Listen("tcp", p.opts.AdminAddr)
+		if err != nil {
+			return fmt.Errorf("listen for profiles: %w", err)
+		}
+		p.servers = append(p.servers, server{l, adminServer()})
+	}
 	if p.opts.NoSocket {
 		return nil
 	}

@@ -120,6 +120,18 @@ func TestSocketAndPortServeTheSame(t *testing.T) {
 	}
 }
 
+func TestProfilesAreOnTheAdminPortOnly(t *testing.T) {
+	p, _ := runIn(t, t.TempDir(), Options{Addr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", NoSocket: true})
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	for i, want := range []int{http.StatusNotFound, http.StatusOK} {
+		res, err := client.Get("http://" + p.servers[i].Addr().String() + "/debug/pprof/")
+		if err != nil || res.StatusCode != want {
+			t.Errorf("server %d: %v %v", i, res, err)
+		}
+		res.Body.Close()
+	}
+}
+
 func TestATakenPortReleasesTheFolder(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
