@@ -94,8 +94,9 @@ func (a *API) routes() (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compile the shape rules: %w", err)
 	}
+	e := &edge{validator: validator, logger: a.opts.Logger, timeout: a.opts.CallTimeout}
 	options := []connect.HandlerOption{
-		connect.WithInterceptors(&edge{validator: validator, logger: a.opts.Logger, timeout: a.opts.CallTimeout}),
+		connect.WithInterceptors(e),
 		connect.WithReadMaxBytes(a.opts.MessageBytesMax),
 		connect.WithCompressMinBytes(a.opts.CompressMinBytes),
 		connect.WithCodec(jsonCodec{"json"}),
@@ -110,7 +111,8 @@ func (a *API) routes() (http.Handler, error) {
 	serve(lodgev1connect.NewHotelServiceHandler(&hotelService{a}, options...))
 	serve(lodgev1connect.NewInventoryServiceHandler(&inventoryService{a}, options...))
 	serve(lodgev1connect.NewAvailabilityServiceHandler(&availabilityService{a}, options...))
-	serve(lodgev1connect.NewReservationServiceHandler(&reservationService{a}, options...))
+	path, reservations := lodgev1connect.NewReservationServiceHandler(&reservationService{a}, options...)
+	serve(path, &fastPost{service: &reservationService{a}, edge: e, connect: reservations, errors: connect.NewErrorWriter(options...)})
 	serve(lodgev1connect.NewEventServiceHandler(&eventService{a}, options...))
 	serve(lodgev1connect.NewAdminServiceHandler(&adminService{a}, options...))
 	transcoder, err := vanguard.NewTranscoder(rest)

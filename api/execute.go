@@ -13,6 +13,7 @@ import (
 	"lodge/domain"
 	"lodge/domain/event"
 	"lodge/domain/hotel"
+	"lodge/log"
 )
 
 // execute carries out a change and says in the answer's headers where the log has it.
@@ -26,11 +27,20 @@ func (a *API) execute(ctx context.Context, c call, body hotel.Command, answer ht
 	if err != nil {
 		return result, err
 	}
-	answer.Set(HeaderPosition, result.Position.String())
+	answer[HeaderPosition] = []string{positionText(result.Position)} // the names are canonical
 	if result.Replayed {
-		answer.Set(HeaderReplayed, "true")
+		answer[HeaderReplayed] = []string{"true"}
 	}
 	return result, nil
+}
+
+// positionText is Position.String without its formatting machinery, for every change has one.
+func positionText(p log.Position) string {
+	b := append(make([]byte, 0, 48), p.Topic...)
+	b = append(b, '/')
+	b = strconv.AppendInt(b, int64(p.Partition), 10)
+	b = append(b, '@')
+	return string(strconv.AppendInt(b, int64(p.Offset), 10))
 }
 
 // lastEvent returns the last event of a result, or nil when the command changed nothing.

@@ -26,28 +26,39 @@ var _ connect.Interceptor = (*edge)(nil)
 // WrapUnary implements connect.Interceptor.
 func (e *edge) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 	return func(ctx context.Context, req connect.AnyRequest) (res connect.AnyResponse, err error) {
-		defer func() {
-			if r := recover(); r != nil {
-				res, err = nil, e.recovered(ctx, req.Spec().Procedure, r)
-			}
-		}()
-		if _, limited := ctx.Deadline(); !limited {
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, e.timeout)
-			defer cancel()
-		}
-		msg := req.Any().(proto.Message)
-		if !plainShape(msg) {
-			err = e.validator.Validate(msg)
-		}
-		if err == nil {
+		err = e.guard(ctx, req.Spec().Procedure, req.Any().(proto.Message), func(ctx context.Context) (err error) {
 			res, err = next(ctx, req)
-		}
+			return err
+		})
 		if err != nil {
-			return nil, translate(ctx, e.logger, req.Spec().Procedure, msg, err)
+			return nil, err
 		}
 		return res, nil
 	}
+}
+
+// guard does one call: deadline, shape, the call itself; what comes out is nil or a *connect.Error.
+func (e *edge) guard(ctx context.Context, procedure string, msg proto.Message, do func(context.Context) error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = e.recovered(ctx, procedure, r)
+		}
+	}()
+	if _, limited := ctx.Deadline(); !limited {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, e.timeout)
+		defer cancel()
+	}
+	if !plainShape(msg) {
+		err = e.validator.Validate(msg)
+	}
+	if err == nil {
+		err = do(ctx)
+	}
+	if err != nil {
+		return translate(ctx, e.logger, procedure, msg, err)
+	}
+	return nil
 }
 
 // WrapStreamingClient implements connect.Interceptor. The edge is the server's.

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"connectrpc.com/connect"
@@ -23,21 +24,27 @@ type reservationService struct{ *API }
 
 // CreateReservation reserves rooms.
 func (s *reservationService) CreateReservation(ctx context.Context, req *connect.Request[lodgev1.CreateReservationRequest]) (*connect.Response[lodgev1.Reservation], error) {
-	c, err := newCall(ctx, req.Header(), req.Msg.GetRequestId())
-	if err != nil {
-		return nil, err
-	}
-	body, err := placeReservation(req.Msg)
-	if err != nil {
-		return nil, err
-	}
 	res := connect.NewResponse[lodgev1.Reservation](nil)
-	result, err := s.execute(ctx, c, body, res.Header())
+	var err error
+	res.Msg, err = s.create(ctx, req.Header(), req.Msg, res.Header())
+	return res, err
+}
+
+// create reserves rooms, given the headers of the request and writing those of the answer.
+func (s *reservationService) create(ctx context.Context, header http.Header, req *lodgev1.CreateReservationRequest, answer http.Header) (*lodgev1.Reservation, error) {
+	c, err := newCall(ctx, header, req.GetRequestId())
 	if err != nil {
 		return nil, err
 	}
-	res.Msg, err = placedAnswer(result)
-	return res, err
+	body, err := placeReservation(req)
+	if err != nil {
+		return nil, err
+	}
+	result, err := s.execute(ctx, c, body, answer)
+	if err != nil {
+		return nil, err
+	}
+	return placedAnswer(result)
 }
 
 // placeReservation makes the command of a request.

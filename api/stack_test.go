@@ -189,7 +189,30 @@ func (s *stack) seedHotel(id, city string, n int32) (position string) {
 	_, position = must[lodgev1.SetInventoryResponse](s)(s.inventory.SetInventory(ctx, connect.NewRequest(&lodgev1.SetInventoryRequest{
 		RoomType: "hotels/" + id + "/roomTypes/double", StartDate: day(0), EndDate: day(60), PhysicalCount: &n,
 	})))
+	s.settle()
 	return position
+}
+
+// settle waits until every read model has seen every event: a position says so of its own topic only.
+func (s *stack) settle() {
+	s.Helper()
+	topics, err := s.broker.ListTopics(context.Background())
+	if err != nil {
+		s.Fatal(err)
+	}
+	for _, topic := range topics {
+		for _, p := range topic.Partitions {
+			for _, projector := range projectors {
+				at := log.Position{Topic: topic.Name, Partition: p.Partition, Offset: p.HighWatermark - 1}
+				if p.HighWatermark == 0 {
+					continue
+				}
+				if err := s.store.WaitFor(context.Background(), projector.Name(), at); err != nil {
+					s.Fatal(err)
+				}
+			}
+		}
+	}
 }
 
 // stay asks for one room of "double" at "ritz".
