@@ -21,6 +21,14 @@ func (b *batch) after(next log.Offset) []Event {
 	return b.events[i:]
 }
 
+// truncate makes b end at end, if it goes past it.
+func (b *batch) truncate(end log.Offset) {
+	if b.next > end {
+		b.events = b.events[:len(b.events)-len(b.after(end))]
+		b.next = end
+	}
+}
+
 // join appends what follows b.
 func (b *batch) join(more *batch) {
 	b.events = append(b.events, more.events...)

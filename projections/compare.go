@@ -43,7 +43,7 @@ func (s *Store) compareShard(ctx context.Context, f *feed, old, made *shard, c *
 		return err
 	}
 	defer made.readers.put(b, true)
-	if err := s.snapshots(f, a, b); err != nil {
+	if err := s.snapshots(ctx, f, old, made, a, b); err != nil {
 		return err
 	}
 	tables, err := tablesOf(ctx, b)
@@ -58,10 +58,20 @@ func (s *Store) compareShard(ctx context.Context, f *feed, old, made *shard, c *
 	return nil
 }
 
-// snapshots begins read transactions on both at the same position in the log.
-func (s *Store) snapshots(f *feed, conns ...*Conn) error {
+// snapshots begins read transactions on both at the same position in the log. A shard that was just replayed can be ahead
+// of its feed, which rests between batches: so both are first brought to where the further one is.
+func (s *Store) snapshots(ctx context.Context, f *feed, old, made *shard, conns ...*Conn) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	ends := old.marks.all()
+	for topic, next := range made.marks.all() {
+		ends[topic] = max(ends[topic], next)
+	}
+	for _, sh := range []*shard{old, made} {
+		if err := s.replay(ctx, sh, ends, func(int) {}); err != nil {
+			return err
+		}
+	}
 	for _, c := range conns {
 		if err := c.run("BEGIN", "SELECT count(*) FROM projection_meta"); err != nil {
 			return err

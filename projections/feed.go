@@ -16,6 +16,7 @@ import (
 // shards, one after the other, holding mu. Whoever holds mu therefore sees all attached shards at the same place.
 type feed struct {
 	partition log.Partition
+	pace      pace
 
 	mu     sync.Mutex
 	next   map[log.Topic]log.Offset // applied to every attached shard
@@ -61,15 +62,19 @@ func (f *feed) setErr(err error) {
 func (s *Store) read(ctx context.Context, f *feed, topic log.Topic, out chan<- *batch) error {
 	tp := log.TopicPartition{Topic: topic, Partition: f.partition}
 	next, pause := f.position()[topic], backoffMin
+	var handed time.Time
 	for ctx.Err() == nil {
 		b, err := s.fetch(ctx, tp, next, s.opts.FetchBytes, longPoll)
 		if b != nil && b.next > next {
+			if err == nil && f.pace.rest(ctx, s.opts.Linger-time.Since(handed)) {
+				err = s.fill(ctx, tp, b)
+			}
 			if err == nil {
 				err = s.hand(ctx, tp, b, out)
 			} else {
 				send(ctx, b, out)
 			}
-			next = b.next
+			next, handed = b.next, time.Now()
 		}
 		switch {
 		case err == nil && pause > backoffMin:
@@ -88,6 +93,26 @@ func (s *Store) read(ctx context.Context, f *feed, topic log.Topic, out chan<- *
 	return nil
 }
 
+// fill adds to b what else there is in the log, up to feedEventsMax events.
+func (s *Store) fill(ctx context.Context, tp log.TopicPartition, b *batch) error {
+	for len(b.events) < feedEventsMax {
+		if grown, err := s.extend(ctx, tp, b); !grown || err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// extend adds to b what one more fetch finds at once, and reports whether that was anything.
+func (s *Store) extend(ctx context.Context, tp log.TopicPartition, b *batch) (grown bool, err error) {
+	more, err := s.fetch(ctx, tp, b.next, s.opts.FetchBytes, 0)
+	if more == nil || more.next == b.next {
+		return false, err
+	}
+	b.join(more)
+	return true, err
+}
+
 // hand gives b to the applying goroutine. While that is busy, b takes in what else there is in the log, so that
 // under load batches grow to feedEventsMax events and the work for each event shrinks.
 func (s *Store) hand(ctx context.Context, tp log.TopicPartition, b *batch, out chan<- *batch) error {
@@ -97,13 +122,7 @@ func (s *Store) hand(ctx context.Context, tp log.TopicPartition, b *batch, out c
 			return nil
 		default:
 		}
-		more, err := s.fetch(ctx, tp, b.next, s.opts.FetchBytes, 0)
-		if more == nil || more.next == b.next {
-			send(ctx, b, out)
-			return err
-		}
-		b.join(more)
-		if err != nil {
+		if grown, err := s.extend(ctx, tp, b); !grown || err != nil {
 			send(ctx, b, out)
 			return err
 		}

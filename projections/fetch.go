@@ -44,7 +44,8 @@ func (s *Store) collect(ctx context.Context, tp log.TopicPartition, from, end lo
 	return all, err
 }
 
-// replay applies to the shard what lies between its checkpoint and ends, topic by topic.
+// replay applies to the shard what lies between its checkpoint and ends, and no more, topic by topic: a shard that
+// is attached must be where its feed is.
 func (s *Store) replay(ctx context.Context, sh *shard, ends map[log.Topic]log.Offset, count func(events int)) error {
 	for _, topic := range sh.projector.Topics() {
 		for {
@@ -53,6 +54,9 @@ func (s *Store) replay(ctx context.Context, sh *shard, ends map[log.Topic]log.Of
 				break
 			}
 			b, err := s.collect(ctx, log.TopicPartition{Topic: topic, Partition: sh.partition}, next, ends[topic])
+			if b != nil {
+				b.truncate(ends[topic])
+			}
 			if b != nil && b.next > next && !injected(err) {
 				if aerr := sh.apply(b, s.step); aerr != nil {
 					return aerr

@@ -19,6 +19,7 @@ type Options struct {
 	CacheKiB        int           // page cache of a shard's writer; default 16 MiB. A reader has an eighth
 	Workers         int           // shards that replay at the same time; default GOMAXPROCS
 	WaitMax         time.Duration // WaitFor gives up after this; default 10 s
+	Linger          time.Duration // least time between two batches of a topic while nobody waits for a position; default 20 ms, negative: none
 	Logger          *slog.Logger  // default slog.Default()
 
 	// Fault, when set, is called at every Step; an error makes Run or Rebuild end with it at once, as
@@ -45,6 +46,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.WaitMax == 0 {
 		o.WaitMax = 10 * time.Second
+	}
+	if o.Linger == 0 {
+		o.Linger = 20 * time.Millisecond
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()

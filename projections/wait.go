@@ -28,6 +28,9 @@ func (s *Store) WaitFor(ctx context.Context, name string, pos log.Position) erro
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.opts.WaitMax)
 	defer cancel()
+	pace := &s.feeds[pos.Partition].pace
+	pace.enter()
+	defer pace.leave()
 	for {
 		if done, err := s.reached(p, pos, ctx.Done()); done || err != nil {
 			return err

@@ -1,0 +1,41 @@
+package projections
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestPaceRests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p pace
+		start := time.Now()
+		if !p.rest(t.Context(), 20*time.Millisecond) || time.Since(start) != 20*time.Millisecond {
+			t.Errorf("rested for %s", time.Since(start))
+		}
+		if p.rest(t.Context(), 0) {
+			t.Error("rested for no time")
+		}
+	})
+}
+
+func TestPaceHurriesForWhoWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p pace
+		start, rested := time.Now(), make(chan bool)
+		go func() { rested <- p.rest(context.Background(), time.Hour) }()
+		synctest.Wait()
+		p.enter()
+		if !<-rested || time.Since(start) != 0 {
+			t.Errorf("the rest under way took %s", time.Since(start))
+		}
+		if p.rest(t.Context(), time.Hour) {
+			t.Error("rested although somebody waits")
+		}
+		p.leave()
+		if !p.rest(t.Context(), time.Second) {
+			t.Error("did not rest when nobody waits any more")
+		}
+	})
+}
