@@ -61,7 +61,7 @@ func TestRunMeasuresEveryCase(t *testing.T) {
 	}
 	for _, name := range []string{floorSyncName, "floor/group-64", "floor/cache-write", "floor/cache-read", "append/1-writer", "append/256-writers",
 		"append/batch-100-8-writers", "append/unsynced", "read/sequential", "open/warm", "reserve/hot-64-clients", "reserve/spread-64-clients",
-		"reserve/memory", "connect/hot-64-clients", "project/live", "project/rebuild-reservations", "query/availability"} {
+		"reserve/memory", "connect/hot-64-clients", "project/live", "project/visible", "project/rebuild-reservations", "query/availability"} {
 		if !seen[name] {
 			t.Errorf("%s was not measured", name)
 		}

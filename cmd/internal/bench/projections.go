@@ -12,7 +12,7 @@ import (
 // projections measures read models: following the log live, rebuilding, and answering.
 func (b *run) projections(ctx context.Context) error {
 	wanted := false
-	for _, name := range []string{"project/live", "project/rebuild-availability", "project/rebuild-reservations", "project/rebuild-eventindex", "query/availability"} {
+	for _, name := range []string{"project/live", "project/visible", "project/rebuild-availability", "project/rebuild-reservations", "project/rebuild-eventindex", "query/availability"} {
 		wanted = wanted || b.wants(name)
 	}
 	if !wanted {
@@ -29,6 +29,7 @@ func (b *run) projections(ctx context.Context) error {
 	}
 	err = firstError(
 		func() error { return b.live(ctx, h) },
+		func() error { return b.visible(ctx, h) },
 		func() error { return b.rebuilds(ctx, h) },
 		func() error { return b.queries(ctx, h) },
 	)
@@ -53,6 +54,20 @@ func (b *run) live(ctx context.Context, h *house) error {
 				n, h.hotels, decided.Seconds(), took.Seconds()),
 			Unit: "events/s", Value: float64(n) / took.Seconds(), Count: int64(n),
 		}, nil
+	})
+}
+
+// visible measures how long a reservation takes from the command to a query that sees it, with nothing else going on.
+func (b *run) visible(ctx context.Context, h *house) error {
+	return b.one(ctx, "project/visible", floorSyncName, nil, func() (Result, error) {
+		hist, took, err := measure(ctx, 1, b.Duration, func(ctx context.Context, _, _ int) error {
+			result, err := h.Engine.Execute(ctx, h.next())
+			if err := placed(result, err); err != nil {
+				return err
+			}
+			return h.Store.WaitFor(ctx, "reservations", result.Position)
+		})
+		return rateOf("", "1 client, reserves and waits until the reservations tables show it", "reservations/s", 1, hist, took), err
 	})
 }
 
