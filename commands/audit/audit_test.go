@@ -226,6 +226,12 @@ func TestViolations(t *testing.T) {
 		"not an event": {UnreadableEvent, func(w *written) {
 			w.records["bookings"] = append(w.records["bookings"], log.Record{Topic: "bookings", Key: []byte("grand")})
 		}},
+		"less than no rooms out of order": {UnknownInventory, func(w *written) {
+			w.add(2, 4, rooms(1, -5, 0)).add(3, 5, placed(1, 2, stay(4, "01", "02")))
+		}},
+		"overbooking that overflows": {UnknownInventory, func(w *written) {
+			w.add(2, 4, rooms(1<<31-1, 0, 1<<31-1)).add(3, 5, placed(1, 2, stay(4, "01", "02")))
+		}},
 		"inventory of no nights": {UnknownInventory, func(w *written) {
 			w.add(2, 4, &eventpb.InventorySet{HotelId: "grand", RoomTypeId: "double", StartDate: "2026-07-01", EndDate: "2026-07-01"})
 		}},

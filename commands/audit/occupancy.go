@@ -37,6 +37,9 @@ func (n night) sellable() int32 { return n.physical - n.outOfOrder + n.overbooki
 // calendarDaysMax bounds what one room type's events may span.
 const calendarDaysMax = 200 * 366
 
+// countMax bounds the counts of a night, so that their sums cannot overflow. A negative one would make rooms out of nothing.
+const countMax = 1 << 28
+
 func newOccupancy(end log.Offset) *occupancy {
 	return &occupancy{hotels: make(map[string]*hotelNights), end: end}
 }
@@ -98,6 +101,11 @@ func (o *occupancy) set(m *eventpb.InventorySet) error {
 	}
 	if to <= from {
 		return fmt.Errorf("the range of nights ends on %s and begins on %s", to, from)
+	}
+	for _, n := range [...]int32{m.GetPhysicalCount(), m.GetOutOfOrderCount(), m.GetOverbookingLimit()} {
+		if n < 0 || n > countMax {
+			return fmt.Errorf("a count of %d is not from 0 to %d", n, countMax)
+		}
 	}
 	nights, err := o.hotel(m.GetHotelId()).calendar(m.GetRoomTypeId()).span(from, to)
 	if err != nil {
