@@ -265,6 +265,23 @@ func TestARequestMayComeAgainAfterItWasForgotten(t *testing.T) {
 	}
 }
 
+// A reservation's name has its hotel's in it: the same id in another hotel is another reservation.
+func TestReservationIDsAreOfTheirHotel(t *testing.T) {
+	ritz := func(m *eventpb.ReservationPlaced) *eventpb.ReservationPlaced { m.HotelId = "ritz"; return m }
+	inventory := rooms(9, 0, 0).(*eventpb.InventorySet)
+	inventory.HotelId = "ritz"
+	w := write(t).add(1, 1, rooms(9, 0, 0)).add(1, 2, inventory).
+		add(2, 3, placed(1, 2, stay(1, "01", "02"))).
+		add(3, 4, ritz(placed(1, 2, stay(2, "03", "05")))).
+		add(4, 5, paid(1, stay(1, "01", "02"))).
+		add(5, 6, &eventpb.ReservationCanceled{HotelId: "ritz", ReservationId: id(1), Stay: stay(2, "03", "05"), PreviousStatus: pending})
+	for _, idsMax := range []int{0, 2} {
+		if r := w.audit(Options{IDsMax: idsMax}); !r.OK() {
+			t.Errorf("%+v", r.Violations)
+		}
+	}
+}
+
 func TestHotelInTheWrongPartition(t *testing.T) {
 	w := write(t).add(1, 1, created("Grand"))
 	r, err := Run(t.Context(), w, Options{Partitions: 2})

@@ -16,9 +16,16 @@ import (
 type identities struct {
 	share, shares uint32
 	ttl           time.Duration
-	reservations  map[domain.ReservationID]reservation
+	hotels        map[string]uint32 // numbers of the hotels met
+	reservations  map[reservationKey]reservation
 	requests      map[[16]byte]request
 	applied       int64
+}
+
+// reservationKey names a reservation: its id is of its hotel.
+type reservationKey struct {
+	id    domain.ReservationID
+	hotel uint32
 }
 
 type reservation struct {
@@ -37,7 +44,8 @@ type request struct {
 func newIdentities(opts Options, share, shares int) *identities {
 	return &identities{
 		share: uint32(share), shares: uint32(shares), ttl: opts.RequestTTL,
-		reservations: make(map[domain.ReservationID]reservation),
+		hotels:       make(map[string]uint32),
+		reservations: make(map[reservationKey]reservation),
 		requests:     make(map[[16]byte]request),
 	}
 }
@@ -98,13 +106,22 @@ func (ids *identities) booking(p *pass, at log.Position, e *event.Envelope) {
 	if !ids.mine(id) {
 		return
 	}
-	if kind, text := ids.follow(id, e, took(e.HotelID, m.GetStay())); kind != "" {
+	if kind, text := ids.follow(ids.key(id, e.HotelID), e, took(e.HotelID, m.GetStay())); kind != "" {
 		p.found(kind, at, e.HotelID, "reservation %s: %s", id, text)
 	}
 }
 
+func (ids *identities) key(id domain.ReservationID, hotelID string) reservationKey {
+	n, ok := ids.hotels[hotelID]
+	if !ok {
+		n = uint32(len(ids.hotels))
+		ids.hotels[hotelID] = n
+	}
+	return reservationKey{id, n}
+}
+
 // follow applies an event to its reservation, or says why it cannot be.
-func (ids *identities) follow(id domain.ReservationID, e *event.Envelope, took uint64) (Kind, string) {
+func (ids *identities) follow(id reservationKey, e *event.Envelope, took uint64) (Kind, string) {
 	r, known := ids.reservations[id]
 	if _, placed := e.Message.(*eventpb.ReservationPlaced); placed {
 		if known {
