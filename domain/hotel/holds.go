@@ -3,7 +3,6 @@ package hotel
 import (
 	"bytes"
 	"cmp"
-	"slices"
 )
 
 // holds is a binary min-heap of the pending reservations that have a deadline, by deadline and then by id. Each
@@ -32,21 +31,60 @@ func (h *holds) remove(book []reservation, at int32) {
 	h.down(book, int(book[moved].heap))
 }
 
-// expired returns the reservations whose deadline is not after now, in order, at most limit of them.
+// expired returns the reservations whose deadline is not after now, in order, at most limit of them. It looks at twice as
+// many at most: a place of the heap is looked at when its parent is taken, and those looked at form a heap of their own.
 func (h *holds) expired(book []reservation, now int64, limit int) []slot {
+	seen := frontier{h: h, book: book}
+	seen.push(0, now)
 	var found []slot
-	var visit func(i int)
-	visit = func(i int) {
-		if i < len(h.slots) && book[h.slots[i]].deadline <= now {
-			found = append(found, h.slots[i])
-			visit(2*i + 1)
-			visit(2*i + 2)
-		}
+	for len(seen.places) > 0 && len(found) < limit {
+		i := seen.pop()
+		found = append(found, h.slots[i])
+		seen.push(2*i+1, now)
+		seen.push(2*i+2, now)
 	}
-	visit(0)
-	slices.SortFunc(found, func(a, b slot) int { return earlier(&book[a], &book[b]) })
-	return found[:min(len(found), limit)]
+	return found
 }
+
+// frontier is a min-heap of places in holds: those that come next.
+type frontier struct {
+	h      *holds
+	book   []reservation
+	places []int
+}
+
+// push adds a place, if there is one and its deadline is not after now.
+func (f *frontier) push(place int, now int64) {
+	if place >= len(f.h.slots) || f.book[f.h.slots[place]].deadline > now {
+		return
+	}
+	f.places = append(f.places, place)
+	for i := len(f.places) - 1; i > 0 && f.less(i, (i-1)/2); i = (i - 1) / 2 {
+		f.places[i], f.places[(i-1)/2] = f.places[(i-1)/2], f.places[i]
+	}
+}
+
+// pop takes the place that comes first.
+func (f *frontier) pop() int {
+	first, last := f.places[0], len(f.places)-1
+	f.places[0] = f.places[last]
+	f.places = f.places[:last]
+	for i := 0; ; {
+		least := i
+		for child := 2*i + 1; child <= 2*i+2 && child < last; child++ {
+			if f.less(child, least) {
+				least = child
+			}
+		}
+		if least == i {
+			return first
+		}
+		f.places[i], f.places[least] = f.places[least], f.places[i]
+		i = least
+	}
+}
+
+func (f *frontier) less(i, j int) bool { return f.h.less(f.book, f.places[i], f.places[j]) }
 
 func earlier(a, b *reservation) int {
 	return cmp.Or(cmp.Compare(a.deadline, b.deadline), bytes.Compare(a.id[:], b.id[:]))
