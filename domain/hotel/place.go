@@ -51,6 +51,11 @@ func (s *State) checkPlace(c *PlaceReservation) error {
 	if err := checkText("external_reference", c.ExternalReference, ReferenceMax); err != nil {
 		return err
 	}
+	if c.NightlyRate != nil {
+		if _, err := s.checkRate("nightly_rate", c.NightlyRate); err != nil {
+			return err
+		}
+	}
 	id, err := domain.ParseReservationID(c.ReservationID)
 	if err != nil {
 		return err
@@ -99,11 +104,7 @@ func (s *State) fullNights(roomType uint16, stay domain.Stay, quantity int32) []
 func (s *State) price(c *PlaceReservation, roomType uint16, b *placed) error {
 	var override *int64
 	if c.NightlyRate != nil {
-		amount, err := s.checkRate("nightly_rate", c.NightlyRate)
-		if err != nil {
-			return err
-		}
-		override = &amount
+		override = &c.NightlyRate.MinorUnits
 	}
 	var unpriced []domain.Date
 	var total int64

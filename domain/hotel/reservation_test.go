@@ -34,6 +34,18 @@ func rejection(n int, stay *eventpb.Stay, nights ...string) []proto.Message {
 	}}
 }
 
+// A request that can never be granted is an error also on nights that are full: it is no turnaway, and nothing is recorded.
+func TestAWrongRateIsNoTurnaway(t *testing.T) {
+	s := New()
+	run(t, s, noon, open()...)
+	for _, rate := range []domain.Money{{Currency: "USD", MinorUnits: 1}, {MinorUnits: -1}, {MinorUnits: domain.AmountMax + 1}} {
+		c := with(place(1, QuantityMax, july(1, 3)), func(c *PlaceReservation) { c.NightlyRate = &rate })
+		if events, err := Decide(s, c, At{Now: noon}); err == nil {
+			t.Errorf("%s: %v", rate, events)
+		}
+	}
+}
+
 func TestPlace(t *testing.T) {
 	rate := func(from, to int, units int64) Command {
 		return &SetInventory{
