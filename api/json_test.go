@@ -18,10 +18,15 @@ const plainRequest = `{"parent": "hotels/ritz", "requestId":"01a20478-7849-7385-
 	"quantity":1,"checkInDate":{"year":2026,"month":7,"day":2},"checkOutDate":{"year":2026,"month":7,"day":3},
 	"guest":{"guestId":"ada","displayName":"Ada Löve","adults":2},"channel":"web","externalReference":"x-1"}}`
 
+// plainSnakeRequest is the same with the names as the proto has them, which JSON may use as well.
+const plainSnakeRequest = `{"parent":"hotels/ritz","request_id":"01a20478-7849-7385-8b60-9198b7fd71f3","reservation_id":"","reservation":{"room_type":"hotels/ritz/roomTypes/double",
+	"quantity":1,"check_in_date":{"year":2026,"month":7,"day":2},"check_out_date":{"year":2026,"month":7,"day":3},
+	"guest":{"guest_id":"ada","display_name":"Ada Löve","adults":2},"channel":"web","external_reference":"x-1"}}`
+
 // FuzzReadCreateReservation: what is read by hand is what protojson reads.
 func FuzzReadCreateReservation(f *testing.F) {
 	for _, seed := range []string{
-		plainRequest, `{}`, ` { } `, `{"parent":"a\n"}`, `{"parent":null}`, `{"parent":"a","parent":"b"}`, `{"reservation":{"quantity":01}}`,
+		plainRequest, plainSnakeRequest, `{"requestId":"a","request_id":"b"}`, `{}`, ` { } `, `{"parent":"a\n"}`, `{"parent":null}`, `{"parent":"a","parent":"b"}`, `{"reservation":{"quantity":01}}`,
 		`{"reservation":{"quantity":-0}}`, `{"reservation":{"quantity":"7"}}`, `{"reservation":{"quantity":1e2}}`, `{"reservation":{"quantity":2147483648}}`,
 		`{"reservation":{"quantity":-7}}`, `{"reservation":{"quantity":7 , "channel":""}}`, `{"parent":"a",}`, `{"parent":"a"}x`, `{"parent":"a`, "{\"parent\":\"\xff\"}", ``,
 	} {
@@ -42,8 +47,10 @@ func FuzzReadCreateReservation(f *testing.F) {
 }
 
 func TestPlainRequestIsReadByHand(t *testing.T) {
-	if !readCreateReservation([]byte(plainRequest), new(lodgev1.CreateReservationRequest)) {
-		t.Error("it was not")
+	for _, plain := range []string{plainRequest, plainSnakeRequest} {
+		if !readCreateReservation([]byte(plain), new(lodgev1.CreateReservationRequest)) {
+			t.Errorf("it was not: %s", plain)
+		}
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 // reader reads plain JSON: objects, strings without escapes, whole numbers, true and false. At anything else it
-// fails and stays failed; the caller then asks protojson. Strings share one copy of the input.
+// fails and stays failed; the caller then asks protojson. Fields go by either name, as there. Strings share one copy of the input.
 type reader struct {
 	s      string
 	at     int
@@ -32,10 +32,10 @@ func readCreateReservation(data []byte, m *lodgev1.CreateReservationRequest) boo
 		case "reservation":
 			r.once(&seen, 1)
 			m.Reservation = r.reservation()
-		case "reservationId":
+		case "reservationId", "reservation_id":
 			r.once(&seen, 2)
 			m.ReservationId = r.text()
-		case "requestId":
+		case "requestId", "request_id":
 			r.once(&seen, 3)
 			m.RequestId = r.text()
 		default:
@@ -50,16 +50,16 @@ func (r *reader) reservation() *lodgev1.Reservation {
 	m, seen := &lodgev1.Reservation{}, 0
 	r.object(func(name string) {
 		switch name {
-		case "roomType":
+		case "roomType", "room_type":
 			r.once(&seen, 0)
 			m.RoomType = r.text()
 		case "quantity":
 			r.once(&seen, 1)
 			m.Quantity = r.number()
-		case "checkInDate":
+		case "checkInDate", "check_in_date":
 			r.once(&seen, 2)
 			m.CheckInDate = r.date()
-		case "checkOutDate":
+		case "checkOutDate", "check_out_date":
 			r.once(&seen, 3)
 			m.CheckOutDate = r.date()
 		case "guest":
@@ -68,7 +68,7 @@ func (r *reader) reservation() *lodgev1.Reservation {
 		case "channel":
 			r.once(&seen, 5)
 			m.Channel = r.text()
-		case "externalReference":
+		case "externalReference", "external_reference":
 			r.once(&seen, 6)
 			m.ExternalReference = r.text()
 		default:
@@ -102,10 +102,10 @@ func (r *reader) guest() *lodgev1.Guest {
 	m, seen := &lodgev1.Guest{}, 0
 	r.object(func(name string) {
 		switch name {
-		case "guestId":
+		case "guestId", "guest_id":
 			r.once(&seen, 0)
 			m.GuestId = r.text()
-		case "displayName":
+		case "displayName", "display_name":
 			r.once(&seen, 1)
 			m.DisplayName = r.text()
 		case "email":
