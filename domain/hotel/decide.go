@@ -12,8 +12,12 @@ import (
 // least one event, except for ExpireHolds. A broken rule gives an *domain.Error and no event. The events share memory with neither s nor
 // c, except for strings; who gets them may pass them to Evolve and keep them, but not change them before.
 func Decide(s *State, c Command, at At) ([]proto.Message, error) {
-	if at.Now.IsZero() {
+	switch {
+	case at.Now.IsZero():
 		return nil, domain.Errorf(domain.InvalidArgument, "", "the command has no time")
+	case at.Now.Before(TimeMin) || !at.Now.Before(TimeEnd):
+		return nil, domain.Errorf(domain.InvalidArgument, "", "the command's time %s is not from %s to %s",
+			at.Now.Format(time.RFC3339), TimeMin.Format(time.DateOnly), TimeEnd.Format(time.DateOnly))
 	}
 	switch c := c.(type) {
 	case *PlaceReservation:

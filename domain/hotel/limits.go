@@ -30,3 +30,11 @@ const (
 	ReferenceMax   = 128
 	NoteMax        = 1_000
 )
+
+// Commands are given from TimeMin to before TimeEnd. All nights that they can set or take then lie within what a room type's dense calendar
+// holds (spanMax), however far apart their times are and in whatever order a replay applies them: an event that Evolve cannot follow would stop
+// the platform for good.
+var (
+	TimeMin = time.Date(1970, 1, 3, 0, 0, 0, 0, time.UTC) // positive in every time zone, as deadlines are
+	TimeEnd = time.Date(2065, 1, 1, 0, 0, 0, 0, time.UTC)
+)
