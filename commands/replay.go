@@ -60,7 +60,7 @@ func (p *processor) load(ctx context.Context) (*state, error) {
 	return st, err
 }
 
-// catchUp applies what is committed behind st. Bookings are measured first: whatever they rest on was committed before them, so that
+// catchUp applies what is committed behind st, which is not to be used after an error. Bookings are measured first: whatever they rest on was committed before them, so that
 // it is within what is measured afterwards.
 func catchUp(ctx context.Context, lg log.Reader, n log.Partition, st *state, progress func(replayed, total int64)) error {
 	var end [topicCount]log.Offset
@@ -74,7 +74,10 @@ func catchUp(ctx context.Context, lg log.Reader, n log.Partition, st *state, pro
 		total += int64(high)
 	}
 	before := st.events()
+	known, newer := st.requests, [topicCount]*requests{}
 	for topic := range topicCount {
+		st.requests = newRequests(known.limits)
+		newer[topic] = st.requests
 		for st.next[topic] < end[topic] {
 			if err := catchUpSome(ctx, lg, n, st, topic, end[topic]); err != nil {
 				return err
@@ -84,9 +87,7 @@ func catchUp(ctx context.Context, lg log.Reader, n log.Partition, st *state, pro
 			}
 		}
 	}
-	if total > 0 && st.events() > before {
-		st.requests = st.requests.sorted()
-	}
+	st.requests = known.merged(newer[:]...)
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"encoding/binary"
 	"hash/maphash"
 	"slices"
@@ -46,7 +47,7 @@ type requestEntry struct {
 }
 
 // requestPart is an open-addressing table with linear probing. A slot holds the low 32 bits of an entry's number, 0 when free;
-// entry numbers whose low 32 bits are 0 are never given to a request.
+// entry numbers whose low 32 bits are 0 are never given to a request: there lies a hole, an entry without a ref.
 type requestPart struct {
 	slots []uint32
 	used  int
@@ -94,6 +95,15 @@ func (r *requests) full() bool {
 	return r.len() >= r.limits.most && !r.forgettable()
 }
 
+// put remembers an id, anew when it was used before: the line has a hole where it was.
+func (r *requests) put(e requestEntry) {
+	if known := r.find(e.id); known != nil {
+		r.remove(e.id)
+		*known = requestEntry{}
+	}
+	r.add(e)
+}
+
 // add remembers an id that find does not know, and forgets what has become too old.
 func (r *requests) add(e requestEntry) {
 	r.newest = max(r.newest, e.time)
@@ -117,7 +127,7 @@ func (r *requests) oldest() *requestEntry { return r.entry(r.head) }
 
 // forget drops the oldest entry.
 func (r *requests) forget() {
-	if e := r.oldest(); uint32(r.head) != 0 {
+	if e := r.oldest(); e.ref != 0 {
 		r.remove(e.id)
 	}
 	r.head++
@@ -202,8 +212,8 @@ func (r *requests) remove(id uuid.UUID) {
 // all calls f for every entry, oldest first.
 func (r *requests) all(f func(*requestEntry)) {
 	for n := r.head; n < r.tail; n++ {
-		if uint32(n) != 0 {
-			f(r.entry(n))
+		if e := r.entry(n); e.ref != 0 {
+			f(e)
 		}
 	}
 }
@@ -217,15 +227,27 @@ func (r *requests) bytes() int {
 	return n
 }
 
-// sorted returns the same requests in order of their times. A state that was rebuilt topic by topic
-// is brought in order with it, since the oldest is what is forgotten first.
-func (r *requests) sorted() *requests {
-	entries := make([]requestEntry, 0, r.len())
-	r.all(func(e *requestEntry) { entries = append(entries, *e) })
-	slices.SortStableFunc(entries, func(a, b requestEntry) int { return int(int64(a.time) - int64(b.time)) })
+// merged returns r's requests and those that came after them, each topic's by itself, in order of their times, and forgets what is too old
+// among all of them. A replay goes topic by topic: in one line, what was replayed first would be forgotten first however young,
+// and if it may not be forgotten yet nothing behind it would be.
+func (r *requests) merged(newer ...*requests) *requests {
+	newer = slices.DeleteFunc(newer, func(n *requests) bool { return n.len() == 0 })
+	if len(newer) == 0 {
+		return r
+	}
+	var entries []requestEntry
+	r.all(func(e *requestEntry) {
+		if !slices.ContainsFunc(newer, func(n *requests) bool { return n.find(e.id) != nil }) {
+			entries = append(entries, *e)
+		}
+	})
+	for _, n := range newer {
+		n.all(func(e *requestEntry) { entries = append(entries, *e) })
+	}
+	slices.SortStableFunc(entries, func(a, b requestEntry) int { return cmp.Compare(a.time, b.time) })
 	out := newRequests(r.limits)
 	for _, e := range entries {
-		out.add(e)
+		out.put(e)
 	}
 	return out
 }

@@ -4,9 +4,11 @@ import (
 	"flag"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
+	"lodge/domain/hotel"
 	"lodge/log"
 )
 
@@ -107,5 +109,89 @@ func TestRequestMemory(t *testing.T) {
 		} else {
 			t.Logf("%d requests: %.1f bytes each", n, each)
 		}
+	}
+}
+
+// A restart forgets no request that a processor that went on would remember: what is replayed first is not older for it.
+func TestReplayForgetsByAgeAndNotByTopic(t *testing.T) {
+	lg := newMemLog()
+	opts := Options{Partitions: 1, RequestsKept: 10, HoldTick: -1}
+	h := open(t, lg, opts)
+	h.build("grand", 1000)
+	name := "Grand"
+	rename := Command{RequestID: requestID(5000), Time: noon.Add(3 * time.Hour), Body: &hotel.UpdateHotel{Hotel: "grand", DisplayName: &name}}
+	for n := range 100 {
+		h.at(noon.Add(time.Duration(n)*time.Minute), n, place("grand", n))
+	}
+	if _, err := h.Execute(t.Context(), rename); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 5 {
+		h.at(noon.Add(28*time.Hour), 100+n, place("grand", 100+n))
+	}
+	for _, when := range []string{"before", "after"} {
+		if r, err := h.Execute(t.Context(), rename); err != nil || !r.Replayed {
+			t.Errorf("%s the restart: applied again, %v", when, err)
+		}
+		h.dump()
+		h = open(t, lg, opts)
+	}
+}
+
+// at executes a command that is given at a time.
+func (h *house) at(when time.Time, n int, body hotel.Command) {
+	h.t.Helper()
+	if _, err := h.Execute(h.t.Context(), Command{RequestID: requestID(n), Time: when, Body: body}); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// An id that is used again after it was forgotten is remembered from then on, also by a replay, which meets both uses.
+func TestReplayOfAnIDUsedAgain(t *testing.T) {
+	lg := newMemLog()
+	opts := Options{Partitions: 1, RequestsKept: 2, HoldTick: -1}
+	h := open(t, lg, opts)
+	h.build("grand", 1000)
+	h.at(noon, 1, place("grand", 1))
+	for n := range 5 {
+		h.at(noon.Add(25*time.Hour), 10+n, place("grand", 10+n))
+	}
+	h.at(noon.Add(26*time.Hour), 1, place("grand", 2)) // was forgotten
+	h.dump()
+
+	more := opts
+	more.RequestsKept = 100 // remembers both uses
+	h = open(t, lg, more)
+	p := h.processors[0]
+	if e := p.state.requests.find(requestID(1)); e == nil || e.time != unixSeconds(noon.Add(26*time.Hour)) {
+		t.Errorf("the id is remembered with %+v", e)
+	}
+	if _, err := h.Execute(t.Context(), Command{RequestID: requestID(1), Time: noon.Add(27 * time.Hour), Body: place("grand", 2)}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRequestsPutAgain(t *testing.T) {
+	got := newRequests(requestLimits{ttl: 5, kept: 10, most: 100})
+	entry := func(i int, at uint32) requestEntry {
+		return requestEntry{id: requestID(i), ref: newRequestRef(bookingsTopic, log.Offset(i), 1), time: at}
+	}
+	for at := range uint32(4) {
+		got.put(entry(0, 100+at))
+	}
+	count := 0
+	got.all(func(e *requestEntry) {
+		if count++; e.time != 103 {
+			t.Errorf("kept %+v", *e)
+		}
+	})
+	if count != 1 {
+		t.Errorf("%d entries of one id", count)
+	}
+	for i := 1; i < 50; i++ {
+		got.put(entry(i, 1000))
+	}
+	if got.find(requestID(0)) != nil || got.find(requestID(49)) == nil || got.len() != 49 {
+		t.Errorf("%d are remembered", got.len())
 	}
 }

@@ -62,12 +62,7 @@ func (s *state) remember(e *event.Envelope, topic int, base log.Offset, count in
 	if e.RequestID == (zeroID) {
 		return
 	}
-	ref := newRequestRef(topic, base, count)
-	if known := s.requests.find(e.RequestID); known != nil {
-		known.ref, known.fp = ref, requestFP(e.RequestFingerprint)
-		return
-	}
-	s.requests.add(requestEntry{
-		id: e.RequestID, ref: ref, time: unixSeconds(e.Time), fp: requestFP(e.RequestFingerprint),
+	s.requests.put(requestEntry{
+		id: e.RequestID, ref: newRequestRef(topic, base, count), time: unixSeconds(e.Time), fp: requestFP(e.RequestFingerprint),
 	})
 }
