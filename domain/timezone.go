@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"strings"
 	"sync"
 	"time"
 )
@@ -30,9 +31,14 @@ func LoadTimeZone(name string) (*time.Location, error) {
 	return kept.(*time.Location), nil
 }
 
-// isTimeZoneName keeps out "", "Local" (which depends on the machine) and anything that is not a plain relative name.
+// isTimeZoneName keeps out what depends on the machine ("Local", and what some systems keep beside the IANA names: elsewhere the hotel's
+// events could not be applied) and anything that is not a plain relative name.
 func isTimeZoneName(name string) bool {
-	if name == "" || name == "Local" || len(name) > TimeZoneMax || name[0] == '/' {
+	if name == "" || len(name) > TimeZoneMax || name[0] == '/' {
+		return false
+	}
+	switch first, _, _ := strings.Cut(name, "/"); first {
+	case "Local", "localtime", "posixrules", "posix", "right":
 		return false
 	}
 	for i := range len(name) {
