@@ -22,8 +22,11 @@ var topicNames = [topicCount]log.Topic{event.HotelsTopic, event.InventoryTopic, 
 func Topics() []log.Topic { return append([]log.Topic(nil), topicNames[:]...) }
 
 // CreateTopics creates those of Topics that are missing, with n partitions each (0: as many as there are, or
-// PartitionsDefault in a new log), kept for ever, durable as d says, and returns the number of partitions. Topics that exist must have that number
+// PartitionsDefault in a new log), kept for ever, and returns the number of partitions. Topics that exist must have that number
 // of partitions, since a hotel's place is computed from it.
+//
+// Bookings are as durable as d says, hotels and inventory always as log.Sync does: bookings rest on them, and one that survives a power loss without its
+// hotel could not be replayed.
 func CreateTopics(ctx context.Context, admin log.Admin, n int, d log.Durability) (int, error) {
 	have, err := existing(ctx, admin)
 	if err != nil {
@@ -43,7 +46,11 @@ func CreateTopics(ctx context.Context, admin log.Admin, n int, d log.Durability)
 		if _, ok := have[name]; ok {
 			continue
 		}
-		if err := admin.CreateTopic(ctx, name, log.TopicConfig{Partitions: n, Durability: d}); err != nil {
+		config := log.TopicConfig{Partitions: n, Durability: log.Sync}
+		if name == event.BookingsTopic {
+			config.Durability = d
+		}
+		if err := admin.CreateTopic(ctx, name, config); err != nil {
 			return 0, err
 		}
 	}
