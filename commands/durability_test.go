@@ -41,3 +41,42 @@ func TestPowerLossWithoutSyncLosesOnlyBookings(t *testing.T) {
 		}
 	}
 }
+
+// A snapshot that knows more than the log has left after a power loss is ignored, also when the log has grown beyond it again.
+func TestSnapshotNewerThanTheLog(t *testing.T) {
+	r := random(t)
+	lost := 0
+	for round := range 40 {
+		lg := logtest.Open(t, broker.Options{})
+		if _, err := CreateTopics(t.Context(), lg, 1, log.None); err != nil {
+			t.Fatal(err)
+		}
+		opts := Options{Partitions: 1, FS: lg.FS, SnapshotDir: "snapshots", SnapshotEvery: 10, HoldTick: -1}
+		h := open(t, lg, opts)
+		h.build("grand", 100)
+		for n := range 10 {
+			h.do(n, place("grand", n))
+		}
+		acknowledged := h.processors[0].state.events()
+		if err := h.stop(); err != nil { // writes a snapshot, which is synced
+			t.Fatal(err)
+		}
+		lg.Crash(vfs.Randomly(r))
+		without := Options{Partitions: 1, HoldTick: -1}
+		h = open(t, lg, without)
+		if h.processors[0].state.events() < acknowledged {
+			lost++
+		}
+		for n := range round / 2 {
+			h.do(1000+n, place("grand", 1000+n))
+		}
+		want := h.dump()
+		opts.FS = lg.FS
+		if got := open(t, lg, opts).dump(); got != want {
+			t.Fatalf("round %d: the snapshot was used", round)
+		}
+	}
+	if lost == 0 {
+		t.Error("no power loss took anything")
+	}
+}
