@@ -218,3 +218,26 @@ func TestStopFinishesWhatWasAccepted(t *testing.T) {
 		t.Errorf("after the end: %v", err)
 	}
 }
+
+func TestHotelsAreBounded(t *testing.T) {
+	lg := newMemLog()
+	opts := Options{Partitions: 1, HotelsMax: 2, HoldTick: -1}
+	h := open(t, lg, opts)
+	h.build("grand", 5)
+	h.build("ritz", 5)
+	third := Command{RequestID: requestID(1), Body: opening("plaza", 5)[0]}
+	if _, err := h.Execute(t.Context(), third); domain.ReasonOf(err) != domain.LimitReached {
+		t.Errorf("a third hotel: %v", err)
+	}
+	if _, err := h.Execute(t.Context(), Command{RequestID: requestID(2), Body: opening("ritz", 5)[0]}); domain.ReasonOf(err) != domain.HotelExists {
+		t.Errorf("a hotel again: %v", err)
+	}
+	if r := h.do(3, place("ritz", 3)); !isPlaced(r) {
+		t.Error("a full house of hotels takes no reservation")
+	}
+	h.dump()
+	opts.HotelsMax = 3
+	if _, err := open(t, lg, opts).Execute(t.Context(), third); err != nil {
+		t.Errorf("with more room: %v", err)
+	}
+}

@@ -21,6 +21,9 @@ const (
 	// InFlightMaxDefault is how many decided commands of one partition may wait for their commit.
 	InFlightMaxDefault = 8192
 
+	// HotelsMaxDefault is how many hotels live at one partition; a new one beyond gets domain.LimitReached.
+	HotelsMaxDefault = 100_000
+
 	// RequestTTLDefault is how long, in command time, a request id is remembered at least. See Options.RequestTTL for the whole rule.
 	RequestTTLDefault = 24 * time.Hour
 
@@ -42,6 +45,7 @@ type Options struct {
 	Partitions  int // of each topic: default PartitionsDefault, at most log.PartitionsMax
 	QueueMax    int // default QueueMaxDefault
 	InFlightMax int // default InFlightMaxDefault
+	HotelsMax   int // of each partition: default HotelsMaxDefault
 
 	// RequestTTL is how long a request id is remembered at least, measured between the times of commands:
 	// default and minimum 24 hours. An id is forgotten when it is older than this AND RequestsKept
@@ -77,6 +81,7 @@ func (o Options) withDefaults() Options {
 	o.Partitions = orDefault(o.Partitions, PartitionsDefault)
 	o.QueueMax = orDefault(o.QueueMax, QueueMaxDefault)
 	o.InFlightMax = orDefault(o.InFlightMax, InFlightMaxDefault)
+	o.HotelsMax = orDefault(o.HotelsMax, HotelsMaxDefault)
 	o.RequestTTL = orDefault(o.RequestTTL, RequestTTLDefault)
 	o.RequestsKept = orDefault(o.RequestsKept, RequestsKeptDefault)
 	o.RequestsMax = orDefault(o.RequestsMax, max(RequestsMaxDefault, o.RequestsKept))
@@ -114,6 +119,7 @@ func (o Options) Validate() error {
 		{"Partitions", o.Partitions, 1, log.PartitionsMax},
 		{"QueueMax", o.QueueMax, 1, 1 << 20},
 		{"InFlightMax", o.InFlightMax, 1, 1 << 20},
+		{"HotelsMax", o.HotelsMax, 1, 1 << 28},
 		{"RequestsKept", o.RequestsKept, 1, 1 << 28},
 		{"RequestsMax", o.RequestsMax, o.RequestsKept, 1 << 28},
 	} {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"lodge/domain"
 	"lodge/domain/hotel"
 	"lodge/log"
 )
@@ -205,6 +206,9 @@ func (p *processor) apply(c *Pending) (again bool, err error) {
 	events, err := hotel.Decide(p.state.hotel(body.HotelID()), body, hotel.At{
 		Now: c.command.Time, InventoryOffset: int64(p.state.next[inventoryTopic]),
 	})
+	if err == nil && p.tooManyHotels(body) {
+		err = domain.Errorf(domain.LimitReached, "hotel_id", "partition %d has %d hotels, which is the most", p.partition, p.opts.HotelsMax)
+	}
 	c.refuse(err)
 	if err != nil || len(events) == 0 {
 		return false, nil //nolint:nilerr // a broken rule is the command's answer
@@ -229,6 +233,12 @@ func (p *processor) apply(c *Pending) (again bool, err error) {
 	}
 	p.ticket = ticket
 	return false, p.evolve(c, topic, base)
+}
+
+// tooManyHotels reports whether a decided command would make one hotel more than the memory of a partition is meant for.
+func (p *processor) tooManyHotels(body hotel.Command) bool {
+	_, creates := body.(*hotel.CreateHotel)
+	return creates && len(p.state.hotels) >= p.opts.HotelsMax
 }
 
 // evolve brings the state behind the events that were enqueued at base.
