@@ -44,14 +44,14 @@ func (c *benchCommand) Run(ctx context.Context, m *Main) error {
 		opts.Filter = filter
 	}
 	if !c.JSON {
-		fmt.Fprintf(m.Stdout, "%s, %s/%s, %d processors\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0))
+		fmt.Fprintf(m.Stdout, "%s, %s/%s, %d processors, GOMAXPROCS %d\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.GOMAXPROCS(0))
 		bench.WriteHeader(m.Stdout)
 		opts.Report = func(r bench.Result) { bench.WriteLine(m.Stdout, r) }
 	}
 	results, err := bench.Run(ctx, opts)
 	if err == nil && c.JSON {
 		err = json.NewEncoder(m.Stdout).Encode(map[string]any{
-			"go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH, "processors": runtime.GOMAXPROCS(0), "results": results,
+			"go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH, "processors": runtime.NumCPU(), "gomaxprocs": runtime.GOMAXPROCS(0), "results": results,
 		})
 	}
 	if err == nil && c.Strict {

@@ -22,6 +22,9 @@ import (
 
 // surface measures reservations over Connect on loopback: client, server, log and projections in this process, on these processors.
 func (b *run) surface(ctx context.Context) error {
+	if err := b.surfaceFloors(ctx); err != nil {
+		return err
+	}
 	for _, hotels := range []int{1, b.Hotels} {
 		place := "hot"
 		if hotels > 1 {
@@ -33,7 +36,7 @@ func (b *run) surface(ctx context.Context) error {
 				t = new(atLeast(20_000, "reservations/s"))
 			}
 			name := "connect/" + place + "-" + label(clients, "client")
-			if err := b.one(ctx, name, floorFor(clients), t, func() (Result, error) { return b.connect(ctx, hotels, clients) }); err != nil {
+			if err := b.one(ctx, name, floorConnectName, t, func() (Result, error) { return b.connect(ctx, hotels, clients) }); err != nil {
 				return err
 			}
 		}
@@ -45,20 +48,25 @@ func (b *run) surface(ctx context.Context) error {
 }
 
 func (b *run) wrkCase(ctx context.Context) error {
-	return b.one(ctx, "connect/wrk-64-clients", "floor/group-64", new(atLeast(30_000, "reservations/s")), func() (Result, error) { return b.wrk(ctx, 64) })
+	return b.one(ctx, "connect/wrk-64-clients", floorWrkName, new(atLeast(30_000, "reservations/s")), func() (Result, error) { return b.wrk(ctx, 64) })
 }
 
 func (b *run) connect(ctx context.Context, hotels, clients int) (Result, error) {
 	return b.withServer(ctx, hotels, func(h *house, url string) (Result, error) {
-		transport := &http.Transport{MaxIdleConnsPerHost: clients}
-		defer transport.CloseIdleConnections()
-		client := lodgev1connect.NewReservationServiceClient(&http.Client{Transport: transport}, url)
-		hist, took, err := measure(ctx, clients, b.Duration, func(ctx context.Context, _, _ int) error {
-			_, err := client.CreateReservation(ctx, connect.NewRequest(h.request()))
-			return err
-		})
+		hist, took, err := b.callConnect(ctx, url, clients, h.request)
 		return rateOf("", fmt.Sprintf("%s, Connect with protobuf over loopback HTTP/1.1, client and server in one process, durability sync, %s",
 			count(clients, "client"), placeText(hotels)), "reservations/s", 1, hist, took), err
+	})
+}
+
+// callConnect lets clients make calls one after the other, each on a connection of its own.
+func (b *run) callConnect(ctx context.Context, url string, clients int, request func() *lodgev1.CreateReservationRequest) (*histogram, time.Duration, error) {
+	transport := &http.Transport{MaxIdleConnsPerHost: clients}
+	defer transport.CloseIdleConnections()
+	client := lodgev1connect.NewReservationServiceClient(&http.Client{Transport: transport}, url)
+	return measure(ctx, clients, b.Duration, func(ctx context.Context, _, _ int) error {
+		_, err := client.CreateReservation(ctx, connect.NewRequest(request()))
+		return err
 	})
 }
 
@@ -111,23 +119,28 @@ end
 // wrk measures with the load generator of that name posting JSON: another process on the same processors.
 func (b *run) wrk(ctx context.Context, connections int) (Result, error) {
 	return b.withServer(ctx, 1, func(h *house, url string) (Result, error) {
-		script := filepath.Join(b.dir, "reserve.lua")
-		if err := os.WriteFile(script, fmt.Appendf(nil, wrkScript, h.wrkDates()), 0o600); err != nil {
-			return Result{}, err
-		}
-		seconds := max(1, int(b.Duration.Seconds()))
-		out, err := exec.CommandContext(ctx, "wrk", "-t2", "-c"+strconv.Itoa(connections), fmt.Sprintf("-d%ds", seconds), "-s", script, url).CombinedOutput()
-		if err != nil {
-			return Result{}, fmt.Errorf("wrk: %w: %s", err, out)
-		}
-		return wrkResult(string(out), connections)
+		return b.postWithWrk(ctx, url, connections, h.today)
 	})
 }
 
-func (h *house) wrkDates() string {
+// postWithWrk posts reservations of the nights from today on.
+func (b *run) postWithWrk(ctx context.Context, url string, connections int, today domain.Date) (Result, error) {
+	script := filepath.Join(b.dir, "reserve.lua")
+	if err := os.WriteFile(script, fmt.Appendf(nil, wrkScript, wrkDates(today)), 0o600); err != nil {
+		return Result{}, err
+	}
+	seconds := max(1, int(b.Duration.Seconds()))
+	out, err := exec.CommandContext(ctx, "wrk", "-t2", "-c"+strconv.Itoa(connections), fmt.Sprintf("-d%ds", seconds), "-s", script, url).CombinedOutput()
+	if err != nil {
+		return Result{}, fmt.Errorf("wrk: %w: %s", err, out)
+	}
+	return wrkResult(string(out), connections)
+}
+
+func wrkDates(today domain.Date) string {
 	var dates []string
 	for n := range houseNights {
-		in, out := toDate(h.today.AddDays(n)), toDate(h.today.AddDays(n+1))
+		in, out := toDate(today.AddDays(n)), toDate(today.AddDays(n+1))
 		dates = append(dates, fmt.Sprintf(`'"checkInDate":{"year":%d,"month":%d,"day":%d},"checkOutDate":{"year":%d,"month":%d,"day":%d}'`,
 			in.Year, in.Month, in.Day, out.Year, out.Month, out.Day))
 	}
