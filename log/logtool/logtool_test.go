@@ -3,7 +3,6 @@ package logtool
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"log/slog"
 	"path"
 	"strings"
@@ -20,7 +19,7 @@ var part = Partition{TP: log.TopicPartition{Topic: "bookings", Partition: 3}, Di
 
 func open(fsys vfs.FS) (*commitlog.Log, error) {
 	return commitlog.Open(part.Dir, part.TP, commitlog.Options{FS: fsys, Config: log.TopicConfig{SegmentBytes: 4 << 10},
-		Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}, nil, nil)
+		Logger: slog.New(slog.DiscardHandler)}, nil, nil)
 }
 
 // written returns a closed log of 20 records of about 900 bytes, 4 to a segment.

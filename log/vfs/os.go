@@ -1,6 +1,7 @@
 package vfs
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -66,8 +67,7 @@ func (osFS) SyncDir(dir string) error {
 	if err != nil {
 		return err
 	}
-	defer d.Close()
-	return d.Sync()
+	return errors.Join(d.Sync(), d.Close())
 }
 
 func (osFS) Lock(name string) (io.Closer, error) {
@@ -79,8 +79,8 @@ func (osFS) Lock(name string) (io.Closer, error) {
 	if err == nil {
 		return f, nil
 	}
-	f.Close()
-	if err == syscall.EWOULDBLOCK {
+	_ = f.Close() // nothing was written
+	if errors.Is(err, syscall.EWOULDBLOCK) {
 		return nil, lockedError(name)
 	}
 	return nil, fmt.Errorf("lock %s: %w", name, err)

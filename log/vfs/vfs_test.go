@@ -16,14 +16,14 @@ import (
 
 // TestFileSystems holds both implementations to the same contract.
 func TestFileSystems(t *testing.T) {
-	for name, make := range map[string]func(t *testing.T) (vfs.FS, string){
+	for name, open := range map[string]func(t *testing.T) (vfs.FS, string){
 		"os":  func(t *testing.T) (vfs.FS, string) { return vfs.Default, t.TempDir() },
 		"mem": func(*testing.T) (vfs.FS, string) { return vfs.NewMem(), "" },
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Run("files", func(t *testing.T) { fsys, dir := make(t); testFiles(t, fsys, dir) })
-			t.Run("names", func(t *testing.T) { fsys, dir := make(t); testNames(t, fsys, dir) })
-			t.Run("locks", func(t *testing.T) { fsys, dir := make(t); testLocks(t, fsys, dir) })
+			t.Run("files", func(t *testing.T) { fsys, dir := open(t); testFiles(t, fsys, dir) })
+			t.Run("names", func(t *testing.T) { fsys, dir := open(t); testNames(t, fsys, dir) })
+			t.Run("locks", func(t *testing.T) { fsys, dir := open(t); testLocks(t, fsys, dir) })
 		})
 	}
 }
@@ -45,7 +45,7 @@ func testFiles(t *testing.T, fsys vfs.FS, dir string) {
 	must(t, err)
 	b := make([]byte, 20)
 	n, err := f.ReadAt(b, 0)
-	if n != 11 || err != io.EOF || string(b[:n]) != "hello\x00world" {
+	if n != 11 || !errors.Is(err, io.EOF) || string(b[:n]) != "hello\x00world" {
 		t.Errorf("read %q, %v", b[:n], err)
 	}
 	if n, err = f.ReadAt(b[:5], 6); n != 5 || err != nil {

@@ -36,7 +36,7 @@ func TestFailEveryOperation(t *testing.T) {
 		for n := 0; ; n++ {
 			nth := &errorfs.Nth{N: n, Match: func(op errorfs.Op) bool { return op.Kind != errorfs.Stat || n%7 == 0 }}
 			if n%3 == 0 {
-				nth.Err = &errorfs.Short{N: rng.IntN(3000), Err: errorfs.ErrInjected}
+				nth.Err = &errorfs.ShortError{N: rng.IntN(3000), Err: errorfs.ErrInjected}
 			}
 			again := newWorld(t, rand.New(rand.NewPCG(seed, 1)))
 			again.runUntilError(nth)

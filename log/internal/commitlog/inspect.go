@@ -201,7 +201,7 @@ func (in *inspector) scan(s *segment, scan *scanner, info *SegmentInfo, limit lo
 				return err
 			}
 			info.batchEnd = scan.pos
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			if limit != math.MaxInt64 && scan.next != limit {
 				in.damage(Damage{File: s.path, Pos: pos, End: scan.size, From: scan.next, To: limit, Reason: "batches are missing"})
 			}

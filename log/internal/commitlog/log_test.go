@@ -3,7 +3,6 @@ package commitlog
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"log/slog"
 	"testing"
 	"time"
@@ -16,7 +15,7 @@ import (
 var (
 	testTP   = log.TopicPartition{Topic: "bookings", Partition: 3}
 	testTime = time.UnixMilli(1_800_000_000_000)
-	quiet    = slog.New(slog.NewTextHandler(io.Discard, nil))
+	quiet    = slog.New(slog.DiscardHandler)
 )
 
 const testDir = "data/topics/bookings/3"

@@ -201,7 +201,7 @@ func (l *Log) rebuildIndex(s *segment) (*index, error) {
 	for {
 		pos := scan.pos
 		h, _, err := scan.step()
-		if err == io.EOF && pos == scan.size {
+		if errors.Is(err, io.EOF) && pos == scan.size {
 			break
 		}
 		if err != nil {

@@ -29,7 +29,7 @@ func Open(dir string, tp log.TopicPartition, opts Options, replay func(record.He
 	l.zero.from.Store(noZeros)
 	r := recovery{Log: l, replay: replay, fileSizes: map[*segment]int64{}}
 	if err := r.run(restore); err != nil {
-		l.files.closeAll()
+		_ = l.files.closeAll() // err says more
 		if log.CodeOf(err) == log.Corrupt {
 			return nil, err
 		}
@@ -226,7 +226,7 @@ func (r *recovery) walkSegment(s *segment) error {
 	for {
 		pos := scan.pos
 		h, _, err := scan.step()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if log.CodeOf(err) == log.Corrupt {

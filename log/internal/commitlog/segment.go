@@ -128,7 +128,7 @@ func (f *files) closeOldest(except *segment) {
 	}
 	if oldest >= 0 {
 		s := f.open[oldest]
-		f.close(s)
+		_ = f.close(s) // it was only read, or is synced
 		s.mu.Lock()
 		s.index = nil // loaded again when it is needed
 		s.mu.Unlock()
@@ -153,7 +153,7 @@ func (f *files) release(s *segment) {
 	defer f.mu.Unlock()
 	s.refs--
 	if s.refs == 0 && s.gone {
-		f.close(s)
+		_ = f.close(s) // it was only read, or is synced
 	}
 }
 
@@ -163,7 +163,7 @@ func (f *files) drop(s *segment) {
 	defer f.mu.Unlock()
 	s.gone = true
 	if s.file != nil && s.refs == 0 {
-		f.close(s)
+		_ = f.close(s) // it was only read, or is synced
 	}
 }
 

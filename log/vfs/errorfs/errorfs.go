@@ -67,7 +67,7 @@ func (o Op) Mutates() bool {
 
 // Injector decides about operations. It may sleep, and it may be called by several goroutines at once.
 type Injector interface {
-	// Inject is called before op. When it returns an error op is not done and returns that error. See Short.
+	// Inject is called before op. When it returns an error op is not done and returns that error. See ShortError.
 	Inject(op Op) error
 }
 
@@ -80,17 +80,17 @@ func (f InjectorFunc) Inject(op Op) error { return f(op) }
 // ErrInjected is the error that the injectors here return.
 var ErrInjected = errors.New("injected error")
 
-// Short is an error that lets WriteAt write its first N bytes before it fails.
-type Short struct {
+// ShortError is an error that lets WriteAt write its first N bytes before it fails.
+type ShortError struct {
 	N   int
 	Err error
 }
 
 // Error implements error.
-func (s *Short) Error() string { return fmt.Sprintf("short write of %d bytes: %v", s.N, s.Err) }
+func (s *ShortError) Error() string { return fmt.Sprintf("short write of %d bytes: %v", s.N, s.Err) }
 
 // Unwrap returns the cause.
-func (s *Short) Unwrap() error { return s.Err }
+func (s *ShortError) Unwrap() error { return s.Err }
 
 // Nth fails the n-th operation (from 0) that match accepts, and no other. Once reports whether it has.
 type Nth struct {

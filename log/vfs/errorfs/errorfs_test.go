@@ -39,7 +39,7 @@ func TestShortWrite(t *testing.T) {
 	mem := vfs.NewMem()
 	fsys := errorfs.Wrap(mem, &errorfs.Nth{
 		Match: func(op errorfs.Op) bool { return op.Kind == errorfs.WriteAt && op.Bytes == 7 && op.Offset == 1 },
-		Err:   &errorfs.Short{N: 3, Err: errorfs.ErrInjected},
+		Err:   &errorfs.ShortError{N: 3, Err: errorfs.ErrInjected},
 	})
 	f, err := fsys.Create("f")
 	if err != nil {

@@ -31,7 +31,7 @@ func (f *errorFile) WriteAt(p []byte, off int64) (int, error) {
 	if err == nil {
 		return f.File.WriteAt(p, off)
 	}
-	var short *Short
+	var short *ShortError
 	if !errors.As(err, &short) {
 		return 0, err
 	}
