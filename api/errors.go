@@ -34,6 +34,7 @@ const (
 	ReasonRecordTooLarge     = "RECORD_TOO_LARGE"
 	ReasonOffsetOutOfRange   = "OFFSET_OUT_OF_RANGE"
 	ReasonForbiddenHeader    = "FORBIDDEN_HEADER"
+	ReasonForbiddenField     = "FORBIDDEN_FIELD"
 	ReasonInternal           = "INTERNAL"
 )
 
@@ -71,6 +72,7 @@ var domainCodes = map[domain.Reason]connect.Code{
 	ReasonTopicNotFound:          connect.CodeNotFound,
 	ReasonProjectionNotFound:     connect.CodeNotFound,
 	ReasonForbiddenHeader:        connect.CodePermissionDenied,
+	ReasonForbiddenField:         connect.CodePermissionDenied,
 }
 
 // translate makes of any error what a caller may see. It is the only place where codes are chosen. What is not meant for

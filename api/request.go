@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -32,16 +31,6 @@ const (
 	correlationMax = 128
 	preferMinimal  = "return=minimal"
 )
-
-type localKey struct{}
-
-// ConnContext marks the contexts of connections over a Unix socket, whose file permissions say who may connect: for http.Server.ConnContext.
-func ConnContext(ctx context.Context, conn net.Conn) context.Context {
-	if _, ok := conn.(*net.UnixConn); ok {
-		return context.WithValue(ctx, localKey{}, true)
-	}
-	return ctx
-}
 
 // call is what the headers and the request_id say of a change.
 type call struct {
@@ -91,7 +80,7 @@ func commandTime(ctx context.Context, value string) (time.Time, error) {
 	if value == "" {
 		return time.Time{}, nil
 	}
-	if ctx.Value(localKey{}) == nil {
+	if !local(ctx) {
 		return time.Time{}, domain.Errorf(ReasonForbiddenHeader, "", "the header %s is for the local socket only", HeaderCommandTime)
 	}
 	t, err := time.Parse(time.RFC3339Nano, value)

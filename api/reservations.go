@@ -32,6 +32,9 @@ func (s *reservationService) CreateReservation(ctx context.Context, req *connect
 
 // create reserves rooms, given the headers of the request and writing those of the answer.
 func (s *reservationService) create(ctx context.Context, header http.Header, req *lodgev1.CreateReservationRequest, answer http.Header) (*lodgev1.Reservation, error) {
+	if err := checkTrust(ctx, req); err != nil {
+		return nil, err
+	}
 	c, err := newCall(ctx, header, req.GetRequestId())
 	if err != nil {
 		return nil, err

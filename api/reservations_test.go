@@ -246,19 +246,6 @@ func TestPageTokensBelongToTheirRequest(t *testing.T) {
 	}
 }
 
-func TestCommandTimeIsForTheLocalSocketOnly(t *testing.T) {
-	s := newStack(t, api.Options{})
-	s.seed(9)
-	before := s.eventCount()
-	req := connect.NewRequest(stay(1, 2))
-	req.Header().Set(api.HeaderCommandTime, noon.Format(time.RFC3339))
-	_, err := s.reservations.CreateReservation(context.Background(), req)
-	expect(t, err, connect.CodePermissionDenied, "FORBIDDEN_HEADER", "")
-	if n := s.eventCount(); n != before {
-		t.Errorf("%d events", n-before)
-	}
-}
-
 func TestDeadline(t *testing.T) {
 	s := newStack(t, api.Options{})
 	s.seed(1)

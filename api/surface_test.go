@@ -3,16 +3,12 @@ package api_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
-	"net"
 	"net/http"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"connectrpc.com/connect"
 	"connectrpc.com/grpcreflect"
@@ -457,36 +453,4 @@ func TestAdmin(t *testing.T) {
 	defer stream.Close()
 	stream.Receive()
 	expect(t, stream.Err(), connect.CodeNotFound, "PROJECTION_NOT_FOUND", "")
-}
-
-// TestLocalSocket: over the Unix socket a command's time can be set.
-func TestLocalSocket(t *testing.T) {
-	s := newStack(t, api.Options{})
-	s.seed(3)
-	path := filepath.Join(t.TempDir(), "s")
-	listener, err := net.Listen("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := api.NewServer(s.api)
-	done := make(chan error, 1)
-	go func() { done <- server.Serve(listener) }()
-	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", path)
-	}}
-	client := lodgev1connect.NewReservationServiceClient(&http.Client{Transport: transport}, "http://lodge")
-	at := noon.Add(3 * time.Hour)
-	req := connect.NewRequest(stay(1, 2))
-	req.Header().Set(api.HeaderCommandTime, at.Format(time.RFC3339))
-	placed, _ := must[lodgev1.Reservation](t)(client.CreateReservation(context.Background(), req))
-	if !placed.GetCreateTime().AsTime().Equal(at) {
-		t.Errorf("created at %s, want %s", placed.GetCreateTime().AsTime(), at)
-	}
-	transport.CloseIdleConnections()
-	if err := server.Shutdown(context.Background()); err != nil {
-		t.Error(err)
-	}
-	if err := <-done; !errors.Is(err, http.ErrServerClosed) {
-		t.Error(err)
-	}
 }

@@ -145,7 +145,7 @@ func pause(ctx context.Context, attempt int) error {
 func (r *Remote) refusal(err error) remoteAnswer {
 	info := infoOf(err)
 	switch reason := domain.Reason(info.GetReason()); reason {
-	case "", api.ReasonInternal, api.ReasonUnavailable, api.ReasonForbiddenHeader, api.ReasonQueueFull:
+	case "", api.ReasonInternal, api.ReasonUnavailable, api.ReasonForbiddenHeader, api.ReasonForbiddenField, api.ReasonQueueFull:
 		return remoteAnswer{err: err}
 	case domain.SoldOut:
 		at, perr := log.ParsePosition(info.GetMetadata()["position"])

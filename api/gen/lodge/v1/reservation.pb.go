@@ -427,9 +427,11 @@ type CreateReservationRequest struct {
 	ReservationId string `protobuf:"bytes,3,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
 	// A UUID that makes retries safe for at least 24 hours; also the HTTP header Idempotency-Key. None: no such safety.
 	RequestId string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The price of one room for one night instead of the hotel's own, in its currency. For channels that have sold already.
+	// The price of one room for one night instead of the hotel's own, in its currency. For histories that are imported: over the
+	// server's local socket only, refused elsewhere with FORBIDDEN_FIELD.
 	NightlyRateOverride *money.Money `protobuf:"bytes,5,opt,name=nightly_rate_override,json=nightlyRateOverride,proto3" json:"nightly_rate_override,omitempty"`
-	// The hold never expires. For histories that are imported.
+	// The hold never expires. For histories that are imported: over the server's local socket only, refused elsewhere with
+	// FORBIDDEN_FIELD.
 	NoHoldExpiry  bool `protobuf:"varint,6,opt,name=no_hold_expiry,json=noHoldExpiry,proto3" json:"no_hold_expiry,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
