@@ -94,6 +94,14 @@ func (a *API) topic(ctx context.Context, name string) (log.TopicInfo, error) {
 
 // toEvent makes the API's form of a record.
 func toEvent(r *log.Record) (*lodgev1.Event, error) {
+	e, err := decodeRecord(r)
+	if err != nil {
+		return nil, err
+	}
+	return eventOf(e, r.Position())
+}
+
+func decodeRecord(r *log.Record) (*event.Envelope, error) {
 	e, err := event.Decode(r.Value, func(key string) []byte {
 		value, _ := r.Header(key)
 		return value
@@ -101,7 +109,7 @@ func toEvent(r *log.Record) (*lodgev1.Event, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", r.Position(), err)
 	}
-	return eventOf(e, r.Position())
+	return e, nil
 }
 
 // eventOf makes the API's form of an event.

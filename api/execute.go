@@ -18,20 +18,29 @@ import (
 
 // execute carries out a change and says in the answer's headers where the log has it.
 func (a *API) execute(ctx context.Context, c call, body hotel.Command, answer http.Header) (commands.Result, error) {
-	result, err := a.deps.Engine.Execute(ctx, commands.Command{
+	result, err := a.do(ctx, c, body)
+	if err == nil {
+		say(answer, result)
+	}
+	return result, err
+}
+
+// do carries out a change.
+func (a *API) do(ctx context.Context, c call, body hotel.Command) (commands.Result, error) {
+	return a.deps.Engine.Execute(ctx, commands.Command{
 		RequestID:     c.requestID,
 		Time:          c.time,
 		CorrelationID: c.correlationID,
 		Body:          body,
 	})
-	if err != nil {
-		return result, err
-	}
+}
+
+// say puts into the answer's headers where the log has a change, and whether it was answered before.
+func say(answer http.Header, result commands.Result) {
 	answer[HeaderPosition] = []string{positionText(result.Position)} // the names are canonical
 	if result.Replayed {
 		answer[HeaderReplayed] = []string{"true"}
 	}
-	return result, nil
 }
 
 // positionText is Position.String without its formatting machinery, for every change has one.

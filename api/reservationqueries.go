@@ -157,7 +157,11 @@ func (s *reservationService) ListReservationEvents(ctx context.Context, req *con
 	}
 	res := &lodgev1.ListReservationEventsResponse{}
 	for _, entry := range found {
-		e, err := s.eventAt(ctx, entry.Position)
+		record, err := s.recordAt(ctx, entry.Position)
+		if err != nil {
+			return nil, err
+		}
+		e, err := toEvent(record)
 		if err != nil {
 			return nil, err
 		}
@@ -181,8 +185,8 @@ func eventCursor(req *lodgev1.ListReservationEventsRequest) (log.Offset, error) 
 	return log.Offset(n), nil
 }
 
-// eventAt reads one event from the log.
-func (a *API) eventAt(ctx context.Context, at log.Position) (*lodgev1.Event, error) {
+// recordAt reads one event from the log.
+func (a *API) recordAt(ctx context.Context, at log.Position) (*log.Record, error) {
 	got, err := a.deps.Reader.Fetch(ctx, log.FetchRequest{TopicPartition: at.TopicPartition(), Offset: at.Offset, MaxBytes: 1})
 	if err != nil {
 		return nil, err
@@ -190,7 +194,7 @@ func (a *API) eventAt(ctx context.Context, at log.Position) (*lodgev1.Event, err
 	if len(got.Records) == 0 || got.Records[0].Offset != at.Offset {
 		return nil, log.NewError(log.OffsetOutOfRange, "read "+at.String(), "the log has no event there")
 	}
-	return toEvent(&got.Records[0])
+	return &got.Records[0], nil
 }
 
 func reservationRow(r *reservations.Reservation) *lodgev1.Reservation {

@@ -43,11 +43,22 @@ func (s *reservationService) create(ctx context.Context, header http.Header, req
 	if err != nil {
 		return nil, err
 	}
-	result, err := s.execute(ctx, c, body, answer)
+	result, err := s.place(ctx, c, body)
 	if err != nil {
 		return nil, err
 	}
+	say(answer, result)
 	return placedAnswer(result)
+}
+
+// place gives the command to the engine, unless the caller chose an id that was given long ago.
+func (s *reservationService) place(ctx context.Context, c call, body *hotel.PlaceReservation) (commands.Result, error) {
+	if body.ClientAssignedID {
+		if result, err := s.earlier(ctx, c, body); err != nil || len(result.Events) > 0 {
+			return result, err
+		}
+	}
+	return s.do(ctx, c, body)
 }
 
 // placeReservation makes the command of a request.

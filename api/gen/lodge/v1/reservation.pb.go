@@ -423,7 +423,8 @@ type CreateReservationRequest struct {
 	// hotels/{hotel}.
 	Parent      string       `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
 	Reservation *Reservation `protobuf:"bytes,2,opt,name=reservation,proto3" json:"reservation,omitempty"`
-	// A UUID in lower case for the last part of the name. None: the platform makes one, the same one for the same request_id.
+	// A UUID in lower case for the last part of the name, never used before in the hotel. None: the platform makes one, the same
+	// one for the same request_id.
 	ReservationId string `protobuf:"bytes,3,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
 	// A UUID that makes retries safe for at least 24 hours; also the HTTP header Idempotency-Key. None: no such safety.
 	RequestId string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`

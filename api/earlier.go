@@ -1,0 +1,61 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"lodge/commands"
+	"lodge/domain"
+	"lodge/domain/event"
+	"lodge/domain/hotel"
+	"lodge/log"
+	"lodge/projections/reservations"
+)
+
+// earlier looks for the reservation whose id a caller chose. The engine knows the ids of reservations that are open or ended
+// lately; the read model knows all, and without it an id of long ago could be given to a second reservation. When this very
+// request made it, result is its answer again; another request is refused with RESERVATION_EXISTS. A result without events
+// says that there is none.
+//
+// What the read model has not seen yet the engine still knows, so nothing waits here. While the read model cannot be asked the
+// engine decides alone: changes go on.
+func (s *reservationService) earlier(ctx context.Context, c call, body *hotel.PlaceReservation) (result commands.Result, err error) {
+	known, err := s.API.reservations.Get(ctx, body.Hotel, body.ReservationID)
+	switch {
+	case err == nil:
+		return s.madeBy(ctx, c, body, &known)
+	case domain.ReasonOf(err) == domain.ReservationNotFound, log.CodeOf(err) == log.Unavailable:
+	case ctx.Err() != nil:
+		return result, err
+	default:
+		s.opts.Logger.WarnContext(ctx, "place a reservation without the read model", "hotel", body.Hotel, "error", err)
+	}
+	return result, nil
+}
+
+// madeBy returns the answer that a reservation was made with, if it was by this request.
+func (s *reservationService) madeBy(ctx context.Context, c call, body *hotel.PlaceReservation, known *reservations.Reservation) (result commands.Result, err error) {
+	at := log.Position{Topic: event.BookingsTopic, Partition: s.deps.Store.PartitionFor(body.Hotel), Offset: known.Created}
+	e, err := s.envelopeAt(ctx, at)
+	switch {
+	case log.CodeOf(err) == log.OffsetOutOfRange: // retention has taken it: whose it was cannot be known any more
+	case err != nil:
+		return result, fmt.Errorf("read how reservation %s began: %w", body.ReservationID, err)
+	case e.RequestID != c.requestID:
+	case e.RequestFingerprint != body.Fingerprint():
+		return result, commands.ErrRequestReused
+	default:
+		return commands.Result{Events: []*event.Envelope{e}, Position: at, Replayed: true}, nil
+	}
+	return result, domain.Errorf(domain.ReservationExists, "reservation_id", "reservation %s exists already and is %s",
+		body.ReservationID, strings.TrimPrefix(known.Status.String(), "RESERVATION_STATUS_"))
+}
+
+func (a *API) envelopeAt(ctx context.Context, at log.Position) (*event.Envelope, error) {
+	record, err := a.recordAt(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	return decodeRecord(record)
+}
