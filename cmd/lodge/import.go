@@ -136,7 +136,12 @@ func (c *importCommand) carryOut(ctx context.Context, m *Main, plan *importer.Pl
 	if err != nil {
 		return nil, err
 	}
-	summary, err := c.run(ctx, m, plan, importer.InProcess{Engine: r.Engine})
+	if err := r.until(ctx, r.WaitCaughtUp); err != nil {
+		return nil, err
+	}
+	client := platform.Client(c.Data)
+	summary, err := c.run(ctx, m, plan, importer.InProcess{Engine: r.Engine, Records: importer.NewRecords(client, platform.SocketURL)})
+	client.CloseIdleConnections()
 	return summary, errors.Join(err, r.stop())
 }
 

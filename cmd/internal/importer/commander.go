@@ -5,12 +5,16 @@ import (
 
 	"lodge/commands"
 	"lodge/domain/eventpb"
+	"lodge/domain/hotel"
 )
 
 // Commander gives commands to a platform. Commands for one hotel are carried out in the order in which they are submitted.
 type Commander interface {
 	// Submit hands over a command; it may wait for room. The answer comes from Answer.Wait.
 	Submit(ctx context.Context, c commands.Command) (Answer, error)
+	// Recorded reports whether the read models hold what a command would have done, and its outcome then. It is asked about
+	// commands that are refused because the platform has forgotten what they are about.
+	Recorded(ctx context.Context, body hotel.Command) (Outcome, bool, error)
 }
 
 // Answer is a command's outcome to come.
@@ -27,7 +31,10 @@ type Outcome struct {
 }
 
 // InProcess gives commands to an engine of this process.
-type InProcess struct{ Engine *commands.Engine }
+type InProcess struct {
+	Engine *commands.Engine
+	*Records
+}
 
 // Submit queues the command. The error has code LimitReached when the queue is full.
 func (p InProcess) Submit(ctx context.Context, c commands.Command) (Answer, error) {

@@ -31,9 +31,8 @@ type Remote struct {
 	calls   sync.WaitGroup
 	places  chan struct{}
 
-	hotels       lodgev1connect.HotelServiceClient
-	inventory    lodgev1connect.InventoryServiceClient
-	reservations lodgev1connect.ReservationServiceClient
+	*Records
+	hotels lodgev1connect.HotelServiceClient
 
 	ends map[log.TopicPartition]log.Offset // what the log held when the import began
 }
@@ -45,9 +44,8 @@ type Remote struct {
 func NewRemote(ctx context.Context, client *http.Client, url string, ordered bool) (*Remote, error) {
 	r := &Remote{
 		ordered: ordered, places: make(chan struct{}, remoteCalls),
-		hotels:       lodgev1connect.NewHotelServiceClient(client, url),
-		inventory:    lodgev1connect.NewInventoryServiceClient(client, url),
-		reservations: lodgev1connect.NewReservationServiceClient(client, url),
+		Records: NewRecords(client, url),
+		hotels:  lodgev1connect.NewHotelServiceClient(client, url),
 	}
 	var err error
 	r.ends, err = bookingEnds(ctx, lodgev1connect.NewAdminServiceClient(client, url))

@@ -93,7 +93,7 @@ func (r *runner) settle(ctx context.Context) error {
 	oldest := r.window[0]
 	r.window = r.window[1:]
 	outcome, err := oldest.answer.Wait(ctx)
-	if err := r.count(oldest.step, outcome, err); err != nil {
+	if err := r.count(ctx, oldest.step, outcome, err); err != nil {
 		return fmt.Errorf("line %d: %s: %w", oldest.step.Line, oldest.step.Kind, err)
 	}
 	r.answered++
@@ -104,16 +104,20 @@ func (r *runner) settle(ctx context.Context) error {
 }
 
 // count books one answer. Errors that are not the domain's end the import.
-func (r *runner) count(step *Step, outcome Outcome, err error) error {
-	if err != nil {
-		if domain.ReasonOf(err) == "" {
+func (r *runner) count(ctx context.Context, step *Step, outcome Outcome, refused error) error {
+	if refused != nil {
+		if domain.ReasonOf(refused) == "" {
+			return refused
+		}
+		var known bool
+		var err error
+		if outcome, known, err = r.known(ctx, step, domain.ReasonOf(refused)); err != nil {
 			return err
 		}
-		if !r.known(step, err) {
-			r.refuse(step, err)
+		if !known {
+			r.refuse(step, refused)
 			return nil
 		}
-		outcome = Outcome{Replayed: true}
 	}
 	r.summary.Commands++
 	if outcome.Replayed {
@@ -125,17 +129,29 @@ func (r *runner) count(step *Step, outcome Outcome, err error) error {
 	return nil
 }
 
-// known reports whether a refusal means that the step was carried out so long ago that its request id is forgotten.
-func (r *runner) known(step *Step, err error) bool {
-	switch domain.ReasonOf(err) {
+// known reports whether a refusal means that the step was carried out so long ago that its request id is forgotten, and how it
+// came out. What else the platform may have forgotten by then its read models tell.
+func (r *runner) known(ctx context.Context, step *Step, refused domain.Reason) (Outcome, bool, error) {
+	switch refused {
 	case domain.HotelExists, domain.RoomTypeExists:
-		return step.Kind == SetUp
-	case domain.ReservationExists:
-		return step.Kind == Place
+		return Outcome{Replayed: true}, step.Kind == SetUp, nil
 	case domain.StatusConflict:
-		return step.Kind.changes() && r.placed[step.Row].before
+		return Outcome{Replayed: true}, step.Kind.changes() && r.placed[step.Row].before, nil
+	case domain.ReservationExists:
+		outcome, recorded, err := r.to.Recorded(ctx, step.Command.Body)
+		if !recorded {
+			outcome = Outcome{Replayed: true} // its row is on the way
+		}
+		return outcome, true, err
+	case domain.ReservationNotFound:
+		if !r.placed[step.Row].before {
+			return Outcome{}, false, nil
+		}
+		return r.to.Recorded(ctx, step.Command.Body)
+	case domain.BooksClosed:
+		return r.to.Recorded(ctx, step.Command.Body)
 	}
-	return false
+	return Outcome{}, false, nil
 }
 
 func (r *runner) refuse(step *Step, err error) {
