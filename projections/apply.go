@@ -100,7 +100,7 @@ func (sh *shard) saveCheckpoint(topic log.Topic, from, to log.Offset, events []E
 	if n := len(events); n > 0 {
 		last = events[n-1].Envelope.ID
 	}
-	changed, err := set.changed(int64(to), last, string(topic), int64(from))
+	changed, err := set.Changed(int64(to), last, string(topic), int64(from))
 	if err == nil && changed != 1 {
 		err = fmt.Errorf("the checkpoint of %s is no longer at %d: somebody else writes this file", topic, from)
 	}

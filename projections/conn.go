@@ -17,6 +17,8 @@ type Conn struct {
 	db    *sqlite3.SQLiteConn
 	path  string
 	stmts map[string]*Stmt
+
+	inserters map[Insert]*Inserter
 }
 
 // Stmt is a prepared statement of a Conn.
@@ -34,7 +36,7 @@ func openConn(path string, params string) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	return &Conn{db: db.(*sqlite3.SQLiteConn), path: path, stmts: map[string]*Stmt{}}, nil
+	return &Conn{db: db.(*sqlite3.SQLiteConn), path: path, stmts: map[string]*Stmt{}, inserters: map[Insert]*Inserter{}}, nil
 }
 
 // Stmt returns the prepared statement for sql, which should be a constant.
@@ -93,26 +95,30 @@ func (s *Stmt) Exec(args ...any) error {
 	if err := s.bind(args); err != nil {
 		return err
 	}
-	if err := s.exec(); err != nil {
+	return s.exec(s.args)
+}
+
+func (s *Stmt) exec(args []driver.NamedValue) error {
+	if err := s.write(args); err != nil {
 		return fmt.Errorf("%q on %s: %w", s.sql, s.conn.path, err)
 	}
 	return nil
 }
 
-func (s *Stmt) exec() error {
-	if len(s.args) < fusedMin {
-		_, err := s.st.ExecContext(context.Background(), s.args)
+func (s *Stmt) write(args []driver.NamedValue) error {
+	if len(args) < fusedMin {
+		_, err := s.st.ExecContext(context.Background(), args)
 		return err
 	}
-	rows, err := s.st.QueryContext(context.Background(), s.args)
+	rows, err := s.st.QueryContext(context.Background(), args)
 	if err != nil {
 		return err
 	}
 	return rows.Close()
 }
 
-// changed runs the statement and returns how many rows it changed.
-func (s *Stmt) changed(args ...any) (int64, error) {
+// Changed runs the statement and returns how many rows it changed.
+func (s *Stmt) Changed(args ...any) (int64, error) {
 	if err := s.bind(args); err != nil {
 		return 0, err
 	}
@@ -129,18 +135,26 @@ func (s *Stmt) bind(args []any) error {
 	}
 	s.args = s.args[:len(args)]
 	for i, a := range args {
-		switch v := a.(type) {
-		case nil, int64, float64, string, []byte, bool:
-			s.args[i].Value = v
-		case int:
-			s.args[i].Value = int64(v)
-		case int32:
-			s.args[i].Value = int64(v)
-		default:
-			return fmt.Errorf("%q: argument %d has type %T", s.sql, i+1, a)
+		value, err := valueOf(a, s.sql, i)
+		if err != nil {
+			return err
 		}
+		s.args[i].Value = value
 	}
 	return nil
+}
+
+// valueOf returns argument i of a statement as the driver takes it.
+func valueOf(a any, sql string, i int) (driver.Value, error) {
+	switch v := a.(type) {
+	case nil, int64, float64, string, []byte, bool:
+		return v, nil
+	case int:
+		return int64(v), nil
+	case int32:
+		return int64(v), nil
+	}
+	return nil, fmt.Errorf("%q: argument %d has type %T", sql, i+1, a)
 }
 
 func (s *Stmt) query(ctx context.Context, args []any, each func(*Row) error) (err error) {

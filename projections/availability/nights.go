@@ -31,17 +31,24 @@ const touchesMax = 1 << 20
 // merger collects the nights that a batch names, to write each of them once and in key order.
 type merger struct {
 	events    []projections.Event
-	write     func(tx *projections.Tx, key roomType, date domain.Date, events []projections.Event, touches []touch) error
+	out       writer
 	index     map[roomType]int32
 	roomTypes []roomType
 	touches   []touch
 }
 
-// applyNights calls write once for each night that the events name, in key order; its touches are in order of the events.
-func applyNights(tx *projections.Tx, events []projections.Event,
-	write func(*projections.Tx, roomType, domain.Date, []projections.Event, []touch) error,
-) error {
-	m := merger{events: events, write: write}
+// writer takes the nights that a batch names in key order, each once in a merge.
+type writer interface {
+	// night writes what the events of touches, in their order, say of a night. It may wait for the next night with it.
+	night(key roomType, date domain.Date, events []projections.Event, touches []touch) error
+
+	// end writes what is left.
+	end() error
+}
+
+// applyNights passes each night that the events name to out.
+func applyNights(events []projections.Event, out writer) error {
+	m := merger{events: events, out: out}
 	m.reset()
 	for i := range events {
 		first, last, err := nightsOf(events[i].Envelope.Message)
@@ -56,13 +63,13 @@ func applyNights(tx *projections.Tx, events []projections.Event,
 			m.touches = append(m.touches, touch{at, d, int32(i)})
 		}
 		if len(m.touches) >= touchesMax {
-			if err := m.flush(tx); err != nil {
+			if err := m.flush(); err != nil {
 				return err
 			}
 			m.reset()
 		}
 	}
-	return m.flush(tx)
+	return m.flush()
 }
 
 func (m *merger) reset() {
@@ -80,7 +87,7 @@ func (m *merger) indexOf(key roomType) int32 {
 	return i
 }
 
-func (m *merger) flush(tx *projections.Tx) error {
+func (m *merger) flush() error {
 	m.rank()
 	slices.SortFunc(m.touches, func(a, b touch) int {
 		if a.roomType != b.roomType {
@@ -96,12 +103,12 @@ func (m *merger) flush(tx *projections.Tx) error {
 		for j < len(m.touches) && m.touches[j].roomType == t.roomType && m.touches[j].date == t.date {
 			j++
 		}
-		if err := m.write(tx, m.roomTypes[t.roomType], t.date, m.events, m.touches[i:j]); err != nil {
+		if err := m.out.night(m.roomTypes[t.roomType], t.date, m.events, m.touches[i:j]); err != nil {
 			return err
 		}
 		i = j
 	}
-	return nil
+	return m.out.end()
 }
 
 // rank sorts the room types and numbers the touches accordingly.

@@ -68,9 +68,13 @@ func (Projector) Apply(tx *projections.Tx, events []projections.Event) error {
 	case event.HotelsTopic:
 		return applyHotels(tx, events)
 	case event.InventoryTopic:
-		return applyNights(tx, events, writeInventory)
+		set, err := tx.Stmt(setInventory)
+		if err != nil {
+			return err
+		}
+		return applyNights(events, inventory{set})
 	default:
-		return applyNights(tx, events, writeBookings)
+		return applyNights(events, newBookings(tx))
 	}
 }
 

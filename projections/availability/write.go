@@ -8,9 +8,16 @@ import (
 	"lodge/projections"
 )
 
-const addBookings = `INSERT INTO room_type_inventory (hotel_id, room_type_id, date, physical, out_of_order, overbooking, sold, held)
-	VALUES (?1, ?2, ?3, 0, 0, 0, ?4, ?5)
-ON CONFLICT DO UPDATE SET sold = sold + ?4, held = held + ?5`
+var addBookings = projections.Insert{
+	Into: "INSERT INTO room_type_inventory (hotel_id, room_type_id, date, physical, out_of_order, overbooking, sold, held) VALUES", Columns: 8,
+	Then: "ON CONFLICT DO UPDATE SET sold = sold + excluded.sold, held = held + excluded.held",
+}
+
+const addToRun = `UPDATE room_type_inventory SET sold = sold + ?1, held = held + ?2
+WHERE hotel_id = ?3 AND room_type_id = ?4 AND date >= ?5 AND date < ?6`
+
+const addIfMissing = `INSERT OR IGNORE INTO room_type_inventory (hotel_id, room_type_id, date, physical, out_of_order, overbooking, sold, held)
+	VALUES (?1, ?2, ?3, 0, 0, 0, ?4, ?5)`
 
 // A NULL parameter leaves the column as it is.
 const setInventory = `INSERT INTO room_type_inventory
@@ -18,19 +25,82 @@ const setInventory = `INSERT INTO room_type_inventory
 ON CONFLICT DO UPDATE SET physical = coalesce(?4, physical), out_of_order = coalesce(?5, out_of_order),
 	overbooking = coalesce(?6, overbooking), rate_currency = coalesce(?7, rate_currency), rate_minor_units = coalesce(?8, rate_minor_units)`
 
-// writeBookings adds what the events sell and hold to a night. A sum of nothing is written too: the row exists once an
-// event has named the night, however the events came in batches.
-func writeBookings(tx *projections.Tx, key roomType, date domain.Date, events []projections.Event, touches []touch) error {
+// runMin is the number of nights from which on one UPDATE of a range is cheaper than rows of an insert.
+const runMin = 2
+
+// bookings writes what events sell and hold. Nights in a row that change alike, as those of a stay mostly do, are written together.
+type bookings struct {
+	tx  *projections.Tx
+	put *projections.Inserter
+	run run
+}
+
+// run is a stretch of nights [from, to) and what is added to each of them.
+type run struct {
+	key        roomType
+	from, to   domain.Date
+	sold, held int64
+}
+
+func newBookings(tx *projections.Tx) *bookings {
+	return &bookings{tx: tx, put: tx.Inserter(addBookings)}
+}
+
+// night implements writer. A sum of nothing is written too: the row exists once an event has named the night, however the
+// events came in batches.
+func (b *bookings) night(key roomType, date domain.Date, events []projections.Event, touches []touch) error {
 	var sold, held int64
 	for _, t := range touches {
 		s, h := claim(events[t.event].Envelope.Message)
 		sold, held = sold+s, held+h
 	}
-	add, err := tx.Stmt(addBookings)
+	if r := &b.run; r.to == date && r.from < r.to && r.sold == sold && r.held == held && r.key == key {
+		r.to++
+		return nil
+	}
+	err := b.writeRun()
+	b.run = run{key, date, date + 1, sold, held}
+	return err
+}
+
+// end implements writer.
+func (b *bookings) end() error {
+	if err := b.writeRun(); err != nil {
+		return err
+	}
+	b.run = run{}
+	return b.put.Flush()
+}
+
+func (b *bookings) writeRun() error {
+	r := &b.run
+	if r.to-r.from >= runMin {
+		return b.addToRun()
+	}
+	for date := r.from; date < r.to; date++ {
+		if err := b.put.Add(r.key.hotel, r.key.roomType, int64(date), int64(0), int64(0), int64(0), r.sold, r.held); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addToRun updates the rows that exist, which are nearly always all, and then makes the others.
+func (b *bookings) addToRun() error {
+	r := &b.run
+	add, err := b.tx.Stmt(addToRun)
 	if err != nil {
 		return err
 	}
-	return add.Exec(key.hotel, key.roomType, int64(date), sold, held)
+	n, err := add.Changed(r.sold, r.held, r.key.hotel, r.key.roomType, int64(r.from), int64(r.to))
+	if err != nil || n == int64(r.to-r.from) {
+		return err
+	}
+	put, err := b.tx.Stmt(addIfMissing)
+	for date := r.from; date < r.to && err == nil; date++ {
+		err = put.Exec(r.key.hotel, r.key.roomType, int64(date), r.sold, r.held)
+	}
+	return err
 }
 
 // claim returns by how much an event changes the rooms sold and held in each night of its stay.
@@ -59,8 +129,11 @@ func release(was eventpb.ReservationStatus, stay *eventpb.Stay) (sold, held int6
 	return 0, 0
 }
 
-// writeInventory sets what the events say of a night; of several, the last one that says anything about a column.
-func writeInventory(tx *projections.Tx, key roomType, date domain.Date, events []projections.Event, touches []touch) error {
+// inventory writes what events say of nights.
+type inventory struct{ set *projections.Stmt }
+
+// night implements writer: of several events, the last one that says anything about a column counts.
+func (w inventory) night(key roomType, date domain.Date, events []projections.Event, touches []touch) error {
 	var physical, outOfOrder, overbooking, currency, units any
 	for _, t := range touches {
 		m, ok := events[t.event].Envelope.Message.(*eventpb.InventorySet)
@@ -74,12 +147,11 @@ func writeInventory(tx *projections.Tx, key roomType, date domain.Date, events [
 			currency, units = rate.GetCurrencyCode(), rate.GetMinorUnits()
 		}
 	}
-	set, err := tx.Stmt(setInventory)
-	if err != nil {
-		return err
-	}
-	return set.Exec(key.hotel, key.roomType, int64(date), physical, outOfOrder, overbooking, currency, units)
+	return w.set.Exec(key.hotel, key.roomType, int64(date), physical, outOfOrder, overbooking, currency, units)
 }
+
+// end implements writer.
+func (w inventory) end() error { return nil }
 
 func setCount(dst *any, count *int32) {
 	if count != nil {

@@ -10,6 +10,7 @@ import (
 	"lodge/domain/eventpb"
 	"lodge/log"
 	"lodge/projections"
+	"lodge/projections/internal/packed"
 )
 
 // Name is the projection's name.
@@ -20,11 +21,8 @@ CREATE TABLE event (
 	time_nanos INTEGER NOT NULL,
 	topic INTEGER NOT NULL,         -- see topics
 	offset INTEGER NOT NULL,
-	type TEXT NOT NULL,
 	hotel_id TEXT NOT NULL,
-	subject_id TEXT NOT NULL,       -- reservation or room type, or empty
-	event_id TEXT NOT NULL,
-	correlation_id TEXT NOT NULL,
+	rest BLOB NOT NULL,             -- type, subject, ids: appendRest
 	PRIMARY KEY (time_nanos, topic, offset)
 ) WITHOUT ROWID;
 CREATE INDEX event_by_hotel ON event (hotel_id)`
@@ -32,7 +30,24 @@ CREATE INDEX event_by_hotel ON event (hotel_id)`
 // topics gives the numbers by which rows name topics: the index plus one. Only ever append.
 var topics = []log.Topic{event.HotelsTopic, event.InventoryTopic, event.BookingsTopic}
 
-const putEvent = `INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)`
+// types gives the numbers by which rows name types: the index plus one. Only ever append; a type that is not here is stored as text.
+var types = []string{
+	"lodge.hotel.created.v1", "lodge.hotel.updated.v1", "lodge.hotel.archived.v1",
+	"lodge.room_type.created.v1", "lodge.room_type.updated.v1", "lodge.room_type.archived.v1",
+	"lodge.inventory.set.v1",
+	"lodge.reservation.placed.v1", "lodge.reservation.rejected.v1", "lodge.reservation.paid.v1",
+	"lodge.reservation.canceled.v1", "lodge.reservation.no_show.v1",
+}
+
+var typeNumbers = func() map[string]int {
+	numbers := map[string]int{}
+	for i, t := range types {
+		numbers[t] = i + 1
+	}
+	return numbers
+}()
+
+var putEvent = projections.Insert{Into: "INSERT INTO event VALUES", Columns: 5}
 
 // Projector fills the read model.
 type Projector struct{}
@@ -52,19 +67,44 @@ func (Projector) Topics() []log.Topic { return slices.Clone(topics) }
 // Apply implements projections.Projector. Events come nearly in order of their times; written in full order, they are
 // appended to the table.
 func (Projector) Apply(tx *projections.Tx, events []projections.Event) error {
-	put, err := tx.Stmt(putEvent)
-	if err != nil {
-		return err
-	}
+	put := tx.Inserter(putEvent)
 	topic := 1 + slices.Index(topics, events[0].Position.Topic)
+	rest := make([]byte, 0, restBytes*len(events))
 	for _, e := range inOrder(events) {
-		env := e.Envelope
-		err := put.Exec(env.Time.UnixNano(), topic, int64(e.Position.Offset), env.Type, env.HotelID, subject(env.Message), env.ID, env.CorrelationID)
+		start := len(rest)
+		rest = appendRest(rest, e.Envelope)
+		err := put.Add(e.Envelope.Time.UnixNano(), topic, int64(e.Position.Offset), e.Envelope.HotelID, rest[start:len(rest):len(rest)])
 		if err != nil {
 			return err
 		}
 	}
-	return nil
+	return put.Flush()
+}
+
+// restBytes is the usual length of a rest: three UUIDs and a type.
+const restBytes = 3*17 + 1
+
+// appendRest appends what no query searches by.
+func appendRest(b []byte, e *event.Envelope) []byte {
+	number := typeNumbers[e.Type]
+	if b = packed.AppendInt(b, int64(number)); number == 0 {
+		b = packed.AppendText(b, e.Type)
+	}
+	b = packed.AppendID(b, subject(e.Message))
+	b = packed.AppendID(b, e.ID)
+	return packed.AppendID(b, e.CorrelationID)
+}
+
+// readRest is the reverse of appendRest.
+func (e *Entry) readRest(b []byte) error {
+	r := packed.NewReader(b)
+	if n := r.Int(); n > 0 && n <= int64(len(types)) {
+		e.Type = types[n-1]
+	} else {
+		e.Type = r.Text()
+	}
+	e.SubjectID, e.ID, e.CorrelationID = r.ID(), r.ID(), r.ID()
+	return r.Err()
 }
 
 // inOrder returns the events in order of their times; those of one time stay in order of their offsets.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -62,7 +63,7 @@ type Queries struct{ store *projections.Store }
 func NewQueries(store *projections.Store) *Queries { return &Queries{store} }
 
 const (
-	columns  = "SELECT time_nanos, topic, offset, type, hotel_id, subject_id, event_id, correlation_id FROM event "
+	columns  = "SELECT time_nanos, topic, offset, hotel_id, rest FROM event "
 	inTime   = "(time_nanos, topic, offset) > (?, ?, ?) AND time_nanos < ? ORDER BY time_nanos, topic, offset LIMIT ?"
 	overAll  = columns + "WHERE " + inTime
 	forHotel = columns + "WHERE hotel_id = ? AND " + inTime
@@ -132,11 +133,14 @@ func (f *Filter) scan(ctx context.Context, c *projections.Conn, p log.Partition,
 	}
 	args = append(args, after.Time, after.Topic, int64(after.Offset), to, scanMax)
 	return c.Query(ctx, sql, args, func(r *projections.Row) error {
-		return each(&Entry{
+		e := Entry{
 			Position: log.Position{Topic: topicOf(int(r.Int(1))), Partition: p, Offset: log.Offset(r.Int(2))},
-			Type:     r.Text(3), HotelID: r.Text(4), SubjectID: r.Text(5), ID: r.Text(6), CorrelationID: r.Text(7),
-			Time: time.Unix(0, r.Int(0)).UTC(),
-		})
+			HotelID:  r.Text(3), Time: time.Unix(0, r.Int(0)).UTC(),
+		}
+		if err := e.readRest(r.Blob(4)); err != nil {
+			return fmt.Errorf("read the index of %s: %w", e.Position, err)
+		}
+		return each(&e)
 	})
 }
 

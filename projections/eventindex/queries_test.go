@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"lodge/domain/event"
+	"lodge/domain/eventpb"
 	"lodge/log"
 	"lodge/projections"
 	"lodge/projections/eventindex"
@@ -80,5 +81,50 @@ func pages(t *testing.T, s *projections.Store, f eventindex.Filter) (found []log
 			return found
 		}
 		f.After = *page.Next
+	}
+}
+
+func TestEntriesSayWhatTheEventsSay(t *testing.T) {
+	l, h := projectiontest.NewLog(1), projectiontest.NewHistory(projectiontest.Seed(t), 3)
+	events := append(h.Hotels(5), h.Next(100)...)
+	events[7].ID, events[8].CorrelationID, events[9].CorrelationID = "no-uuid", "", strings.ToUpper(events[9].CorrelationID)
+	l.Append(events...)
+	b := projectiontest.NewBench(t, l, func() projections.Projector { return eventindex.New() })
+	b.Start()
+	defer b.Close()
+	page, err := eventindex.NewQueries(b.Store).List(t.Context(), eventindex.Filter{})
+	if err != nil || len(page.Items) != len(events) {
+		t.Fatalf("%d entries of %d events, error %v", len(page.Items), len(events), err)
+	}
+	byID := map[string]eventindex.Entry{}
+	for _, e := range page.Items {
+		byID[e.ID] = e
+	}
+	for _, e := range events {
+		subject := ""
+		switch m := e.Message.(type) {
+		case interface{ GetReservationId() string }:
+			subject = m.GetReservationId()
+		case interface{ GetRoomTypeId() string }:
+			subject = m.GetRoomTypeId()
+		case *eventpb.RoomTypeCreated:
+			subject = m.GetRoomType().GetRoomTypeId()
+		case *eventpb.RoomTypeUpdated:
+			subject = m.GetRoomType().GetRoomTypeId()
+		}
+		got := byID[e.ID]
+		want := eventindex.Entry{Position: got.Position, Type: e.Type, HotelID: e.HotelID, SubjectID: subject, ID: e.ID,
+			CorrelationID: e.CorrelationID, Time: e.Time}
+		if got != want {
+			t.Errorf("got  %+v\nwant %+v", got, want)
+		}
+	}
+}
+
+func TestEveryTypeHasANumber(t *testing.T) {
+	for _, kind := range event.Kinds() {
+		if !eventindex.Numbered(kind.Type) {
+			t.Errorf("%s is stored as text: append it to types", kind.Type)
+		}
 	}
 }

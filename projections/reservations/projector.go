@@ -2,15 +2,13 @@ package reservations
 
 import (
 	"cmp"
-	"encoding/binary"
 	"fmt"
 	"slices"
-	"time"
 
-	"lodge/domain"
 	"lodge/domain/event"
 	"lodge/log"
 	"lodge/projections"
+	"lodge/projections/internal/packed"
 )
 
 // Name is the projection's name.
@@ -19,53 +17,24 @@ const Name = "reservations"
 const tables = `
 CREATE TABLE reservation (
 	hotel_id TEXT NOT NULL,
-	reservation_id TEXT NOT NULL,
-	room_type_id TEXT NOT NULL,
-	quantity INTEGER NOT NULL,
+	reservation_id BLOB NOT NULL,   -- packed.Key
 	check_in INTEGER NOT NULL,      -- days since 1970-01-01
-	check_out INTEGER NOT NULL,
-	guest_id TEXT NOT NULL,
-	guest_name TEXT NOT NULL,
-	guest_email TEXT NOT NULL,
-	adults INTEGER NOT NULL,
-	children INTEGER NOT NULL,
-	infants INTEGER NOT NULL,
-	status INTEGER NOT NULL,        -- numbers of lodge.events.v1
-	reason INTEGER NOT NULL,
-	note TEXT NOT NULL,
-	currency_code TEXT NOT NULL,
-	nightly BLOB,                   -- varints
-	total_minor_units INTEGER NOT NULL,
-	hold_nanos INTEGER,             -- NULL: the hold does not expire
-	channel TEXT NOT NULL,
-	external_reference TEXT NOT NULL,
-	full_nights BLOB,               -- varints
-	create_nanos INTEGER NOT NULL,
-	update_nanos INTEGER NOT NULL,
-	create_offset INTEGER NOT NULL,
-	update_offset INTEGER NOT NULL,
+	guest_id TEXT,                  -- NULL: none
+	details BLOB NOT NULL,          -- what it began with: appendDetails
+	history BLOB NOT NULL,          -- its events, oldest first: appendEntry
 	PRIMARY KEY (hotel_id, reservation_id)
 ) WITHOUT ROWID;
-CREATE TABLE reservation_event (
-	hotel_id TEXT NOT NULL,
-	reservation_id TEXT NOT NULL,
-	offset INTEGER NOT NULL,
-	kind INTEGER NOT NULL,
-	time_nanos INTEGER NOT NULL,
-	status INTEGER NOT NULL,
-	reason INTEGER NOT NULL,
-	PRIMARY KEY (hotel_id, reservation_id, offset)
-) WITHOUT ROWID;
 CREATE INDEX reservation_by_arrival ON reservation (hotel_id, check_in);
-CREATE INDEX reservation_by_guest ON reservation (guest_id, check_in, hotel_id, reservation_id) WHERE guest_id <> ''`
+CREATE INDEX reservation_by_guest ON reservation (guest_id, check_in, hotel_id, reservation_id) WHERE guest_id IS NOT NULL`
 
-const putReservation = `INSERT OR REPLACE INTO reservation VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
-	?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26)`
+var putReservation = projections.Insert{
+	Into: "INSERT INTO reservation VALUES", Columns: 6,
+	Then: `ON CONFLICT DO UPDATE SET check_in = excluded.check_in, guest_id = excluded.guest_id, details = excluded.details,
+		history = CAST(history || excluded.history AS BLOB)`,
+}
 
-const setState = `UPDATE reservation SET status = ?3, reason = ?4, note = ?5, update_nanos = ?6, update_offset = ?7
-WHERE hotel_id = ?1 AND reservation_id = ?2`
-
-const putEvent = `INSERT INTO reservation_event VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)`
+// In SQLite what || joins is a text, even of two blobs.
+const addHistory = `UPDATE reservation SET history = CAST(history || ?3 AS BLOB) WHERE hotel_id = ?1 AND reservation_id = ?2`
 
 // Projector fills the read model.
 type Projector struct{}
@@ -94,20 +63,25 @@ func (a ref) compare(b ref) int {
 
 func (a ref) same(b ref) bool { return a.hotel == b.hotel && a.id == b.id }
 
-// Apply implements projections.Projector: it sorts the batch by key, and writes each reservation once, as it is after its last event.
+// Apply implements projections.Projector: it sorts the batch by key, and writes each reservation once.
 func (Projector) Apply(tx *projections.Tx, events []projections.Event) error {
 	refs := refsOf(events)
+	add, err := tx.Stmt(addHistory)
+	if err != nil {
+		return err
+	}
+	w := writer{events: events, put: tx.Inserter(putReservation), add: add, chunk: min(chunkMax, rowBytes*len(refs))}
 	for len(refs) > 0 {
 		n := 1
 		for n < len(refs) && refs[n].same(refs[0]) {
 			n++
 		}
-		if err := write(tx, refs[:n], events); err != nil {
+		if err := w.write(refs[:n]); err != nil {
 			return err
 		}
 		refs = refs[n:]
 	}
-	return nil
+	return w.put.Flush()
 }
 
 func refsOf(events []projections.Event) []ref {
@@ -125,88 +99,53 @@ func refsOf(events []projections.Event) []ref {
 	return refs
 }
 
-// write writes the history of one reservation, and the reservation: anew when the batch has its first event.
-func write(tx *projections.Tx, refs []ref, events []projections.Event) error {
+const (
+	rowBytes = 512     // of a usual row, ids included; longer ones get an arena of their own
+	chunkMax = 1 << 16 // of a writer's memory
+)
+
+// writer writes the reservations of one batch.
+type writer struct {
+	events []projections.Event
+	put    *projections.Inserter
+	add    *projections.Stmt
+	chunk  int
+	arena  []byte // the blobs of rows not yet flushed; never moved, only followed by another
+}
+
+// write writes one reservation: anew when the batch has the event that begins it, else what has been added to its history.
+func (w *writer) write(refs []ref) error {
+	if cap(w.arena)-len(w.arena) < rowBytes {
+		w.arena = make([]byte, 0, w.chunk)
+	}
 	var begun *Reservation
+	start := len(w.arena)
 	for _, r := range refs {
-		e := &events[r.event]
-		if err := writeEvent(tx, r, e); err != nil {
-			return err
+		e := &w.events[r.event]
+		s, ok := stateAfter(e.Envelope.Message)
+		if !ok {
+			return fmt.Errorf("project %s: %s is not known here", e.Position, e.Envelope.Type)
 		}
+		w.arena = appendEntry(w.arena, e, s)
 		b, err := begin(e.Envelope.Message)
 		if err != nil {
 			return fmt.Errorf("project %s: %w", e.Position, err)
 		}
 		if b != nil {
-			b.CreateTime, b.Created = e.Envelope.Time, e.Position.Offset
 			begun = b
 		}
 	}
-	last := &events[refs[len(refs)-1].event]
-	s, _ := stateAfter(last.Envelope.Message)
-	if begun != nil {
-		begun.UpdateTime, begun.Updated = last.Envelope.Time, last.Position.Offset
-		return writeReservation(tx, begun, s)
+	history := w.arena[start:len(w.arena):len(w.arena)]
+	var id any
+	w.arena, id = packed.Key(w.arena, refs[0].id)
+	if begun == nil {
+		return w.add.Exec(refs[0].hotel, id, history)
 	}
-	set, err := tx.Stmt(setState)
-	if err != nil {
-		return err
+	var guest any
+	if begun.Guest.GuestID != "" {
+		guest = begun.Guest.GuestID
 	}
-	return set.Exec(refs[0].hotel, refs[0].id, int64(s.status), int64(s.reason), s.note, last.Envelope.Time.UnixNano(), int64(last.Position.Offset))
-}
-
-func writeEvent(tx *projections.Tx, r ref, e *projections.Event) error {
-	s, ok := stateAfter(e.Envelope.Message)
-	if !ok {
-		return fmt.Errorf("project %s: %s is not known here", e.Position, e.Envelope.Type)
-	}
-	put, err := tx.Stmt(putEvent)
-	if err != nil {
-		return err
-	}
-	return put.Exec(r.hotel, r.id, int64(e.Position.Offset), int64(s.kind), e.Envelope.Time.UnixNano(), int64(s.status), int64(s.reason))
-}
-
-func writeReservation(tx *projections.Tx, r *Reservation, s state) error {
-	put, err := tx.Stmt(putReservation)
-	if err != nil {
-		return err
-	}
-	g := r.Guest
-	return put.Exec(r.HotelID, r.ReservationID, r.RoomTypeID, r.Quantity, int64(r.Stay.CheckIn), int64(r.Stay.CheckOut),
-		g.GuestID, g.DisplayName, g.Email, g.Adults, g.Children, g.Infants, int64(s.status), int64(s.reason), s.note,
-		r.Total.Currency, packed(r.Nightly), r.Total.MinorUnits, nanosOrNil(r.HoldExpireTime), r.Channel, r.ExternalReference,
-		packed(r.FullNights), r.CreateTime.UnixNano(), r.UpdateTime.UnixNano(), int64(r.Created), int64(r.Updated))
-}
-
-// packed returns the numbers as varints, or nil when there are none.
-func packed[T int64 | domain.Date](numbers []T) any {
-	if len(numbers) == 0 {
-		return nil
-	}
-	b := make([]byte, 0, 4*len(numbers))
-	for _, n := range numbers {
-		b = binary.AppendVarint(b, int64(n))
-	}
-	return b
-}
-
-// unpacked is the reverse of packed.
-func unpacked[T int64 | domain.Date](b []byte) []T {
-	var numbers []T
-	for len(b) > 0 {
-		n, size := binary.Varint(b)
-		if size <= 0 {
-			break
-		}
-		numbers, b = append(numbers, T(n)), b[size:]
-	}
-	return numbers
-}
-
-func nanosOrNil(t time.Time) any {
-	if t.IsZero() {
-		return nil
-	}
-	return t.UnixNano()
+	start = len(w.arena)
+	w.arena = appendDetails(w.arena, begun)
+	return w.put.Add(refs[0].hotel, id, int64(begun.Stay.CheckIn), guest, w.arena[start:len(w.arena):len(w.arena)], history)
 }

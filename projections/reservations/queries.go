@@ -10,6 +10,7 @@ import (
 	"lodge/domain/eventpb"
 	"lodge/log"
 	"lodge/projections"
+	"lodge/projections/internal/packed"
 )
 
 // PageMax is the most items of one page.
@@ -38,7 +39,7 @@ func NewQueries(store *projections.Store) *Queries { return &Queries{store} }
 func (q *Queries) Get(ctx context.Context, hotelID, reservationID string) (Reservation, error) {
 	var found []Reservation
 	err := q.store.View(ctx, Name, q.store.PartitionFor(hotelID), func(c *projections.Conn) (err error) {
-		found, err = selectFrom(ctx, c, "WHERE hotel_id = ? AND reservation_id = ?", hotelID, reservationID)
+		found, err = selectFrom(ctx, c, "WHERE hotel_id = ? AND reservation_id = ?", hotelID, key(reservationID))
 		return err
 	})
 	if err == nil && len(found) == 0 {
@@ -54,7 +55,7 @@ func (q *Queries) Get(ctx context.Context, hotelID, reservationID string) (Reser
 func (q *Queries) ListByHotel(ctx context.Context, hotelID string, after Cursor, limit int) ([]Reservation, *Cursor, error) {
 	return q.list(ctx, hotelID, pageLimit(limit),
 		"WHERE hotel_id = ? AND (check_in, reservation_id) > (?, ?) ORDER BY check_in, reservation_id LIMIT ?",
-		hotelID, int64(after.CheckIn), after.ReservationID)
+		hotelID, int64(after.CheckIn), key(after.ReservationID))
 }
 
 // ListByArrival is ListByHotel for the reservations that check in on [from, to).
@@ -62,14 +63,14 @@ func (q *Queries) ListByArrival(ctx context.Context, hotelID string, from, to do
 	return q.list(ctx, hotelID, pageLimit(limit),
 		`WHERE hotel_id = ? AND (check_in, reservation_id) > (?, ?) AND check_in >= ? AND check_in < ?
 		ORDER BY check_in, reservation_id LIMIT ?`,
-		hotelID, int64(after.CheckIn), after.ReservationID, int64(from), int64(to))
+		hotelID, int64(after.CheckIn), key(after.ReservationID), int64(from), int64(to))
 }
 
 // ListByGuestAtHotel returns a guest's reservations in one hotel, as ListByHotel.
 func (q *Queries) ListByGuestAtHotel(ctx context.Context, guestID, hotelID string, after Cursor, limit int) ([]Reservation, *Cursor, error) {
 	return q.list(ctx, hotelID, pageLimit(limit),
-		`WHERE guest_id = ? AND guest_id <> '' AND hotel_id = ? AND (check_in, reservation_id) > (?, ?)
-		ORDER BY check_in, reservation_id LIMIT ?`, guestID, hotelID, int64(after.CheckIn), after.ReservationID)
+		`WHERE guest_id = ? AND hotel_id = ? AND (check_in, reservation_id) > (?, ?)
+		ORDER BY check_in, reservation_id LIMIT ?`, guestID, hotelID, int64(after.CheckIn), key(after.ReservationID))
 }
 
 // list returns one page of one shard; the limit is the query's last parameter.
@@ -92,9 +93,9 @@ func (q *Queries) ListByGuest(ctx context.Context, guestID string, after Cursor,
 	return projections.Gather(ctx, q.store, Name, projections.Query[Reservation, Cursor]{
 		After: after, Limit: limit, Key: (*Reservation).cursor, Compare: Cursor.compare,
 		Shard: func(ctx context.Context, c *projections.Conn, _ log.Partition, after Cursor, limit int) (projections.Part[Reservation, Cursor], error) {
-			items, err := selectFrom(ctx, c, `WHERE guest_id = ? AND guest_id <> '' AND (check_in, hotel_id, reservation_id) > (?, ?, ?)
+			items, err := selectFrom(ctx, c, `WHERE guest_id = ? AND (check_in, hotel_id, reservation_id) > (?, ?, ?)
 				ORDER BY check_in, hotel_id, reservation_id LIMIT ?`,
-				guestID, int64(after.CheckIn), after.HotelID, after.ReservationID, limit+1)
+				guestID, int64(after.CheckIn), after.HotelID, key(after.ReservationID), limit+1)
 			return projections.Upto(items, limit, (*Reservation).cursor), err
 		},
 	})
@@ -109,28 +110,20 @@ type Entry struct {
 	Reason   eventpb.ReservationReason
 }
 
-// types are the current types of the kinds.
-var types = map[kind]string{
-	kindPlaced:   event.TypeOf(&eventpb.ReservationPlaced{}),
-	kindRejected: event.TypeOf(&eventpb.ReservationRejected{}),
-	kindPaid:     event.TypeOf(&eventpb.ReservationPaid{}),
-	kindCanceled: event.TypeOf(&eventpb.ReservationCanceled{}),
-	kindNoShow:   event.TypeOf(&eventpb.ReservationNoShow{}),
-}
-
 // History returns the events of a reservation at and behind an offset, oldest first, and whether there are more than limit. An
 // unknown reservation has none.
 func (q *Queries) History(ctx context.Context, hotelID, reservationID string, from log.Offset, limit int) (found []Entry, more bool, err error) {
 	limit = pageLimit(limit)
 	partition := q.store.PartitionFor(hotelID)
 	err = q.store.View(ctx, Name, partition, func(c *projections.Conn) error {
-		return c.Query(ctx, `SELECT offset, kind, time_nanos, status, reason FROM reservation_event
-			WHERE hotel_id = ? AND reservation_id = ? AND offset >= ? ORDER BY offset LIMIT ?`,
-			[]any{hotelID, reservationID, int64(from), limit + 1}, func(r *projections.Row) error {
-				at := log.Position{Topic: event.BookingsTopic, Partition: partition, Offset: log.Offset(r.Int(0))}
-				found = append(found, Entry{at, types[kind(r.Int(1))], nanos(r.Int(2)),
-					eventpb.ReservationStatus(r.Int(3)), eventpb.ReservationReason(r.Int(4))})
-				return nil
+		return c.Query(ctx, "SELECT history FROM reservation WHERE hotel_id = ? AND reservation_id = ?",
+			[]any{hotelID, key(reservationID)}, func(r *projections.Row) error {
+				return readHistory(r.Blob(0), func(e *entry) {
+					if e.offset >= from && len(found) <= limit {
+						at := log.Position{Topic: event.BookingsTopic, Partition: partition, Offset: e.offset}
+						found = append(found, Entry{at, types[e.kind], e.time, statuses[e.kind], e.reason})
+					}
+				})
 			})
 	})
 	if len(found) > limit {
@@ -140,28 +133,18 @@ func (q *Queries) History(ctx context.Context, hotelID, reservationID string, fr
 }
 
 func selectFrom(ctx context.Context, c *projections.Conn, where string, args ...any) (found []Reservation, err error) {
-	err = c.Query(ctx, "SELECT * FROM reservation "+where, args, func(r *projections.Row) error {
-		found = append(found, scan(r))
-		return nil
+	err = c.Query(ctx, "SELECT "+columns+" FROM reservation "+where, args, func(row *projections.Row) error {
+		r, err := scan(row)
+		found = append(found, r)
+		return err
 	})
 	return found, err
 }
 
-func scan(r *projections.Row) Reservation {
-	out := Reservation{
-		HotelID: r.Text(0), ReservationID: r.Text(1), RoomTypeID: r.Text(2), Quantity: int(r.Int(3)),
-		Stay: domain.Stay{CheckIn: domain.Date(r.Int(4)), CheckOut: domain.Date(r.Int(5))},
-		Guest: Guest{GuestID: r.Text(6), DisplayName: r.Text(7), Email: r.Text(8),
-			Adults: int(r.Int(9)), Children: int(r.Int(10)), Infants: int(r.Int(11))},
-		Status: eventpb.ReservationStatus(r.Int(12)), Reason: eventpb.ReservationReason(r.Int(13)), Note: r.Text(14),
-		Nightly: unpacked[int64](r.Blob(16)), Total: domain.Money{Currency: r.Text(15), MinorUnits: r.Int(17)},
-		Channel: r.Text(19), ExternalReference: r.Text(20), FullNights: unpacked[domain.Date](r.Blob(21)),
-		CreateTime: nanos(r.Int(22)), UpdateTime: nanos(r.Int(23)), Created: log.Offset(r.Int(24)), Updated: log.Offset(r.Int(25)),
-	}
-	if !r.Null(18) {
-		out.HoldExpireTime = nanos(r.Int(18))
-	}
-	return out
+// key returns a reservation's id as its column holds it.
+func key(reservationID string) any {
+	_, key := packed.Key(nil, reservationID)
+	return key
 }
 
 func pageLimit(n int) int {
@@ -170,5 +153,3 @@ func pageLimit(n int) int {
 	}
 	return n
 }
-
-func nanos(n int64) time.Time { return time.Unix(0, n).UTC() }

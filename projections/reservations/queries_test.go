@@ -3,6 +3,7 @@ package reservations_test
 import (
 	"cmp"
 	"errors"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -104,9 +105,8 @@ func checkReservation(t *testing.T, q *reservations.Queries, m *model, x listed)
 	if r.Status != m.status[x.id] || r.Stay.CheckIn != x.checkIn || r.Guest.GuestID != x.guest {
 		t.Errorf("%s: %+v, want status %s", x.id, r, m.status[x.id])
 	}
-	if p := m.placed[x.id]; p != nil && (r.Total.MinorUnits != p.GetTotalMinorUnits() || !slices.Equal(r.Nightly, p.GetNightlyMinorUnits()) ||
-		p.GetHoldExpireTime() == nil != r.HoldExpireTime.IsZero()) {
-		t.Errorf("%s: %+v, want %v", x.id, r, p)
+	if p := m.placed[x.id]; p != nil {
+		checkPlaced(t, &r, p)
 	}
 	if rejected := m.placed[x.id] == nil; rejected != (len(r.FullNights) > 0) {
 		t.Errorf("%s: full nights %v", x.id, r.FullNights)
@@ -120,8 +120,39 @@ func checkReservation(t *testing.T, q *reservations.Queries, m *model, x listed)
 			t.Errorf("%s: history %v, want %v", x.id, e.Position, m.history[x.id][i])
 		}
 	}
+	if first := history[0]; first.Position.Offset != r.Created || !first.Time.Equal(r.CreateTime) {
+		t.Errorf("%s: first %+v, reservation %+v", x.id, first, r)
+	}
 	if last := history[len(history)-1]; last.Status != r.Status || last.Position.Offset != r.Updated || !last.Time.Equal(r.UpdateTime) {
 		t.Errorf("%s: last %+v, reservation %+v", x.id, last, r)
+	}
+}
+
+// checkPlaced compares all that a reservation keeps from its first event, and what its last event leaves behind.
+func checkPlaced(t *testing.T, r *reservations.Reservation, p *eventpb.ReservationPlaced) {
+	t.Helper()
+	stay, err := domain.ParseStay(p.GetStay().GetCheckInDate(), p.GetStay().GetCheckOutDate())
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := p.GetGuest()
+	want := reservations.Reservation{
+		HotelID: p.GetHotelId(), ReservationID: p.GetReservationId(), RoomTypeID: p.GetStay().GetRoomTypeId(),
+		Quantity: int(p.GetStay().GetQuantity()), Stay: stay,
+		Guest: reservations.Guest{GuestID: g.GetGuestId(), DisplayName: g.GetDisplayName(), Email: g.GetEmail(), Adults: int(g.GetAdults())},
+		Total: domain.Money{Currency: p.GetCurrencyCode(), MinorUnits: p.GetTotalMinorUnits()}, Nightly: p.GetNightlyMinorUnits(),
+		Channel: p.GetChannel(), ExternalReference: p.GetExternalReference(),
+		Status: r.Status, Reason: r.Reason, Note: r.Note, CreateTime: r.CreateTime, UpdateTime: r.UpdateTime, Created: r.Created, Updated: r.Updated,
+	}
+	if hold := p.GetHoldExpireTime(); hold != nil {
+		want.HoldExpireTime = hold.AsTime()
+	}
+	if !reflect.DeepEqual(*r, want) {
+		t.Errorf("got  %+v\nwant %+v", *r, want)
+	}
+	asked := r.Reason == eventpb.ReservationReason_RESERVATION_REASON_GUEST_REQUEST
+	if (r.Note == "plans changed") != asked || r.CreateTime.IsZero() || r.UpdateTime.Before(r.CreateTime) || r.Updated < r.Created {
+		t.Errorf("reason %v, note %q, created %s at %d, updated %s at %d", r.Reason, r.Note, r.CreateTime, r.Created, r.UpdateTime, r.Updated)
 	}
 }
 

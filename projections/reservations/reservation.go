@@ -90,10 +90,9 @@ func rejected(m *eventpb.ReservationRejected) (*Reservation, error) {
 	return r, r.setStay(m.GetStay())
 }
 
-// state is what every event says: the status that the reservation has from it on.
+// state is what every event says of the reservation from it on; the status follows from the kind.
 type state struct {
 	kind   kind
-	status eventpb.ReservationStatus
 	reason eventpb.ReservationReason
 	note   string
 }
@@ -102,16 +101,15 @@ type state struct {
 func stateAfter(m any) (state, bool) {
 	switch m := m.(type) {
 	case *eventpb.ReservationPlaced:
-		return state{kind: kindPlaced, status: eventpb.ReservationStatus_RESERVATION_STATUS_PENDING}, true
+		return state{kind: kindPlaced}, true
 	case *eventpb.ReservationRejected:
-		return state{kindRejected, eventpb.ReservationStatus_RESERVATION_STATUS_REJECTED, m.GetReason(), ""}, true
+		return state{kind: kindRejected, reason: m.GetReason()}, true
 	case *eventpb.ReservationPaid:
-		return state{kind: kindPaid, status: eventpb.ReservationStatus_RESERVATION_STATUS_PAID}, true
+		return state{kind: kindPaid}, true
 	case *eventpb.ReservationCanceled:
-		return state{kindCanceled, eventpb.ReservationStatus_RESERVATION_STATUS_CANCELED, m.GetReason(), m.GetNote()}, true
+		return state{kindCanceled, m.GetReason(), m.GetNote()}, true
 	case *eventpb.ReservationNoShow:
-		return state{kindNoShow, eventpb.ReservationStatus_RESERVATION_STATUS_CANCELED,
-			eventpb.ReservationReason_RESERVATION_REASON_NO_SHOW, ""}, true
+		return state{kind: kindNoShow, reason: eventpb.ReservationReason_RESERVATION_REASON_NO_SHOW}, true
 	}
 	return state{}, false
 }
