@@ -15,20 +15,27 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestSeedTwiceAddsNothingAndIsSound(t *testing.T) {
-	p, err := platform.Open(t.Context(), t.TempDir(), platform.Options{Addr: "127.0.0.1:0", NoSocket: true, HoldTick: -1})
+// run opens and runs a platform until the test ends.
+func run(t *testing.T, opts platform.Options) *platform.Platform {
+	t.Helper()
+	p, err := platform.Open(t.Context(), t.TempDir(), opts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
 	go func() { done <- p.Run(ctx) }()
-	defer func() {
+	t.Cleanup(func() {
 		cancel()
 		if err := errors.Join(<-done, p.Close()); err != nil {
 			t.Error(err)
 		}
-	}()
+	})
+	return p
+}
+
+func TestSeedTwiceAddsNothingAndIsSound(t *testing.T) {
+	p, ctx := run(t, platform.Options{Addr: "127.0.0.1:0", NoSocket: true, HoldTick: -1}), t.Context()
 	now := time.Now()
 	first, err := Seed(ctx, p.Engine, NewWorld(1, now))
 	if err != nil {
@@ -46,6 +53,26 @@ func TestSeedTwiceAddsNothingAndIsSound(t *testing.T) {
 		t.Errorf("%d events, after seeding again %d", report.EventCount(), again.EventCount())
 	}
 	race(t, p, domain.Today(now, time.UTC).AddDays(1))
+}
+
+// TestSeedAgainLaterCounts: some hours later half of the bookings are for other nights, and are refused; their payments are not.
+func TestSeedAgainLaterCounts(t *testing.T) {
+	p := run(t, platform.Options{NoSocket: true, HoldTick: -1})
+	morning := time.Now().UTC().Truncate(24 * time.Hour).Add(6 * time.Hour)
+	refused := 0
+	for _, at := range []time.Time{morning, morning.Add(11 * time.Hour)} {
+		r, err := Seed(t.Context(), p.Engine, NewWorld(1, at))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Placed == 0 || r.Pending < 0 || r.Placed != r.Paid+r.Canceled+r.NoShows+r.Pending {
+			t.Errorf("at %s: %+v", at, *r)
+		}
+		if r.Refused < refused+bookings/10 {
+			t.Errorf("at %s: %d refused", at, r.Refused)
+		}
+		refused = r.Refused
+	}
 }
 
 func auditOf(t *testing.T, p *platform.Platform) *audit.Report {
