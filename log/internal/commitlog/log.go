@@ -1,7 +1,9 @@
 package commitlog
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"math"
 	"sync"
@@ -176,11 +178,12 @@ func (l *Log) syncedFull(s *segment, err error) error {
 	if l.failed != nil {
 		return l.failed
 	}
+	faster := len(l.unsynced) == 0 || l.unsynced[0] != s // the writer was, or retention, which may have removed the file
+	if faster && (err == nil || errors.Is(err, fs.ErrNotExist)) {
+		return nil
+	}
 	if err != nil {
 		return l.poison("sync", fmt.Errorf("sync %s: %w", s.path, err))
-	}
-	if len(l.unsynced) == 0 || l.unsynced[0] != s {
-		return nil // the writer was faster
 	}
 	l.synced(s)
 	return l.saveOrPoison()

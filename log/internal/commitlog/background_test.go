@@ -1,0 +1,63 @@
+package commitlog
+
+import (
+	"testing"
+
+	"lodge/log"
+	"lodge/log/vfs"
+	"lodge/log/vfs/errorfs"
+)
+
+// stall holds up the first operation that match accepts until it is let go.
+type stall struct {
+	match   func(errorfs.Op) bool
+	reached chan struct{}
+	proceed chan struct{}
+}
+
+func newStall(match func(errorfs.Op) bool) *stall {
+	return &stall{match: match, reached: make(chan struct{}, 1), proceed: make(chan struct{})}
+}
+
+// Inject implements errorfs.Injector.
+func (s *stall) Inject(op errorfs.Op) error {
+	if !s.match(op) {
+		return nil
+	}
+	select {
+	case s.reached <- struct{}{}:
+		<-s.proceed
+	default:
+	}
+	return nil
+}
+
+// TestRetentionBesideSyncFull removes the very segment that SyncFull is about to open: nothing failed, so nothing is poisoned.
+func TestRetentionBesideSyncFull(t *testing.T) {
+	first := segmentPath(0)
+	armed := false
+	hold := newStall(func(op errorfs.Op) bool { return armed && op.Kind == errorfs.OpenReadWrite && op.Name == first })
+	opts := testOptions(errorfs.Wrap(vfs.NewMem(), hold))
+	opts.Config.Durability, opts.Config.RetentionBytes = log.Interval, 4<<10
+	l := mustOpen(t, opts)
+	for range 20 {
+		mustAppend(t, l, 1, 1000)
+	}
+	armed = true
+	done := make(chan error)
+	go func() {
+		_, err := l.SyncFull()
+		done <- err
+	}()
+	<-hold.reached
+	removed, err := l.ApplyRetention(testTime, l.NextOffset())
+	if removed == 0 || err != nil {
+		t.Fatalf("%d removed, %v", removed, err)
+	}
+	close(hold.proceed)
+	if err := <-done; err != nil {
+		t.Fatalf("SyncFull of a segment that retention removed: %v", err)
+	}
+	mustAppend(t, l, 1, 100)
+	mustSync(t, l)
+}
