@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"lodge/log"
+	"lodge/log/internal/record"
 	"lodge/log/vfs"
 	"lodge/log/vfs/errorfs"
 )
@@ -60,4 +61,27 @@ func TestRetentionBesideSyncFull(t *testing.T) {
 	}
 	mustAppend(t, l, 1, 100)
 	mustSync(t, l)
+}
+
+// TestRetentionKeepsWhatNoBlobCovers: a caller that replays and never wrote a blob needs every batch to make its state again.
+func TestRetentionKeepsWhatNoBlobCovers(t *testing.T) {
+	opts := testOptions(vfs.NewMem())
+	opts.Config.RetentionBytes = 4 << 10
+	l, err := Open(testDir, testTP, opts, func(record.Header) error { return nil }, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close(nil) })
+	for range 20 {
+		mustAppend(t, l, 1, 1000)
+	}
+	if removed, err := l.ApplyRetention(testTime, l.NextOffset()); removed > 0 || err != nil {
+		t.Fatalf("%d segments removed that no blob covers, %v", removed, err)
+	}
+	if err := l.Checkpoint([]byte("state")); err != nil {
+		t.Fatal(err)
+	}
+	if removed, err := l.ApplyRetention(testTime, l.NextOffset()); removed == 0 || err != nil {
+		t.Fatalf("%d segments removed with a blob, %v", removed, err)
+	}
 }

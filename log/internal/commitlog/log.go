@@ -21,6 +21,7 @@ type Log struct {
 	fs     vfs.FS
 	opts   Options
 	logger *slog.Logger
+	stated bool // the caller makes its state again from blob and batches
 
 	files    files
 	segments atomic.Pointer[[]*segment] // ascending, never empty, the last one active. Replaced under mu; never changed in place

@@ -25,7 +25,7 @@ func Open(dir string, tp log.TopicPartition, opts Options, replay func(record.He
 	if err != nil {
 		return nil, err
 	}
-	l := &Log{dir: dir, tp: tp, fs: opts.FS, opts: opts, logger: opts.Logger, files: files{fs: opts.FS}}
+	l := &Log{dir: dir, tp: tp, fs: opts.FS, opts: opts, logger: opts.Logger, stated: replay != nil, files: files{fs: opts.FS}}
 	l.zero.from.Store(noZeros)
 	r := recovery{Log: l, replay: replay, fileSizes: map[*segment]int64{}}
 	if err := r.run(restore); err != nil {

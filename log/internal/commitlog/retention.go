@@ -13,7 +13,8 @@ import (
 // ApplyRetention removes the oldest segments that the topic's settings no longer keep, and returns how many: full ones
 // below highWatermark whose youngest record is older than RetentionAge, or without which at least RetentionBytes are
 // left. An active segment whose records are all too old is closed first. Segments that the last checkpoint's blob does not
-// cover yet stay, since the caller's state could not be made again without them: call Checkpoint before. May be called
+// cover yet stay, also when there is no blob yet but Open was given a replay, since the caller's state could not be made again without
+// them: call Checkpoint before. May be called
 // at any time, by one caller.
 //
 // The new start is durable in the checkpoint before the first file goes, so that a crash in between neither loses a segment
@@ -88,7 +89,7 @@ func (l *Log) expired(now time.Time, highWatermark log.Offset) (n int) {
 		size := s.size.Load()
 		old := c.RetentionAge >= 0 && s.maxTime() < now.Add(-c.RetentionAge).UnixMilli()
 		large := c.RetentionBytes >= 0 && bytes-size >= c.RetentionBytes && s != l.active
-		unsaved := l.saved.blob != nil && end > l.saved.blobAt
+		unsaved := (l.stated || l.saved.blob != nil) && end > l.saved.blobAt
 		if size == 0 || end > highWatermark || unsaved || !old && !large {
 			break
 		}
