@@ -1,7 +1,9 @@
 package commitlog
 
 import (
+	"strings"
 	"testing"
+	"time"
 
 	"lodge/log"
 	"lodge/log/internal/record"
@@ -83,5 +85,38 @@ func TestRetentionKeepsWhatNoBlobCovers(t *testing.T) {
 	}
 	if removed, err := l.ApplyRetention(testTime, l.NextOffset()); removed == 0 || err != nil {
 		t.Fatalf("%d segments removed with a blob, %v", removed, err)
+	}
+}
+
+// TestIndexLoadLeavesTheWriterAlone holds up a reader in the middle of loading an index; the writer rolls on.
+func TestIndexLoadLeavesTheWriterAlone(t *testing.T) {
+	mem := vfs.NewMem()
+	opts := filled(t, mem)
+	hold := newStall(func(op errorfs.Op) bool { return op.Kind == errorfs.Open && strings.HasSuffix(op.Name, indexSuffix) })
+	opts.FS = errorfs.Wrap(mem, hold)
+	l := mustOpen(t, opts)
+	read := make(chan error)
+	go func() {
+		_, err := l.Read(nil, 1, 10, 1000)
+		read <- err
+	}()
+	<-hold.reached
+	rolled := make(chan struct{})
+	go func() {
+		defer close(rolled)
+		for range 10 {
+			mustAppend(t, l, 1, 1000)
+			mustSync(t, l)
+		}
+	}()
+	select {
+	case <-rolled:
+	case <-time.After(5 * time.Second):
+		t.Error("the writer waits for a reader's I/O")
+	}
+	close(hold.proceed)
+	<-rolled
+	if err := <-read; err != nil {
+		t.Error(err)
 	}
 }

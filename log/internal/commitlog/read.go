@@ -162,10 +162,13 @@ func (l *Log) placeIn(s *segment, offset log.Offset) (pos int64, base log.Offset
 
 // loadIndex reads the index of a full segment from its files, or makes it anew when they are missing or wrong.
 func (l *Log) loadIndex(s *segment) (*index, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.index != nil {
-		return s.index, nil
+	s.loading.Lock()
+	defer s.loading.Unlock()
+	s.mu.RLock()
+	x := s.index
+	s.mu.RUnlock()
+	if x != nil {
+		return x, nil
 	}
 	x, err := l.readIndex(s)
 	if err != nil {
@@ -174,7 +177,9 @@ func (l *Log) loadIndex(s *segment) (*index, error) {
 			return nil, err
 		}
 	}
+	s.mu.Lock()
 	s.index = x
+	s.mu.Unlock()
 	return x, nil
 }
 

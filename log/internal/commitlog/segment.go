@@ -41,6 +41,7 @@ type segment struct {
 	path string       // of the .log file
 	size atomic.Int64 // bytes of batches; the file may be longer, then zeros follow
 
+	loading  sync.Mutex // held while the index is read from files, locked before mu: the writer, who needs mu, does not wait for it
 	mu       sync.RWMutex
 	index    *index // complete up to size; nil: not loaded yet. Guarded by mu. Of the active one never nil
 	youngest int64  // of a full segment: the youngest timestamp, milliseconds. Guarded by mu
