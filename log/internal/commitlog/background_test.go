@@ -120,3 +120,27 @@ func TestIndexLoadLeavesTheWriterAlone(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestManyReadersLeaveFewFilesOpen: what many readers at once opened beyond the limit is closed again.
+func TestManyReadersLeaveFewFilesOpen(t *testing.T) {
+	l := mustOpen(t, testOptions(vfs.NewMem()))
+	for range 300 {
+		mustAppend(t, l, 1, 1000)
+	}
+	list := *l.segments.Load()
+	for _, s := range list {
+		if _, err := l.files.acquire(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, s := range list {
+		l.files.release(s)
+	}
+	mustAppend(t, l, 1, 4000) // rolls, and so opens one more
+	if _, err := l.Read(nil, 0, 1, 100); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(l.files.open); n > openSegmentsMax+1 {
+		t.Errorf("%d files are open, %d were to be", n, openSegmentsMax)
+	}
+}

@@ -115,12 +115,12 @@ func (f *files) pin(s *segment, file vfs.File) {
 func (f *files) put(s *segment, file vfs.File) {
 	s.file = file
 	f.open = append(f.open, s)
-	if len(f.open) > openSegmentsMax {
-		f.closeOldest(s)
+	for len(f.open) > openSegmentsMax && f.closeOldest(s) {
 	}
 }
 
-func (f *files) closeOldest(except *segment) {
+// closeOldest closes a file that nobody uses, if there is one.
+func (f *files) closeOldest(except *segment) bool {
 	oldest := -1
 	for i, s := range f.open {
 		if s != except && s.refs == 0 && (oldest < 0 || s.used < f.open[oldest].used) {
@@ -134,6 +134,7 @@ func (f *files) closeOldest(except *segment) {
 		s.index = nil // loaded again when it is needed
 		s.mu.Unlock()
 	}
+	return oldest >= 0
 }
 
 func (f *files) close(s *segment) error {
