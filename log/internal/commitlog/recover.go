@@ -121,6 +121,7 @@ func (r *recovery) findSegments() error {
 	if err != nil {
 		return err
 	}
+	var expired []*segment
 	for _, name := range names {
 		base, ok := parseSegmentName(name)
 		switch {
@@ -129,16 +130,34 @@ func (r *recovery) findSegments() error {
 				return err
 			}
 		case ok && base < r.Log.saved.start:
-			if err := removeSegment(r.fs, newSegment(r.dir, base)); err != nil {
-				return err
-			}
+			expired = append(expired, newSegment(r.dir, base))
 		case ok:
 			if err := r.addSegment(base); err != nil {
 				return err
 			}
 		}
 	}
+	if err := r.removeExpired(expired); err != nil {
+		return err
+	}
 	return r.checkExtents()
+}
+
+// removeExpired goes on where a crash ended retention. The checkpoint that says so may not be durable: the process may have been killed
+// between its renaming and the sync of the folder.
+func (r *recovery) removeExpired(expired []*segment) error {
+	if len(expired) == 0 {
+		return nil
+	}
+	if err := r.fs.SyncDir(r.dir); err != nil {
+		return err
+	}
+	for _, s := range expired {
+		if err := removeSegment(r.fs, s); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (r *recovery) addSegment(base log.Offset) error {
