@@ -118,7 +118,7 @@ func appendRecords(dst []byte, records []log.Record, t times) ([]byte, error) {
 		r := &records[i]
 		delta := t.of(r) - t.base
 		size := bodySize(r, delta, i)
-		if len(r.Headers) > HeadersMax || len(dst)-start+size > BodyBytesMax {
+		if len(r.Headers) > HeadersMax || len(dst)-start+varintSize(int64(size))+size > BodyBytesMax {
 			return dst, tooLarge(i, len(r.Headers), size)
 		}
 		if room := size + recordExtraMax; cap(dst)-len(dst) < room {
