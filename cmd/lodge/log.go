@@ -41,18 +41,18 @@ func partitions(dir, selected string) ([]logtool.Partition, error) {
 	return found, nil
 }
 
-// warnInUse says that what is being written may look torn.
-func warnInUse(m *Main, dir string) error {
+// warnInUse reports whether another process has the folder, and says what that means for whoever reads its files.
+func warnInUse(m *Main, dir string) (inUse bool, err error) {
 	lock, err := platform.Lock(dir)
-	var inUse *platform.InUseError
-	if errors.As(err, &inUse) {
+	var held *platform.InUseError
+	if errors.As(err, &held) {
 		fmt.Fprintf(m.Stderr, "lodge: %s is in use: what is being written just now may look torn\n", dir)
-		return nil
+		return true, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
-	return lock.Close()
+	return false, lock.Close()
 }
 
 type logDump struct {
@@ -77,7 +77,7 @@ func (c *logDump) Run(m *Main) error {
 	if err != nil {
 		return err
 	}
-	if err := warnInUse(m, c.Data); err != nil {
+	if _, err := warnInUse(m, c.Data); err != nil {
 		return err
 	}
 	for _, p := range found {
@@ -100,7 +100,7 @@ type logVerify struct {
 // Help shows examples.
 func (logVerify) Help() string {
 	return `Reads every byte: all checksums, all offsets, every record, what the checkpoints promise, the indexes. It changes nothing.
-Exit code 0: all partitions can be opened and read whole. Whether what they say is consistent is what lodge verify proves.
+A server may have the folder open meanwhile. Exit code 0: all partitions can be opened and read whole. Whether what they say is consistent is what lodge verify proves.
 
 Examples:
   lodge log verify
@@ -113,12 +113,13 @@ func (c *logVerify) Run(m *Main) error {
 	if err != nil {
 		return err
 	}
-	if err := warnInUse(m, c.Data); err != nil {
+	inUse, err := warnInUse(m, c.Data)
+	if err != nil {
 		return err
 	}
 	damaged := 0
 	for _, p := range found {
-		report, err := logtool.Verify(vfs.Default, p)
+		report, err := verifyFiles(p, inUse)
 		if err != nil {
 			return err
 		}
@@ -134,6 +135,19 @@ func (c *logVerify) Run(m *Main) error {
 	}
 	fmt.Fprintf(m.Stdout, "%d partitions are whole\n", len(found))
 	return nil
+}
+
+// looks is how often a partition that is being written is looked at before what is found there counts as damage.
+const looks = 3
+
+// verifyFiles checks a partition. What looks damaged in one that is being written may be half of a write, and is looked at again.
+func verifyFiles(p logtool.Partition, inUse bool) (*logtool.Report, error) {
+	for look := 1; ; look++ {
+		report, err := logtool.Verify(vfs.Default, p)
+		if !inUse || look == looks || err == nil && report.OK() {
+			return report, err
+		}
+	}
 }
 
 type logRepair struct {
