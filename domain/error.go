@@ -7,9 +7,13 @@ import (
 
 // Reason says which rule a request broke. It is an error itself, so that errors.Is(err, domain.PastDate)
 // asks whether err is, or wraps, an Error with this reason. The texts are published in the API and never change.
+//
+//nolint:errname // it is a reason first, named as clients read it, and an error only for errors.Is
 type Reason string
 
 // The reasons.
+//
+//nolint:errname // as Reason
 const (
 	HotelNotFound       Reason = "HOTEL_NOT_FOUND"
 	HotelExists         Reason = "HOTEL_EXISTS"

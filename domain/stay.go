@@ -1,6 +1,9 @@
 package domain
 
-import "iter"
+import (
+	"errors"
+	"iter"
+)
 
 // StayNightsMax is the longest stay that can be reserved.
 const StayNightsMax = 90
@@ -61,7 +64,7 @@ func (s Stay) Validate() error {
 }
 
 func withField(err error, field string) error {
-	if e, ok := err.(*Error); ok {
+	if e, ok := errors.AsType[*Error](err); ok {
 		e.Field = field
 	}
 	return err

@@ -228,7 +228,7 @@ func TestFingerprintsTellRequestsApart(t *testing.T) {
 			t.Errorf("one fingerprint for two requests:\n%s\n%s", before, request)
 		}
 		seen[c.Fingerprint()] = request
-		if c.Fingerprint() != c.Fingerprint() || c.HotelID() != "grand" || c.Topic() == "" {
+		if again := c.Fingerprint(); again != c.Fingerprint() || c.HotelID() != "grand" || c.Topic() == "" {
 			t.Errorf("%s has an unsteady fingerprint, or goes nowhere", request)
 		}
 	}

@@ -154,30 +154,74 @@ type ExpireHolds struct {
 	Now   time.Time // zero: At.Now
 }
 
-// HotelID returns the hotel that decides; likewise below.
-func (c *CreateHotel) HotelID() string        { return c.Hotel }
-func (c *UpdateHotel) HotelID() string        { return c.Hotel }
-func (c *ArchiveHotel) HotelID() string       { return c.Hotel }
-func (c *CreateRoomType) HotelID() string     { return c.Hotel }
-func (c *UpdateRoomType) HotelID() string     { return c.Hotel }
-func (c *ArchiveRoomType) HotelID() string    { return c.Hotel }
-func (c *SetInventory) HotelID() string       { return c.Hotel }
-func (c *PlaceReservation) HotelID() string   { return c.Hotel }
-func (c *ConfirmReservation) HotelID() string { return c.Hotel }
-func (c *CancelReservation) HotelID() string  { return c.Hotel }
-func (c *MarkNoShow) HotelID() string         { return c.Hotel }
-func (c *ExpireHolds) HotelID() string        { return c.Hotel }
+// HotelID implements Command.
+func (c *CreateHotel) HotelID() string { return c.Hotel }
 
-// Topic returns where the command's events go; likewise below.
-func (c *CreateHotel) Topic() string        { return event.HotelsTopic }
-func (c *UpdateHotel) Topic() string        { return event.HotelsTopic }
-func (c *ArchiveHotel) Topic() string       { return event.HotelsTopic }
-func (c *CreateRoomType) Topic() string     { return event.HotelsTopic }
-func (c *UpdateRoomType) Topic() string     { return event.HotelsTopic }
-func (c *ArchiveRoomType) Topic() string    { return event.HotelsTopic }
-func (c *SetInventory) Topic() string       { return event.InventoryTopic }
-func (c *PlaceReservation) Topic() string   { return event.BookingsTopic }
+// HotelID implements Command.
+func (c *UpdateHotel) HotelID() string { return c.Hotel }
+
+// HotelID implements Command.
+func (c *ArchiveHotel) HotelID() string { return c.Hotel }
+
+// HotelID implements Command.
+func (c *CreateRoomType) HotelID() string { return c.Hotel }
+
+// HotelID implements Command.
+func (c *UpdateRoomType) HotelID() string { return c.Hotel }
+
+// HotelID implements Command.
+func (c *ArchiveRoomType) HotelID() string { return c.Hotel }
+
+// HotelID implements Command.
+func (c *SetInventory) HotelID() string { return c.Hotel }
+
+// HotelID implements Command.
+func (c *PlaceReservation) HotelID() string { return c.Hotel }
+
+// HotelID implements Command.
+func (c *ConfirmReservation) HotelID() string { return c.Hotel }
+
+// HotelID implements Command.
+func (c *CancelReservation) HotelID() string { return c.Hotel }
+
+// HotelID implements Command.
+func (c *MarkNoShow) HotelID() string { return c.Hotel }
+
+// HotelID implements Command.
+func (c *ExpireHolds) HotelID() string { return c.Hotel }
+
+// Topic implements Command.
+func (c *CreateHotel) Topic() string { return event.HotelsTopic }
+
+// Topic implements Command.
+func (c *UpdateHotel) Topic() string { return event.HotelsTopic }
+
+// Topic implements Command.
+func (c *ArchiveHotel) Topic() string { return event.HotelsTopic }
+
+// Topic implements Command.
+func (c *CreateRoomType) Topic() string { return event.HotelsTopic }
+
+// Topic implements Command.
+func (c *UpdateRoomType) Topic() string { return event.HotelsTopic }
+
+// Topic implements Command.
+func (c *ArchiveRoomType) Topic() string { return event.HotelsTopic }
+
+// Topic implements Command.
+func (c *SetInventory) Topic() string { return event.InventoryTopic }
+
+// Topic implements Command.
+func (c *PlaceReservation) Topic() string { return event.BookingsTopic }
+
+// Topic implements Command.
 func (c *ConfirmReservation) Topic() string { return event.BookingsTopic }
-func (c *CancelReservation) Topic() string  { return event.BookingsTopic }
-func (c *MarkNoShow) Topic() string         { return event.BookingsTopic }
-func (c *ExpireHolds) Topic() string        { return event.BookingsTopic }
+
+// Topic implements Command.
+func (c *CancelReservation) Topic() string { return event.BookingsTopic }
+
+// Topic implements Command.
+func (c *MarkNoShow) Topic() string { return event.BookingsTopic }
+
+// Topic implements Command.
+func (c *ExpireHolds) Topic() string { return event.BookingsTopic }

@@ -79,19 +79,41 @@ func (c *canonical) address(a *Address) {
 	}
 }
 
-// Fingerprint identifies what the command asks for; likewise below.
-func (c *CreateHotel) Fingerprint() [16]byte        { return fingerprint(c) }
-func (c *UpdateHotel) Fingerprint() [16]byte        { return fingerprint(c) }
-func (c *ArchiveHotel) Fingerprint() [16]byte       { return fingerprint(c) }
-func (c *CreateRoomType) Fingerprint() [16]byte     { return fingerprint(c) }
-func (c *UpdateRoomType) Fingerprint() [16]byte     { return fingerprint(c) }
-func (c *ArchiveRoomType) Fingerprint() [16]byte    { return fingerprint(c) }
-func (c *SetInventory) Fingerprint() [16]byte       { return fingerprint(c) }
-func (c *PlaceReservation) Fingerprint() [16]byte   { return fingerprint(c) }
+// Fingerprint implements Command.
+func (c *CreateHotel) Fingerprint() [16]byte { return fingerprint(c) }
+
+// Fingerprint implements Command.
+func (c *UpdateHotel) Fingerprint() [16]byte { return fingerprint(c) }
+
+// Fingerprint implements Command.
+func (c *ArchiveHotel) Fingerprint() [16]byte { return fingerprint(c) }
+
+// Fingerprint implements Command.
+func (c *CreateRoomType) Fingerprint() [16]byte { return fingerprint(c) }
+
+// Fingerprint implements Command.
+func (c *UpdateRoomType) Fingerprint() [16]byte { return fingerprint(c) }
+
+// Fingerprint implements Command.
+func (c *ArchiveRoomType) Fingerprint() [16]byte { return fingerprint(c) }
+
+// Fingerprint implements Command.
+func (c *SetInventory) Fingerprint() [16]byte { return fingerprint(c) }
+
+// Fingerprint implements Command.
+func (c *PlaceReservation) Fingerprint() [16]byte { return fingerprint(c) }
+
+// Fingerprint implements Command.
 func (c *ConfirmReservation) Fingerprint() [16]byte { return fingerprint(c) }
-func (c *CancelReservation) Fingerprint() [16]byte  { return fingerprint(c) }
-func (c *MarkNoShow) Fingerprint() [16]byte         { return fingerprint(c) }
-func (c *ExpireHolds) Fingerprint() [16]byte        { return fingerprint(c) }
+
+// Fingerprint implements Command.
+func (c *CancelReservation) Fingerprint() [16]byte { return fingerprint(c) }
+
+// Fingerprint implements Command.
+func (c *MarkNoShow) Fingerprint() [16]byte { return fingerprint(c) }
+
+// Fingerprint implements Command.
+func (c *ExpireHolds) Fingerprint() [16]byte { return fingerprint(c) }
 
 func (c *CreateHotel) appendTo(b *canonical) {
 	b.text("create_hotel", c.Hotel, c.DisplayName, c.Description)
