@@ -17,7 +17,7 @@ func MemoryBytes() (int64, bool) {
 	if err := unix.Sysinfo(&info); err != nil {
 		return 0, false
 	}
-	total := int64(info.Totalram) * int64(info.Unit) //nolint:unconvert // Totalram is 32 bits wide on some machines
+	total := int64(info.Totalram) * int64(info.Unit)
 	if text, err := os.ReadFile(cgroupMemoryMax); err == nil {
 		if limit, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64); err == nil && limit < total {
 			total = limit

@@ -74,7 +74,11 @@ func TestASquattedFolderIsRefused(t *testing.T) {
 			if l, err := listenSocket(dir); err == nil || !strings.Contains(err.Error(), sockets) {
 				t.Errorf("listens on %v: %v", l, err)
 			}
-			if _, err := Client(dir).Get(SocketURL); err == nil || !strings.Contains(err.Error(), sockets) {
+			res, err := Client(dir).Get(SocketURL)
+			if err == nil {
+				res.Body.Close()
+			}
+			if err == nil || !strings.Contains(err.Error(), sockets) {
 				t.Errorf("a tool asks there: %v", err)
 			}
 			if _, ok := Dial(t.Context(), dir); ok {
