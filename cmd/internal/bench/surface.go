@@ -41,7 +41,7 @@ func (b *run) surface(ctx context.Context) error {
 			}
 		}
 	}
-	if _, err := exec.LookPath("wrk"); err == nil { // it is measured where it is installed
+	if hasWrk() {
 		return b.wrkCase(ctx)
 	}
 	return nil
