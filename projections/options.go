@@ -17,7 +17,7 @@ type Options struct {
 	NearEvents      int64         // a shard this close to the log's end joins the live feed; default 2,000
 	WALPages        int           // wal_autocheckpoint; default 20,000 pages of 4 KiB
 	CacheKiB        int           // page cache of a shard's writer; default 16 MiB. A reader has an eighth
-	Workers         int           // shards that replay at the same time; default GOMAXPROCS
+	Workers         int           // shards that replay at the same time; default: one for each processor, at most GOMAXPROCS
 	WaitMax         time.Duration // WaitFor gives up after this; default 10 s
 	Linger          time.Duration // least time between two batches of a topic while nobody waits for a position; default 20 ms, negative: none
 	Logger          *slog.Logger  // default slog.Default()
@@ -40,7 +40,7 @@ func (o Options) withDefaults() Options {
 	setInt(&o.TransactionRows, 100_000)
 	setInt(&o.WALPages, 20_000)
 	setInt(&o.CacheKiB, 16<<10)
-	setInt(&o.Workers, runtime.GOMAXPROCS(0))
+	setInt(&o.Workers, min(runtime.NumCPU(), runtime.GOMAXPROCS(0)))
 	if o.NearEvents == 0 {
 		o.NearEvents = 2000
 	}

@@ -14,13 +14,13 @@ CREATE TABLE room_type_inventory (
 	hotel_id TEXT NOT NULL,
 	room_type_id TEXT NOT NULL,
 	date INTEGER NOT NULL,          -- days since 1970-01-01
-	physical INTEGER NOT NULL,      -- these five by topic inventory
-	out_of_order INTEGER NOT NULL,
-	overbooking INTEGER NOT NULL,
+	physical INTEGER,               -- these five by topic inventory, NULL: it has not said
+	out_of_order INTEGER,
+	overbooking INTEGER,
 	rate_currency TEXT,             -- NULL: no rate of its own
 	rate_minor_units INTEGER,
-	sold INTEGER NOT NULL,          -- these two by topic bookings
-	held INTEGER NOT NULL,
+	sold INTEGER NOT NULL DEFAULT 0, -- these two by topic bookings
+	held INTEGER NOT NULL DEFAULT 0,
 	PRIMARY KEY (hotel_id, room_type_id, date)
 ) WITHOUT ROWID;
 CREATE TABLE searched_hotel (       -- by topic hotels
@@ -68,11 +68,7 @@ func (Projector) Apply(tx *projections.Tx, events []projections.Event) error {
 	case event.HotelsTopic:
 		return applyHotels(tx, events)
 	case event.InventoryTopic:
-		set, err := tx.Stmt(setInventory)
-		if err != nil {
-			return err
-		}
-		return applyNights(events, inventory{set})
+		return applyNights(events, inventory{tx.Inserter(setInventory)})
 	default:
 		return applyNights(events, newBookings(tx))
 	}

@@ -45,7 +45,7 @@ ORDER BY hotel_id LIMIT ?`
 
 // The cross join makes SQLite begin with the room types, so that only the nights of the stay are read.
 const selectOffers = `SELECT t.room_type_id, t.max_guests,
-	min(i.physical - i.out_of_order + i.overbooking - i.sold - i.held) AS available,
+	min(coalesce(i.physical, 0) - coalesce(i.out_of_order, 0) + coalesce(i.overbooking, 0) - i.sold - i.held) AS available,
 	sum(coalesce(i.rate_minor_units, t.base_minor_units)), coalesce(t.base_currency, i.rate_currency)
 FROM searched_room_type t CROSS JOIN room_type_inventory i
 	ON i.hotel_id = t.hotel_id AND i.room_type_id = t.room_type_id AND i.date >= ?2 AND i.date < ?3

@@ -9,21 +9,23 @@ import (
 )
 
 var addBookings = projections.Insert{
-	Into: "INSERT INTO room_type_inventory (hotel_id, room_type_id, date, physical, out_of_order, overbooking, sold, held) VALUES", Columns: 8,
+	Into: "INSERT INTO room_type_inventory (hotel_id, room_type_id, date, sold, held) VALUES", Columns: 5,
 	Then: "ON CONFLICT DO UPDATE SET sold = sold + excluded.sold, held = held + excluded.held",
 }
 
 const addToRun = `UPDATE room_type_inventory SET sold = sold + ?1, held = held + ?2
 WHERE hotel_id = ?3 AND room_type_id = ?4 AND date >= ?5 AND date < ?6`
 
-const addIfMissing = `INSERT OR IGNORE INTO room_type_inventory (hotel_id, room_type_id, date, physical, out_of_order, overbooking, sold, held)
-	VALUES (?1, ?2, ?3, 0, 0, 0, ?4, ?5)`
+const addIfMissing = `INSERT OR IGNORE INTO room_type_inventory (hotel_id, room_type_id, date, sold, held) VALUES (?1, ?2, ?3, ?4, ?5)`
 
 // A NULL parameter leaves the column as it is.
-const setInventory = `INSERT INTO room_type_inventory
-	VALUES (?1, ?2, ?3, coalesce(?4, 0), coalesce(?5, 0), coalesce(?6, 0), ?7, ?8, 0, 0)
-ON CONFLICT DO UPDATE SET physical = coalesce(?4, physical), out_of_order = coalesce(?5, out_of_order),
-	overbooking = coalesce(?6, overbooking), rate_currency = coalesce(?7, rate_currency), rate_minor_units = coalesce(?8, rate_minor_units)`
+var setInventory = projections.Insert{
+	Into: `INSERT INTO room_type_inventory (hotel_id, room_type_id, date, physical, out_of_order, overbooking, rate_currency, rate_minor_units)
+	VALUES`, Columns: 8,
+	Then: `ON CONFLICT DO UPDATE SET physical = coalesce(excluded.physical, physical),
+	out_of_order = coalesce(excluded.out_of_order, out_of_order), overbooking = coalesce(excluded.overbooking, overbooking),
+	rate_currency = coalesce(excluded.rate_currency, rate_currency), rate_minor_units = coalesce(excluded.rate_minor_units, rate_minor_units)`,
+}
 
 // runMin is the number of nights from which on one UPDATE of a range is cheaper than rows of an insert.
 const runMin = 2
@@ -78,7 +80,7 @@ func (b *bookings) writeRun() error {
 		return b.addToRun()
 	}
 	for date := r.from; date < r.to; date++ {
-		if err := b.put.Add(r.key.hotel, r.key.roomType, int64(date), int64(0), int64(0), int64(0), r.sold, r.held); err != nil {
+		if err := b.put.Add(r.key.hotel, r.key.roomType, int64(date), r.sold, r.held); err != nil {
 			return err
 		}
 	}
@@ -130,7 +132,7 @@ func release(was eventpb.ReservationStatus, stay *eventpb.Stay) (sold, held int6
 }
 
 // inventory writes what events say of nights.
-type inventory struct{ set *projections.Stmt }
+type inventory struct{ put *projections.Inserter }
 
 // night implements writer: of several events, the last one that says anything about a column counts.
 func (w inventory) night(key roomType, date domain.Date, events []projections.Event, touches []touch) error {
@@ -147,11 +149,11 @@ func (w inventory) night(key roomType, date domain.Date, events []projections.Ev
 			currency, units = rate.GetCurrencyCode(), rate.GetMinorUnits()
 		}
 	}
-	return w.set.Exec(key.hotel, key.roomType, int64(date), physical, outOfOrder, overbooking, currency, units)
+	return w.put.Add(key.hotel, key.roomType, int64(date), physical, outOfOrder, overbooking, currency, units)
 }
 
 // end implements writer.
-func (w inventory) end() error { return nil }
+func (w inventory) end() error { return w.put.Flush() }
 
 func setCount(dst *any, count *int32) {
 	if count != nil {
