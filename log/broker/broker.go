@@ -174,6 +174,9 @@ func (b *Broker) release() error {
 	if topics := b.topics.Load(); topics != nil {
 		errs = append(errs, closeTopics(*topics))
 	}
+	if b.identity != nil {
+		b.identity.close()
+	}
 	if b.lock != nil {
 		errs = append(errs, b.lock.Close())
 	}

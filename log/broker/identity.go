@@ -29,6 +29,7 @@ type identity struct {
 	file string
 
 	mu     sync.Mutex // held across the write of a reservation: allocation is rare
+	closed bool       // the file is another process's, or may soon be
 	stored storedIdentity
 	next   int64 // the next producer id; below stored.ProducerIDs
 }
@@ -88,6 +89,9 @@ func (id *identity) store(s storedIdentity) error {
 func (id *identity) producerID() (int64, error) {
 	id.mu.Lock()
 	defer id.mu.Unlock()
+	if id.closed {
+		return 0, errClosed("allocate producer id")
+	}
 	if id.next == id.stored.ProducerIDs {
 		s := id.stored
 		s.ProducerIDs += producerIDsReserved
@@ -99,11 +103,15 @@ func (id *identity) producerID() (int64, error) {
 	return id.next - 1, nil
 }
 
+// close waits for a reservation that is being written and allows no other.
+func (id *identity) close() {
+	id.mu.Lock()
+	defer id.mu.Unlock()
+	id.closed = true
+}
+
 // AllocateProducerID returns an id for a new idempotent producer, unique in this log for ever. Its
 // first batch to each partition has epoch 0 and sequence 0.
 func (b *Broker) AllocateProducerID(context.Context) (int64, error) {
-	if b.closed.Load() {
-		return 0, errClosed("allocate producer id")
-	}
 	return b.identity.producerID()
 }
