@@ -47,6 +47,8 @@ func openIdentity(fs vfs.FS, dir string, topics bool) (*identity, error) {
 	b, err := vfs.ReadFile(fs, id.file)
 	switch {
 	case errors.Is(err, iofs.ErrNotExist) && !topics:
+	case err != nil && !errors.Is(err, iofs.ErrNotExist):
+		return nil, fmt.Errorf("open %s: %w", id.file, err)
 	case err != nil:
 		return nil, log.NewError(log.Corrupt, "open "+id.file, "%w; write "+
 			`{"format":1,"leader_epoch":E,"producer_ids":P} with an epoch and a producer id above all that were used`, err)
