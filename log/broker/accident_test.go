@@ -10,6 +10,25 @@ import (
 	"lodge/log/vfs/errorfs"
 )
 
+// TestLostPartitionIsNotAnEmptyOne removes a partition's folder behind the broker's back.
+func TestLostPartitionIsNotAnEmptyOne(t *testing.T) {
+	mem := vfs.NewMem()
+	b := open(t, mem, Options{})
+	create(t, b, "t", log.TopicConfig{Partitions: 2})
+	mustAppend(t, b, tp0, batchOf("precious"))
+	b.Close()
+	if err := mem.RemoveAll("dir/topics/t/0"); err != nil {
+		t.Fatal(err)
+	}
+	b = open(t, mem, Options{})
+	_, err := b.Append(ctx, tp0, batchOf("x"))
+	wantCode(t, err, log.Corrupt)
+	if info, err := b.DescribeTopic(ctx, "t"); err != nil || !strings.Contains(info.Partitions[0].Err, "dir/topics/t/0") {
+		t.Errorf("%+v, %v", info, err)
+	}
+	mustAppend(t, b, log.TopicPartition{Topic: "t", Partition: 1}, batchOf("x"))
+}
+
 // TestIdentityIsLeftAloneAfterClose: the folder may belong to the next process already.
 func TestIdentityIsLeftAloneAfterClose(t *testing.T) {
 	mem := vfs.NewMem()

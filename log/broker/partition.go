@@ -11,6 +11,7 @@ import (
 	"lodge/log/internal/commitlog"
 	"lodge/log/internal/producerstate"
 	"lodge/log/internal/record"
+	"lodge/log/vfs"
 )
 
 // partition is one partition: its log on disk, the groups of batches on their way there, and those who
@@ -67,10 +68,14 @@ func (b *Broker) openPartition(t *topic, tp log.TopicPartition) *partition {
 
 func (p *partition) open() error {
 	fs := p.b.opts.FS
-	if err := fs.MkdirAll(p.dir); err != nil {
+	there, err := vfs.Exists(fs, p.dir)
+	if err != nil {
 		return fmt.Errorf("open %s: %w", p.tp, err)
 	}
-	var err error
+	if !there { // it was durable before the topic's file was
+		return log.NewError(log.Corrupt, "open "+p.tp.String(), "%s is missing: restore the folder from a copy, "+
+			"or make an empty one to begin anew without the partition's records", p.dir)
+	}
 	p.log, err = commitlog.Open(p.dir, p.tp, commitlog.Options{
 		FS: fs, Config: p.topic.config, Zero: p.zeroFilled(), Clock: p.b.opts.Clock, Logger: p.b.opts.Logger,
 	}, p.replay, p.producers.Load)
