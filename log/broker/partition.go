@@ -48,6 +48,7 @@ type partition struct {
 	polls polls
 
 	unsynced     atomic.Int64 // Unix nanoseconds of the first write since the last sync; 0: all is synced
+	replayed     bool         // open found batches behind the last checkpoint
 	filling      atomic.Bool  // Run was asked for zeros
 	checkpointed atomic.Int64 // everything below this offset is covered by a checkpoint
 }
@@ -84,6 +85,9 @@ func (p *partition) open() error {
 	}
 	p.next = p.log.NextOffset()
 	p.checkpointed.Store(int64(p.next))
+	if p.replayed {
+		p.checkpointed.Store(int64(log.NoOffset))
+	}
 	p.highWatermark.Store(int64(p.next))
 	return nil
 }
@@ -95,6 +99,7 @@ func (p *partition) zeroFilled() bool {
 
 // replay takes in the header of a batch that was found behind the checkpoint.
 func (p *partition) replay(h record.Header) error {
+	p.replayed = true
 	if s, ok := h.Producer(); ok {
 		p.producers.Replay(s, int(h.Count), h.BaseOffset)
 	}

@@ -208,3 +208,27 @@ func TestBackgroundFailureIsShown(t *testing.T) {
 		}
 	})
 }
+
+// After a crash the batches behind the last checkpoint are replayed. Retention needs a checkpoint for them, whether or not anything is appended.
+func TestRetentionGoesOnAfterACrash(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := vfs.NewMem()
+		b := open(t, mem, Options{})
+		create(t, b, "t", log.TopicConfig{SegmentBytes: 4096, RetentionAge: time.Hour})
+		mustAppend(t, b, tp0, producerBatch(1, 0, 0, "first"))
+		for range 10 {
+			mustAppend(t, b, tp0, batchOf(string(make([]byte, 1000))))
+		}
+		crashed := mem.CrashClone(vfs.KeepAll)
+		b.Close()
+		b = open(t, crashed, Options{})
+		stop := running(t, b)
+		time.Sleep(time.Hour + 5*max(b.opts.HousekeepingInterval, b.opts.CheckpointInterval))
+		synctest.Wait()
+		if start, end, err := b.Offsets(ctx, tp0); err != nil || start != end {
+			t.Errorf("kept %d to %d, %v", start, end, err)
+		}
+		stop()
+		b.Close()
+	})
+}
