@@ -10,6 +10,32 @@ import (
 	"lodge/log/vfs/errorfs"
 )
 
+// TestDeleteThatCannotBeMadeDurable: the topic's file has its new name, so that the next process takes the topic for deleted. This
+// one must not go on acknowledging records in it.
+func TestDeleteThatCannotBeMadeDurable(t *testing.T) {
+	mem := vfs.NewMem()
+	fail := &errorfs.Nth{N: 1 << 30, Match: func(op errorfs.Op) bool { return op.Kind == errorfs.SyncDir && op.Name == "dir/topics/t" }}
+	b := open(t, errorfs.Wrap(mem, fail), Options{})
+	create(t, b, "t", log.TopicConfig{})
+	mustAppend(t, b, tp0, batchOf("a"))
+	fail.N = 1 // the first was create's
+	for fail.Hit() == nil {
+		fail.N++
+		if err := b.DeleteTopic(ctx, "t"); err == nil {
+			t.Fatal("the sync did not fail")
+		}
+	}
+	_, appendErr := b.Append(ctx, tp0, batchOf("b"))
+	b.Close()
+	b = open(t, mem, Options{})
+	if _, err := b.DescribeTopic(ctx, "t"); err != nil && appendErr == nil {
+		t.Fatalf("a record was acknowledged after the delete failed, and is gone: %v", err)
+	}
+	wantCode(t, appendErr, log.UnknownTopic)
+	create(t, b, "t", log.TopicConfig{})
+	mustAppend(t, b, tp0, batchOf("c"))
+}
+
 // TestLostPartitionIsNotAnEmptyOne removes a partition's folder behind the broker's back.
 func TestLostPartitionIsNotAnEmptyOne(t *testing.T) {
 	mem := vfs.NewMem()

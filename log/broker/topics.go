@@ -105,8 +105,9 @@ func (b *Broker) DeleteTopic(_ context.Context, name log.Topic) error {
 	case t == nil:
 		return log.NewError(log.UnknownTopic, op, "no such topic")
 	}
-	if err := b.bury(t.dir); err != nil {
-		return fmt.Errorf("%s: %w", op, err)
+	buryErr := b.bury(t.dir)
+	if there, err := vfs.Exists(b.opts.FS, path.Join(t.dir, settingsFile)); buryErr != nil && there && err == nil {
+		return fmt.Errorf("%s: %w", op, buryErr)
 	}
 	b.replaceTopics(func(m map[log.Topic]*topic) { delete(m, name) })
 	for _, p := range t.partitions {
@@ -114,6 +115,9 @@ func (b *Broker) DeleteTopic(_ context.Context, name log.Topic) error {
 		if err := p.close(gone); err != nil {
 			b.opts.Logger.Warn("closing a deleted partition", "partition", p.tp.String(), "error", err)
 		}
+	}
+	if buryErr != nil { // its files stay until the deletion is known to be durable
+		return fmt.Errorf("%s: %w", op, buryErr)
 	}
 	if err := b.clearTopicDir(t.dir); err != nil {
 		return fmt.Errorf("%s: %w", op, err)
