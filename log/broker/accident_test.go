@@ -2,6 +2,9 @@ package broker
 
 import (
 	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -9,6 +12,106 @@ import (
 	"lodge/log/vfs"
 	"lodge/log/vfs/errorfs"
 )
+
+// TestKilledThenPowerLoss kills the process at any operation of creating a topic, appending and deleting it: nothing is lost, and
+// nothing made durable. The next process opens the folder and appends, until the power fails, at any operation.
+func TestKilledThenPowerLoss(t *testing.T) {
+	seeds(t, 3, func(t *testing.T, rng *rand.Rand) {
+		for n := 0; ; n++ {
+			mem := vfs.NewMem()
+			open(t, mem, Options{}).Close()
+			kill := &errorfs.Nth{N: n, After: true, Match: func(op errorfs.Op) bool { return op.Mutates() }}
+			first := life{}
+			first.live(errorfs.Wrap(mem, kill))
+			if kill.Hit() == nil {
+				return
+			}
+			second := life{existing: true}
+			lose := func(op errorfs.Op) error {
+				for _, choose := range []vfs.Choose{vfs.LoseAll, vfs.Randomly(rng), vfs.Randomly(rng), vfs.Randomly(rng)} {
+					if err := first.check(second, mem.CrashClone(choose)); err != nil {
+						t.Errorf("killed at %v (%+v), power lost before %v (%+v): %v", kill.Hit(), first, op, second, err)
+						return err
+					}
+				}
+				return nil
+			}
+			second.live(errorfs.Wrap(mem, mutations(lose)))
+			if t.Failed() {
+				return
+			}
+		}
+	})
+}
+
+// life is what one process did with the topic "t".
+type life struct {
+	existing                 bool // it takes the topic that it finds, and neither creates nor deletes
+	created, deleting, ended bool
+	found, gone              bool
+	acked                    []string
+}
+
+func (l *life) live(fs vfs.FS) {
+	b, err := Open("dir", Options{FS: fs})
+	if err != nil {
+		return
+	}
+	defer b.Close()
+	if l.existing {
+		_, err := b.DescribeTopic(ctx, "t")
+		l.found, l.gone = err == nil, err != nil
+	} else {
+		l.created = b.CreateTopic(ctx, "t", log.TopicConfig{}) == nil
+	}
+	for i := range 2 {
+		value := fmt.Sprint(l.existing, i)
+		if _, err := b.Append(ctx, tp0, batchOf(value)); err == nil {
+			l.acked = append(l.acked, value)
+		}
+	}
+	if !l.existing {
+		l.deleting = true
+		l.ended = b.DeleteTopic(ctx, "t") == nil
+	}
+}
+
+// check opens what the power loss left: the topic is there with all that was acknowledged, or gone if somebody deleted it.
+func (l *life) check(next life, fs vfs.FS) error {
+	b, err := Open("dir", Options{FS: fs})
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	info, err := b.DescribeTopic(ctx, "t")
+	if err != nil {
+		if next.found || l.created && !l.deleting {
+			return errors.New("the topic is gone")
+		}
+		return nil
+	}
+	if l.ended || next.gone {
+		return errors.New("the topic is back")
+	}
+	if info.Partitions[0].Err != "" {
+		return errors.New(info.Partitions[0].Err)
+	}
+	records, err := readAll(b, tp0)
+	if err != nil {
+		return err
+	}
+	want := append(append([]string{}, l.acked...), next.acked...)
+	var got []string // without what was not acknowledged and survived all the same
+	for _, r := range records {
+		if slices.Contains(want, string(r.Value)) {
+			got = append(got, string(r.Value))
+		}
+	}
+	if !slices.Equal(got, want) {
+		return fmt.Errorf("found %v of %v", got, want)
+	}
+	return nil
+}
 
 // TestDeleteThatCannotBeMadeDurable: the topic's file has its new name, so that the next process takes the topic for deleted. This
 // one must not go on acknowledging records in it.

@@ -111,6 +111,9 @@ func (b *Broker) openTopicDir(topics map[log.Topic]*topic, name log.Topic) error
 	if err != nil {
 		return err
 	}
+	if err := b.opts.FS.SyncDir(dir); err != nil { // a process killed while it made the topic may not have
+		return fmt.Errorf("open topic %s: %w", name, err)
+	}
 	topics[name] = b.openTopic(name, config, created)
 	return nil
 }

@@ -147,6 +147,9 @@ func (b *Broker) clearTopicDir(dir string) error {
 		return log.NewError(log.TopicExists, "clear "+dir, "the folder holds a topic that is not open: open the log anew")
 	}
 	deleted := slices.Contains(names, tombstoneFile)
+	if err := fs.SyncDir(dir); err != nil { // the deletion first: a power loss must not bring back a topic without its records
+		return fmt.Errorf("clear %s: %w", dir, err)
+	}
 	for _, name := range names {
 		if name == tombstoneFile {
 			continue
