@@ -45,31 +45,38 @@ func (b *Broker) ReadBatchesInto(ctx context.Context, buffer []byte, req log.Fet
 	return p.read(buffer, req)
 }
 
-// Fetch implements log.Reader. MaxBytes is at most 128 MiB.
+// Fetch implements log.Reader. MaxBytes is at most 128 MiB. Decoded records are at most 64 MiB, or MaxBytes when that is more, and one batch.
 func (b *Broker) Fetch(ctx context.Context, req log.FetchRequest) (log.FetchResult, error) {
 	found, err := b.ReadBatches(ctx, req)
 	if err != nil {
 		return log.FetchResult{}, err
 	}
 	result := log.FetchResult{Next: found.Next, LogStart: found.LogStart, HighWatermark: found.HighWatermark}
-	result.Records, err = decodeAll(found.Bytes, req)
+	err = decodeAll(&result, found.Bytes, req)
 	return result, err
 }
 
-// decodeAll decodes batches that were verified.
-func decodeAll(batches []byte, req log.FetchRequest) ([]log.Record, error) {
-	records := make([]log.Record, 0, countRecords(batches))
-	for len(batches) > 0 {
+// decodeAll decodes batches that were verified into result. What is small compressed may be very large: it stops behind the batch that
+// reaches decodedBytesMax.
+func decodeAll(result *log.FetchResult, batches []byte, req log.FetchRequest) error {
+	records := make([]log.Record, 0, min(countRecords(batches), len(batches)/recordBytesMin)) // compressed ones are made room for as they come
+	decoded, decodedMax := 0, max(req.MaxBytes, decodedBytesMax)
+	for len(batches) > 0 && decoded < decodedMax {
 		h, err := record.ParseHeader(batches)
 		if err != nil {
-			return nil, err
+			return err
 		}
+		before := len(records)
 		if records, err = record.Decode(records, batches[:h.Size()], req.TopicPartition, req.Offset); err != nil {
-			return nil, err
+			return err
 		}
-		batches = batches[h.Size():]
+		for i := range records[before:] {
+			decoded += records[before+i].Size + recordOverhead
+		}
+		result.Next, batches = h.NextOffset(), batches[h.Size():]
 	}
-	return records, nil
+	result.Records = records
+	return nil
 }
 
 // countRecords counts the records of some whole batches.

@@ -192,3 +192,23 @@ func TestDamageIsFound(t *testing.T) {
 	_, err = b.Fetch(ctx, fetchFrom(0, 0))
 	wantCode(t, err, log.Corrupt)
 }
+
+// TestFetchIsLimitedInMemory: batches that are small on disk may be a thousand times as large when they are decoded.
+func TestFetchIsLimitedInMemory(t *testing.T) {
+	b := openTopic(t, Options{}, log.TopicConfig{})
+	large := &log.Batch{Compression: log.Zstd}
+	for range 40 {
+		large.Records = append(large.Records, log.Record{Value: make([]byte, 1<<20-100)})
+	}
+	for range 4 {
+		mustAppend(t, b, tp0, large)
+	}
+	at := log.Offset(0)
+	for range 2 {
+		got, err := b.Fetch(ctx, fetchFrom(at, 0))
+		if err != nil || len(got.Records) != 80 || got.Next != at+80 {
+			t.Fatalf("fetch from %d: %d records, next is %d, %v", at, len(got.Records), got.Next, err)
+		}
+		at = got.Next
+	}
+}

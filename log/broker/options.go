@@ -66,6 +66,9 @@ const (
 	recordBytesMax    = 64 << 20
 	fetchBytesDefault = 1 << 20
 	fetchBytesMax     = 128 << 20
+	decodedBytesMax   = 64 << 20
+	recordOverhead    = 128 // what a decoded record takes beside its bytes
+	recordBytesMin    = 7   // the smallest record, encoded
 )
 
 // Validate returns an error with code InvalidArgument for the first setting that makes no sense.
