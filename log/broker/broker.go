@@ -23,6 +23,7 @@ const (
 type Broker struct {
 	dir      string
 	opts     Options
+	opened   time.Time
 	lock     io.Closer
 	identity *identity
 	epoch    log.LeaderEpoch // of all partitions: this opening of the folder
@@ -61,7 +62,7 @@ func Open(dir string, opts Options) (*Broker, error) {
 		return nil, err
 	}
 	b := &Broker{
-		dir: dir, opts: opts.withDefaults(), closing: make(chan struct{}), fill: make(chan *partition, log.PartitionsMax),
+		dir: dir, opts: opts.withDefaults(), opened: time.Now(), closing: make(chan struct{}), fill: make(chan *partition, log.PartitionsMax),
 		scratch: buffers{keepMax: 1 << 20}, groups: buffers{keepMax: 16 << 20},
 	}
 	if err := b.open(); err != nil {
@@ -143,6 +144,9 @@ func each(partitions []*partition, f func(int, *partition)) {
 	}
 	wg.Wait()
 }
+
+// uptime returns the nanoseconds since Open, never 0. They go on when somebody sets the clock back.
+func (b *Broker) uptime() int64 { return max(1, int64(time.Since(b.opened))) }
 
 func (b *Broker) topicDir(name log.Topic) string { return path.Join(b.dir, topicsDir, string(name)) }
 

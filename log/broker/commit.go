@@ -101,7 +101,7 @@ func (p *partition) write(batches []byte) error {
 	if p.topic.config.Durability == log.Sync {
 		return p.sync()
 	}
-	p.unsynced.CompareAndSwap(0, time.Now().UnixNano())
+	p.unsynced.CompareAndSwap(0, p.b.uptime())
 	return nil
 }
 

@@ -47,7 +47,7 @@ type partition struct {
 
 	polls polls
 
-	unsynced     atomic.Int64 // Unix nanoseconds of the first write since the last sync; 0: all is synced
+	unsynced     atomic.Int64 // uptime at the first write since the last sync; 0: all is synced
 	replayed     bool         // open found batches behind the last checkpoint
 	filling      atomic.Bool  // Run was asked for zeros
 	checkpointed atomic.Int64 // everything below this offset is covered by a checkpoint

@@ -91,7 +91,7 @@ func (p *partition) abandoned() bool {
 func (p *partition) syncDue() bool {
 	since := p.unsynced.Load()
 	return since != 0 && p.topic.config.Durability == log.Interval &&
-		time.Since(time.Unix(0, since)) >= p.topic.config.SyncInterval
+		p.b.uptime()-since >= int64(p.topic.config.SyncInterval)
 }
 
 // flush commits what is pending and syncs if that is due. Errors poison the partition, which tells everybody.
