@@ -131,7 +131,7 @@ func (p *partition) close(reason error) error {
 	p.refuse(reason)
 	p.mu.Unlock()
 	err := p.commit(g)
-	p.polls.end()
+	defer p.polls.end() // when fetches find reason
 	p.files.Lock()
 	defer p.files.Unlock()
 	if p.log != nil && p.gone == nil {
