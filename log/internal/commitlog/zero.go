@@ -16,7 +16,7 @@ import (
 const (
 	zeroAheadMin = 256 << 10 // the least space that is made
 	zeroAheadMax = 16 << 20  // the most
-	zeroStep     = 256 << 10 // written and synced at once, so that the writer's own sync never carries much of it
+	zeroStep     = 1 << 20   // written and synced at once: more would wait in the writer's own sync, less costs a metadata commit each
 	zeroWrite    = 64 << 10  // written at once, so that the writer never waits long for the file
 )
 
