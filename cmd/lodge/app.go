@@ -26,6 +26,7 @@ type commandLine struct {
 	Projections projectionsCommand `cmd:"" help:"List and rebuild read models."`
 	Verify      verifyCommand      `cmd:"" help:"Prove from the log that no night was ever oversold."`
 	Bench       benchCommand       `cmd:"" help:"Measure this machine and Lodge on it."`
+	BenchClient benchClientCommand `cmd:"" hidden:"" help:"Drive a server for bench."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"regexp"
 	"runtime"
 	"time"
@@ -35,7 +36,11 @@ Examples:
 
 // Run implements the command.
 func (c *benchCommand) Run(ctx context.Context, m *Main) error {
-	opts := bench.Options{Dir: c.Data, Duration: c.Duration, Quick: c.Quick}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	opts := bench.Options{Dir: c.Data, Duration: c.Duration, Quick: c.Quick, ClientCommand: []string{self, "bench-client"}}
 	if c.Filter != "" {
 		filter, err := regexp.Compile(c.Filter)
 		if err != nil {

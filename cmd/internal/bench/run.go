@@ -20,6 +20,10 @@ type Options struct {
 	Filter   *regexp.Regexp // cases whose name matches; floors are always measured. Default: all
 	Quick    bool           // a tenth of the defaults above: to see that it works, not to quote from
 
+	// ClientCommand starts a process that drives a server over Connect: it gets the server's URL, the number of clients, that of hotels and the
+	// duration as further arguments, and prints what Client.Drive returns as JSON. Empty: this process does it.
+	ClientCommand []string
+
 	// Report, when not nil, gets each result as soon as it is there.
 	Report func(Result)
 }

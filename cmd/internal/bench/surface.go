@@ -3,7 +3,6 @@ package bench
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,12 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"connectrpc.com/connect"
-	"github.com/google/uuid"
-	"google.golang.org/genproto/googleapis/type/date"
-
-	lodgev1 "lodge/api/gen/lodge/v1"
-	"lodge/api/gen/lodge/v1/lodgev1connect"
 	"lodge/domain"
 )
 
@@ -52,38 +45,12 @@ func (b *run) wrkCase(ctx context.Context) error {
 }
 
 func (b *run) connect(ctx context.Context, hotels, clients int) (Result, error) {
-	return b.withServer(ctx, hotels, func(h *house, url string) (Result, error) {
-		hist, took, err := b.callConnect(ctx, url, clients, h.request)
-		return rateOf("", fmt.Sprintf("%s, Connect with protobuf over loopback HTTP/1.1, client and server in one process, durability sync, %s",
-			count(clients, "client"), placeText(hotels)), "reservations/s", 1, hist, took), err
+	return b.withServer(ctx, hotels, func(_ *house, url string) (Result, error) {
+		r, err := b.drive(ctx, url, clients, hotels)
+		r.Unit = "reservations/s"
+		r.What = fmt.Sprintf("%s, Connect with protobuf over loopback HTTP/1.1, %s, durability sync, %s", count(clients, "client"), b.clientText(), placeText(hotels))
+		return r, err
 	})
-}
-
-// callConnect lets clients make calls one after the other, each on a connection of its own.
-func (b *run) callConnect(ctx context.Context, url string, clients int, request func() *lodgev1.CreateReservationRequest) (*histogram, time.Duration, error) {
-	transport := &http.Transport{MaxIdleConnsPerHost: clients}
-	defer transport.CloseIdleConnections()
-	client := lodgev1connect.NewReservationServiceClient(&http.Client{Transport: transport}, url)
-	return measure(ctx, clients, b.Duration, func(ctx context.Context, _, _ int) error {
-		_, err := client.CreateReservation(ctx, connect.NewRequest(request()))
-		return err
-	})
-}
-
-// request makes the call that next makes in process.
-func (h *house) request() *lodgev1.CreateReservationRequest {
-	n := int(h.turn.Add(1))
-	checkIn := h.today.AddDays(n / h.hotels % houseNights)
-	parent := "hotels/" + hotelID(n%h.hotels)
-	return &lodgev1.CreateReservationRequest{Parent: parent, RequestId: uuid.NewString(), Reservation: &lodgev1.Reservation{
-		RoomType: parent + "/roomTypes/" + roomType, Quantity: 1, CheckInDate: toDate(checkIn), CheckOutDate: toDate(checkIn + 1),
-		Guest: &lodgev1.Guest{GuestId: "guest-1", DisplayName: "Ada Lovelace", Email: "ada@example.com", Adults: 2},
-	}}
-}
-
-func toDate(d domain.Date) *date.Date {
-	year, month, day := d.Time(time.UTC).Date()
-	return &date.Date{Year: int32(year), Month: int32(month), Day: int32(day)}
 }
 
 func (b *run) withServer(ctx context.Context, hotels int, f func(h *house, url string) (Result, error)) (Result, error) {

@@ -61,11 +61,11 @@ func (b *run) floorConnect(ctx context.Context) error {
 	mux := http.NewServeMux()
 	mux.Handle(lodgev1connect.NewReservationServiceHandler(emptyReservations{}, connect.WithCompressMinBytes(4<<10)))
 	return serving(mux, func(url string) error {
-		h := &house{hotels: 1, today: domain.Today(time.Now(), time.UTC)}
-		hist, took, err := b.callConnect(ctx, url, floorClients, h.request)
+		r, err := b.drive(ctx, url, floorClients, 1)
 		if err == nil {
-			b.add(rateOf(floorConnectName, count(floorClients, "client")+", Connect with protobuf over loopback HTTP/1.1, an empty handler in the same process",
-				"calls/s", 1, hist, took))
+			r.Name, r.Unit = floorConnectName, "calls/s"
+			r.What = count(floorClients, "client") + ", Connect with protobuf over loopback HTTP/1.1 to an empty handler, " + b.clientText()
+			b.add(r)
 		}
 		return err
 	})
