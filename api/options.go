@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -20,12 +21,12 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	o.MessageBytesMax = orDefault(o.MessageBytesMax, 1<<20)
-	o.CompressMinBytes = orDefault(o.CompressMinBytes, 4<<10)
-	o.CallTimeout = orDefault(o.CallTimeout, 30*time.Second)
-	o.FreshTimeout = orDefault(o.FreshTimeout, 2*time.Second)
-	o.StreamsMax = orDefault(o.StreamsMax, 1024)
-	o.ScanMax = orDefault(o.ScanMax, 100_000)
+	o.MessageBytesMax = cmp.Or(o.MessageBytesMax, 1<<20)
+	o.CompressMinBytes = cmp.Or(o.CompressMinBytes, 4<<10)
+	o.CallTimeout = cmp.Or(o.CallTimeout, 30*time.Second)
+	o.FreshTimeout = cmp.Or(o.FreshTimeout, 2*time.Second)
+	o.StreamsMax = cmp.Or(o.StreamsMax, 1024)
+	o.ScanMax = cmp.Or(o.ScanMax, 100_000)
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
@@ -33,14 +34,6 @@ func (o Options) withDefaults() Options {
 		o.Logger = slog.Default()
 	}
 	return o
-}
-
-func orDefault[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
-	}
-	return value
 }
 
 // Validate returns an error that names the first option out of its range. Zero values are defaults and valid.

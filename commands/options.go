@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"time"
@@ -78,16 +79,16 @@ type OpenProgress struct {
 }
 
 func (o Options) withDefaults() Options {
-	o.Partitions = orDefault(o.Partitions, PartitionsDefault)
-	o.QueueMax = orDefault(o.QueueMax, QueueMaxDefault)
-	o.InFlightMax = orDefault(o.InFlightMax, InFlightMaxDefault)
-	o.HotelsMax = orDefault(o.HotelsMax, HotelsMaxDefault)
-	o.RequestTTL = orDefault(o.RequestTTL, RequestTTLDefault)
-	o.RequestsKept = orDefault(o.RequestsKept, RequestsKeptDefault)
-	o.RequestsMax = orDefault(o.RequestsMax, max(RequestsMaxDefault, o.RequestsKept))
-	o.SnapshotEvery = orDefault(o.SnapshotEvery, SnapshotEveryDefault)
-	o.HoldTick = orDefault(o.HoldTick, HoldTickDefault)
-	o.Source = orDefault(o.Source, "lodge/commands")
+	o.Partitions = cmp.Or(o.Partitions, PartitionsDefault)
+	o.QueueMax = cmp.Or(o.QueueMax, QueueMaxDefault)
+	o.InFlightMax = cmp.Or(o.InFlightMax, InFlightMaxDefault)
+	o.HotelsMax = cmp.Or(o.HotelsMax, HotelsMaxDefault)
+	o.RequestTTL = cmp.Or(o.RequestTTL, RequestTTLDefault)
+	o.RequestsKept = cmp.Or(o.RequestsKept, RequestsKeptDefault)
+	o.RequestsMax = cmp.Or(o.RequestsMax, max(RequestsMaxDefault, o.RequestsKept))
+	o.SnapshotEvery = cmp.Or(o.SnapshotEvery, SnapshotEveryDefault)
+	o.HoldTick = cmp.Or(o.HoldTick, HoldTickDefault)
+	o.Source = cmp.Or(o.Source, "lodge/commands")
 	if o.FS == nil {
 		o.FS = vfs.Default
 	}
@@ -98,14 +99,6 @@ func (o Options) withDefaults() Options {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return o
-}
-
-func orDefault[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
-	}
-	return value
 }
 
 // Validate returns an error for a setting that is out of its range. Zero values are defaults and valid.

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 
 	"lodge/domain/event"
@@ -41,7 +42,7 @@ func CreateTopics(ctx context.Context, admin log.Admin, n int, d log.Durability)
 				"topic %s has %d partitions, not %d", info.Name, len(info.Partitions), n)
 		}
 	}
-	n = orDefault(n, PartitionsDefault)
+	n = cmp.Or(n, PartitionsDefault)
 	for _, name := range topicNames {
 		if _, ok := have[name]; ok {
 			continue

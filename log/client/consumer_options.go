@@ -1,6 +1,9 @@
 package client
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // ConsumerOptions configures a Consumer. The zero value of a field means its default.
 type ConsumerOptions struct {
@@ -50,10 +53,10 @@ func (o *ConsumerOptions) Validate() error {
 }
 
 func (o *ConsumerOptions) setDefaults() {
-	orDefault(&o.FetchBytesMax, 1<<20)
-	orDefault(&o.BufferBytesMax, 64<<20)
-	orDefault(&o.PollRecordsMax, 1000)
-	orDefault(&o.FetchWait, 5*time.Second)
-	orDefault(&o.RetryBackoff, 10*time.Millisecond)
-	orDefault(&o.RetryBackoffMax, time.Second)
+	o.FetchBytesMax = cmp.Or(o.FetchBytesMax, 1<<20)
+	o.BufferBytesMax = cmp.Or(o.BufferBytesMax, 64<<20)
+	o.PollRecordsMax = cmp.Or(o.PollRecordsMax, 1000)
+	o.FetchWait = cmp.Or(o.FetchWait, 5*time.Second)
+	o.RetryBackoff = cmp.Or(o.RetryBackoff, 10*time.Millisecond)
+	o.RetryBackoffMax = cmp.Or(o.RetryBackoffMax, time.Second)
 }

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"time"
 
 	"lodge/log"
@@ -67,20 +68,13 @@ func (o *ProducerOptions) setDefaults() {
 	if o.Partitioner == nil {
 		o.Partitioner = ByKey
 	}
-	orDefault(&o.BatchBytesMax, 256<<10)
-	orDefault(&o.BatchRecordsMax, 10_000)
-	orDefault(&o.BatchesInFlight, inFlightMax)
-	orDefault(&o.BufferBytesMax, 32<<20)
-	orDefault(&o.DeliveryTimeout, 30*time.Second)
-	orDefault(&o.RetryBackoff, 5*time.Millisecond)
-	orDefault(&o.RetryBackoffMax, 500*time.Millisecond)
-}
-
-func orDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
+	o.BatchBytesMax = cmp.Or(o.BatchBytesMax, 256<<10)
+	o.BatchRecordsMax = cmp.Or(o.BatchRecordsMax, 10_000)
+	o.BatchesInFlight = cmp.Or(o.BatchesInFlight, inFlightMax)
+	o.BufferBytesMax = cmp.Or(o.BufferBytesMax, 32<<20)
+	o.DeliveryTimeout = cmp.Or(o.DeliveryTimeout, 30*time.Second)
+	o.RetryBackoff = cmp.Or(o.RetryBackoff, 5*time.Millisecond)
+	o.RetryBackoffMax = cmp.Or(o.RetryBackoffMax, 500*time.Millisecond)
 }
 
 func invalid(op, format string, args ...any) error {

@@ -5,7 +5,7 @@
 //	floor         plain loops: 512 B written to a zero-filled file + fdatasync, page-cache write and read, group commit
 //	append, read  the broker
 //	reserve       reservations, durable, through the partition processor
-//	connect       the same over Connect on loopback, client and server in this process
+//	connect       the same over Connect on loopback, the server in this process, the client in one of its own (Options.ClientCommand)
 //	project       projections and availability queries
 //
 // Every section makes its own folder below Options.Dir and removes it. Nothing else may run on the machine meanwhile; the package cannot check that.

@@ -1,6 +1,7 @@
 package commitlog
 
 import (
+	"cmp"
 	"log/slog"
 	"time"
 
@@ -40,19 +41,12 @@ func (o Options) withDefaults() (Options, error) {
 		o.Logger = slog.Default()
 	}
 	c := &o.Config
-	setDefault(&c.SegmentBytes, segmentBytesDefault)
-	setDefault(&c.SegmentAge, segmentAgeDefault)
-	setDefault(&c.RetentionBytes, -1)
-	setDefault(&c.RetentionAge, -1)
-	setDefault(&c.Durability, log.Sync)
+	c.SegmentBytes = cmp.Or(c.SegmentBytes, segmentBytesDefault)
+	c.SegmentAge = cmp.Or(c.SegmentAge, segmentAgeDefault)
+	c.RetentionBytes = cmp.Or(c.RetentionBytes, -1)
+	c.RetentionAge = cmp.Or(c.RetentionAge, -1)
+	c.Durability = cmp.Or(c.Durability, log.Sync)
 	return o, o.validate()
-}
-
-func setDefault[T comparable](v *T, value T) {
-	var zero T
-	if *v == zero {
-		*v = value
-	}
 }
 
 func (o Options) validate() error {
