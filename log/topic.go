@@ -1,6 +1,9 @@
 package log
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Durability says when an append is acknowledged.
 type Durability string
@@ -22,6 +25,19 @@ type TopicConfig struct {
 	RetentionBytes int64         // for each partition; default -1: no limit
 	RetentionAge   time.Duration // default -1: for ever
 	RecordBytesMax int           // one record, encoded and uncompressed: default 1 MiB, at most 64 MiB
+}
+
+// WithDefaults returns c with its zero fields set to their defaults.
+func (c TopicConfig) WithDefaults() TopicConfig {
+	c.Partitions = cmp.Or(c.Partitions, 1)
+	c.Durability = cmp.Or(c.Durability, Sync)
+	c.SyncInterval = cmp.Or(c.SyncInterval, 100*time.Millisecond)
+	c.SegmentBytes = cmp.Or(c.SegmentBytes, 64<<20)
+	c.SegmentAge = cmp.Or(c.SegmentAge, 7*24*time.Hour)
+	c.RetentionBytes = cmp.Or(c.RetentionBytes, -1)
+	c.RetentionAge = cmp.Or(c.RetentionAge, -1)
+	c.RecordBytesMax = cmp.Or(c.RecordBytesMax, 1<<20)
+	return c
 }
 
 // Limits on topics.

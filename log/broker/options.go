@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"log/slog"
 	"time"
 
@@ -97,31 +98,24 @@ func invalidOption(format string, args ...any) error {
 // withDefaults fills in what was left zero.
 func (o Options) withDefaults() Options {
 	latency := o.Profile == Latency
-	set(&o.FS, vfs.Default)
+	o.FS = cmp.Or(o.FS, vfs.Default)
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
-	set(&o.Profile, Throughput)
-	set(&o.Logger, slog.New(slog.DiscardHandler))
-	set(&o.CompanyWait, 40*time.Microsecond)
-	set(&o.GroupBytesMax, pick(latency, 1<<20, 8<<20))
-	set(&o.BatchBytesMax, batchBytesMax)
-	set(&o.FlushInterval, pick(latency, 2*time.Millisecond, 10*time.Millisecond))
-	set(&o.HousekeepingInterval, 10*time.Second)
-	set(&o.CheckpointInterval, 30*time.Second)
-	set(&o.ProducersMax, 4096)
-	set(&o.WaitersMax, 65536)
+	o.Profile = cmp.Or(o.Profile, Throughput)
+	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
+	o.CompanyWait = cmp.Or(o.CompanyWait, 40*time.Microsecond)
+	o.GroupBytesMax = cmp.Or(o.GroupBytesMax, pick(latency, 1<<20, 8<<20))
+	o.BatchBytesMax = cmp.Or(o.BatchBytesMax, batchBytesMax)
+	o.FlushInterval = cmp.Or(o.FlushInterval, pick(latency, 2*time.Millisecond, 10*time.Millisecond))
+	o.HousekeepingInterval = cmp.Or(o.HousekeepingInterval, 10*time.Second)
+	o.CheckpointInterval = cmp.Or(o.CheckpointInterval, 30*time.Second)
+	o.ProducersMax = cmp.Or(o.ProducersMax, 4096)
+	o.WaitersMax = cmp.Or(o.WaitersMax, 65536)
 	return o
 }
 
 // set gives *field its default when it is zero.
-func set[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
-}
-
 func pick[T any](first bool, a, b T) T {
 	if first {
 		return a

@@ -123,19 +123,6 @@ func (s settings) config() (log.TopicConfig, error) {
 	return c, validateConfig(c)
 }
 
-// configDefaults fills in what was left zero.
-func configDefaults(c log.TopicConfig) log.TopicConfig {
-	set(&c.Partitions, 1)
-	set(&c.Durability, log.Sync)
-	set(&c.SyncInterval, 100*time.Millisecond)
-	set(&c.SegmentBytes, 64<<20)
-	set(&c.SegmentAge, 7*24*time.Hour)
-	set(&c.RetentionBytes, -1)
-	set(&c.RetentionAge, -1)
-	set(&c.RecordBytesMax, 1<<20)
-	return c
-}
-
 // validateConfig checks complete settings. The error has code InvalidTopic.
 func validateConfig(c log.TopicConfig) error {
 	switch {

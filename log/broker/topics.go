@@ -29,7 +29,7 @@ func (b *Broker) CreateTopic(_ context.Context, name log.Topic, config log.Topic
 	if err := name.Validate(); err != nil {
 		return err
 	}
-	config = configDefaults(config)
+	config = config.WithDefaults()
 	if err := validateConfig(config); err != nil {
 		return err
 	}

@@ -64,7 +64,7 @@ func TestTopicsAreChecked(t *testing.T) {
 }
 
 func TestSettingsFileIsChecked(t *testing.T) {
-	good, err := encodeSettings("t", time.Unix(1, 0), configDefaults(log.TopicConfig{}))
+	good, err := encodeSettings("t", time.Unix(1, 0), log.TopicConfig{}.WithDefaults())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func TestSettingsFileIsChecked(t *testing.T) {
 }
 
 func FuzzSettings(f *testing.F) {
-	good, err := encodeSettings("t", time.Unix(1, 0), configDefaults(log.TopicConfig{}))
+	good, err := encodeSettings("t", time.Unix(1, 0), log.TopicConfig{}.WithDefaults())
 	if err != nil {
 		f.Fatal(err)
 	}

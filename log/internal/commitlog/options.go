@@ -1,7 +1,6 @@
 package commitlog
 
 import (
-	"cmp"
 	"log/slog"
 	"time"
 
@@ -18,12 +17,10 @@ type Options struct {
 	Logger *slog.Logger     // default slog.Default()
 }
 
-// Defaults and limits of what a Log uses of a topic's settings.
+// Limits of what a Log uses of a topic's settings.
 const (
-	segmentBytesDefault = 64 << 20
-	segmentBytesMin     = 4 << 10
-	segmentBytesMax     = 1 << 30
-	segmentAgeDefault   = 7 * 24 * time.Hour
+	segmentBytesMin = 4 << 10
+	segmentBytesMax = 1 << 30
 )
 
 // unsyncedSegmentsMax bounds the full segments that may wait for their sync when the durability does not demand it.
@@ -40,12 +37,7 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	c := &o.Config
-	c.SegmentBytes = cmp.Or(c.SegmentBytes, segmentBytesDefault)
-	c.SegmentAge = cmp.Or(c.SegmentAge, segmentAgeDefault)
-	c.RetentionBytes = cmp.Or(c.RetentionBytes, -1)
-	c.RetentionAge = cmp.Or(c.RetentionAge, -1)
-	c.Durability = cmp.Or(c.Durability, log.Sync)
+	o.Config = o.Config.WithDefaults()
 	return o, o.validate()
 }
 
