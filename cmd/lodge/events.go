@@ -18,6 +18,7 @@ import (
 	"lodge/api/gen/lodge/v1/lodgev1connect"
 	"lodge/domain/event"
 	_ "lodge/domain/eventpb" // events are written out by their own types
+	"lodge/log"
 )
 
 // eventsCommand shows events.
@@ -71,10 +72,14 @@ func ignoreEnough(err error) error {
 
 // history shows the events of one reservation.
 func (c *eventsCommand) history(ctx context.Context, s *server, out *eventWriter) error {
+	position, err := c.newest(ctx, s)
+	if err != nil {
+		return err
+	}
 	client := lodgev1connect.NewReservationServiceClient(s.client, s.url)
 	for token := ""; ; {
 		res, err := client.ListReservationEvents(ctx, connect.NewRequest(&lodgev1.ListReservationEventsRequest{
-			Parent: c.Reservation, PageSize: 1000, PageToken: token,
+			Parent: c.Reservation, PageSize: 1000, PageToken: token, MinPosition: position,
 		}))
 		if err != nil {
 			return err
@@ -88,6 +93,32 @@ func (c *eventsCommand) history(ctx context.Context, s *server, out *eventWriter
 			return nil
 		}
 	}
+}
+
+// newest returns the position of the last event in the reservation's partition, or "" when there is none: the history is to
+// show what was acknowledged before it was asked for, also when the tables are not that far yet.
+func (c *eventsCommand) newest(ctx context.Context, s *server) (string, error) {
+	admin := lodgev1connect.NewAdminServiceClient(s.client, s.url)
+	var partitions []*lodgev1.Partition
+	for token, more := "", true; more; more = token != "" {
+		res, err := admin.ListPartitions(ctx, connect.NewRequest(&lodgev1.ListPartitionsRequest{
+			Parent: "topics/" + event.BookingsTopic, PageSize: 1000, PageToken: token,
+		}))
+		if err != nil {
+			return "", err
+		}
+		partitions, token = append(partitions, res.Msg.GetPartitions()...), res.Msg.GetNextPageToken()
+	}
+	name := strings.Split(c.Reservation, "/")
+	if len(name) < 2 || len(partitions) == 0 {
+		return "", nil // the server says what is wrong with the name
+	}
+	n := log.PartitionForKey([]byte(name[1]), len(partitions))
+	end := partitions[n].GetHighWatermark()
+	if end == 0 {
+		return "", nil
+	}
+	return log.Position{Topic: event.BookingsTopic, Partition: n, Offset: log.Offset(end - 1)}.String(), nil
 }
 
 // subscribe shows the events of topics, one after the other, or all at once when they are followed.
