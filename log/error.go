@@ -29,13 +29,29 @@ const (
 	LimitReached              // (r) a queue or table is full
 	Unavailable               // (r) not now
 	UnsupportedFormat         // written by something newer or foreign
+	InvalidGroup              // not a legal group name
+	UnknownGroup              // no such group
+	GroupNotEmpty             // the group has members
+	GroupFull                 // the group has as many members as it may
+	UnknownMember             // not a member of the group, or not any more
+	IllegalGeneration         // from an earlier generation of the group
+	RebalanceInProgress       // (r) the group is forming anew: join again
+	FencedInstance            // another member has taken over this static instance
+	InconsistentProtocol      // no assignor in common with the group
+	InvalidSessionTimeout     // outside what the coordinator permits
+	StaleLayout               // (r) routed by a layout of the topic that is no longer the current one: refresh and route again
+	Draining                  // the partition takes no more records: it is being retired
+	VoidReceipt               // queue: the delivery is acknowledged, timed out or replaced by another
+	UnknownSchedule           // no such pending schedule
 )
 
 var codeNames = [...]string{
 	"UNKNOWN", "INVALID_ARGUMENT", "INVALID_TOPIC", "UNKNOWN_TOPIC_OR_PARTITION", "TOPIC_ALREADY_EXISTS",
 	"OFFSET_OUT_OF_RANGE", "OFFSET_MISMATCH", "FENCED_LEADER_EPOCH", "OUT_OF_ORDER_SEQUENCE_NUMBER",
 	"INVALID_PRODUCER_EPOCH", "DUPLICATE_SEQUENCE_NUMBER", "RECORD_TOO_LARGE", "CORRUPT", "POISONED", "CLOSED",
-	"LOCKED", "LIMIT_REACHED", "UNAVAILABLE", "UNSUPPORTED_FORMAT",
+	"LOCKED", "LIMIT_REACHED", "UNAVAILABLE", "UNSUPPORTED_FORMAT", "INVALID_GROUP_ID", "GROUP_ID_NOT_FOUND", "NON_EMPTY_GROUP",
+	"GROUP_MAX_SIZE_REACHED", "UNKNOWN_MEMBER_ID", "ILLEGAL_GENERATION", "REBALANCE_IN_PROGRESS", "FENCED_INSTANCE_ID",
+	"INCONSISTENT_GROUP_PROTOCOL", "INVALID_SESSION_TIMEOUT", "STALE_LAYOUT", "DRAINING", "VOID_RECEIPT", "SCHEDULE_NOT_FOUND",
 }
 
 // String returns the code's name, as in OFFSET_MISMATCH.
@@ -47,7 +63,9 @@ func (c Code) String() string {
 }
 
 // Retriable reports whether the same call may succeed later without any change.
-func (c Code) Retriable() bool { return c == LimitReached || c == Unavailable }
+func (c Code) Retriable() bool {
+	return c == LimitReached || c == Unavailable || c == RebalanceInProgress || c == StaleLayout
+}
 
 // Error is what the log's functions return where a caller may act on the cause.
 type Error struct {

@@ -49,6 +49,10 @@ type FetchRequest struct {
 	Offset   Offset
 	MaxBytes int           // of encoded batches; default 1 MiB. At least one batch is returned if there is one, whatever its size
 	MaxWait  time.Duration // wait this long for data when there is none; 0: do not wait
+
+	// Filter, when not nil, has only the records returned that it chooses. MaxBytes then bounds what is read; Next tells how far
+	// that was, so that a stretch without a match is not read twice. A fetch that finds no match ends at MaxBytes or at the high watermark.
+	Filter *Filter
 }
 
 // FetchResult is what a fetch found.
@@ -80,4 +84,17 @@ type Admin interface {
 	DeleteTopic(ctx context.Context, name Topic) error
 	DescribeTopic(ctx context.Context, name Topic) (TopicInfo, error)
 	ListTopics(ctx context.Context) ([]TopicInfo, error) // by name
+}
+
+// TopicChanger changes topics while producers and consumers run. Safe for concurrent use.
+type TopicChanger interface {
+	// AlterTopic changes a topic's settings to what change makes of them. Partitions and PointToPoint cannot be changed so. Errors: UnknownTopic, InvalidTopic.
+	AlterTopic(ctx context.Context, name Topic, change func(*TopicConfig)) error
+	// AddPartitions gives a topic this many partitions more and begins a new layout. Errors: UnknownTopic, LimitReached, InvalidArgument.
+	AddPartitions(ctx context.Context, name Topic, count int) (Layout, error)
+	// RetirePartitions makes active partitions draining and begins a new layout without them. A draining partition is
+	// retired when nothing is left in it: by the topic's retention, or after keep when that is not negative. Errors: UnknownTopic, InvalidArgument (not active, or the last ones).
+	RetirePartitions(ctx context.Context, name Topic, keep time.Duration, partitions ...Partition) (Layout, error)
+	// DeleteRecords removes all records of a partition below before, which is at most the high watermark: they are not readable when it returns, and their space is freed later. Errors: UnknownTopic, OffsetOutOfRange.
+	DeleteRecords(ctx context.Context, tp TopicPartition, before Offset) error
 }

@@ -99,6 +99,10 @@ type Batch struct {
 
 	// Producer, when not nil, makes the append idempotent.
 	Producer *ProducerSequence
+
+	// Layout, when not nil, is the number of the topic's layout by which the batch was routed; if it is not the current one
+	// the append fails with code StaleLayout, unless it is a retry of one that succeeded.
+	Layout *int32
 }
 
 // ProducerSequence identifies a batch of an idempotent producer. Sequences count records, from 0, for each

@@ -25,7 +25,22 @@ type TopicConfig struct {
 	RetentionBytes int64         // for each partition; default -1: no limit
 	RetentionAge   time.Duration // default -1: for ever
 	RecordBytesMax int           // one record, encoded and uncompressed: default 1 MiB, at most 64 MiB
+	Cleanup        Cleanup       // default CleanupDelete
+	TombstoneAge   time.Duration // for compaction: a tombstone is kept this long after it was compacted up to: default 24 h
+	DirtyRatio     float64       // for compaction: compact when this part of the bytes is not yet compacted: default 0.5, above 0 to 1
+	TagHeader      string        // the header whose value is a record's tag: default "ce_type"
+	PointToPoint   bool          // records are deleted once the topic's one queue group has acknowledged them
 }
+
+// Cleanup says what becomes of old records.
+type Cleanup string
+
+// The cleanups, by Kafka's names.
+const (
+	CleanupDelete           Cleanup = "delete"         // by retention
+	CleanupCompact          Cleanup = "compact"        // of each key at least the last record is kept; a tombstone deletes the key
+	CleanupCompactAndDelete Cleanup = "compact,delete" // both
+)
 
 // WithDefaults returns c with its zero fields set to their defaults.
 func (c TopicConfig) WithDefaults() TopicConfig {
@@ -37,6 +52,10 @@ func (c TopicConfig) WithDefaults() TopicConfig {
 	c.RetentionBytes = cmp.Or(c.RetentionBytes, -1)
 	c.RetentionAge = cmp.Or(c.RetentionAge, -1)
 	c.RecordBytesMax = cmp.Or(c.RecordBytesMax, 1<<20)
+	c.Cleanup = cmp.Or(c.Cleanup, CleanupDelete)
+	c.TombstoneAge = cmp.Or(c.TombstoneAge, 24*time.Hour)
+	c.DirtyRatio = cmp.Or(c.DirtyRatio, 0.5)
+	c.TagHeader = cmp.Or(c.TagHeader, "ce_type")
 	return c
 }
 
@@ -51,8 +70,31 @@ type TopicInfo struct {
 	Name       Topic
 	Config     TopicConfig // complete: defaults filled in
 	CreateTime time.Time
-	Partitions []PartitionInfo
+	Partitions []PartitionInfo // all that were not removed, by number
+	Layout     Layout
 }
+
+// Layout is which partitions of a topic take records, and since when. Producers route by it. It changes when partitions
+// are added or retired; a record appended by an older layout than the current one is refused (StaleLayout), so that in every partition
+// the records of each layout lie together.
+type Layout struct {
+	Number int32       // from 0
+	Active []Partition // ascending; a key belongs to Active[hash(key) % len(Active)]
+
+	// Began holds, for each partition that was active in this layout or an earlier one, its log end when this layout began. All
+	// records of earlier layouts lie below, all of this one at or above.
+	Began map[Partition]Offset
+}
+
+// PartitionState is where a partition stands in its life: active → draining → retired. A retired one is gone.
+type PartitionState string
+
+// The states of a partition.
+const (
+	StateActive   PartitionState = "active"
+	StateDraining PartitionState = "draining" // takes no more records; readable until its retention ends
+	StateRetired  PartitionState = "retired"  // its records are deleted; its number is not used again
+)
 
 // PartitionInfo describes a partition at one moment.
 type PartitionInfo struct {
@@ -63,5 +105,6 @@ type PartitionInfo struct {
 	LogEnd        Offset // next to be written
 	Bytes         int64  // of record batches, without preallocated space
 	Segments      int
+	State         PartitionState
 	Err           string // why the partition takes no appends or reads, or ""
 }
