@@ -63,10 +63,11 @@ func (s *Store) read(ctx context.Context, f *feed, topic log.Topic, out chan<- *
 	tp := log.TopicPartition{Topic: topic, Partition: f.partition}
 	next, pause := f.position()[topic], backoffMin
 	var handed time.Time
+	linger := s.opts.Linger
 	for ctx.Err() == nil {
 		b, err := s.fetch(ctx, tp, next, s.opts.FetchBytes, longPoll)
 		if b != nil && b.next > next {
-			if err == nil && f.pace.rest(ctx, s.opts.Linger-time.Since(handed)) {
+			if err == nil && f.pace.rest(ctx, linger-time.Since(handed)) {
 				err = s.fill(ctx, tp, b)
 			}
 			if err == nil {
@@ -74,7 +75,7 @@ func (s *Store) read(ctx context.Context, f *feed, topic log.Topic, out chan<- *
 			} else {
 				send(ctx, b, out)
 			}
-			next, handed = b.next, time.Now()
+			next, handed, linger = b.next, time.Now(), s.opts.linger(len(b.events))
 		}
 		switch {
 		case err == nil && pause > backoffMin:

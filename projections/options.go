@@ -20,6 +20,7 @@ type Options struct {
 	Workers         int           // shards that replay at the same time; default: one for each processor, at most GOMAXPROCS
 	WaitMax         time.Duration // WaitFor gives up after this; default 10 s
 	Linger          time.Duration // least time between two batches of a topic while nobody waits for a position; default 20 ms, negative: none
+	LingerMax       time.Duration // what Linger grows to, by one Linger for each 16 events of the last batch; default 250 ms
 	Logger          *slog.Logger  // default slog.Default()
 
 	// Fault, when set, is called at every Step; an error makes Run or Rebuild end with it at once, as
@@ -50,6 +51,9 @@ func (o Options) withDefaults() Options {
 	if o.Linger == 0 {
 		o.Linger = 20 * time.Millisecond
 	}
+	if o.LingerMax == 0 {
+		o.LingerMax = 250 * time.Millisecond
+	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
@@ -76,8 +80,8 @@ func (o Options) Validate() error {
 			return fmt.Errorf("projections option %s: %d is not between %d and %d", c.name, c.value, c.least, c.most)
 		}
 	}
-	if o.NearEvents < 0 || o.WaitMax < 0 {
-		return fmt.Errorf("projections options NearEvents and WaitMax must not be negative")
+	if o.NearEvents < 0 || o.WaitMax < 0 || o.LingerMax < 0 {
+		return fmt.Errorf("projections options NearEvents, WaitMax and LingerMax must not be negative")
 	}
 	return nil
 }

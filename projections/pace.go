@@ -15,6 +15,19 @@ type pace struct {
 	hurry   chan struct{} // closed when one comes; nil: nobody rests
 }
 
+// lingerEvents is how many events of a batch lengthen the rest after it by one Linger.
+const lingerEvents = 16
+
+// linger returns how long a feed rests between a batch of so many events and the next. Under load the rest grows: what one event
+// costs is mostly the scattered pages that its transaction writes, which many events of one transaction share. A
+// batch that is full says that the feed is behind: then it does not rest.
+func (o *Options) linger(events int) time.Duration {
+	if o.Linger <= 0 || events >= feedEventsMax {
+		return 0
+	}
+	return min(max(o.Linger, o.LingerMax), o.Linger+o.Linger*time.Duration(events)/lingerEvents)
+}
+
 // enter ends all rests, and keeps others from beginning until leave.
 func (p *pace) enter() {
 	p.mu.Lock()

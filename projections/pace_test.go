@@ -39,3 +39,24 @@ func TestPaceHurriesForWhoWaits(t *testing.T) {
 		}
 	})
 }
+
+func TestPaceRestsLongerUnderLoad(t *testing.T) {
+	defaults := Options{}.withDefaults()
+	for _, c := range []struct {
+		name   string
+		opts   Options
+		events int
+		want   time.Duration
+	}{
+		{"a lone event", defaults, 1, 21250 * time.Microsecond},
+		{"some", defaults, 16, 40 * time.Millisecond},
+		{"many", defaults, 1000, 250 * time.Millisecond},
+		{"as many as a batch may have: behind", defaults, feedEventsMax, 0},
+		{"told never to rest", Options{Linger: -1}.withDefaults(), 1000, 0},
+		{"told to rest longer than the most", Options{Linger: time.Second}.withDefaults(), 1000, time.Second},
+	} {
+		if got := c.opts.linger(c.events); got != c.want {
+			t.Errorf("%s: rests for %s, want %s", c.name, got, c.want)
+		}
+	}
+}
