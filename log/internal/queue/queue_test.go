@@ -1,0 +1,308 @@
+package queue
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"lodge/log"
+)
+
+var epoch = time.UnixMilli(1_700_000_000_000)
+
+func config(deliveries int) log.QueueConfig {
+	return log.QueueConfig{Visibility: 10 * time.Second, DeliveriesMax: deliveries, DeadLetter: "dlq", InFlightMax: 100}
+}
+
+func TestARecordGoesToOneAndIsDone(t *testing.T) {
+	p := New(config(5), 0)
+	r := p.Fresh(0, epoch)
+	if err := p.Ack(r.Offset, r.Delivery); err != nil {
+		t.Fatal(err)
+	}
+	if p.Floor() != 1 || p.Next() != 1 {
+		t.Errorf("floor %d, next %d", p.Floor(), p.Next())
+	}
+	if err := p.Ack(r.Offset, r.Delivery); log.CodeOf(err) != log.VoidReceipt {
+		t.Errorf("second ack: %v", err)
+	}
+}
+
+func TestATimedOutDeliveryIsMadeAgainAndItsReceiptIsVoid(t *testing.T) {
+	p := New(config(5), 0)
+	first := p.Fresh(0, epoch)
+	p.Expire(epoch.Add(9999 * time.Millisecond))
+	if again := p.Again(epoch, 1); again != nil {
+		t.Fatalf("again before its time: %v", again)
+	}
+	now := epoch.Add(10 * time.Second)
+	p.Expire(now)
+	again := p.Again(now, 1)
+	if len(again) != 1 || again[0].Delivery != 2 {
+		t.Fatalf("again: %v", again)
+	}
+	if err := p.Ack(0, first.Delivery); log.CodeOf(err) != log.VoidReceipt {
+		t.Errorf("ack of the first delivery: %v", err)
+	}
+	if err := p.Ack(0, 2); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNackWaitsAndTheLastOneIsDead(t *testing.T) {
+	p := New(config(2), 0)
+	p.Fresh(7, epoch)
+	if err := p.Nack(7, 1, epoch.Add(time.Second), "no room"); err != nil {
+		t.Fatal(err)
+	}
+	p.Expire(epoch)
+	if got := p.Again(epoch, 9); got != nil {
+		t.Fatalf("too early: %v", got)
+	}
+	now := epoch.Add(time.Second)
+	p.Expire(now)
+	if got := p.Again(now, 9); len(got) != 1 {
+		t.Fatalf("again: %v", got)
+	}
+	if err := p.Nack(7, 2, now.Add(time.Hour), "still no room"); err != nil {
+		t.Fatal(err)
+	}
+	letters := p.Dead(9)
+	if len(letters) != 1 || letters[0] != (Letter{Offset: 7, Deliveries: 2, Cause: "still no room"}) {
+		t.Fatalf("dead: %v", letters)
+	}
+	p.Exhume(7)
+	if len(p.Dead(9)) != 1 {
+		t.Error("exhumed and not dead again")
+	}
+	p.Bury(7)
+	if p.Floor() != 8 {
+		t.Errorf("floor %d after the burial", p.Floor())
+	}
+}
+
+func TestRoomIsBounded(t *testing.T) {
+	c := config(5)
+	c.InFlightMax = 2
+	p := New(c, 0)
+	p.Fresh(0, epoch)
+	p.Fresh(1, epoch)
+	if p.Room() != 0 {
+		t.Errorf("room %d", p.Room())
+	}
+	p.Skip(windowMax)
+	_ = p.Ack(1, 1)
+	if p.Room() != 0 {
+		t.Errorf("room %d in a window of %d", p.Room(), p.Next()-p.Floor())
+	}
+	_ = p.Ack(0, 1)
+	if p.Room() != 2 {
+		t.Errorf("room %d after all", p.Room())
+	}
+}
+
+// model is the same written plainly.
+type model struct {
+	next  log.Offset
+	items map[log.Offset]*modelItem
+}
+
+type modelItem struct {
+	done, flying bool
+	deliveries   int64
+	at           time.Time
+}
+
+func (m *model) floor() log.Offset {
+	for o := log.Offset(0); o < m.next; o++ {
+		if it := m.items[o]; it != nil && !it.done {
+			return o
+		}
+	}
+	return m.next
+}
+
+// due returns the lowest offset that is to be delivered again now, or none.
+func (m *model) due(now time.Time, deliveriesMax int64, dead bool) log.Offset {
+	for o := range m.next {
+		it := m.items[o]
+		if it == nil || it.done {
+			continue
+		}
+		over := !it.at.After(now)
+		exhausted := it.deliveries >= deliveriesMax
+		if dead == exhausted && (over || exhausted && !it.flying) {
+			return o
+		}
+	}
+	return log.NoOffset
+}
+
+func TestAgainstModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		const deliveriesMax = 3
+		p, m, now := New(config(deliveriesMax), 0), &model{items: map[log.Offset]*modelItem{}}, epoch
+		var stored []Entry
+		var receipts []log.Receipt
+		visibility := config(0).Visibility
+		took := func(r log.Receipt) {
+			it := m.items[r.Offset]
+			if it == nil {
+				it = &modelItem{}
+				m.items[r.Offset] = it
+			}
+			it.deliveries, it.flying, it.at = it.deliveries+1, true, now.Add(visibility)
+			if r.Delivery != it.deliveries {
+				t.Fatalf("delivery %d of %d, the model has %d", r.Delivery, r.Offset, it.deliveries)
+			}
+			receipts = append(receipts, r)
+		}
+		held := func(r log.Receipt) *modelItem {
+			it := m.items[r.Offset]
+			if it.done || !it.flying || it.deliveries != r.Delivery {
+				return nil
+			}
+			return it
+		}
+		pick := func() (log.Receipt, bool) {
+			if len(receipts) == 0 {
+				return log.Receipt{}, false
+			}
+			return rapid.SampledFrom(receipts).Draw(t, "receipt"), true
+		}
+		check := func(err error, it *modelItem) bool {
+			if (err == nil) != (it != nil) {
+				t.Fatalf("error %v, the model holds %+v", err, it)
+			}
+			return it != nil
+		}
+		expire := func() {
+			p.Expire(now)
+			for _, it := range m.items {
+				if it.flying && !it.at.After(now) {
+					it.flying = false
+				}
+			}
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"fresh": func(t *rapid.T) {
+				skip := log.Offset(rapid.IntRange(0, 70).Draw(t, "skip"))
+				m.next += skip
+				took(p.Fresh(m.next, now))
+				m.next++
+			},
+			"again": func(*rapid.T) {
+				expire()
+				got := p.Again(now, 1)
+				want := m.due(now, deliveriesMax, false)
+				if len(got) == 0 != (want == log.NoOffset) || len(got) > 0 && got[0].Offset != want {
+					t.Fatalf("again %v, the model wants %d", got, want)
+				}
+				if len(got) > 0 {
+					took(got[0])
+				}
+			},
+			"ack": func(*rapid.T) {
+				if r, ok := pick(); ok && check(p.Ack(r.Offset, r.Delivery), held(r)) {
+					m.items[r.Offset].done = true
+				}
+			},
+			"nack": func(t *rapid.T) {
+				if r, ok := pick(); ok {
+					due := now.Add(time.Duration(rapid.IntRange(0, 20_000).Draw(t, "delay")) * time.Millisecond)
+					if it := held(r); check(p.Nack(r.Offset, r.Delivery, due, "x"), it) {
+						it.flying, it.at = false, due
+					}
+				}
+			},
+			"extend": func(*rapid.T) {
+				if r, ok := pick(); ok {
+					if it := held(r); check(p.Extend(r.Offset, r.Delivery, now.Add(time.Minute)), it) {
+						it.at = now.Add(time.Minute)
+					}
+				}
+			},
+			"bury": func(*rapid.T) {
+				expire()
+				letters := p.Dead(1)
+				want := m.due(now, deliveriesMax, true)
+				if len(letters) == 0 != (want == log.NoOffset) || len(letters) > 0 && letters[0].Offset != want {
+					t.Fatalf("dead %v, the model wants %d", letters, want)
+				}
+				if len(letters) > 0 {
+					p.Bury(want)
+					m.items[want].done = true
+				}
+			},
+			"time": func(t *rapid.T) {
+				now = now.Add(time.Duration(rapid.IntRange(1, 12_000).Draw(t, "ms")) * time.Millisecond)
+			},
+			"restart": func(*rapid.T) {
+				stored = append(stored, p.Changes()...)
+				p = load(t, stored)
+			},
+			"": func(*rapid.T) {
+				if p.Floor() != m.floor() || p.Next() != m.next {
+					t.Fatalf("floor %d, next %d; the model has %d, %d", p.Floor(), p.Next(), m.floor(), m.next)
+				}
+			},
+		})
+	})
+}
+
+// load makes a partition from what was stored, compacted by key as the topic may be.
+func load(t *rapid.T, stored []Entry) *Partition {
+	last := map[int64]int{}
+	for i, e := range stored {
+		last[e.Key] = i
+	}
+	var l Loader
+	for i, e := range stored {
+		if last[e.Key] != i && i%2 == 0 {
+			continue
+		}
+		if err := l.Load(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return l.Partition(config(3), 0)
+}
+
+func FuzzLoad(f *testing.F) {
+	p := New(config(2), 3)
+	p.Fresh(5, epoch)
+	p.Fresh(70, epoch)
+	_ = p.Nack(5, 1, epoch.Add(time.Second), "because")
+	for _, e := range p.Changes() {
+		f.Add(e.Key, e.Value)
+	}
+	f.Fuzz(func(t *testing.T, key int64, value []byte) {
+		var l Loader
+		if l.Load(Entry{Key: key, Value: value}) != nil || value == nil {
+			return
+		}
+		p := l.Partition(config(-1), 0)
+		if key != Head { // what belongs to no head is not kept: look at the block itself
+			p.next, p.done, p.items = 1<<62, l.done, l.items[key]
+		}
+		p.moved = true
+		var again Loader
+		for _, e := range append(p.Changes(), Entry{Key: key, Value: p.encodeBlock(key)}) {
+			if e.Key == key && (key != Head || e.Value != nil) {
+				if err := again.Load(e); err != nil {
+					t.Fatalf("what was read from %x and written again: %v", value, err)
+				}
+			}
+		}
+		switch {
+		case key == Head && (again.floor != l.floor || again.next != l.next):
+			t.Errorf("head %d, %d became %d, %d", l.floor, l.next, again.floor, again.next)
+		case key != Head && len(l.items[key])+int(l.done[key]) != 0 && !reflect.DeepEqual(again.items[key], l.items[key]):
+			t.Errorf("items %v became %v", l.items[key], again.items[key])
+		case again.done[key] != l.done[key]:
+			t.Errorf("done %x became %x", l.done[key], again.done[key])
+		}
+	})
+}
