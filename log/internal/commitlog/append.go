@@ -26,7 +26,7 @@ func (l *Log) Append(group []byte) error {
 	if err := l.checkGroup(group); err != nil {
 		return err
 	}
-	if l.active.size.Load() > 0 && l.opts.Clock().UnixMilli()-l.since >= l.opts.Config.SegmentAge.Milliseconds() {
+	if l.active.size.Load() > 0 && l.opts.Clock().UnixMilli()-l.since >= l.Config().SegmentAge.Milliseconds() {
 		if err := l.roll(); err != nil {
 			return err
 		}
@@ -81,7 +81,7 @@ func (l *Log) fitting(plan []planned) (n, bytes int) {
 	size := l.active.size.Load()
 	for i := range plan {
 		p := &plan[i]
-		full := size+int64(bytes+p.bytes) > l.opts.Config.SegmentBytes || p.next-l.active.base > maxOffsetsOfSegment
+		full := size+int64(bytes+p.bytes) > l.Config().SegmentBytes || p.next-l.active.base > maxOffsetsOfSegment
 		if full && size+int64(bytes) > 0 {
 			break
 		}
@@ -151,7 +151,7 @@ func (l *Log) seal() error {
 	}
 	l.writeIndex(s)
 	dirty := l.durable != l.NextOffset()
-	if dirty && l.opts.Config.Durability != log.Sync {
+	if dirty && l.Config().Durability != log.Sync {
 		l.unsynced = append(l.unsynced, s)
 		return nil
 	}

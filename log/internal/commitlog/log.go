@@ -26,6 +26,7 @@ type Log struct {
 	files    files
 	segments atomic.Pointer[[]*segment] // ascending, never empty, the last one active. Replaced under mu; never changed in place
 	next     atomic.Int64               // offset behind the last batch written. Stored after the segment's size
+	config   atomic.Pointer[log.TopicConfig]
 
 	// mu guards what follows and is held by the writer across its I/O. Readers never take it.
 	mu       sync.Mutex

@@ -11,7 +11,7 @@ import (
 // Options configure a Log. The zero value of a field means its default.
 type Options struct {
 	FS     vfs.FS           // default vfs.Default
-	Config log.TopicConfig  // SegmentBytes, SegmentAge, RetentionBytes, RetentionAge and Durability are used
+	Config log.TopicConfig  // at first; see Log.Config and SetConfig
 	Zero   bool             // keep zero-filled space ahead of the writer; see Preallocate
 	Clock  func() time.Time // for the age of segments; default time.Now
 	Logger *slog.Logger     // default slog.Default()
@@ -38,11 +38,10 @@ func (o Options) withDefaults() (Options, error) {
 		o.Logger = slog.Default()
 	}
 	o.Config = o.Config.WithDefaults()
-	return o, o.validate()
+	return o, validateConfig(o.Config)
 }
 
-func (o Options) validate() error {
-	c := o.Config
+func validateConfig(c log.TopicConfig) error {
 	if c.SegmentBytes < segmentBytesMin || c.SegmentBytes > segmentBytesMax {
 		return log.NewError(log.InvalidArgument, "open log", "segment size %d is outside %d to %d", c.SegmentBytes, segmentBytesMin, segmentBytesMax)
 	}

@@ -26,6 +26,7 @@ func Open(dir string, tp log.TopicPartition, opts Options, replay func(record.He
 		return nil, err
 	}
 	l := &Log{dir: dir, tp: tp, fs: opts.FS, opts: opts, logger: opts.Logger, stated: replay != nil, files: files{fs: opts.FS}}
+	l.config.Store(&opts.Config)
 	l.zero.from.Store(noZeros)
 	r := recovery{Log: l, replay: replay, fileSizes: map[*segment]int64{}}
 	if err := r.run(restore); err != nil {

@@ -78,7 +78,7 @@ func (l *Log) forget(now time.Time, highWatermark log.Offset) ([]*segment, error
 
 // expired counts the segments at the front of the list that are not to be kept.
 func (l *Log) expired(now time.Time, highWatermark log.Offset) (n int) {
-	c := l.opts.Config
+	c := l.Config()
 	list := *l.segments.Load()
 	bytes := l.Bytes()
 	for i, s := range list {

@@ -63,7 +63,7 @@ func (l *Log) wantedSpace() (from, to int64) {
 	if l.fileSize-size > ahead/2 {
 		return 0, 0
 	}
-	return max(l.fileSize, size), min(size+ahead, l.opts.Config.SegmentBytes)
+	return max(l.fileSize, size), min(size+ahead, l.Config().SegmentBytes)
 }
 
 // Preallocate fills the active file ahead of the writer with zeros and syncs them, if Options.Zero is set and there is too
