@@ -1,6 +1,7 @@
 package log
 
 import (
+	"cmp"
 	"context"
 	"time"
 )
@@ -14,6 +15,40 @@ type QueueConfig struct {
 	DeliveriesMax int           // after this many it is a dead letter: default 5, at most 1,000; -1: never
 	DeadLetter    Topic         // where dead letters go; "": the group's name behind "dlq."; made when missing
 	InFlightMax   int           // records delivered and not acknowledged, for each partition: default 10,000, at most 100,000
+}
+
+// Bounds of a queue group.
+const (
+	QueueTopicsMax   = 64   // topics of one group
+	QueuesMax        = 1024 // groups of one log
+	ReceiveMax       = 1000 // records of one Receive
+	visibilityMin    = 100 * time.Millisecond
+	visibilityMax    = 12 * time.Hour
+	deliveriesMax    = 1000
+	inFlightMax      = 100_000
+	DeadLetterPrefix = "dlq."
+)
+
+// WithDefaults returns c with its zero fields set to their defaults, for a group of this name.
+func (c QueueConfig) WithDefaults(group Group) QueueConfig {
+	c.Visibility = cmp.Or(c.Visibility, 30*time.Second)
+	c.DeliveriesMax = cmp.Or(c.DeliveriesMax, 5)
+	c.DeadLetter = cmp.Or(c.DeadLetter, Topic(DeadLetterPrefix+string(group)))
+	c.InFlightMax = cmp.Or(c.InFlightMax, 10_000)
+	return c
+}
+
+// Validate returns an error with code InvalidArgument for the first of complete settings that makes no sense.
+func (c QueueConfig) Validate() error {
+	switch {
+	case c.Visibility < visibilityMin || c.Visibility > visibilityMax:
+		return NewError(InvalidArgument, "queue settings", "a visibility of %v is not within %v..%v", c.Visibility, visibilityMin, visibilityMax)
+	case c.DeliveriesMax != -1 && (c.DeliveriesMax < 1 || c.DeliveriesMax > deliveriesMax):
+		return NewError(InvalidArgument, "queue settings", "%d deliveries are neither -1 nor within 1..%d", c.DeliveriesMax, deliveriesMax)
+	case c.InFlightMax < 1 || c.InFlightMax > inFlightMax:
+		return NewError(InvalidArgument, "queue settings", "%d records in flight are not within 1..%d", c.InFlightMax, inFlightMax)
+	}
+	return c.DeadLetter.Validate()
 }
 
 // Delivery is one record on its way to one consumer.

@@ -38,6 +38,8 @@ type Broker struct {
 	groups  buffers         // for what one commit writes
 	waiters sync.Pool       // *waiter
 
+	queues queues // queue groups
+
 	closed  atomic.Bool
 	closing chan struct{}  // closed by Close
 	running sync.WaitGroup // Run

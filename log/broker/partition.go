@@ -45,7 +45,8 @@ type partition struct {
 
 	joined atomic.Int32 // waiters of pending: read by awaitCompany without mu
 
-	polls polls
+	polls    polls
+	watchers watchers // queue groups that wait for records
 
 	unsynced     atomic.Int64 // uptime at the first write since the last sync; 0: all is synced
 	replayed     bool         // open found batches behind the last checkpoint

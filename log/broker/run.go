@@ -13,7 +13,8 @@ import (
 //   - writes what was enqueued and is waited for by nobody (acks=0), every FlushInterval;
 //   - syncs the partitions of durability interval, and the full segments of those of interval and none;
 //   - writes zeros ahead of the writers of durability sync;
-//   - applies retention, and writes checkpoints.
+//   - applies retention, and writes checkpoints;
+//   - buries the dead letters of queue groups, and frees what point-to-point topics no longer need.
 //
 // Without it a broker appends and reads as ever; only this is left undone. Call it once.
 func (b *Broker) Run(ctx context.Context) error {
@@ -34,6 +35,7 @@ func (b *Broker) Run(ctx context.Context) error {
 	wg.Go(func() { b.every(ctx, b.opts.FlushInterval, b.syncFull) })
 	wg.Go(func() { b.every(ctx, b.opts.HousekeepingInterval, b.retain) })
 	wg.Go(func() { b.every(ctx, b.opts.CheckpointInterval, b.checkpoint) })
+	wg.Go(func() { b.every(ctx, buryInterval, b.tendQueues) })
 	wg.Go(func() { b.fillZeros(ctx) })
 	select {
 	case <-ctx.Done():

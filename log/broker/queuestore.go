@@ -1,0 +1,205 @@
+package broker
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+
+	"lodge/log"
+	"lodge/log/internal/queue"
+)
+
+// How queue groups are stored
+//
+// The topic __queues, of one partition and compacted, has two kinds of keys; the fields end with a zero byte, numbers are big-endian:
+//
+//	'c' group 0                              settings, as JSON
+//	's' group 0 topic 0 partition(4) key(8)  a queue.Entry of one partition
+const (
+	settingsKind = 'c'
+	standingKind = 's'
+)
+
+var queuesPartition = log.TopicPartition{Topic: queuesTopic}
+
+// storedQueue is a group's settings as JSON.
+type storedQueue struct {
+	Format int             `json:"format"`
+	Topics []log.Topic     `json:"topics"`
+	Config log.QueueConfig `json:"config"` // durations in nanoseconds
+}
+
+const queueFormat = 1
+
+func settingsKey(group log.Group) []byte {
+	return append(append([]byte{settingsKind}, group...), 0)
+}
+
+func (q *queuePart) entryKey(key int64) []byte {
+	k := append(append([]byte{standingKind}, q.g.name...), 0)
+	k = append(append(k, q.tp.Topic...), 0)
+	k = binary.BigEndian.AppendUint32(k, uint32(q.tp.Partition))
+	return binary.BigEndian.AppendUint64(k, uint64(key))
+}
+
+// parseEntryKey reads what entryKey made, behind its kind.
+func parseEntryKey(k []byte) (group log.Group, tp log.TopicPartition, key int64, ok bool) {
+	g, rest, ok1 := bytes.Cut(k, []byte{0})
+	t, rest, ok2 := bytes.Cut(rest, []byte{0})
+	if !ok1 || !ok2 || len(rest) != 12 {
+		return "", tp, 0, false
+	}
+	tp = log.TopicPartition{Topic: log.Topic(t), Partition: log.Partition(binary.BigEndian.Uint32(rest))}
+	return log.Group(g), tp, int64(binary.BigEndian.Uint64(rest[4:])), true
+}
+
+// store enqueues what changed. mu must be held: the topic gets the changes in the order in which they were made. After an error q stands still.
+func (q *queuePart) store(ctx context.Context) (log.Ticket, error) {
+	entries := q.state.Changes()
+	if len(entries) == 0 {
+		return log.Ticket{}, nil
+	}
+	records := make([]log.Record, len(entries))
+	for i, e := range entries {
+		records[i] = log.Record{Key: q.entryKey(e.Key), Value: e.Value}
+	}
+	p, err := q.g.b.partition(queuesPartition, "append")
+	var ticket log.Ticket
+	if err == nil { // the change is made, so it must be stored, however long its caller waits
+		ticket, err = p.enqueueWaiting(context.WithoutCancel(ctx), &log.Batch{Records: records})
+	}
+	if err != nil {
+		q.gone = errQueuesLost(err)
+		return ticket, q.gone
+	}
+	return ticket, nil
+}
+
+// storedKeys returns the keys of everything that is stored for q.
+func (q *queuePart) storedKeys() [][]byte {
+	keys := [][]byte{q.entryKey(queue.Head)}
+	for _, b := range q.state.Blocks() {
+		keys = append(keys, q.entryKey(b))
+	}
+	return keys
+}
+
+// storeQueue makes a group's settings durable.
+func (b *Broker) storeQueue(ctx context.Context, group log.Group, topics []log.Topic, config log.QueueConfig) error {
+	if err := b.makeQueuesTopic(ctx); err != nil {
+		return err
+	}
+	value, err := json.Marshal(storedQueue{Format: queueFormat, Topics: topics, Config: config})
+	if err != nil {
+		return err
+	}
+	_, err = b.Append(ctx, queuesPartition, &log.Batch{Records: []log.Record{{Key: settingsKey(group), Value: value}}})
+	return err
+}
+
+// makeQueuesTopic makes the topic unless it is there.
+func (b *Broker) makeQueuesTopic(ctx context.Context) error {
+	if (*b.topics.Load())[queuesTopic] != nil {
+		return nil
+	}
+	err := b.CreateTopic(ctx, queuesTopic, log.TopicConfig{Cleanup: log.CleanupCompact, SegmentBytes: 16 << 20})
+	if log.CodeOf(err) == log.TopicExists {
+		return nil
+	}
+	return err
+}
+
+// forgetKeys writes tombstones, the settings' first.
+func (b *Broker) forgetKeys(ctx context.Context, keys [][]byte) error {
+	const atOnce = 10_000
+	for len(keys) > 0 {
+		n := min(len(keys), atOnce)
+		records := make([]log.Record, n)
+		for i, k := range keys[:n] {
+			records[i] = log.Record{Key: k}
+		}
+		if _, err := b.Append(ctx, queuesPartition, &log.Batch{Records: records}); err != nil {
+			return err
+		}
+		keys = keys[n:]
+	}
+	return nil
+}
+
+// loadQueues reads the topic, once. queues.mu must be held. What cannot be read now may be another time; what is damaged stays so.
+func (b *Broker) loadQueues(ctx context.Context) error {
+	if b.queues.err != nil || b.queues.groups != nil {
+		return b.queues.err
+	}
+	if b.closed.Load() {
+		return errClosed("load queues")
+	}
+	groups := map[log.Group]*queueGroup{}
+	loaders := map[log.Group]map[log.TopicPartition]*queue.Loader{}
+	if (*b.topics.Load())[queuesTopic] != nil {
+		if err := b.replayQueues(ctx, groups, loaders); err != nil {
+			return fmt.Errorf("load queues: %w", err)
+		}
+	}
+	for name, g := range groups {
+		g.loaders = loaders[name]
+	}
+	b.queues.groups = groups
+	return nil
+}
+
+func (b *Broker) replayQueues(ctx context.Context, groups map[log.Group]*queueGroup, loaders map[log.Group]map[log.TopicPartition]*queue.Loader) error {
+	next, end, err := b.Offsets(ctx, queuesPartition)
+	for err == nil && next < end {
+		var result log.FetchResult
+		if result, err = b.Fetch(ctx, log.FetchRequest{TopicPartition: queuesPartition, Offset: next, MaxBytes: 4 << 20}); err != nil {
+			return err
+		}
+		for i := range result.Records {
+			if err := b.replayQueue(&result.Records[i], groups, loaders); err != nil {
+				return fmt.Errorf("%s: %w", result.Records[i].Position(), err)
+			}
+		}
+		next = result.Next
+	}
+	return err
+}
+
+func (b *Broker) replayQueue(r *log.Record, groups map[log.Group]*queueGroup, loaders map[log.Group]map[log.TopicPartition]*queue.Loader) error {
+	if len(r.Key) < 2 {
+		return log.NewError(log.Corrupt, "load queues", "a key of %d bytes", len(r.Key))
+	}
+	if r.Key[0] == settingsKind {
+		return b.replaySettings(log.Group(r.Key[1:len(r.Key)-1]), r.Value, groups, loaders)
+	}
+	group, tp, key, ok := parseEntryKey(r.Key[1:])
+	if r.Key[0] != standingKind || !ok {
+		return log.NewError(log.Corrupt, "load queues", "key %x is not known", r.Key)
+	}
+	if loaders[group] == nil {
+		loaders[group] = map[log.TopicPartition]*queue.Loader{}
+	}
+	if loaders[group][tp] == nil {
+		loaders[group][tp] = &queue.Loader{}
+	}
+	return loaders[group][tp].Load(queue.Entry{Key: key, Value: r.Value})
+}
+
+func (b *Broker) replaySettings(group log.Group, value []byte, groups map[log.Group]*queueGroup, loaders map[log.Group]map[log.TopicPartition]*queue.Loader) error {
+	if value == nil { // deleted; tombstones of its standing follow
+		delete(groups, group)
+		delete(loaders, group)
+		return nil
+	}
+	var s storedQueue
+	if err := json.Unmarshal(value, &s); err != nil {
+		return log.NewError(log.Corrupt, "load queue "+string(group), "%w", err)
+	}
+	if s.Format != queueFormat {
+		return log.NewError(log.UnsupportedFormat, "load queue "+string(group), "format %d, known is %d", s.Format, queueFormat)
+	}
+	groups[group] = &queueGroup{b: b, name: group, topics: s.Topics, config: s.Config.WithDefaults(group)}
+	return nil
+}
