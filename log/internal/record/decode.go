@@ -14,6 +14,11 @@ import (
 // The CRC is not checked here: call Verify first on bytes that were not verified before. The
 // error has code Corrupt; dst is then returned as it was.
 func Decode(dst []log.Record, b []byte, tp log.TopicPartition, from log.Offset) ([]log.Record, error) {
+	return decode(dst, b, tp, from, nil)
+}
+
+// decode is Decode of the records that only chooses; nil: all.
+func decode(dst []log.Record, b []byte, tp log.TopicPartition, from log.Offset, only *Matcher) ([]log.Record, error) {
 	h, err := ParseHeader(b)
 	if err != nil {
 		return dst, at(err, tp)
@@ -30,7 +35,7 @@ func Decode(dst []log.Record, b []byte, tp log.TopicPartition, from log.Offset) 
 			return dst, corrupt(opDecode(tp), "batch at offset %d: %w", h.BaseOffset, err)
 		}
 	}
-	d := decoder{header: h, tp: tp, reader: reader{rest: body}}
+	d := decoder{header: h, tp: tp, only: only, reader: reader{rest: body}}
 	out, ok := d.records(dst, from)
 	if !ok {
 		return dst, corrupt(opDecode(tp), "batch at offset %d: record %d of %d: %s", h.BaseOffset, d.index, h.Count, d.problem)
@@ -49,6 +54,7 @@ type decoder struct {
 	reader
 	header  Header
 	tp      log.TopicPartition
+	only    *Matcher     // nil: all records are wanted
 	index   int          // of the record at hand
 	problem string       // what is wrong with it
 	last    int64        // the last record's offset delta
@@ -63,7 +69,9 @@ func (d *decoder) records(dst []log.Record, from log.Offset) ([]log.Record, bool
 		return nil, false
 	}
 	d.last = -1
-	dst = grow(dst, count)
+	if d.only == nil {
+		dst = grow(dst, count)
+	}
 	for ; d.index < count; d.index++ {
 		size := len(d.rest)
 		length := d.varint()
@@ -96,6 +104,16 @@ func (d *decoder) record(dst []log.Record, body reader, size int, from log.Offse
 	offset := d.header.BaseOffset + log.Offset(offsetDelta)
 	if offset < from {
 		return dst, true
+	}
+	if d.only != nil {
+		chosen, ok := d.only.chooses(body)
+		if !ok {
+			d.problem = "its key or headers are beyond it"
+		}
+		if !chosen {
+			return dst, ok
+		}
+		body.rest = d.only.keep(body.rest)
 	}
 	dst = append(dst, log.Record{})
 	r := &dst[len(dst)-1]
@@ -149,6 +167,9 @@ func (d *decoder) headers(body *reader) []log.Header {
 func (d *decoder) take(n, left int) []log.Header {
 	if len(d.slab) < n {
 		like := min(n*(int(d.header.Count)-d.index), n+(left+len(d.rest))/headerBytesLikely)
+		if d.only != nil {
+			like = min(like, chosenLikely*n)
+		}
 		d.slab = make([]log.Header, max(n, like))
 	}
 	headers := d.slab[:n:n]
@@ -156,7 +177,10 @@ func (d *decoder) take(n, left int) []log.Header {
 	return headers
 }
 
-const headerBytesLikely = 8 // a bound on how much a slab may take for the bytes that remain
+const (
+	headerBytesLikely = 8 // a bound on how much a slab may take for the bytes that remain
+	chosenLikely      = 4 // records that a slab is made for when only some are wanted
+)
 
 // name returns name as a string, without allocating when the last record has the same name in the same place.
 func (d *decoder) name(i int, name []byte) string {
