@@ -65,9 +65,15 @@ var (
 	gzipReaders = sync.Pool{New: func() any { return new(gzip.Reader) }}
 )
 
+// compress appends plain to dst, compressed. Gzip and snappy are only written where compaction leaves less of what others wrote so.
 func compress(dst, plain []byte, c log.Compression) ([]byte, error) {
-	if c == log.Zstd {
+	switch c {
+	case log.Zstd:
 		return zstdEncoder.EncodeAll(plain, dst), nil
+	case log.Snappy:
+		return append(dst, snappy.Encode(nil, plain)...), nil
+	case log.Gzip:
+		return appendGzip(dst, plain)
 	}
 	w := lz4Writers.Get().(*lz4.Writer)
 	defer lz4Writers.Put(w)
@@ -78,6 +84,16 @@ func compress(dst, plain []byte, c log.Compression) ([]byte, error) {
 	w.Reset(nil) // the pool must not hold the caller's memory
 	if err != nil {
 		return dst, fmt.Errorf("compress with lz4: %w", err)
+	}
+	return sink.buf, nil
+}
+
+func appendGzip(dst, plain []byte) ([]byte, error) {
+	sink := appender{buf: dst}
+	w := gzip.NewWriter(&sink)
+	_, err := w.Write(plain)
+	if err = errors.Join(err, w.Close()); err != nil {
+		return dst, fmt.Errorf("compress with gzip: %w", err)
 	}
 	return sink.buf, nil
 }

@@ -108,6 +108,62 @@ func TestKafkaFetchesLodge(t *testing.T) {
 	})
 }
 
+// kgo's fetch parser reads what compaction leaves: batches with fewer records than offsets, with a delete horizon, and without any.
+func TestKafkaFetchesCompacted(t *testing.T) {
+	for name, keep := range thinnings {
+		t.Run(name, func(t *testing.T) {
+			forEach(t, func(t *testing.T, b *log.Batch) {
+				enc := encode(t, b)
+				record.SetPlace(enc, 10, 2)
+				h, _ := record.ParseHeader(enc)
+				out, did := rewrite(t, enc, keep, now.UnixMilli()+1000)
+				switch {
+				case did.Kept == 0:
+					out = record.AppendEmpty(nil, h)
+				case !did.Changed:
+					out = enc
+				}
+				next := int64(10 + len(b.Records))
+				fetched := kmsg.FetchResponseTopicPartition{RecordBatches: out, HighWatermark: next}
+				opts := kgo.ProcessFetchPartitionOpts{Topic: "bookings", Partition: 3, Offset: 10}
+				got, after := kgo.ProcessFetchPartition(opts, &fetched, kgo.DefaultDecompressor(), nil)
+				if got.Err != nil || len(got.Records) != did.Kept || after != next {
+					t.Fatalf("%d records of %+v, next %d of %d, error %v", len(got.Records), did, after, next, got.Err)
+				}
+				for i := range b.Records {
+					if !keep(i) {
+						continue
+					}
+					if r := got.Records[0]; !fromKafka(r).Same(want(b.Records[i])) || r.Offset != int64(10+i) {
+						t.Fatalf("record %d: kgo reads %+v", i, r)
+					}
+					got.Records = got.Records[1:]
+				}
+			})
+		})
+	}
+}
+
+// Batches that Kafka's clients wrote in any codec can be rewritten in it, and kgo reads them.
+func TestKafkaReadsRewrittenCodecs(t *testing.T) {
+	b := batches()["many"]
+	for _, c := range []log.Compression{log.Gzip, log.Snappy, log.LZ4, log.Zstd} {
+		enc := encode(t, b)
+		compressed, _ := kgo.DefaultCompressor(map[log.Compression]kgo.CompressionCodec{log.Gzip: kgo.GzipCompression(), log.Snappy: kgo.SnappyCompression(),
+			log.LZ4: kgo.Lz4Compression(), log.Zstd: kgo.ZstdCompression()}[c])
+		body, _ := compressed.Compress(new(bytes.Buffer), enc[record.HeaderSize:])
+		enc = withBody(enc, c, body)
+		out, did := rewrite(t, enc, thinnings["odd"], 0)
+		subset(t, enc, out, thinnings["odd"])
+		fetched := kmsg.FetchResponseTopicPartition{RecordBatches: out, HighWatermark: 300}
+		got, _ := kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{Topic: "bookings"}, &fetched, kgo.DefaultDecompressor(), nil)
+		h, _ := record.ParseHeader(out)
+		if got.Err != nil || len(got.Records) != did.Kept || h.Attributes.Compression() != c {
+			t.Fatalf("codec %d: %d records, %v", c, len(got.Records), got.Err)
+		}
+	}
+}
+
 func sorted() (out []*log.Batch) {
 	named := batches()
 	for _, name := range slices.Sorted(maps.Keys(named)) {
