@@ -19,6 +19,7 @@ func (b *Broker) Receive(ctx context.Context, req log.ReceiveRequest) ([]log.Del
 	}
 	req.RecordsMax = max(1, req.RecordsMax)
 	deadline := time.Now().Add(req.MaxWait)
+	woken := false
 	for {
 		w := g.enlist() // before looking: what comes meanwhile is not missed
 		deliveries, next, err := g.take(ctx, &req)
@@ -26,10 +27,11 @@ func (b *Broker) Receive(ctx context.Context, req log.ReceiveRequest) ([]log.Del
 		if err == nil && len(deliveries) == 0 && left > 0 {
 			err = g.await(ctx, w, min(left, next))
 		}
-		if woken := !g.delist(w); woken && len(deliveries) > 0 {
-			g.signal() // for the next one: there may be more
-		}
+		woken = !g.delist(w) || woken
 		if err != nil || len(deliveries) > 0 || left <= 0 {
+			if woken {
+				g.signal() // it was one signal for all that came: for the next one there may be more
+			}
 			return deliveries, err
 		}
 	}

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -115,7 +116,7 @@ func (b *Broker) checkQueueTopics(op string, name log.Group, topics []log.Topic,
 			return log.NewError(log.InvalidArgument, op, "topic %q belongs to the log itself", topic)
 		case topic == config.DeadLetter:
 			return log.NewError(log.InvalidArgument, op, "topic %q cannot be its own dead-letter topic", topic)
-		case !t.config.PointToPoint:
+		case !t.config().PointToPoint:
 			continue
 		}
 		for other, g := range b.queues.groups {
@@ -132,7 +133,7 @@ func (b *Broker) makeDeadLetterTopic(ctx context.Context, topics []log.Topic, co
 	const headersRoom = 4 << 10
 	size := 0
 	for _, topic := range topics {
-		size = max(size, (*b.topics.Load())[topic].config.RecordBytesMax)
+		size = max(size, (*b.topics.Load())[topic].config().RecordBytesMax)
 	}
 	err := b.CreateTopic(ctx, config.DeadLetter, log.TopicConfig{RecordBytesMax: min(size+headersRoom, recordBytesMax)})
 	if log.CodeOf(err) == log.TopicExists {
@@ -202,24 +203,16 @@ func (b *Broker) DescribeQueues(ctx context.Context) ([]log.QueueInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(groups, func(x, y *queueGroup) int { return cmpString(x.name, y.name) })
 	var infos []log.QueueInfo
 	for _, g := range groups {
 		for _, q := range g.partitions() {
 			infos = append(infos, q.info())
 		}
 	}
+	slices.SortFunc(infos, func(x, y log.QueueInfo) int {
+		return cmp.Or(cmp.Compare(x.Group, y.Group), x.TopicPartition.Compare(y.TopicPartition))
+	})
 	return infos, nil
-}
-
-func cmpString[S ~string](a, b S) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // partitions returns the group's partitions as the topics are now, beginning with the one whose turn it is.
@@ -243,7 +236,7 @@ func (g *queueGroup) syncParts() {
 		if t == nil {
 			continue
 		}
-		for _, p := range t.partitions {
+		for _, p := range t.live() {
 			there[p.tp] = true
 			if q := g.parts[p.tp]; q == nil || q.p != p {
 				g.add(p)
