@@ -63,7 +63,7 @@ func (r *recovery) activate(s *segment) error {
 // removeIndex removes the index files that the active segment has when it had been full before the crash: it
 // may become full again with other content.
 func (r *recovery) removeIndex(s *segment) error {
-	for _, suffix := range []string{indexSuffix, timeSuffix} {
+	for _, suffix := range indexSuffixes {
 		err := r.fs.Remove(s.sibling(suffix))
 		if err == nil {
 			r.changed = true

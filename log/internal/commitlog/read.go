@@ -54,21 +54,27 @@ func (l *Log) segmentOf(offset log.Offset) (*segment, error) {
 }
 
 func (l *Log) readSegment(s *segment, dst []byte, from, below log.Offset, maxBytes int) ([]byte, error) {
+	r := reading{from: from, below: below, bytesMax: maxBytes}
+	var err error
+	if r.pos, r.next, err = l.placeIn(s, from); err != nil {
+		return dst[:0], err
+	}
+	return l.readPlace(s, dst, &r, s.size.Load())
+}
+
+// readPlace reads from a place where a batch begins, up to byte end of s, where one ends.
+func (l *Log) readPlace(s *segment, dst []byte, r *reading, end int64) ([]byte, error) {
 	file, err := l.files.acquire(s)
 	if err != nil {
 		return dst[:0], fmt.Errorf("read %s: %w", l.tp, err)
 	}
 	defer l.files.release(s)
-	r := reading{from: from, below: below, bytesMax: maxBytes}
-	if r.pos, r.next, err = l.placeIn(s, from); err != nil {
-		return dst[:0], err
-	}
-	end := s.size.Load()
 	for need := 0; ; {
-		window := int(min(int64(max(maxBytes, need, readMin)), end-r.pos))
+		window := int(min(int64(max(r.bytesMax, need, readMin)), end-r.pos))
 		if cap(dst) < window {
 			dst = make([]byte, window)
 		}
+		r.read += window
 		if err = readFull(file, dst[:window], r.pos); err != nil {
 			return dst[:0], l.damaged(s, r.pos, r.next, err)
 		}
@@ -100,6 +106,7 @@ type reading struct {
 	bytesMax    int
 	pos         int64      // of the window
 	next        log.Offset // base offset of the batch at pos
+	read        int        // bytes read so far
 }
 
 // take returns the wanted batches of a window that begins at r.pos. When the window is too short for the first of them,

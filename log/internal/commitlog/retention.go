@@ -37,10 +37,13 @@ func (l *Log) ApplyRetention(now time.Time, highWatermark log.Offset) (removed i
 
 // removeSegment removes the files of s; those that are missing are no error.
 func removeSegment(fsys vfs.FS, s *segment) error {
-	for _, suffix := range []string{timeSuffix, indexSuffix, logSuffix} {
+	for _, suffix := range indexSuffixes {
 		if err := fsys.Remove(s.sibling(suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
+	}
+	if err := fsys.Remove(s.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	return nil
 }

@@ -18,12 +18,16 @@ const (
 	logSuffix   = ".log"
 	indexSuffix = ".index"
 	timeSuffix  = ".timeindex"
+	tagSuffix   = ".tagindex"
 	cutSuffix   = ".cut"
 )
 
 func segmentName(base log.Offset, suffix string) string {
 	return fmt.Sprintf("%020d%s", int64(base), suffix)
 }
+
+// indexSuffixes are the ends of the names of the disposable files beside a segment.
+var indexSuffixes = [...]string{indexSuffix, timeSuffix, tagSuffix}
 
 // parseSegmentName returns the base offset that a segment's name says.
 func parseSegmentName(name string) (log.Offset, bool) {
