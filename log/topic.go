@@ -17,7 +17,7 @@ const (
 
 // TopicConfig holds a topic's settings. The zero value of a field means its default.
 type TopicConfig struct {
-	Partitions     int           // default 1, at most PartitionsMax
+	Partitions     int           // active ones: default 1, at most PartitionsMax
 	Durability     Durability    // default Sync
 	SyncInterval   time.Duration // for Interval: default 100 ms
 	SegmentBytes   int64         // roll a segment at this size: default 64 MiB, 4 KiB to 1 GiB
@@ -61,8 +61,10 @@ func (c TopicConfig) WithDefaults() TopicConfig {
 
 // Limits on topics.
 const (
-	PartitionsMax = 1024
-	TopicsMax     = 1024
+	PartitionsMax       = 1024    // of one topic that are not retired
+	PartitionNumbersMax = 1 << 16 // of one topic, retired ones counted
+	LayoutsMax          = 128     // of one topic that records are left of
+	TopicsMax           = 1024
 )
 
 // TopicInfo describes a topic as it is.
@@ -70,8 +72,27 @@ type TopicInfo struct {
 	Name       Topic
 	Config     TopicConfig // complete: defaults filled in
 	CreateTime time.Time
-	Partitions []PartitionInfo // all that were not removed, by number
-	Layout     Layout
+	Partitions []PartitionInfo // by number. Retired ones are left out, so numbers may be missing
+	Layout     Layout          // the current one
+	Earlier    []Layout        // those before it that records may be left of, ascending
+}
+
+// LayoutOf returns the number of the layout that a record of partition p at offset o belongs to: the last one that began at or below it. Of layouts that
+// no record was left of when the topic last changed nothing is known: what lies before all known ones counts as the first of these.
+func (t *TopicInfo) LayoutOf(p Partition, o Offset) int32 {
+	for i := len(t.Earlier); i > 0; i-- {
+		l := &t.Layout
+		if i < len(t.Earlier) {
+			l = &t.Earlier[i]
+		}
+		if began, ok := l.Began[p]; ok && o >= began {
+			return l.Number
+		}
+	}
+	if len(t.Earlier) > 0 {
+		return t.Earlier[0].Number
+	}
+	return t.Layout.Number
 }
 
 // Layout is which partitions of a topic take records, and since when. Producers route by it. It changes when partitions
@@ -83,7 +104,14 @@ type Layout struct {
 
 	// Began holds, for each partition that was active in this layout or an earlier one, its log end when this layout began. All
 	// records of earlier layouts lie below, all of this one at or above.
+	// Retired partitions are left out. Not to be changed.
 	Began map[Partition]Offset
+}
+
+// ForKey returns the partition that records with this key go to: Active[murmur2(key) % len(Active)], as Kafka's default
+// partitioner has it. There must be an active partition, as there is in every topic.
+func (l *Layout) ForKey(key []byte) Partition {
+	return l.Active[PartitionForKey(key, len(l.Active))]
 }
 
 // PartitionState is where a partition stands in its life: active → draining → retired. A retired one is gone.

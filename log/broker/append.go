@@ -77,7 +77,7 @@ func (p *partition) encode(buffer *[]byte, batch *log.Batch) error {
 		return log.NewError(log.RecordTooLarge, "append "+p.tp.String(),
 			"a batch of %d bytes is larger than %d", len(encoded), p.b.opts.BatchBytesMax)
 	}
-	limit := p.topic.config.RecordBytesMax
+	limit := p.config().RecordBytesMax
 	if batch.Compression == log.Uncompressed && len(encoded) <= limit {
 		return nil // no record is larger than its batch
 	}

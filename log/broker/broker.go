@@ -47,12 +47,20 @@ type Broker struct {
 
 // topic is one topic, complete: a topic in the map has all of its partitions.
 type topic struct {
-	name       log.Topic
-	dir        string
-	config     log.TopicConfig
-	created    time.Time
-	partitions []*partition
+	name    log.Topic
+	dir     string
+	created time.Time
+
+	state     atomic.Pointer[topicState]    // replaced as a whole, under admin
+	changing  atomic.Pointer[chan struct{}] // closed when the layout that is being begun has begun, or has not; nil: none is
+	unsettled error                         // why the file on disk may be another than state's; see alter.go. Guarded by admin
 }
+
+// config returns the settings in force. They are replaced as a whole and must not be changed.
+func (t *topic) config() *log.TopicConfig { return &t.state.Load().config }
+
+// live returns the partitions that are not retired, by number.
+func (t *topic) live() []*partition { return t.state.Load().live }
 
 // Open takes the folder, making it when it is missing, and recovers its partitions. It starts no goroutine.
 //
@@ -110,24 +118,27 @@ func (b *Broker) openTopicDir(topics map[log.Topic]*topic, name log.Topic) error
 	if err != nil {
 		return fmt.Errorf("open topic %s: %w", name, err)
 	}
-	config, created, err := readSettings(b.opts.FS, dir, name)
+	def, created, err := readSettings(b.opts.FS, dir, name)
 	if err != nil {
 		return err
 	}
 	if err := b.opts.FS.SyncDir(dir); err != nil { // a process killed while it made the topic may not have
 		return fmt.Errorf("open topic %s: %w", name, err)
 	}
-	topics[name] = b.openTopic(name, config, created)
+	topics[name] = b.openTopic(name, def, created)
 	return nil
 }
 
 // openTopic opens the partitions of a topic, several at a time.
-func (b *Broker) openTopic(name log.Topic, config log.TopicConfig, created time.Time) *topic {
-	t := &topic{name: name, dir: b.topicDir(name), config: config, created: created}
-	t.partitions = make([]*partition, config.Partitions)
-	each(t.partitions, func(n int, _ *partition) {
-		t.partitions[n] = b.openPartition(t, log.TopicPartition{Topic: name, Partition: log.Partition(n)})
+func (b *Broker) openTopic(name log.Topic, def definition, created time.Time) *topic {
+	t := &topic{name: name, dir: b.topicDir(name), created: created}
+	partitions := make([]*partition, def.made)
+	each(partitions, func(n int, _ *partition) {
+		if def.stateOf(log.Partition(n)) != log.StateRetired {
+			partitions[n] = b.openPartition(t, log.Partition(n), &def)
+		}
 	})
+	t.state.Store(newTopicState(def, partitions))
 	return t
 }
 
@@ -154,8 +165,14 @@ func (b *Broker) topicDir(name log.Topic) string { return path.Join(b.dir, topic
 
 // partition returns the partition that tp names.
 func (b *Broker) partition(tp log.TopicPartition, op string) (*partition, error) {
-	if t := (*b.topics.Load())[tp.Topic]; t != nil && tp.Partition >= 0 && int(tp.Partition) < len(t.partitions) {
-		return t.partitions[tp.Partition], nil
+	if t := (*b.topics.Load())[tp.Topic]; t != nil {
+		state := t.state.Load()
+		if state.isMade(tp.Partition) {
+			if p := state.partitions[tp.Partition]; p != nil {
+				return p, nil
+			}
+			return nil, errRetired(op, tp)
+		}
 	}
 	if b.closed.Load() {
 		return nil, errClosed(op + " " + tp.String())
@@ -196,11 +213,16 @@ func (b *Broker) release() error {
 func closeTopics(topics map[log.Topic]*topic) error {
 	var all []*partition
 	for _, t := range topics {
-		all = append(all, t.partitions...)
+		all = append(all, t.live()...)
 	}
 	errs := make([]error, len(all))
 	each(all, func(n int, p *partition) { errs[n] = p.close(errClosed("append " + p.tp.String())) })
 	return errors.Join(errs...)
+}
+
+// errRetired is what reads of a retired partition get.
+func errRetired(op string, tp log.TopicPartition) error {
+	return log.NewError(log.UnknownTopic, op+" "+tp.String(), "the partition is retired: its records are deleted")
 }
 
 func errClosed(op string) error { return log.NewError(log.Closed, op, "the log is closed") }

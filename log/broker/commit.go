@@ -99,7 +99,7 @@ func (p *partition) write(batches []byte) error {
 	if err := p.log.Append(batches); err != nil {
 		return p.poisoned("write", err)
 	}
-	if p.topic.config.Durability == log.Sync {
+	if p.config().Durability == log.Sync {
 		return p.sync()
 	}
 	p.unsynced.CompareAndSwap(0, p.b.uptime())

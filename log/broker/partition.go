@@ -25,6 +25,8 @@ type partition struct {
 	dir   string
 	topic *topic
 
+	settings atomic.Pointer[log.TopicConfig] // replaced by whoever has the turn, so that a commit goes by one of them
+
 	// log is nil when the partition could not be opened; failed says why. Readers hold files while they
 	// read, close takes it to wait for them. Neither changes after open but by close.
 	log   *commitlog.Log
@@ -55,11 +57,13 @@ type partition struct {
 }
 
 // openPartition recovers one partition. What goes wrong is kept in it: the others are not to suffer.
-func (b *Broker) openPartition(t *topic, tp log.TopicPartition) *partition {
+func (b *Broker) openPartition(t *topic, n log.Partition, def *definition) *partition {
+	tp := log.TopicPartition{Topic: t.name, Partition: n}
 	p := &partition{
-		b: b, tp: tp, topic: t, dir: path.Join(t.dir, strconv.Itoa(int(tp.Partition))),
+		b: b, tp: tp, topic: t, dir: path.Join(t.dir, strconv.Itoa(int(n))),
 		producers: producerstate.New(b.opts.ProducersMax),
 	}
+	p.settings.Store(&def.config)
 	p.pending = &group{p: p}
 	if err := p.open(); err != nil {
 		b.opts.Logger.Error("partition cannot be opened", "partition", tp.String(), "error", err)
@@ -79,7 +83,7 @@ func (p *partition) open() error {
 			"or make an empty one to begin anew without the partition's records", p.dir)
 	}
 	p.log, err = commitlog.Open(p.dir, p.tp, commitlog.Options{
-		FS: fs, Config: p.topic.config, Zero: p.zeroFilled(), Clock: p.b.opts.Clock, Logger: p.b.opts.Logger,
+		FS: fs, Config: *p.config(), Zero: p.zeroFilled(), Clock: p.b.opts.Clock, Logger: p.b.opts.Logger,
 	}, p.replay, p.producers.Load)
 	if err != nil {
 		return err
@@ -93,9 +97,12 @@ func (p *partition) open() error {
 	return nil
 }
 
+// config returns the settings in force. They are replaced as a whole and must not be changed.
+func (p *partition) config() *log.TopicConfig { return p.settings.Load() }
+
 // zeroFilled reports whether zeros are written ahead of the writer: it pays where every append is synced.
 func (p *partition) zeroFilled() bool {
-	return p.topic.config.Durability == log.Sync && !p.b.opts.NoPreallocation
+	return p.config().Durability == log.Sync && !p.b.opts.NoPreallocation
 }
 
 // replay takes in the header of a batch that was found behind the checkpoint.

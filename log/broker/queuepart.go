@@ -218,9 +218,10 @@ func (q *queuePart) sendLetter(ctx context.Context, letter *queue.Letter) error 
 	if t == nil {
 		return log.NewError(log.UnknownTopic, "bury "+q.tp.String(), "the dead-letter topic %q is gone", dead)
 	}
-	tp := log.TopicPartition{Topic: dead}
+	layout := t.state.Load().layout()
+	tp := log.TopicPartition{Topic: dead, Partition: layout.Active[0]}
 	if out.Key != nil {
-		tp.Partition = log.PartitionForKey(out.Key, len(t.partitions))
+		tp.Partition = layout.ForKey(out.Key)
 	}
 	_, err = q.g.b.Append(ctx, tp, &log.Batch{Records: []log.Record{out}})
 	return err
@@ -228,7 +229,7 @@ func (q *queuePart) sendLetter(ctx context.Context, letter *queue.Letter) error 
 
 // trim deletes what a point-to-point topic holds below the floor.
 func (q *queuePart) trim(ctx context.Context) error {
-	if !q.p.topic.config.PointToPoint {
+	if !q.p.config().PointToPoint {
 		return nil
 	}
 	q.mu.Lock()

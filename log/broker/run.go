@@ -62,7 +62,7 @@ func (b *Broker) every(ctx context.Context, interval time.Duration, work func(co
 // partitions calls f for each partition until ctx ends.
 func (b *Broker) partitions(ctx context.Context, f func(*partition)) {
 	for _, t := range *b.topics.Load() {
-		for _, p := range t.partitions {
+		for _, p := range t.live() {
 			if ctx.Err() != nil {
 				return
 			}
@@ -92,8 +92,8 @@ func (p *partition) abandoned() bool {
 // syncDue reports whether an interval partition was written to SyncInterval ago or earlier and not synced since.
 func (p *partition) syncDue() bool {
 	since := p.unsynced.Load()
-	return since != 0 && p.topic.config.Durability == log.Interval &&
-		p.b.uptime()-since >= int64(p.topic.config.SyncInterval)
+	return since != 0 && p.config().Durability == log.Interval &&
+		p.b.uptime()-since >= int64(p.config().SyncInterval)
 }
 
 // flush commits what is pending and syncs if that is due. Errors poison the partition, which tells everybody.
@@ -116,7 +116,7 @@ func (p *partition) usable() bool {
 // it begins the next one.
 func (b *Broker) syncFull(ctx context.Context) {
 	b.partitions(ctx, func(p *partition) {
-		if p.topic.config.Durability == log.Sync {
+		if p.config().Durability == log.Sync {
 			return
 		}
 		p.files.RLock()
@@ -157,9 +157,10 @@ func (p *partition) applyRetention(now time.Time) (int, error) {
 	return removed, err
 }
 
-// retains reports whether the settings remove anything.
+// retains reports whether the settings remove anything by age or size.
 func (p *partition) retains() bool {
-	return p.topic.config.RetentionAge >= 0 || p.topic.config.RetentionBytes >= 0
+	c := p.config()
+	return c.Cleanup != log.CleanupCompact && (c.RetentionAge >= 0 || c.RetentionBytes >= 0)
 }
 
 // noticePoison makes p refuse appends when background work has poisoned its log.
@@ -188,7 +189,7 @@ func (p *partition) checkpoint() error {
 	if p.highWatermark.Load() == p.checkpointed.Load() {
 		return nil
 	}
-	if p.topic.config.Durability == log.None && !p.retains() {
+	if p.config().Durability == log.None && !p.retains() {
 		return nil // a close syncs and leaves one; retention alone cannot wait for it
 	}
 	p.acquire()

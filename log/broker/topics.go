@@ -66,15 +66,15 @@ func (b *Broker) createTopic(name log.Topic, config log.TopicConfig) (*topic, er
 	if err := errors.Join(fs.SyncDir(dir), fs.SyncDir(path.Dir(dir))); err != nil {
 		return nil, err
 	}
-	contents, err := encodeSettings(name, created, config)
+	contents, err := encodeSettings(name, created, newDefinition(config))
 	if err != nil {
 		return nil, err
 	}
 	if err := vfs.AtomicWriteFile(fs, path.Join(dir, settingsFile), contents); err != nil {
 		return nil, err
 	}
-	t := b.openTopic(name, config, created)
-	for _, p := range t.partitions {
+	t := b.openTopic(name, newDefinition(config), created)
+	for _, p := range t.live() {
 		if p.gone != nil {
 			return nil, errors.Join(p.gone, closeTopics(map[log.Topic]*topic{name: t}), b.bury(dir))
 		}
@@ -110,7 +110,7 @@ func (b *Broker) DeleteTopic(_ context.Context, name log.Topic) error {
 		return fmt.Errorf("%s: %w", op, buryErr)
 	}
 	b.replaceTopics(func(m map[log.Topic]*topic) { delete(m, name) })
-	for _, p := range t.partitions {
+	for _, p := range t.live() {
 		gone := log.NewError(log.UnknownTopic, "partition "+p.tp.String(), "the topic was deleted")
 		if err := p.close(gone); err != nil {
 			b.opts.Logger.Warn("closing a deleted partition", "partition", p.tp.String(), "error", err)
@@ -213,9 +213,18 @@ func (b *Broker) ListTopics(context.Context) ([]log.TopicInfo, error) {
 }
 
 func (t *topic) info() log.TopicInfo {
-	info := log.TopicInfo{Name: t.name, Config: t.config, CreateTime: t.created.Truncate(time.Microsecond)}
-	for _, p := range t.partitions {
-		info.Partitions = append(info.Partitions, p.info())
+	state := t.state.Load()
+	earlier := len(state.layouts) - 1
+	info := log.TopicInfo{
+		Name: t.name, Config: state.config, CreateTime: t.created.Truncate(time.Microsecond),
+		Layout: state.layout(), Earlier: state.layouts[:earlier:earlier],
+	}
+	for n, p := range state.partitions {
+		if p != nil {
+			of := p.info()
+			of.State = state.stateOf(log.Partition(n))
+			info.Partitions = append(info.Partitions, of)
+		}
 	}
 	return info
 }

@@ -3,6 +3,7 @@ package broker
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"reflect"
 	"strings"
@@ -19,6 +20,7 @@ func TestTopicSettingsAreKept(t *testing.T) {
 	config := log.TopicConfig{
 		Partitions: 3, Durability: log.Interval, SyncInterval: 250 * time.Millisecond, SegmentBytes: 1 << 20,
 		SegmentAge: time.Hour, RetentionBytes: 5 << 20, RetentionAge: 48 * time.Hour, RecordBytesMax: 1000,
+		Cleanup: log.CleanupCompactAndDelete, TombstoneAge: time.Hour, DirtyRatio: 0.25, TagHeader: "kind",
 	}
 	fs := vfs.NewMem()
 	b := open(t, fs, Options{})
@@ -31,6 +33,7 @@ func TestTopicSettingsAreKept(t *testing.T) {
 	want := log.TopicConfig{
 		Partitions: 1, Durability: log.Sync, SyncInterval: 100 * time.Millisecond, SegmentBytes: 64 << 20,
 		SegmentAge: 7 * 24 * time.Hour, RetentionBytes: -1, RetentionAge: -1, RecordBytesMax: 1 << 20,
+		Cleanup: log.CleanupDelete, TombstoneAge: 24 * time.Hour, DirtyRatio: 0.5, TagHeader: "ce_type",
 	}
 	if before[1].Config != want {
 		t.Errorf("defaults are %+v, want %+v", before[1].Config, want)
@@ -54,7 +57,9 @@ func TestTopicsAreChecked(t *testing.T) {
 	for _, config := range []log.TopicConfig{
 		{Partitions: -1}, {Partitions: log.PartitionsMax + 1}, {Durability: "maybe"}, {SegmentBytes: 100},
 		{SegmentBytes: 2 << 30}, {SegmentAge: -1}, {RetentionBytes: -2}, {RetentionAge: 1}, {RecordBytesMax: -1},
-		{RecordBytesMax: 1 << 30}, {SyncInterval: -1},
+		{RecordBytesMax: 1 << 30}, {SyncInterval: -1}, {Cleanup: "burn"}, {TombstoneAge: time.Millisecond}, {TombstoneAge: -1},
+		{DirtyRatio: -0.1}, {DirtyRatio: 1.01}, {DirtyRatio: math.NaN()}, {TagHeader: strings.Repeat("x", 257)}, {TagHeader: "\xff"},
+		{PointToPoint: true, Cleanup: log.CleanupCompact}, {PointToPoint: true, Cleanup: log.CleanupCompactAndDelete},
 	} {
 		wantCode(t, b.CreateTopic(ctx, "u", config), log.InvalidTopic)
 	}
@@ -64,7 +69,7 @@ func TestTopicsAreChecked(t *testing.T) {
 }
 
 func TestSettingsFileIsChecked(t *testing.T) {
-	good, err := encodeSettings("t", time.Unix(1, 0), log.TopicConfig{}.WithDefaults())
+	good, err := encodeSettings("t", time.Unix(1, 0), newDefinition(log.TopicConfig{}.WithDefaults()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,23 +106,28 @@ func TestSettingsFileIsChecked(t *testing.T) {
 }
 
 func FuzzSettings(f *testing.F) {
-	good, err := encodeSettings("t", time.Unix(1, 0), log.TopicConfig{}.WithDefaults())
+	good, err := encodeSettings("t", time.Unix(1, 0), newDefinition(log.TopicConfig{}.WithDefaults()))
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(good)
+	changed, err := encodeSettings("t", time.Unix(1, 0), changedDefinition())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(changed)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		config, created, err := decodeSettings(b, "t")
+		def, created, err := decodeSettings(b, "t")
 		if err != nil {
 			return
 		}
-		again, err := encodeSettings("t", created, config)
+		again, err := encodeSettings("t", created, def)
 		if err != nil {
 			t.Fatal(err)
 		}
-		config2, created2, err := decodeSettings(again, "t")
-		if err != nil || config2 != config || !created2.Equal(created) {
-			t.Fatalf("%+v became %+v, %v", config, config2, err)
+		def2, created2, err := decodeSettings(again, "t")
+		if err != nil || !reflect.DeepEqual(def, def2) || !created2.Equal(created) {
+			t.Fatalf("%+v became %+v, %v", def, def2, err)
 		}
 	})
 }
