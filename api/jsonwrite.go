@@ -21,7 +21,7 @@ type writer struct {
 
 // appendReservation appends a reservation that was just placed, or returns false when it has a field that those have not.
 func appendReservation(dst []byte, r *lodgev1.Reservation) ([]byte, bool) {
-	if r == nil || r.GetReason() != 0 || len(r.GetFullNights()) > 0 || r.GetNote() != "" || len(r.ProtoReflect().GetUnknown()) > 0 {
+	if !placedOnly(r) {
 		return dst, false
 	}
 	w := &writer{b: append(dst, '{')}

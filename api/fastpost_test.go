@@ -1,0 +1,91 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"lodge/api"
+	lodgev1 "lodge/api/gen/lodge/v1"
+	"lodge/api/gen/lodge/v1/lodgev1connect"
+)
+
+// TestPostedProtobuf: what the short way takes and what it leaves to Connect get the same answers.
+func TestPostedProtobuf(t *testing.T) {
+	s := newStack(t, api.Options{})
+	s.seed(100)
+	plain, err := proto.Marshal(stay(1, 2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	unknown := append(bytes.Clone(plain), 0xa0, 0x06, 0x01)
+
+	backwards, err := proto.Marshal(stay(2, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name    string
+		body    []byte
+		headers map[string]string
+		status  int
+		code    string // of the error
+	}{
+		{name: "plain", body: plain, status: 200},
+		{name: "plain and versioned", body: plain, headers: map[string]string{"Connect-Protocol-Version": "1"}, status: 200},
+		{name: "of another version", body: plain, headers: map[string]string{"Connect-Protocol-Version": "2"}, status: 400, code: "invalid_argument"},
+		{name: "with a deadline", body: plain, headers: map[string]string{"Connect-Timeout-Ms": "10000"}, status: 200},
+		{name: "with a deadline that is none", body: plain, headers: map[string]string{"Connect-Timeout-Ms": "soon"}, status: 400, code: "invalid_argument"},
+		{name: "with an unknown field", body: unknown, status: 200},
+		{name: "cut off", body: plain[:len(plain)-1], status: 400, code: "invalid_argument"},
+		{name: "empty", status: 400, code: "invalid_argument"},
+		{name: "against the rules", body: backwards, status: 400, code: "invalid_argument"},
+		{name: "compressed in an unknown way", body: plain, headers: map[string]string{"Content-Encoding": "lzma"}, status: 501, code: "unimplemented"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			res, answer := s.postWire(test.body, test.headers)
+			if res.StatusCode != test.status {
+				t.Fatalf("%s: %q", res.Status, answer)
+			}
+			if test.status == http.StatusOK {
+				placed := new(lodgev1.Reservation)
+				if err := proto.Unmarshal(answer, placed); err != nil || placed.GetName() == "" || res.Header.Get("Lodge-Position") == "" || res.Header.Get("Content-Type") != "application/proto" {
+					t.Errorf("%v, %v, %v", placed, err, res.Header)
+				}
+				return
+			}
+			var problem struct{ Code string }
+			if err := json.Unmarshal(answer, &problem); err != nil || problem.Code != test.code || res.Header.Get("Content-Type") != "application/json" {
+				t.Errorf("%q, %v, %v", answer, err, res.Header)
+			}
+		})
+	}
+}
+
+// postWire posts a protobuf body to CreateReservation.
+func (s *stack) postWire(body []byte, headers map[string]string) (*http.Response, []byte) {
+	s.Helper()
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, s.server.URL+lodgev1connect.ReservationServiceCreateReservationProcedure, bytes.NewReader(body))
+	if err != nil {
+		s.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/proto")
+	for name, value := range headers {
+		req.Header.Set(name, value)
+	}
+	res, err := s.client.Do(req)
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer res.Body.Close() //nolint:errcheck // read to its end
+	answer, err := io.ReadAll(res.Body)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return res, answer
+}
