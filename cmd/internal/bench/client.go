@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"os/exec"
 	"strconv"
 	"sync/atomic"
@@ -14,6 +13,7 @@ import (
 	"github.com/google/uuid"
 	"google.golang.org/genproto/googleapis/type/date"
 
+	"lodge/api/client"
 	lodgev1 "lodge/api/gen/lodge/v1"
 	"lodge/api/gen/lodge/v1/lodgev1connect"
 	"lodge/domain"
@@ -31,12 +31,12 @@ type Client struct {
 
 // Drive reserves for the duration and returns how often and how fast that went: Value, Count, P50 and P99.
 func (c *Client) Drive(ctx context.Context) (Result, error) {
-	transport := &http.Transport{MaxIdleConnsPerHost: c.Clients}
-	defer transport.CloseIdleConnections()
-	client := lodgev1connect.NewReservationServiceClient(&http.Client{Transport: transport}, c.URL)
+	hc := client.New(c.Clients)
+	defer hc.CloseIdleConnections()
+	reservations := lodgev1connect.NewReservationServiceClient(hc, c.URL)
 	today := domain.Today(time.Now(), time.UTC)
 	hist, took, err := measure(ctx, c.Clients, c.Duration, func(ctx context.Context, _, _ int) error {
-		_, err := client.CreateReservation(ctx, connect.NewRequest(c.request(today)))
+		_, err := reservations.CreateReservation(ctx, connect.NewRequest(c.request(today)))
 		return err
 	})
 	if err != nil {
