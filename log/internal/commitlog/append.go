@@ -104,6 +104,7 @@ func (l *Log) write(piece []byte, plan []planned) error {
 	}
 	l.fileSize = max(l.fileSize, end)
 	s.take(plan, pos)
+	l.tagWritten(s, piece, pos)
 	s.size.Store(end)
 	l.next.Store(int64(plan[len(plan)-1].next))
 	return nil
@@ -150,6 +151,7 @@ func (l *Log) seal() error {
 		}
 	}
 	l.writeIndex(s)
+	l.writeTags(s)
 	dirty := l.durable != l.NextOffset()
 	if dirty && l.Config().Durability != log.Sync {
 		l.unsynced = append(l.unsynced, s)
@@ -178,6 +180,7 @@ func (l *Log) begin(base log.Offset) error {
 		return fmt.Errorf("sync folder of %s: %w", s.path, err)
 	}
 	l.files.pin(s, file)
+	l.beginTags(s)
 	l.active, l.file, l.fileSize = s, file, 0
 	l.since = l.opts.Clock().UnixMilli()
 	var list []*segment

@@ -258,7 +258,7 @@ func TestRetention(t *testing.T) {
 	t.Run("size", func(t *testing.T) {
 		mem, l := setup(t, 8<<10, -1)
 		apply(t, l, now, 20, 8)
-		if names, _ := mem.List(testDir); len(names) != 3+3+1+1 {
+		if names, _ := mem.List(testDir); len(names) != 4+4+1+1 {
 			t.Errorf("left: %v", names)
 		}
 		apply(t, l, now, 20, 8)

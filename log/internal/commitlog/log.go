@@ -39,6 +39,9 @@ type Log struct {
 	since    int64      // when active was begun, milliseconds
 	saved    checkpoint // the last one written, or what it would have been
 	plan     []planned  // of the group being appended; memory to use again
+	marks    []uint32   // likewise
+
+	expected expecting
 
 	zero zeroer
 }
@@ -258,6 +261,9 @@ func (l *Log) Close(blob []byte) error {
 	} else if log.CodeOf(err) == log.Closed {
 		return nil
 	}
+	for _, s := range *l.segments.Load() {
+		l.opts.Tags.drop(s)
+	}
 	if closeErr := l.files.closeAll(); err == nil && closeErr != nil {
 		err = fmt.Errorf("close %s: %w", l.tp, closeErr)
 	}
@@ -276,6 +282,9 @@ func (l *Log) finish(blob []byte) error {
 	}
 	if err := l.save(); err != nil {
 		return fmt.Errorf("close %s: checkpoint: %w", l.tp, err)
+	}
+	if l.active.size.Load() >= tagsLeftMin {
+		l.writeTags(l.active)
 	}
 	return nil
 }

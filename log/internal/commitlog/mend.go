@@ -57,6 +57,9 @@ func (r *recovery) activate(s *segment) error {
 	r.segments.Store(&r.list)
 	r.next.Store(int64(r.end.offset))
 	r.durable = r.end.offset
+	if x, _, err := r.readTags(s, r.Config().TagHeader); err == nil && x.next == r.end.offset {
+		r.keepTags(s, x)
+	}
 	return r.removeIndex(s)
 }
 

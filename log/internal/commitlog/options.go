@@ -15,6 +15,7 @@ type Options struct {
 	Zero   bool             // keep zero-filled space ahead of the writer; see Preallocate
 	Clock  func() time.Time // for the age of segments; default time.Now
 	Logger *slog.Logger     // default slog.Default()
+	Tags   *TagCache        // for tag indexes, perhaps shared with other Logs; default one of 16 MiB
 }
 
 // Limits of what a Log uses of a topic's settings.
@@ -36,6 +37,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
+	}
+	if o.Tags == nil {
+		o.Tags = NewTagCache(tagCacheBytes)
 	}
 	o.Config = o.Config.WithDefaults()
 	return o, validateConfig(o.Config)

@@ -26,6 +26,7 @@ func (l *Log) ApplyRetention(now time.Time, highWatermark log.Offset) (removed i
 	}
 	for _, s := range dropped {
 		l.files.drop(s)
+		l.opts.Tags.drop(s)
 		if err := removeSegment(l.fs, s); err != nil {
 			return removed, fmt.Errorf("retention of %s: %w", l.tp, err)
 		}

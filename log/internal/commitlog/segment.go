@@ -50,6 +50,8 @@ type segment struct {
 	index    *index // complete up to size; nil: not loaded yet. Guarded by mu. Of the active one never nil
 	youngest int64  // of a full segment: the youngest timestamp, milliseconds. Guarded by mu
 
+	tags atomic.Pointer[tagIndex] // nil: not in memory. Changed by TagCache
+
 	handle // owned by files
 }
 

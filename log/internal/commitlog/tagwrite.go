@@ -1,0 +1,64 @@
+package commitlog
+
+import (
+	"sync"
+
+	"lodge/log"
+)
+
+// tagsLeftMin is the size in bytes from which on Close leaves the index of the active segment in its file: below that it is made
+// anew in no time.
+const tagsLeftMin = 128 << 10
+
+// expectedMarks are the marks of a compressed batch that is on its way to Append.
+type expectedMarks struct {
+	base  log.Offset
+	marks []uint32
+}
+
+// expecting is a queue of them, ascending.
+type expecting struct {
+	mu    sync.Mutex
+	queue []expectedMarks
+}
+
+const expectedMax = 1 << 16 // batches: more are forgotten, and their stretches read
+
+// ExpectMarks tells, before the Append of a compressed batch, the marks of its records by the header Config().TagHeader, so that the
+// writer need not decompress it. They are the Log's from now on. Calls come in order of base. Without it the
+// batch, and what follows in its segment, is indexed when the first filtered read comes.
+func (l *Log) ExpectMarks(base log.Offset, marks []uint32) {
+	l.expected.mu.Lock()
+	defer l.expected.mu.Unlock()
+	if len(l.expected.queue) < expectedMax {
+		l.expected.queue = append(l.expected.queue, expectedMarks{base: base, marks: marks})
+	}
+}
+
+// take returns the expected marks of the batch at base and forgets those before it.
+func (e *expecting) take(base log.Offset) (marks []uint32, ok bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	n := 0
+	for n < len(e.queue) && e.queue[n].base < base {
+		n++
+	}
+	if n < len(e.queue) && e.queue[n].base == base {
+		marks, ok = e.queue[n].marks, true
+		n++
+	}
+	e.queue = e.queue[n:]
+	return marks, ok
+}
+
+// tagWritten takes what was written at pos into the index of the active segment, if that is kept and ends there. mu must be held.
+func (l *Log) tagWritten(s *segment, batches []byte, pos int64) {
+	if x := s.tags.Load(); x != nil {
+		l.marks = x.addBatches(batches, pos, l.marks, l.expected.take)
+	}
+}
+
+// beginTags gives a new segment an index. mu must be held.
+func (l *Log) beginTags(s *segment) {
+	l.keepTags(s, newTagIndex(s.base, l.Config().TagHeader))
+}
