@@ -231,18 +231,18 @@ func (in *inspector) batch(f Found, info *SegmentInfo) error {
 
 // skip moves scan behind a damaged stretch, to the next valid batch if there is one.
 func (in *inspector) skip(s *segment, scan *scanner, limit log.Offset, reason string) (more bool, err error) {
-	rest := make([]byte, scan.size-scan.pos)
-	if err := readFull(scan.file, rest, scan.pos); err != nil {
-		return false, err
-	}
 	d := Damage{File: s.path, Pos: scan.pos, End: scan.size, From: scan.next, To: scan.next, Reason: reason}
-	h, at, ok := resync(rest, 1, scan.next)
-	for ok && h.NextOffset() > limit {
-		h, at, ok = resync(rest, at+1, scan.next)
+	var h record.Header
+	ok := true
+	for ok && (scan.pos == d.Pos || h.NextOffset() > limit) {
+		scan.pos++
+		if h, ok, err = scan.seek(d.From); err != nil {
+			return false, err
+		}
 	}
 	if ok {
-		d.End, d.To = scan.pos+int64(at), h.BaseOffset
-		scan.pos, scan.next = d.End, h.BaseOffset
+		d.End, d.To = scan.pos, h.BaseOffset
+		scan.next = h.BaseOffset
 	} else if limit != math.MaxInt64 {
 		d.To = limit
 	}

@@ -283,9 +283,9 @@ func (r *recovery) judge() error {
 		return nil
 	}
 	for i := r.end.i; i < len(r.list); i++ {
-		from := 0
+		from := int64(0)
 		if i == r.end.i {
-			from = int(r.end.pos)
+			from = r.end.pos
 		}
 		h, at, err := r.findBarrier(r.list[i], from)
 		if err != nil {
@@ -306,20 +306,29 @@ func (r *recovery) corrupt(format string, args ...any) error {
 	return r.refuse("%s, byte %d, offset %d: %s; yet %s", r.list[r.end.i].path, r.end.pos, r.end.offset, reason, fmt.Sprintf(format, args...))
 }
 
-// findBarrier looks in the rest of a segment for a valid batch behind the damage that carries the barrier flag.
-func (r *recovery) findBarrier(s *segment, from int) (h record.Header, at int, err error) {
-	b, err := vfs.ReadFile(r.fs, s.path)
+// findBarrier looks in the rest of a segment for a valid batch behind the damage that carries the barrier flag. at is -1 when there is none.
+func (r *recovery) findBarrier(s *segment, from int64) (h record.Header, at int64, err error) {
+	file, err := r.fs.Open(s.path)
 	if err != nil {
-		return h, 0, err
+		return h, -1, err
 	}
+	defer file.Close()
+	size, err := file.Size() // s.size is what is whole of it
+	if err != nil {
+		return h, -1, err
+	}
+	scan := scanner{file: file, size: size, pos: from}
 	for {
-		h, at, ok := resync(b, from, r.end.offset)
+		h, ok, err := scan.seek(r.end.offset)
+		if err != nil {
+			return h, -1, fmt.Errorf("%s: %w", s.path, err)
+		}
 		if !ok {
 			return h, -1, nil
 		}
 		if h.Attributes.Has(record.Barrier) {
-			return h, at, nil
+			return h, scan.pos, nil
 		}
-		from = at + h.Size()
+		scan.pos += int64(h.Size())
 	}
 }

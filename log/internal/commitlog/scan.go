@@ -2,7 +2,6 @@ package commitlog
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -112,22 +111,49 @@ func (s *scanner) needAt(at int64) error {
 	return err
 }
 
-// resync finds the first valid batch in b, from byte from on, whose base offset is at least least. It returns its
-// header and place, or ok false.
-func resync(b []byte, from int, least log.Offset) (h record.Header, at int, ok bool) {
-	const magicAt = 16
-	for at = from; at+record.HeaderSize <= len(b); at++ {
-		skip := bytes.IndexByte(b[at+magicAt:], 2)
-		if skip < 0 || at+skip+record.HeaderSize > len(b) {
-			break
+// seek moves, from pos on and byte by byte, to the first valid batch whose base offset is at least least. ok is false, and pos the
+// file's end, when there is none. It keeps one window in memory, or one batch where that is longer.
+func (s *scanner) seek(least log.Offset) (h record.Header, ok bool, err error) {
+	for s.size-s.pos >= record.HeaderSize {
+		if err := s.need(record.HeaderSize); err != nil {
+			return h, false, err
 		}
-		at += skip
-		if base := log.Offset(binary.BigEndian.Uint64(b[at:])); base < least {
+		if !s.skipToMagic() {
 			continue
 		}
-		if h, _, err := record.Next(b[at:]); err == nil {
-			return h, at, true
+		if h, ok, err = s.candidate(least); ok || err != nil {
+			return h, ok, err
 		}
+		s.pos++
 	}
-	return h, len(b), false
+	s.pos = s.size
+	return h, false, nil
+}
+
+// skipToMagic moves to the next place in the window where a batch's magic is at its place, or behind all those without.
+func (s *scanner) skipToMagic() bool {
+	const magicAt = 16
+	window := s.here()[magicAt:]
+	skip := bytes.IndexByte(window, 2)
+	if skip < 0 {
+		s.pos += int64(len(window))
+		return false
+	}
+	s.pos += int64(skip)
+	return true
+}
+
+// candidate returns the header of the batch at pos, ok if it is valid and not below least.
+func (s *scanner) candidate(least log.Offset) (h record.Header, ok bool, err error) {
+	if err := s.need(record.HeaderSize); err != nil {
+		return h, false, err
+	}
+	h, parseErr := record.ParseHeader(s.here())
+	if ok = parseErr == nil && h.BaseOffset >= least && int64(h.Size()) <= s.size-s.pos; !ok {
+		return h, false, nil
+	}
+	if err := s.need(h.Size()); err != nil {
+		return h, false, err
+	}
+	return h, record.Verify(s.here()[:h.Size()]) == nil, nil
 }
