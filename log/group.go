@@ -68,6 +68,10 @@ type JoinResponse struct {
 	Leader     MemberID
 	Member     MemberID
 	Members    []JoinedMember // for the leader only: what it plans for
+
+	// SkipAssignment tells a leader that took over a static member's place that the plan in force stays: it syncs without one. A
+	// plan that it sends all the same is not looked at.
+	SkipAssignment bool
 }
 
 // JoinedMember is a member as the leader sees it.

@@ -38,7 +38,8 @@ type Broker struct {
 	groups  buffers         // for what one commit writes
 	waiters sync.Pool       // *waiter
 
-	queues queues // queue groups
+	queues    queues       // queue groups
+	consumers *coordinator // consumer groups
 
 	closed  atomic.Bool
 	closing chan struct{}  // closed by Close
@@ -105,6 +106,7 @@ func (b *Broker) open() error {
 			return err
 		}
 	}
+	b.openGroups()
 	return nil
 }
 

@@ -57,6 +57,9 @@ type Options struct {
 	// returns LimitReached. Default 65,536.
 	WaitersMax int
 
+	// Groups configures consumer groups.
+	Groups GroupOptions
+
 	// NoPreallocation leaves files growing instead of writing zeros ahead of the writer. For measurements.
 	NoPreallocation bool
 }
@@ -88,7 +91,7 @@ func (o *Options) Validate() error {
 	case o.ProducersMax < 0 || o.WaitersMax < 0:
 		return invalidOption("a limit is negative")
 	}
-	return nil
+	return o.Groups.validate()
 }
 
 func invalidOption(format string, args ...any) error {
@@ -112,6 +115,7 @@ func (o Options) withDefaults() Options {
 	o.CheckpointInterval = cmp.Or(o.CheckpointInterval, 30*time.Second)
 	o.ProducersMax = cmp.Or(o.ProducersMax, 4096)
 	o.WaitersMax = cmp.Or(o.WaitersMax, 65536)
+	o.Groups = o.Groups.withDefaults()
 	return o
 }
 

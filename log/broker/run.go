@@ -14,7 +14,8 @@ import (
 //   - syncs the partitions of durability interval, and the full segments of those of interval and none;
 //   - writes zeros ahead of the writers of durability sync;
 //   - applies retention, and writes checkpoints;
-//   - buries the dead letters of queue groups, and frees what point-to-point topics no longer need.
+//   - buries the dead letters of queue groups, and frees what point-to-point topics no longer need;
+//   - ends the sessions and rebalances of consumer groups, and drops offsets that have expired.
 //
 // Without it a broker appends and reads as ever; only this is left undone. Call it once.
 func (b *Broker) Run(ctx context.Context) error {
@@ -37,6 +38,8 @@ func (b *Broker) Run(ctx context.Context) error {
 	wg.Go(func() { b.every(ctx, b.opts.CheckpointInterval, b.checkpoint) })
 	wg.Go(func() { b.every(ctx, buryInterval, b.tendQueues) })
 	wg.Go(func() { b.fillZeros(ctx) })
+	wg.Go(func() { b.consumers.run(ctx) })
+	wg.Go(func() { b.every(ctx, offsetsInterval, b.consumers.expire) })
 	select {
 	case <-ctx.Done():
 	case <-b.closing:

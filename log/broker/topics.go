@@ -93,8 +93,8 @@ func (b *Broker) bury(dir string) error {
 
 // DeleteTopic implements log.Admin. Waiting appends and fetches, and those that come, return UnknownTopic. When it
 // fails at its first step the topic stays; when it fails later the topic is gone, and the next Open or
-// CreateTopic of the name removes what is left.
-func (b *Broker) DeleteTopic(_ context.Context, name log.Topic) error {
+// CreateTopic of the name removes what is left. What groups have committed for the topic is forgotten with it.
+func (b *Broker) DeleteTopic(ctx context.Context, name log.Topic) error {
 	op := "delete topic " + string(name)
 	b.admin.Lock()
 	defer b.admin.Unlock()
@@ -119,7 +119,8 @@ func (b *Broker) DeleteTopic(_ context.Context, name log.Topic) error {
 	if buryErr != nil { // its files stay until the deletion is known to be durable
 		return fmt.Errorf("%s: %w", op, buryErr)
 	}
-	if err := b.clearTopicDir(t.dir); err != nil {
+	forgetErr := b.consumers.forgetTopic(ctx, name)
+	if err := errors.Join(forgetErr, b.clearTopicDir(t.dir)); err != nil {
 		return fmt.Errorf("%s: %w", op, err)
 	}
 	return nil
