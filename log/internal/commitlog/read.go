@@ -224,18 +224,35 @@ func (l *Log) rebuildIndex(s *segment) (*index, error) {
 	if err := l.writeIndexFiles(s, x); err != nil {
 		l.logger.Warn("index not written", "partition", l.tp.String(), "segment", s.name(), "error", err)
 	}
+	if l.files.dropped(s) { // before or while they were written, so nobody else removes them
+		return x, removeIndexFiles(l.fs, s)
+	}
 	return x, nil
 }
 
 // OffsetForTime returns the offset of the first record below the offset below whose timestamp is at or after t, or below when
-// there is none.
+// there is none. Beside it the log's start may move: what it returns was not below the start just before.
 func (l *Log) OffsetForTime(t time.Time, below log.Offset) (log.Offset, error) {
 	below = min(below, l.NextOffset())
 	ms := t.UnixMilli()
 	if t.After(time.UnixMilli(ms)) {
 		ms++ // timestamps are whole milliseconds
 	}
-	for _, s := range *l.segments.Load() {
+	for {
+		list := l.segments.Load()
+		offset, err := l.searchSegments(*list, ms, below)
+		if errors.Is(err, fs.ErrNotExist) && l.segments.Load() != list {
+			continue // retention took a segment away under our hands
+		}
+		if err != nil {
+			return 0, err
+		}
+		return max(offset, l.StartOffset()), nil
+	}
+}
+
+func (l *Log) searchSegments(list []*segment, ms int64, below log.Offset) (log.Offset, error) {
+	for _, s := range list {
 		if s.base >= below {
 			break
 		}
@@ -254,10 +271,14 @@ func (l *Log) searchSegment(s *segment, ms int64, below log.Offset) (log.Offset,
 	if err != nil {
 		return 0, err
 	}
-	offset = max(offset, l.StartOffset())
 	room := make([]byte, scanWindow)
 	for offset < below {
+		start := l.StartOffset()
+		offset = max(offset, start)
 		batches, err := l.Read(room, offset, below, scanWindow)
+		if log.CodeOf(err) == log.OffsetOutOfRange && l.StartOffset() > start {
+			continue // the start moved in between
+		}
 		if err != nil {
 			return 0, err
 		}

@@ -38,12 +38,24 @@ func (l *Log) ApplyRetention(now time.Time, highWatermark log.Offset) (removed i
 
 // removeSegment removes the files of s; those that are missing are no error.
 func removeSegment(fsys vfs.FS, s *segment) error {
+	if err := removeIndexFiles(fsys, s); err != nil {
+		return err
+	}
+	return removeIfThere(fsys, s.path)
+}
+
+// removeIndexFiles removes the disposable files of s.
+func removeIndexFiles(fsys vfs.FS, s *segment) error {
 	for _, suffix := range indexSuffixes {
-		if err := fsys.Remove(s.sibling(suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := removeIfThere(fsys, s.sibling(suffix)); err != nil {
 			return err
 		}
 	}
-	if err := fsys.Remove(s.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	return nil
+}
+
+func removeIfThere(fsys vfs.FS, name string) error {
+	if err := fsys.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil

@@ -175,6 +175,13 @@ func (f *files) drop(s *segment) {
 	}
 }
 
+// dropped reports whether s is no longer part of the log.
+func (f *files) dropped(s *segment) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return s.gone
+}
+
 // closeAll closes every file, used or not.
 func (f *files) closeAll() error {
 	f.mu.Lock()
