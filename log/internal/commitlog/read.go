@@ -225,7 +225,7 @@ func (l *Log) rebuildIndex(s *segment) (*index, error) {
 		l.logger.Warn("index not written", "partition", l.tp.String(), "segment", s.name(), "error", err)
 	}
 	if l.files.dropped(s) { // before or while they were written, so nobody else removes them
-		return x, removeIndexFiles(l.fs, s)
+		return x, removeIndexes(l.fs, s)
 	}
 	return x, nil
 }

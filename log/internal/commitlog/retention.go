@@ -38,14 +38,14 @@ func (l *Log) ApplyRetention(now time.Time, highWatermark log.Offset) (removed i
 
 // removeSegment removes the files of s; those that are missing are no error.
 func removeSegment(fsys vfs.FS, s *segment) error {
-	if err := removeIndexFiles(fsys, s); err != nil {
+	if err := removeIndexes(fsys, s); err != nil {
 		return err
 	}
 	return removeIfThere(fsys, s.path)
 }
 
-// removeIndexFiles removes the disposable files of s.
-func removeIndexFiles(fsys vfs.FS, s *segment) error {
+// removeIndexes removes the index files of s; those that are missing are no error.
+func removeIndexes(fsys vfs.FS, s *segment) error {
 	for _, suffix := range indexSuffixes {
 		if err := removeIfThere(fsys, s.sibling(suffix)); err != nil {
 			return err

@@ -34,7 +34,7 @@ func withoutIndex(t *testing.T, match func(errorfs.Op) bool) (mem *vfs.MemFS, op
 	t.Helper()
 	mem = vfs.NewMem()
 	opts = filled(t, mem)
-	if err := removeIndexFiles(mem, newSegment(testDir, 0)); err != nil {
+	if err := removeIndexes(mem, newSegment(testDir, 0)); err != nil {
 		t.Fatal(err)
 	}
 	hold = newStall(match)
