@@ -241,8 +241,8 @@ func (l *Log) OffsetForTime(t time.Time, below log.Offset) (log.Offset, error) {
 	for {
 		list := l.segments.Load()
 		offset, err := l.searchSegments(*list, ms, below)
-		if errors.Is(err, fs.ErrNotExist) && l.segments.Load() != list {
-			continue // retention took a segment away under our hands
+		if err != nil && l.segments.Load() != list {
+			continue // a segment was taken away or replaced under our hands
 		}
 		if err != nil {
 			return 0, err
