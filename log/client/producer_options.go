@@ -24,7 +24,7 @@ type ProducerOptions struct {
 	// 0, sends at once when the partition has nothing in flight, and gathers while it has.
 	Linger time.Duration
 
-	BatchBytesMax   int           // a batch is full with this many bytes: default 256 KiB. A larger record goes alone
+	BatchBytesMax   int           // a batch is full with this many bytes: default 256 KiB, at most 64 MiB. A larger record goes alone
 	BatchRecordsMax int           // a batch is full with this many records: default 10,000, at most 1,048,576
 	BatchesInFlight int           // batches of one partition sent before the first is acknowledged: 1 to 5, default 5
 	BufferBytesMax  int           // of records not yet acknowledged: default 32 MiB. Beyond it Produce waits
@@ -46,8 +46,8 @@ func (o *ProducerOptions) Validate() error {
 		return invalid("producer options", "compression %d is not one that is written", o.Compression)
 	case o.Linger < 0 || o.DeliveryTimeout < 0 || o.RetryBackoff < 0 || o.RetryBackoffMax < 0:
 		return invalid("producer options", "a duration is negative")
-	case o.BatchBytesMax < 0 || o.BatchBytesMax > record.BodyBytesMax:
-		return invalid("producer options", "batch bytes %d are outside 0 to %d", o.BatchBytesMax, record.BodyBytesMax)
+	case o.BatchBytesMax < 0 || o.BatchBytesMax > batchBytesMax:
+		return invalid("producer options", "batch bytes %d are outside 0 to %d", o.BatchBytesMax, batchBytesMax)
 	case o.BatchRecordsMax < 0 || o.BatchRecordsMax > record.RecordsMax:
 		return invalid("producer options", "batch records %d are outside 0 to %d", o.BatchRecordsMax, record.RecordsMax)
 	case o.BatchesInFlight < 0 || o.BatchesInFlight > inFlightMax:
@@ -57,6 +57,9 @@ func (o *ProducerOptions) Validate() error {
 	}
 	return nil
 }
+
+// batchBytesMax is what the log takes as a batch, 80 MiB, less what the most records that a batch can have take beside their sizes.
+const batchBytesMax = 64 << 20
 
 // inFlightMax is as many batches as the log remembers of an idempotent producer, to recognize retries.
 const inFlightMax = 5
