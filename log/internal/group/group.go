@@ -152,7 +152,7 @@ func (g *Group) remove(e *Effects, code log.Code, why string, gone func(*member)
 		if !gone(m) {
 			return false
 		}
-		e.refuse(m, g.err(code, "join", "%s", why))
+		e.refuse(m, g.err(code, "stay in", "%s", why))
 		removed = true
 		return true
 	})

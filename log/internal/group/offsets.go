@@ -18,7 +18,7 @@ func (g *Group) CheckCommit(now Moment, req log.CommitRequest) error {
 		return g.checkAdmin("commit to")
 	}
 	if g.generation == 0 && len(g.members) == 0 {
-		return g.err(log.IllegalGeneration, "commit to", "generation %d, it never had one", req.Generation)
+		return g.err(log.IllegalGeneration, "commit to", "generation %d, but it never had members", req.Generation)
 	}
 	m, err := g.checkGeneration("commit to", req.Member, req.Instance, req.Generation)
 	if err != nil {
