@@ -42,6 +42,7 @@ type API struct {
 	reservations *reservations.Queries
 
 	handler http.Handler
+	hottest *fastPost // also in handler, but asked before it
 
 	ending    chan struct{} // closed by EndStreams
 	endOnce   sync.Once
@@ -72,7 +73,13 @@ func New(deps Deps, opts Options) (*API, error) {
 }
 
 // ServeHTTP implements http.Handler.
-func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if a.hottest.takes(r) {
+		a.hottest.ServeHTTP(w, r)
+		return
+	}
+	a.handler.ServeHTTP(w, r)
+}
 
 // EndStreams ends every open stream with a retriable error and lets no new one in, so that a server can shut down.
 func (a *API) EndStreams() { a.endOnce.Do(func() { close(a.ending) }) }
@@ -112,7 +119,8 @@ func (a *API) routes() (http.Handler, error) {
 	serve(lodgev1connect.NewInventoryServiceHandler(&inventoryService{a}, options...))
 	serve(lodgev1connect.NewAvailabilityServiceHandler(&availabilityService{a}, options...))
 	path, reservations := lodgev1connect.NewReservationServiceHandler(&reservationService{a}, options...)
-	serve(path, &fastPost{service: &reservationService{a}, edge: e, connect: reservations, errors: connect.NewErrorWriter(options...)})
+	a.hottest = &fastPost{service: &reservationService{a}, edge: e, connect: reservations, errors: connect.NewErrorWriter(options...)}
+	serve(path, a.hottest)
 	serve(lodgev1connect.NewEventServiceHandler(&eventService{a}, options...))
 	serve(lodgev1connect.NewAdminServiceHandler(&adminService{a}, options...))
 	transcoder, err := vanguard.NewTranscoder(rest)

@@ -76,10 +76,15 @@ func plainForm(r *http.Request) *postForm {
 	return nil
 }
 
+// takes reports whether the request is a CreateReservation. Whoever asks before the routes are searched spares it the search, a microsecond.
+func (f *fastPost) takes(r *http.Request) bool {
+	return r.URL.Path == lodgev1connect.ReservationServiceCreateReservationProcedure
+}
+
 // ServeHTTP implements http.Handler.
 func (f *fastPost) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var form *postForm
-	if r.URL.Path == lodgev1connect.ReservationServiceCreateReservationProcedure {
+	if f.takes(r) {
 		form = plainForm(r)
 	}
 	if form == nil {
