@@ -84,6 +84,9 @@ func Inspect(fsys vfs.FS, dir string, visit func(Found) error) (*Inspection, err
 	if err := in.readCheckpoint(); err != nil {
 		return nil, fmt.Errorf("inspect %s: %w", dir, err)
 	}
+	if err := in.readStart(); err != nil {
+		return nil, fmt.Errorf("inspect %s: %w", dir, err)
+	}
 	list, err := in.list()
 	if err != nil {
 		return nil, fmt.Errorf("inspect %s: %w", dir, err)
@@ -91,8 +94,8 @@ func Inspect(fsys vfs.FS, dir string, visit func(Found) error) (*Inspection, err
 	if len(list) > 0 {
 		in.Start, in.next = list[0].base, list[0].base
 	}
-	if in.saved != nil && (len(list) == 0 || in.Start > in.saved.start) {
-		in.Start, in.next = in.saved.start, in.saved.start
+	if in.saved != nil && (len(list) == 0 || in.Start > in.saved.first) {
+		in.Start, in.next = in.saved.first, in.saved.first
 	}
 	for i, s := range list {
 		limit := log.Offset(math.MaxInt64)
@@ -113,6 +116,7 @@ type inspector struct {
 	dir   string
 	visit func(Found) error
 	next  log.Offset // expected
+	start log.Offset // what lies below is deleted
 	sure  int        // damages before this one were durable: a barrier follows them
 }
 
@@ -141,9 +145,12 @@ func (in *inspector) list() ([]*segment, error) {
 			continue
 		}
 		s := newSegment(in.dir, base)
-		if in.saved != nil && base < in.saved.start {
+		if in.saved != nil && base < in.saved.first {
 			in.expired = append(in.expired, s)
-			in.note("%s is below the start %d and will be removed", s.path, in.saved.start)
+			in.note("%s is below the first segment %d and will be removed", s.path, in.saved.first)
+			continue
+		}
+		if !in.swapped(s, names) {
 			continue
 		}
 		info, err := in.fs.Stat(s.path)
@@ -259,7 +266,7 @@ func (in *inspector) checkIndex(s *segment) {
 
 // finish tells durable damage from a torn tail, as recovery does, and compares what was found with what the checkpoint says.
 func (in *inspector) finish() {
-	in.End = in.next
+	in.Start, in.End = max(in.Start, in.start), in.next
 	if in.saved != nil {
 		in.checkEnd()
 	}

@@ -42,6 +42,11 @@ type Log struct {
 	marks    []uint32   // likewise
 
 	expected expecting
+	unsure   bool // the checkpoint on disk may speak of a swap that was given up
+
+	start    atomic.Int64 // nothing below is readable, even when the first segment holds it; see start.go
+	starts   startFile
+	cleaning sync.Mutex // held by Clean
 
 	zero zeroer
 }
@@ -50,7 +55,9 @@ type Log struct {
 func (l *Log) NextOffset() log.Offset { return log.Offset(l.next.Load()) }
 
 // StartOffset returns the offset of the first record that is kept.
-func (l *Log) StartOffset() log.Offset { return (*l.segments.Load())[0].base }
+func (l *Log) StartOffset() log.Offset {
+	return max(log.Offset(l.start.Load()), (*l.segments.Load())[0].base)
+}
 
 // Segments returns the number of segments.
 func (l *Log) Segments() int { return len(*l.segments.Load()) }
@@ -222,8 +229,9 @@ func (l *Log) save() error { return l.saveList(*l.segments.Load()) }
 // saveList is save for a log that consists of these segments.
 func (l *Log) saveList(list []*segment) error {
 	c := l.saved
-	c.tp, c.start, c.durable, c.since = l.tp, list[0].base, l.durable, l.since
-	c.blobAt = max(c.blobAt, c.start)
+	c.tp, c.first, c.durable, c.since = l.tp, list[0].base, l.durable, l.since
+	c.start = max(c.first, log.Offset(l.start.Load()))
+	c.blobAt, c.clean = max(c.blobAt, c.first), max(c.clean, c.first)
 	c.full = nil
 	c.open = list[0].base
 	for i, s := range list[:len(list)-1] {
@@ -264,7 +272,7 @@ func (l *Log) Close(blob []byte) error {
 	for _, s := range *l.segments.Load() {
 		l.opts.Tags.drop(s)
 	}
-	if closeErr := l.files.closeAll(); err == nil && closeErr != nil {
+	if closeErr := errors.Join(l.files.closeAll(), l.starts.close()); err == nil && closeErr != nil {
 		err = fmt.Errorf("close %s: %w", l.tp, closeErr)
 	}
 	return err

@@ -73,8 +73,8 @@ func readAll(l *Log, from log.Offset, maxBytes int) ([]byte, error) {
 		if err != nil {
 			return all, err
 		}
-		if len(b) == 0 {
-			return all, fmt.Errorf("nothing at offset %d below %d", from, l.NextOffset())
+		if len(b) == 0 { // only batches without records are left
+			break
 		}
 		all = append(all, b...)
 		for len(b) > 0 {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+
+	"lodge/log"
 )
 
 // mend makes the log end where its last whole batch ends, durably, and gets it ready for appends.
@@ -17,6 +19,9 @@ func (r *recovery) mend() error {
 	}
 	if r.since == 0 || len(r.Log.saved.full) != len(r.list)-1 {
 		r.since, r.changed = r.opts.Clock().UnixMilli(), true
+	}
+	if start := log.Offset(r.start.Load()); r.saved == nil || start > r.saved.start { // it may be on no disk: see start.go
+		r.changed = true
 	}
 	for _, s := range r.list[r.first:] {
 		r.changed = r.changed || r.fileSizes[s] != s.size.Load()

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
+	"math"
 	"slices"
 	"time"
 
@@ -19,7 +19,8 @@ const readMin = 2 * indexInterval
 
 // Read returns whole batches, back to back, their CRCs checked: the one that holds offset from and those that follow, as long as
 // they lie below the offset below and fit in maxBytes and one segment. The first is returned whatever its size. There are
-// none when from has reached below or the log's end. The batches lie in dst's memory if its capacity does, else in new
+// none when there are no records from from on to below or the log's end: batches that compaction emptied do not count, unless they follow one
+// with records. The batches lie in dst's memory if its capacity does, else in new
 // memory; dst's length and content do not matter. To use memory again pass the same dst, not what Read returned.
 //
 // Read takes no lock that is held across the writer's I/O. Errors: OffsetOutOfRange when from is below StartOffset or
@@ -27,30 +28,49 @@ const readMin = 2 * indexInterval
 func (l *Log) Read(dst []byte, from, below log.Offset, maxBytes int) ([]byte, error) {
 	below = min(below, l.NextOffset())
 	for {
-		s, err := l.segmentOf(from)
+		s, end, err := l.locate(from)
 		if err != nil || from >= below {
 			return dst[:0], err
 		}
-		batches, err := l.readSegment(s, dst, from, below, maxBytes)
-		if errors.Is(err, fs.ErrNotExist) && s.base < l.StartOffset() {
-			continue // retention took the segment away under our hands
+		r := reading{from: from, below: below, bytesMax: maxBytes, skips: true}
+		var batches []byte
+		if r.pos, r.next, err = l.placeIn(s, from); err == nil {
+			batches, err = l.readPlace(s, dst, &r, s.size.Load())
 		}
-		return batches, err
+		switch {
+		case err != nil && !l.lists(s): // retention or compaction took the segment away under our hands
+		case err != nil || len(batches) > 0:
+			return batches, err
+		case end >= below:
+			return dst[:0], nil
+		default:
+			from = end
+		}
 	}
 }
 
 // segmentOf returns the segment that holds offset, or will hold it when it is the next one.
 func (l *Log) segmentOf(offset log.Offset) (*segment, error) {
+	s, _, err := l.locate(offset)
+	return s, err
+}
+
+// locate is segmentOf that also returns the offset behind the segment; of the last one, math.MaxInt64.
+func (l *Log) locate(offset log.Offset) (s *segment, end log.Offset, err error) {
 	next := l.NextOffset() // before the list: the list then holds all below next
 	list := *l.segments.Load()
-	if offset < list[0].base || offset > next {
-		return nil, log.NewError(log.OffsetOutOfRange, l.op("read"), "offset %d is outside %d to %d", offset, list[0].base, next)
+	if start := max(list[0].base, log.Offset(l.start.Load())); offset < start || offset > next {
+		return nil, 0, log.NewError(log.OffsetOutOfRange, l.op("read"), "offset %d is outside %d to %d", offset, start, next)
 	}
 	i, found := slices.BinarySearchFunc(list, offset, func(s *segment, o log.Offset) int { return cmp.Compare(s.base, o) })
 	if !found {
 		i--
 	}
-	return list[i], nil
+	end = math.MaxInt64
+	if i+1 < len(list) {
+		end = list[i+1].base
+	}
+	return list[i], end, nil
 }
 
 func (l *Log) readSegment(s *segment, dst []byte, from, below log.Offset, maxBytes int) ([]byte, error) {
@@ -85,6 +105,9 @@ func (l *Log) readPlace(s *segment, dst []byte, r *reading, end int64) ([]byte, 
 		if need == 0 {
 			return found, nil
 		}
+		if r.skips && r.pos == end {
+			return dst[:0], nil
+		}
 		if int64(need) > end-r.pos {
 			return dst[:0], l.damaged(s, r.pos, r.next, io.ErrUnexpectedEOF)
 		}
@@ -107,6 +130,7 @@ type reading struct {
 	pos         int64      // of the window
 	next        log.Offset // base offset of the batch at pos
 	read        int        // bytes read so far
+	skips       bool       // leave out batches without records, up to the first with some
 }
 
 // take returns the wanted batches of a window that begins at r.pos. When the window is too short for the first of them,
@@ -131,7 +155,7 @@ func (r *reading) take(window []byte) (found []byte, need int, err error) {
 			}
 			return nil, size, nil
 		}
-		if h.LastOffset() >= r.from {
+		if h.LastOffset() >= r.from && (h.Count > 0 || !r.skips || len(found) > 0) {
 			if err := record.Verify(rest); err != nil {
 				return nil, 0, err
 			}
@@ -282,6 +306,9 @@ func (l *Log) searchSegment(s *segment, ms int64, below log.Offset) (log.Offset,
 		if err != nil {
 			return 0, err
 		}
+		if len(batches) == 0 {
+			break
+		}
 		for len(batches) > 0 {
 			h, _ := record.ParseHeader(batches) // Read has checked it
 			if h.MaxTimestamp >= ms {
@@ -309,7 +336,7 @@ func (l *Log) beforeTime(s *segment, ms int64) (log.Offset, error) {
 }
 
 func (l *Log) searchBatch(batch []byte, ms int64) (log.Offset, error) {
-	records, err := record.Decode(nil, batch, l.tp, 0)
+	records, err := record.Decode(nil, batch, l.tp, l.StartOffset())
 	if err != nil {
 		return 0, err
 	}

@@ -68,10 +68,19 @@ func (r *recovery) run(restore func([]byte) error) error {
 	if err := r.readCheckpoint(restore); err != nil {
 		return err
 	}
+	if err := r.readStart(); err != nil {
+		return err
+	}
+	if err := r.finishSwap(); err != nil {
+		return err
+	}
 	if err := r.findSegments(); err != nil {
 		return err
 	}
 	if len(r.list) == 0 {
+		if r.start.Load() > 0 {
+			return r.missing(log.Offset(r.start.Load()))
+		}
 		return r.begin(0)
 	}
 	if err := r.walk(); err != nil {
@@ -126,11 +135,11 @@ func (r *recovery) findSegments() error {
 	for _, name := range names {
 		base, ok := parseSegmentName(name)
 		switch {
-		case strings.HasSuffix(name, vfs.TempSuffix):
+		case strings.HasSuffix(name, vfs.TempSuffix), strings.HasSuffix(name, cleanedSuffix):
 			if err := r.fs.Remove(path.Join(r.dir, name)); err != nil {
 				return err
 			}
-		case ok && base < r.Log.saved.start:
+		case ok && base < r.Log.saved.first:
 			expired = append(expired, newSegment(r.dir, base))
 		case ok:
 			if err := r.addSegment(base); err != nil {
@@ -202,6 +211,9 @@ func (r *recovery) walk() error {
 	r.unsure = r.end
 	for i := r.first; i < len(r.list) && r.damage == nil; i++ {
 		s := r.list[i]
+		if s.base < r.end.offset { // no power loss does that
+			return r.refuse("segment %s begins at offset %d, yet the one before goes on to %d", s.path, s.base, r.end.offset-1)
+		}
 		if s.base != r.end.offset {
 			r.damage = log.NewError(log.Corrupt, "scan", "the segment of offset %d is missing, %s follows", r.end.offset, s.name())
 			break
@@ -278,6 +290,9 @@ func (r *recovery) visit(s *segment, h *record.Header, pos int64) error {
 func (r *recovery) judge() error {
 	if r.end.offset < r.Log.saved.durable {
 		return r.corrupt("offsets up to %d were durable when the last checkpoint was written", r.Log.saved.durable-1)
+	}
+	if start := log.Offset(r.start.Load()); r.end.offset < start {
+		return r.corrupt("offsets up to %d were durable when the records below %d were deleted", start-1, start)
 	}
 	if r.damage == nil {
 		return nil

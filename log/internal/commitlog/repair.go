@@ -55,7 +55,7 @@ func (r *repair) plan() {
 		c := Cut{Damage: d}
 		if d.End > d.Pos {
 			c.SideFile = fmt.Sprintf("%s.%d%s", d.File, d.Pos, cutSuffix)
-		} else if d.File == r.checkpoint() {
+		} else if d.File == r.checkpoint() || d.File == r.start() {
 			c.SideFile = d.File + cutSuffix
 		}
 		r.cuts = append(r.cuts, c)
@@ -63,6 +63,7 @@ func (r *repair) plan() {
 }
 
 func (r *repair) checkpoint() string { return path.Join(r.dir, checkpointName) }
+func (r *repair) start() string      { return path.Join(r.dir, startName) }
 
 // apply saves what will be cut, then rewrites the segments, the last damage first so that positions stay true, then the
 // checkpoint.
@@ -97,6 +98,12 @@ func (r *repair) keep(c Cut) error {
 func (r *repair) mend(c Cut) error {
 	if c.File == r.checkpoint() {
 		return nil
+	}
+	if c.File == r.start() { // the log then starts where the checkpoint says
+		if err := r.fs.Remove(c.File); err != nil {
+			return err
+		}
+		return r.fs.SyncDir(r.dir)
 	}
 	fill := appendFiller(nil, c.From, c.To)
 	var b []byte
@@ -150,7 +157,7 @@ func (r *repair) renewCheckpoint() error {
 		return r.fs.SyncDir(r.dir)
 	}
 	c := *in.saved
-	c.full, c.open, c.since = nil, c.start, 0
+	c.full, c.open, c.since = nil, c.first, 0
 	for i, s := range in.Segments {
 		c.open = s.Base
 		if i == len(in.Segments)-1 || s.Next > c.durable {

@@ -12,7 +12,7 @@ import (
 
 // ApplyRetention removes the oldest segments that the topic's settings no longer keep, and returns how many: full ones
 // below highWatermark whose youngest record is older than RetentionAge, or without which at least RetentionBytes are
-// left. An active segment whose records are all too old is closed first. Segments that the last checkpoint's blob does not
+// left (neither counts when Cleanup is compact), or whose records DeleteRecords has deleted. An active segment whose records are all too old is closed first. Segments that the last checkpoint's blob does not
 // cover yet stay, also when there is no blob yet but Open was given a replay, since the caller's state could not be made again without
 // them: call Checkpoint before. May be called
 // at any time, by one caller.
@@ -41,21 +41,7 @@ func removeSegment(fsys vfs.FS, s *segment) error {
 	if err := removeIndexes(fsys, s); err != nil {
 		return err
 	}
-	return removeIfThere(fsys, s.path)
-}
-
-// removeIndexes removes the index files of s; those that are missing are no error.
-func removeIndexes(fsys vfs.FS, s *segment) error {
-	for _, suffix := range indexSuffixes {
-		if err := removeIfThere(fsys, s.sibling(suffix)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func removeIfThere(fsys vfs.FS, name string) error {
-	if err := fsys.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := fsys.Remove(s.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil
@@ -103,10 +89,12 @@ func (l *Log) expired(now time.Time, highWatermark log.Offset) (n int) {
 			end = list[i+1].base
 		}
 		size := s.size.Load()
-		old := c.RetentionAge >= 0 && s.maxTime() < now.Add(-c.RetentionAge).UnixMilli()
-		large := c.RetentionBytes >= 0 && bytes-size >= c.RetentionBytes && s != l.active
+		kept := c.Cleanup == log.CleanupCompact
+		old := !kept && c.RetentionAge >= 0 && s.maxTime() < now.Add(-c.RetentionAge).UnixMilli()
+		large := !kept && c.RetentionBytes >= 0 && bytes-size >= c.RetentionBytes && s != l.active
+		deleted := end <= l.StartOffset() && (s != l.active || size >= min(cleanRollBytes, c.SegmentBytes/2))
 		unsaved := (l.stated || l.saved.blob != nil) && end > l.saved.blobAt
-		if size == 0 || end > highWatermark || unsaved || !old && !large {
+		if size == 0 || end > highWatermark || unsaved || !old && !large && !deleted {
 			break
 		}
 		bytes -= size

@@ -3,6 +3,7 @@ package commitlog
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"strconv"
 	"strings"
@@ -94,10 +95,13 @@ type files struct {
 	open  []*segment // with a file
 }
 
-// acquire returns the file of s, to be released. Concurrent reads share it.
+// acquire returns the file of s, to be released. Concurrent reads share it. A segment that was removed from the log or replaced has none.
 func (f *files) acquire(s *segment) (vfs.File, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if s.gone {
+		return nil, fmt.Errorf("open %s: %w", s.path, fs.ErrNotExist)
+	}
 	if s.file == nil {
 		file, err := f.fs.Open(s.path)
 		if err != nil {

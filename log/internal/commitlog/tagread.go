@@ -33,8 +33,8 @@ func (l *Log) ReadMatching(dst []byte, from, below log.Offset, bytesMax int, m *
 			return f, err
 		}
 		err = l.readStretches(&f, s, below, bytesMax-f.Read, m)
-		if errors.Is(err, fs.ErrNotExist) && s.base < l.StartOffset() {
-			continue // retention took the segment away under our hands
+		if err != nil && !l.lists(s) {
+			continue // retention or compaction took the segment away under our hands
 		}
 		if err != nil {
 			return f, err
