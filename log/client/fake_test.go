@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -44,9 +45,11 @@ type fakeLog struct {
 	onEnqueue func(tp log.TopicPartition, b *log.Batch) error
 	onWait    func(ctx context.Context, tp log.TopicPartition) (lost bool, err error)
 
-	mu    sync.Mutex
-	parts map[log.TopicPartition]*fakePartition
-	sizes []int // records of each batch that was enqueued
+	mu     sync.Mutex
+	parts  map[log.TopicPartition]*fakePartition
+	sizes  []int        // records of each batch that was enqueued
+	layout log.Layout   // without active partitions: this log has none
+	shown  []log.Layout // what DescribeTopic tells in turn; empty: layout
 }
 
 type fakePartition struct {
@@ -70,7 +73,33 @@ func (f *fakeLog) DescribeTopic(_ context.Context, name log.Topic) (log.TopicInf
 	if name != "bookings" {
 		return log.TopicInfo{}, log.NewError(log.UnknownTopic, "describe", "no %s", name)
 	}
-	return log.TopicInfo{Name: name, Config: f.config, Partitions: make([]log.PartitionInfo, f.partitions)}, nil
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	info := log.TopicInfo{Name: name, Config: f.config, Partitions: make([]log.PartitionInfo, f.partitions), Layout: f.layout}
+	if len(f.shown) > 0 {
+		info.Layout, f.shown = f.shown[0], f.shown[1:]
+	}
+	for i := range info.Partitions {
+		info.Partitions[i].Partition, info.Partitions[i].State = log.Partition(i), log.StateActive
+		if len(info.Layout.Active) > 0 && !slices.Contains(info.Layout.Active, log.Partition(i)) {
+			info.Partitions[i].State = log.StateDraining
+		}
+	}
+	return info, nil
+}
+
+// relayout begins a new layout. DescribeTopic tells of it only after some calls more.
+func (f *fakeLog) relayout(late int, active ...log.Partition) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.shown = nil
+	for range late {
+		f.shown = append(f.shown, f.layout)
+	}
+	f.layout = log.Layout{Number: f.layout.Number + 1, Active: active}
+	for _, p := range active {
+		f.partitions = max(f.partitions, int(p)+1)
+	}
 }
 
 func (f *fakeLog) part(tp log.TopicPartition) *fakePartition {
@@ -102,10 +131,16 @@ func (f *fakeLog) Enqueue(tp log.TopicPartition, b *log.Batch) (log.Ticket, erro
 			t.Base, t.Duplicate = first, duplicate
 			return t, err
 		}
+	}
+	if len(f.layout.Active) > 0 && b.Layout != nil && *b.Layout != f.layout.Number {
+		return log.Ticket{}, log.NewError(log.StaleLayout, "enqueue", "layout %d, it is %d", *b.Layout, f.layout.Number)
+	}
+	if s := b.Producer; s != nil {
 		p.producers.Record(*s, len(b.Records), base)
 	}
 	for i, r := range b.Records {
 		r.Topic, r.Partition, r.Offset = tp.Topic, tp.Partition, base+log.Offset(i)
+		r.Epoch = log.LeaderEpoch(f.layout.Number) // for the test to see
 		r.Key, r.Value = append([]byte(nil), r.Key...), append([]byte(nil), r.Value...)
 		p.inFlight = append(p.inFlight, r)
 	}
@@ -169,6 +204,16 @@ func (f *fakeLog) forget() {
 		p.producers = producerstate.New(100)
 		p.blob = p.producers.Append(nil)
 	}
+}
+
+// all returns the committed records of all partitions.
+func (f *fakeLog) all() (records []log.Record) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, p := range f.parts {
+		records = append(records, p.committed...)
+	}
+	return records
 }
 
 // values returns the committed values of a partition.

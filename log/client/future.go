@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"lodge/log"
@@ -36,6 +37,9 @@ func (f Future) Wait(ctx context.Context) (log.Position, error) {
 
 func (f Future) result() (log.Position, error) {
 	b := f.batch
+	if b.moved != nil {
+		return b.moved[f.index].result()
+	}
 	if b.err != nil {
 		return log.Position{}, b.err
 	}
@@ -59,6 +63,10 @@ type batch struct {
 	ticket log.Ticket
 	err    error
 	done   chan struct{}
+
+	moved   []Future     // where each record went when the topic's layout changed; nil: nowhere
+	away    atomic.Int32 // batches among them that are not done
+	origins []*batch     // those whose records this one took over. Owned by the producer's mu, then by the lane's goroutine
 }
 
 // slabs holds the records' memory of batches that are done.
@@ -79,9 +87,21 @@ func (b *batch) fits(size int, opts *ProducerOptions) bool {
 // finish tells who waits. The records' memory is used again.
 func (b *batch) finish(err error) {
 	b.err = err
+	b.release()
+	for _, origin := range b.origins { // first: when b is done they are
+		origin.arrived()
+	}
+	b.origins = nil
+	close(b.done)
+}
+
+// release gives the records' memory to other batches.
+func (b *batch) release() {
 	records := b.records
 	b.records = nil
-	close(b.done)
+	if records == nil {
+		return
+	}
 	clear(records)
 	if cap(records) <= slabRecordsMax {
 		slabs.Put(new(records[:0]))

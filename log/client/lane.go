@@ -21,6 +21,7 @@ type lane struct {
 	wake     chan struct{} // capacity 1: something changed for a goroutine that lingers
 
 	// Owned by the producer's mu.
+	route   *route   // by which the batches were routed; it stays while the goroutine runs
 	filling *batch   // takes records; nil: none
 	sealed  []*batch // take no more, oldest first
 	newest  *batch   // filling, or the last that was sealed
@@ -34,7 +35,7 @@ type lane struct {
 }
 
 // add puts a record into the lane. The producer's mu must be held.
-func (l *lane) add(r *log.Record, size int, weight int64) Future {
+func (l *lane) add(to *route, r *log.Record, size int, weight int64) Future {
 	opts := &l.producer.opts
 	if l.filling != nil && !l.filling.fits(size, opts) {
 		l.seal()
@@ -51,7 +52,8 @@ func (l *lane) add(r *log.Record, size int, weight int64) Future {
 		l.seal()
 	}
 	if !l.running {
-		l.running = true
+		l.running, l.route = true, to
+		to.lanes++
 		l.producer.lanes.Go(l.run)
 	}
 	return Future{batch: b, index: len(b.records) - 1}
@@ -94,7 +96,7 @@ func (l *lane) next() []*batch {
 			return batches
 		}
 		if l.filling == nil {
-			l.running = false
+			l.rest()
 			return nil
 		}
 		p.mu.Unlock()
@@ -106,7 +108,7 @@ func (l *lane) next() []*batch {
 // linger returns how long the filling batch has to wait. The producer's mu must be held.
 func (l *lane) linger() time.Duration {
 	p := l.producer
-	if l.filling == nil || p.hurry > 0 || p.closed || p.opts.Linger == 0 {
+	if l.filling == nil || p.hurry > 0 || p.closed || p.opts.Linger == 0 || l.route.moving != nil {
 		return 0
 	}
 	return p.opts.Linger - time.Since(l.filling.created)
@@ -127,6 +129,10 @@ func (l *lane) sleep(ctx context.Context, d time.Duration) {
 func (l *lane) deliver(batches []*batch) {
 	for len(batches) > 0 {
 		n, err := l.attempt(batches)
+		if log.CodeOf(err) == log.StaleLayout {
+			l.park(batches)
+			return
+		}
 		if err != nil {
 			if l.again(batches[0], err) {
 				continue
@@ -167,7 +173,7 @@ func (l *lane) enqueue(ctx context.Context, b *batch) error {
 	if err := l.explain(ctx, ctx.Err()); err != nil {
 		return err
 	}
-	out := log.Batch{Records: b.records, Compression: l.producer.opts.Compression}
+	out := log.Batch{Records: b.records, Compression: l.producer.opts.Compression, Layout: &l.route.layout}
 	if !l.producer.opts.DisableIdempotence {
 		var err error
 		if out.Producer, err = l.sequenceOf(ctx, b); err != nil {
@@ -203,14 +209,20 @@ func (l *lane) sequenceOf(ctx context.Context, b *batch) (*log.ProducerSequence,
 
 // explain turns the end of ctx into an error of the log's vocabulary.
 func (l *lane) explain(ctx context.Context, err error) error {
+	if err == nil {
+		return nil // spares the text
+	}
+	return l.producer.explain(ctx, "produce to "+l.tp.String(), err)
+}
+
+func (p *Producer) explain(ctx context.Context, op string, err error) error {
 	if err == nil || !errors.Is(err, ctx.Err()) {
 		return err
 	}
-	op := "produce to " + l.tp.String()
-	if l.producer.alive.Err() != nil {
+	if p.alive.Err() != nil {
 		return log.NewError(log.Closed, op, "not acknowledged when the producer was closed: %w", err)
 	}
-	return log.NewError(log.Unavailable, op, "not acknowledged within %v: %w", l.producer.opts.DeliveryTimeout, err)
+	return log.NewError(log.Unavailable, op, "not acknowledged within %v: %w", p.opts.DeliveryTimeout, err)
 }
 
 // again says whether to try once more after err, and waits as long as it takes.
@@ -274,8 +286,15 @@ func (l *lane) giveUp(batches []*batch) int {
 func (l *lane) settle(batches []*batch, err error) {
 	p := l.producer
 	if log.CodeOf(err) == log.UnknownTopic {
-		p.forget(l.tp.Topic)
+		p.mu.Lock()
+		p.move(l.route, true) // to whatever the topic is now
+		p.mu.Unlock()
 	}
+	p.settle(batches, err)
+}
+
+// settle frees the batches' room and tells who waits.
+func (p *Producer) settle(batches []*batch, err error) {
 	var weight int64
 	for _, b := range batches {
 		weight += b.weight

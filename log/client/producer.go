@@ -47,6 +47,7 @@ type Producer struct {
 	routes map[log.Topic]*route
 	byName map[log.TopicPartition]*lane
 	hurry  int   // callers for whose sake batches must not linger
+	moves  int   // changes of a layout so far
 	failed error // the first delivery that failed since the last Flush
 	closed bool
 }
@@ -66,23 +67,18 @@ func NewProducer(lg ProducerLog, opts ProducerOptions) (*Producer, error) {
 	return p, nil
 }
 
-// Produce takes a record on its way to r.Topic and returns at once, unless the buffer is full: then it
-// waits for room until ctx ends. The record's memory must not be changed until its future is done.
+// Produce takes a record on its way to r.Topic and returns at once, unless the buffer is full or the topic's layout is just
+// changing: then it waits until ctx ends. The record's memory must not be changed until its future is done.
 //
 // Errors (the record was not taken): UnknownTopic, RecordTooLarge, InvalidArgument (the
-// partitioner), LimitReached (ctx ended before there was room; it is the cause), Closed.
+// partitioner), Draining (it named a partition that is being retired), LimitReached (ctx ended before there was room; it is the cause), Closed.
 func (p *Producer) Produce(ctx context.Context, r log.Record) (Future, error) {
-	return p.produce(ctx, r, p.acquire)
+	return p.produce(ctx, &r, false)
 }
 
-// TryProduce is Produce that returns LimitReached at once when the buffer is full.
+// TryProduce is Produce that returns LimitReached at once when the buffer is full, and Unavailable while the topic's layout changes.
 func (p *Producer) TryProduce(ctx context.Context, r log.Record) (Future, error) {
-	return p.produce(ctx, r, func(_ context.Context, weight int64) error {
-		if !p.room.TryAcquire(weight) {
-			return errFull(r.Topic, p.opts.BufferBytesMax, nil)
-		}
-		return nil
-	})
+	return p.produce(ctx, &r, true)
 }
 
 // ProduceSync produces records and waits until all are acknowledged. It returns their positions, or
@@ -107,35 +103,56 @@ func (p *Producer) ProduceSync(ctx context.Context, records ...log.Record) ([]lo
 	return positions, nil
 }
 
-func (p *Producer) produce(ctx context.Context, r log.Record, acquire func(context.Context, int64) error) (Future, error) {
-	to, err := p.route(ctx, r.Topic)
-	if err != nil {
-		return Future{}, err
+func (p *Producer) produce(ctx context.Context, r *log.Record, try bool) (Future, error) {
+	var weight int64 // once it was acquired
+	for {
+		f, ok, err := p.place(ctx, r, try, &weight)
+		if err != nil {
+			p.room.Release(weight)
+		}
+		if ok || err != nil {
+			return f, err
+		}
 	}
-	partition, err := to.pick(p.opts.Partitioner, &r)
-	if err != nil {
-		return Future{}, err
-	}
-	size := record.RecordSize(&r)
-	if size > to.recordBytesMax {
-		return Future{}, log.NewError(log.RecordTooLarge, "produce to "+string(r.Topic),
-			"record of %d bytes is larger than the topic's limit of %d", size, to.recordBytesMax)
-	}
-	weight := min(int64(size+recordOverhead), int64(p.opts.BufferBytesMax))
-	if err := acquire(ctx, weight); err != nil {
-		return Future{}, err
-	}
-	f, err := p.add(to, partition, &r, size, weight)
-	if err != nil {
-		p.room.Release(weight)
-	}
-	return f, err
 }
 
-// acquire waits for room in the buffer.
-func (p *Producer) acquire(ctx context.Context, weight int64) error {
+// place routes a record, acquires room for it unless there is some, and puts it into a lane. ok is false when the layout
+// changed meanwhile.
+func (p *Producer) place(ctx context.Context, r *log.Record, try bool, weight *int64) (f Future, ok bool, err error) {
+	to, err := p.route(ctx, r.Topic, try)
+	if err != nil {
+		return f, false, err
+	}
+	partition, err := to.pick(p.opts.Partitioner, r)
+	if err != nil {
+		return f, false, err
+	}
+	size := record.RecordSize(r)
+	if size > to.recordBytesMax {
+		return f, false, log.NewError(log.RecordTooLarge, "produce to "+string(r.Topic),
+			"record of %d bytes is larger than the topic's limit of %d", size, to.recordBytesMax)
+	}
+	if *weight == 0 {
+		if err := p.acquire(ctx, r.Topic, p.weight(size), try); err != nil {
+			return f, false, err
+		}
+		*weight = p.weight(size)
+	}
+	return p.add(to, partition, r, size, *weight)
+}
+
+// weight is what a record of this encoded size takes of the buffer.
+func (p *Producer) weight(size int) int64 {
+	return min(int64(size+recordOverhead), int64(p.opts.BufferBytesMax))
+}
+
+// acquire waits for room in the buffer, or only tries.
+func (p *Producer) acquire(ctx context.Context, topic log.Topic, weight int64, try bool) error {
 	if p.room.TryAcquire(weight) {
 		return nil
+	}
+	if try {
+		return errFull(topic, p.opts.BufferBytesMax, nil)
 	}
 	defer p.hurryUp()() // room comes from batches that are sent
 	ctx, cancel := context.WithCancel(ctx)
@@ -145,7 +162,7 @@ func (p *Producer) acquire(ctx context.Context, weight int64) error {
 		if p.open.Err() != nil {
 			return errClosed()
 		}
-		return errFull("", p.opts.BufferBytesMax, err)
+		return errFull(topic, p.opts.BufferBytesMax, err)
 	}
 	return nil
 }
@@ -153,61 +170,85 @@ func (p *Producer) acquire(ctx context.Context, weight int64) error {
 func errClosed() error { return log.NewError(log.Closed, "produce", "the producer is closed") }
 
 func errFull(topic log.Topic, bytesMax int, cause error) error {
-	op := "produce"
-	if topic != "" {
-		op += " to " + string(topic)
-	}
+	op := "produce to " + string(topic)
 	if cause == nil {
 		return log.NewError(log.LimitReached, op, "%d bytes of records wait to be acknowledged", bytesMax)
 	}
 	return log.NewError(log.LimitReached, op, "%d bytes of records wait to be acknowledged: %w", bytesMax, cause)
 }
 
-// route returns what is known of a topic, and asks the log at first.
-func (p *Producer) route(ctx context.Context, topic log.Topic) (*route, error) {
+// route returns what is known of a topic. It asks the log at first, and waits while the layout changes.
+func (p *Producer) route(ctx context.Context, topic log.Topic, try bool) (*route, error) {
+	for {
+		known, changing, err := p.known(topic)
+		switch {
+		case err != nil:
+			return nil, err
+		case known == nil:
+			return p.learn(ctx, topic)
+		case changing == nil:
+			return known, nil
+		case try:
+			return nil, log.NewError(log.Unavailable, "produce to "+string(topic), "the topic's layout is changing")
+		}
+		select {
+		case <-changing.done:
+		case <-p.open.Done():
+		case <-ctx.Done():
+			return nil, log.NewError(log.LimitReached, "produce to "+string(topic), "the topic's layout is changing: %w", ctx.Err())
+		}
+	}
+}
+
+// known returns the topic's route, if there is one, and its change under way, if there is one.
+func (p *Producer) known(topic log.Topic) (*route, *moving, error) {
 	p.mu.Lock()
-	known, closed := p.routes[topic], p.closed
-	p.mu.Unlock()
-	if closed {
-		return nil, errClosed()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, nil, errClosed()
 	}
-	if known != nil {
-		return known, nil
+	r := p.routes[topic]
+	if r == nil {
+		return nil, nil, nil
 	}
+	return r, r.moving, nil
+}
+
+// learn asks the log about a topic.
+func (p *Producer) learn(ctx context.Context, topic log.Topic) (*route, error) {
 	info, err := p.lg.DescribeTopic(ctx, topic)
 	if err != nil {
 		return nil, err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if known := p.routes[topic]; known != nil {
-		return known, nil
+	if p.routes[topic] == nil {
+		p.routes[topic] = newRoute(info)
 	}
-	r := &route{topic: topic, partitions: len(info.Partitions), recordBytesMax: info.Config.RecordBytesMax}
-	p.routes[topic] = r
-	return r, nil
+	return p.routes[topic], nil
 }
 
-// forget makes the next record for the topic ask the log again.
-func (p *Producer) forget(topic log.Topic) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.routes, topic)
-}
-
-// add puts a record into the batch that fills for its partition.
-func (p *Producer) add(to *route, partition log.Partition, r *log.Record, size int, weight int64) (Future, error) {
+// add puts a record into the batch that fills for its partition, unless its route is no longer good.
+func (p *Producer) add(to *route, partition log.Partition, r *log.Record, size int, weight int64) (Future, bool, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		return Future{}, errClosed()
+		return Future{}, false, errClosed()
 	}
+	if p.routes[to.topic] != to || to.moving != nil {
+		return Future{}, false, nil
+	}
+	return p.lay(to, partition, r, size, weight), true, nil
+}
+
+// lay puts a record into a lane. mu must be held.
+func (p *Producer) lay(to *route, partition log.Partition, r *log.Record, size int, weight int64) Future {
 	if partition != Sticky {
-		return p.lane(to.topic, partition).add(r, size, weight), nil
+		return p.lane(to.topic, partition).add(to, r, size, weight)
 	}
-	f := p.lane(to.topic, to.stick(size, &p.opts)).add(r, size, weight)
+	f := p.lane(to.topic, to.stick(size, &p.opts)).add(to, r, size, weight)
 	to.batch = f.batch
-	return f, nil
+	return f
 }
 
 func (p *Producer) lane(topic log.Topic, partition log.Partition) *lane {
@@ -241,18 +282,50 @@ func (p *Producer) hurryUp() func() {
 // given up. It returns ctx's error, or that of the first record given up since the last Flush.
 func (p *Producer) Flush(ctx context.Context) error {
 	defer p.hurryUp()()
-	for _, b := range p.newest() {
-		select {
-		case <-b.done:
-		case <-ctx.Done():
-			return ctx.Err()
+	for settled := false; !settled; {
+		moves, err := p.moved(ctx)
+		if err != nil {
+			return err
 		}
+		for _, b := range p.newest() {
+			select {
+			case <-b.done:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		p.mu.Lock()
+		settled = p.moves == moves // else some may have gone to other lanes
+		p.mu.Unlock()
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	err := p.failed
 	p.failed = nil
 	return err
+}
+
+// moved waits until no topic's layout is changing, and returns how often one did.
+func (p *Producer) moved(ctx context.Context) (moves int, err error) {
+	for {
+		p.mu.Lock()
+		var m *moving
+		for _, r := range p.routes {
+			if r.moving != nil {
+				m = r.moving
+			}
+		}
+		moves := p.moves
+		p.mu.Unlock()
+		if m == nil {
+			return moves, nil
+		}
+		select {
+		case <-m.done:
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+	}
 }
 
 // newest returns the last batch of each partition; those before it are done when it is.

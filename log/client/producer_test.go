@@ -191,7 +191,7 @@ func TestPartitioners(t *testing.T) {
 	r.Partition = 3
 	_, err := manual.Produce(t.Context(), r)
 	wantCode(t, "partition 3 of 3", err, log.InvalidArgument)
-	robin := newProducer(t, lg, client.ProducerOptions{Partitioner: client.RoundRobin()})
+	robin := newProducer(t, lg, client.ProducerOptions{Partitioner: client.InTurn()})
 	defer closeProducer(t, robin)
 	count := map[log.Partition]int{}
 	for range 9 {
