@@ -8,11 +8,15 @@ import (
 	"lodge/log"
 )
 
-// Consumer reads the partitions that it is assigned. Poll returns records as they come, in order for
-// each partition, from all partitions in turn. While the caller works on them the next ones are fetched.
+// Consumer reads partitions: those that Assign names, or, as a member of a group, those that fall to it of the topics that Subscribe
+// names. Poll returns records as they come, in order for each partition, from all partitions in turn. While the caller works on them the next
+// ones are fetched.
 //
-// It keeps positions in memory only: who wants to go on after a restart stores them with the results and
-// seeks. Poll is for one goroutine at a time; everything else may be called by any.
+// Without a group it keeps positions in memory only: who wants to go on after a restart stores them with the results and
+// seeks. In a group, positions are committed as ConsumerOptions.Delivery says, and whoever has the partition next goes on there.
+//
+// Calling Poll says that what it returned before is done with. Poll is for one goroutine at a time; everything else may be called by
+// any, but in a group see Close.
 type Consumer struct {
 	reader log.Reader
 	opts   ConsumerOptions
@@ -23,10 +27,16 @@ type Consumer struct {
 	polling sync.Mutex    // held by Poll
 	changed chan struct{} // capacity 1: Poll should look again
 
+	committing chan struct{} // capacity 1: held while offsets are committed
+	inOrder    *keyOrder     // nil: newer layouts are read at once
+	held       *held         // taken and not yet committed, with AtMostOnce. Owned by polling
+
 	mu     sync.Mutex // guards what follows
 	parts  map[log.TopicPartition]*assigned
 	order  []*assigned // by topic and partition
 	first  int         // index into order: whose turn it is
+	topics []log.Topic // subscribed
+	group  *membership // nil: not in a group
 	closed bool
 }
 
@@ -36,11 +46,14 @@ type assigned struct {
 	position log.Offset   // of the record that Poll returns next
 	records  []log.Record // fetched and not yet polled
 	next     log.Offset   // the position when records is empty
-	paused   bool
-	stopped  bool               // by an error, until a seek or resume
-	err      error              // not yet returned by Poll
-	cancel   context.CancelFunc // of the fetch under way; nil: none
-	seeks    int                // a fetch that began before the last seek is void
+	earlier  log.Offset   // the position when Poll was last called: below it all is done with
+
+	committed log.Offset // to the group, as far as this consumer knows; NoOffset: nothing
+	paused    bool
+	stopped   bool               // by an error, until a seek or resume
+	err       error              // not yet returned by Poll
+	cancel    context.CancelFunc // of the fetch under way; nil: none
+	seeks     int                // a fetch that began before the last seek is void
 }
 
 // NewConsumer returns a consumer without partitions. It starts no goroutine; Close it when done.
@@ -50,13 +63,26 @@ func NewConsumer(reader log.Reader, opts ConsumerOptions) (*Consumer, error) {
 	}
 	opts.setDefaults()
 	c := &Consumer{reader: reader, opts: opts, changed: make(chan struct{}, 1), parts: make(map[log.TopicPartition]*assigned)}
+	c.committing = make(chan struct{}, 1)
+	if opts.Group != "" {
+		coord, ok := reader.(coordinator)
+		if !ok {
+			return nil, invalid("consumer options", "the log of type %T has no groups", reader)
+		}
+		if opts.KeyOrder {
+			c.inOrder = newKeyOrder(c, coord)
+		}
+	}
 	c.alive, c.kill = context.WithCancel(context.Background())
 	return c, nil
 }
 
 // Assign adds partitions, to be read from at on. One that is there already is sought. Nothing
-// changes when there is an error: UnknownTopic, InvalidArgument, LimitReached (AssignedMax), Closed.
+// changes when there is an error: UnknownTopic, InvalidArgument (in a group nobody but the group assigns), LimitReached (AssignedMax), Closed.
 func (c *Consumer) Assign(ctx context.Context, at Start, tps ...log.TopicPartition) error {
+	if c.opts.Group != "" {
+		return invalid("assign", "the consumer is in the group %s, which assigns", c.opts.Group)
+	}
 	offsets, err := c.resolve(ctx, at, tps)
 	if err != nil {
 		return err
@@ -99,10 +125,19 @@ func (c *Consumer) admit(tps []log.TopicPartition) error {
 	return nil
 }
 
-// Unassign takes partitions away. Records of theirs that were fetched are dropped.
+// Unassign takes partitions away that Assign named. Records of theirs that were fetched are dropped.
 func (c *Consumer) Unassign(tps ...log.TopicPartition) {
+	if c.opts.Group != "" {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.drop(tps)
+	c.signal()
+}
+
+// drop ends the reading of partitions. mu must be held.
+func (c *Consumer) drop(tps []log.TopicPartition) {
 	for _, tp := range tps {
 		if a := c.parts[tp]; a != nil {
 			a.seek(0)
@@ -110,7 +145,6 @@ func (c *Consumer) Unassign(tps ...log.TopicPartition) {
 		}
 	}
 	c.order = slices.DeleteFunc(c.order, func(a *assigned) bool { return c.parts[a.tp] != a })
-	c.signal()
 }
 
 // Assignment returns the partitions, by topic and number.
@@ -209,11 +243,22 @@ func (c *Consumer) Lag(ctx context.Context, tp log.TopicPartition) (int64, error
 }
 
 // Close ends a Poll under way with code Closed, drops what was fetched and returns when no goroutine is left.
+//
+// In a group it also does what Leave does, within closeTimeout (5 s), except that a static member stays in the group until its session ends. It
+// gives partitions away, so nothing that Poll returned should still be worked on. Must not be called by OnAssigned, OnRevoked or OnLost.
 func (c *Consumer) Close() {
 	c.mu.Lock()
+	again := c.closed
 	c.closed = true
 	c.mu.Unlock()
 	c.kill()
+	c.polling.Lock()
+	defer c.polling.Unlock()
+	if !again {
+		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+		defer cancel()
+		_ = c.retire(ctx) // the same is told by Leave
+	}
 	c.fetches.Wait()
 }
 

@@ -2,7 +2,10 @@ package client
 
 import (
 	"cmp"
+	"context"
 	"time"
+
+	"lodge/log"
 )
 
 // ConsumerOptions configures a Consumer. The zero value of a field means its default.
@@ -22,6 +25,55 @@ type ConsumerOptions struct {
 
 	// OutOfRange says what to do when a position is no longer, or not yet, in the log: default Fail.
 	OutOfRange OutOfRange
+
+	// Filter, when not nil, has only the records returned that it chooses. The others are not even decoded.
+	Filter *log.Filter
+
+	// Group makes the consumer a member of a group, which shares the partitions of the topics that Subscribe names. "": it reads the
+	// partitions that Assign names. What follows is for members only.
+	Group log.Group
+
+	// Instance makes the member a static one: when it is back within SessionTimeout it has its partitions again
+	// without a rebalance, and Close does not give them up. A second member of the same instance fences the first: its Poll
+	// returns FencedInstance from then on.
+	Instance string
+	ClientID string // for people
+
+	Assignors         []Assignor    // the preferred one first: default CooperativeSticky, Range. The group uses one that all members have
+	SessionTimeout    time.Duration // out after so long without heartbeat: default 45 s; the coordinator permits 6 s to 30 min
+	HeartbeatInterval time.Duration // default 3 s, at most a third of SessionTimeout
+
+	// RebalanceTimeout is how long Poll may stay away while partitions wait to be given up or taken over: default 60 s. Then the member
+	// leaves the group, and joins again with the next Poll. At other times Poll may stay away as long as it likes.
+	RebalanceTimeout time.Duration
+
+	Delivery Delivery // default AtLeastOnce
+
+	// CommitInterval is how often AtLeastOnce and ExactlyOnce commit what earlier Polls returned: default 5 s, with KeyOrder 200 ms.
+	// They do so too before partitions are given up. Negative: only Commit does.
+	CommitInterval time.Duration
+
+	// Start is where a partition without committed offset begins: default AtBeginning.
+	Start Start
+
+	// OnAssigned tells of partitions that the member has from now on. It may say where to begin in some of them; the others begin at
+	// what the group has committed (ExactlyOnce: at Start). After an error, which Poll returns, the next Poll calls it again.
+	OnAssigned func(ctx context.Context, tps []log.TopicPartition) (map[log.TopicPartition]log.Offset, error)
+
+	// OnRevoked tells of partitions that go to another member when it returns: finish, store, commit what is under way. Without
+	// CommitInterval's commit after it when it returns an error, which Poll returns too; the partitions go all the same.
+	OnRevoked func(ctx context.Context, tps []log.TopicPartition) error
+
+	// OnLost tells of partitions that are another member's already: what is not stored and committed comes to that one.
+	//
+	// All three are called by Poll, and OnRevoked by Close and Leave, one at a time. They may call the consumer's methods except Poll,
+	// Leave and Close.
+	OnLost func(tps []log.TopicPartition)
+
+	// KeyOrder has the records of an older layout of a topic finished by the whole group before newer ones are read, so
+	// that those of one key come in the order in which they were produced, also when its partition changed. It takes the group's
+	// commits for what is finished. See DESIGN.md, "Key order when a topic changes".
+	KeyOrder bool
 }
 
 // OutOfRange is a policy for positions outside the log.
@@ -49,7 +101,7 @@ func (o *ConsumerOptions) Validate() error {
 	case o.OutOfRange > ToEnd:
 		return invalid("consumer options", "out of range policy %d is not known", o.OutOfRange)
 	}
-	return nil
+	return o.validateGroup()
 }
 
 func (o *ConsumerOptions) setDefaults() {
@@ -59,4 +111,5 @@ func (o *ConsumerOptions) setDefaults() {
 	o.FetchWait = cmp.Or(o.FetchWait, 5*time.Second)
 	o.RetryBackoff = cmp.Or(o.RetryBackoff, 10*time.Millisecond)
 	o.RetryBackoffMax = cmp.Or(o.RetryBackoffMax, time.Second)
+	o.setGroupDefaults()
 }

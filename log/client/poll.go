@@ -25,14 +25,22 @@ func (e *PartitionError) Unwrap() error { return e.Err }
 // Poll returns the next records, at least one and at most PollRecordsMax. It waits until there are some or
 // ctx ends; then it returns ctx's error, and nothing is lost. The records of one partition follow each other in order.
 //
-// Other errors: *PartitionError, once for each time a partition is stopped; Closed.
+// Other errors: *PartitionError, once for each time a partition is stopped; Closed; those of OnAssigned and OnRevoked. In a group also those
+// of a commit, FencedInstance from when another member has taken over this one's instance on, and what the coordinator refuses a member
+// for (GroupFull, InvalidSessionTimeout, InconsistentProtocol, …): the next Poll tries to join again.
 func (c *Consumer) Poll(ctx context.Context) ([]log.Record, error) {
 	c.polling.Lock()
 	defer c.polling.Unlock()
 	for {
-		records, err := c.look()
+		if err := c.attend(); err != nil {
+			return nil, err
+		}
+		records, again, err := c.turn(ctx)
 		if err != nil || len(records) > 0 {
 			return records, err
+		}
+		if again {
+			continue
 		}
 		select {
 		case <-c.changed:
@@ -41,6 +49,49 @@ func (c *Consumer) Poll(ctx context.Context) ([]log.Record, error) {
 		case <-c.alive.Done():
 		}
 	}
+}
+
+// turn does what is next: tell of a changed assignment, or else return records that are there. With again set there may be more to do.
+func (c *Consumer) turn(ctx context.Context) (records []log.Record, again bool, err error) {
+	c.settle()
+	if again, err = c.tell(ctx); again || err != nil {
+		return nil, again, err
+	}
+	if err := c.verdict(); err != nil {
+		return nil, false, err
+	}
+	if c.held == nil {
+		if records, err = c.look(); err != nil || len(records) == 0 || c.opts.Delivery != AtMostOnce {
+			return records, false, err
+		}
+		c.hold(records)
+	}
+	records, err = c.release(ctx)
+	return records, err == nil && len(records) == 0, err
+}
+
+// settle notes that what was returned so far is done with.
+func (c *Consumer) settle() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, a := range c.order {
+		a.earlier = a.position
+	}
+}
+
+// tell is perform that ends when the consumer is closed.
+func (c *Consumer) tell(ctx context.Context) (bool, error) {
+	if c.opts.Group == "" {
+		return false, nil
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(c.alive, cancel)()
+	again, err := c.perform(ctx)
+	if err != nil && c.alive.Err() != nil {
+		return again, errConsumerClosed()
+	}
+	return again, err
 }
 
 // look takes what is there and has more fetched.
@@ -98,7 +149,7 @@ func (c *Consumer) fetch(a *assigned) {
 	}
 	ctx, cancel := context.WithCancel(c.alive)
 	a.cancel = cancel
-	req := log.FetchRequest{TopicPartition: a.tp, Offset: a.position, MaxWait: c.opts.FetchWait}
+	req := log.FetchRequest{TopicPartition: a.tp, Offset: a.position, MaxWait: c.opts.FetchWait, Filter: c.opts.Filter}
 	req.MaxBytes = min(c.opts.FetchBytesMax, max(fetchBytesMin, c.opts.BufferBytesMax/len(c.order)))
 	seeks := a.seeks
 	c.fetches.Go(func() {
@@ -112,7 +163,7 @@ func (c *Consumer) fetch(a *assigned) {
 func (c *Consumer) fetchPatiently(ctx context.Context, req log.FetchRequest) (log.FetchResult, error) {
 	backoff := c.opts.RetryBackoff
 	for {
-		result, err := c.reader.Fetch(ctx, req)
+		result, err := c.fetchOnce(ctx, req)
 		switch code := log.CodeOf(err); {
 		case err == nil || ctx.Err() != nil:
 			return result, err
@@ -128,6 +179,14 @@ func (c *Consumer) fetchPatiently(ctx context.Context, req log.FetchRequest) (lo
 		}
 		backoff = min(2*backoff, c.opts.RetryBackoffMax)
 	}
+}
+
+// fetchOnce fetches, with KeyOrder only what may be read already.
+func (c *Consumer) fetchOnce(ctx context.Context, req log.FetchRequest) (log.FetchResult, error) {
+	if c.inOrder != nil {
+		return c.inOrder.fetch(ctx, req)
+	}
+	return c.reader.Fetch(ctx, req)
 }
 
 func (o OutOfRange) start() Start {
@@ -157,6 +216,10 @@ func (c *Consumer) fetched(a *assigned, seeks int, result log.FetchResult, err e
 		return
 	}
 	a.cancel = nil
+	if c.opts.Group != "" && log.CodeOf(err) == log.UnknownTopic {
+		a.stopped = true // deleted or retired: the next plan is without it
+		return
+	}
 	if err != nil {
 		a.stopped, a.err = true, &PartitionError{TopicPartition: a.tp, Err: err}
 	} else {
