@@ -48,27 +48,27 @@ func TestPostedProtobuf(t *testing.T) {
 		{name: "compressed in an unknown way", body: plain, headers: map[string]string{"Content-Encoding": "lzma"}, status: 501, code: "unimplemented"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			res, answer := s.postWire(test.body, test.headers)
-			if res.StatusCode != test.status {
-				t.Fatalf("%s: %q", res.Status, answer)
+			status, header, answer := s.postWire(test.body, test.headers)
+			if status != test.status {
+				t.Fatalf("%d: %q", status, answer)
 			}
 			if test.status == http.StatusOK {
 				placed := new(lodgev1.Reservation)
-				if err := proto.Unmarshal(answer, placed); err != nil || placed.GetName() == "" || res.Header.Get("Lodge-Position") == "" || res.Header.Get("Content-Type") != "application/proto" {
-					t.Errorf("%v, %v, %v", placed, err, res.Header)
+				if err := proto.Unmarshal(answer, placed); err != nil || placed.GetName() == "" || header.Get("Lodge-Position") == "" || header.Get("Content-Type") != "application/proto" {
+					t.Errorf("%v, %v, %v", placed, err, header)
 				}
 				return
 			}
 			var problem struct{ Code string }
-			if err := json.Unmarshal(answer, &problem); err != nil || problem.Code != test.code || res.Header.Get("Content-Type") != "application/json" {
-				t.Errorf("%q, %v, %v", answer, err, res.Header)
+			if err := json.Unmarshal(answer, &problem); err != nil || problem.Code != test.code || header.Get("Content-Type") != "application/json" {
+				t.Errorf("%q, %v, %v", answer, err, header)
 			}
 		})
 	}
 }
 
 // postWire posts a protobuf body to CreateReservation.
-func (s *stack) postWire(body []byte, headers map[string]string) (*http.Response, []byte) {
+func (s *stack) postWire(body []byte, headers map[string]string) (status int, header http.Header, answer []byte) {
 	s.Helper()
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, s.server.URL+lodgev1connect.ReservationServiceCreateReservationProcedure, bytes.NewReader(body))
 	if err != nil {
@@ -82,10 +82,9 @@ func (s *stack) postWire(body []byte, headers map[string]string) (*http.Response
 	if err != nil {
 		s.Fatal(err)
 	}
-	defer res.Body.Close() //nolint:errcheck // read to its end
-	answer, err := io.ReadAll(res.Body)
-	if err != nil {
+	defer res.Body.Close()
+	if answer, err = io.ReadAll(res.Body); err != nil {
 		s.Fatal(err)
 	}
-	return res, answer
+	return res.StatusCode, res.Header, answer
 }

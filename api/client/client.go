@@ -7,19 +7,28 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"net"
 	"net/http"
+	"time"
 )
 
-// bodyBytesMax is the longest body that is sent in one piece with its head.
-const bodyBytesMax = 64 << 10
+const (
+	bodyBytesMax = 64 << 10         // the longest body that is sent in one piece with its head
+	dialTimeout  = 10 * time.Second // for a connection, and again for its TLS handshake
+	idleTimeout  = 90 * time.Second // less than the server keeps idle connections, so that none is closed under a call
+)
 
 // New returns a client that keeps up to connections idle connections to each server open, so that as many callers find
 // one; fewer than 1 means 1. Safe for concurrent use. CloseIdleConnections ends what is idle.
 func New(connections int) *http.Client {
-	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:errcheck,forcetypeassert // net/http documents the type
-	transport.MaxIdleConnsPerHost = max(1, connections)
-	transport.MaxIdleConns = 0 // the limit above is enough
-	return &http.Client{Transport: onePiece{transport}}
+	return &http.Client{Transport: onePiece{&http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
+		ForceAttemptHTTP2:   true, // over TLS, although DialContext is set
+		TLSHandshakeTimeout: dialTimeout,
+		MaxIdleConnsPerHost: max(1, connections),
+		IdleConnTimeout:     idleTimeout,
+	}}}
 }
 
 // onePiece sends a short request with one write to the connection. net/http writes head and body apart unless the body is of a type that
