@@ -40,8 +40,13 @@ type model struct {
 	attempted []uint64   // of the append that is under way, behind ids
 	synced    log.Offset // below it all is acknowledged as durable
 	start     log.Offset // the log may begin here at the latest
+	deleted   log.Offset // what lies below is deleted, acknowledged
 	lastID    uint64
+	keys      map[uint64]string // by number: "" without a key; see keyed
+	compacts  bool              // records may be compacted away
 }
+
+const tombstone = "†" // behind the key of a record without value
 
 // world is a log under a random workload.
 type world struct {
@@ -53,10 +58,13 @@ type world struct {
 	log    *Log
 	inject errorfs.Injector
 	now    time.Time
+
+	replaced, removed int // segments and records, by compaction
 }
 
 func newWorld(t *testing.T, rng *rand.Rand) *world {
 	w := &world{t: t, rng: rng, mem: vfs.NewMem(), now: testTime}
+	w.model.keys = map[uint64]string{}
 	w.opts = testOptions(nil)
 	w.opts.Clock = func() time.Time { return w.now }
 	w.opts.Config.Durability = []log.Durability{log.Sync, log.Sync, log.Interval, log.None}[rng.IntN(4)]
@@ -66,6 +74,10 @@ func newWorld(t *testing.T, rng *rand.Rand) *world {
 	if rng.IntN(2) == 0 {
 		w.opts.Config.RetentionBytes = 12 << 10
 	}
+	w.opts.Config.Cleanup = []log.Cleanup{log.CleanupDelete, log.CleanupCompact, log.CleanupCompact, log.CleanupCompactAndDelete}[rng.IntN(4)]
+	w.opts.Config.DirtyRatio = rng.Float64()*0.5 + 1e-3
+	w.opts.Config.TombstoneAge = time.Hour
+	w.model.compacts = w.opts.Config.Cleanup != log.CleanupDelete
 	return w
 }
 
@@ -82,7 +94,7 @@ func (w *world) group() []byte {
 			m.lastID++
 			value := binary.BigEndian.AppendUint64(nil, m.lastID)
 			value = append(value, make([]byte, w.rng.IntN(1+w.rng.IntN(2000)))...)
-			b.Records = append(b.Records, log.Record{Value: value})
+			b.Records = append(b.Records, w.keyed(log.Record{Value: value}))
 			m.attempted = append(m.attempted, m.lastID)
 			base++
 		}
@@ -102,7 +114,7 @@ func idOf(value []byte) uint64 { return binary.BigEndian.Uint64(value) }
 func (w *world) step() error {
 	m := &w.model
 	w.now = w.now.Add(time.Duration(w.rng.IntN(int(10 * time.Minute))))
-	switch w.rng.IntN(12) {
+	switch w.rng.IntN(15) {
 	default:
 		if err := w.log.Append(w.group()); err != nil {
 			return err
@@ -134,6 +146,10 @@ func (w *world) step() error {
 			m.start = w.log.StartOffset()
 		}
 		return err
+	case 6, 7:
+		return w.clean()
+	case 8:
+		return w.deleteRecords()
 	case 5:
 		if w.rng.IntN(3) > 0 {
 			return nil
@@ -186,8 +202,8 @@ func (m *model) verify(l *Log) error {
 	if l.NextOffset() < m.synced {
 		return fmt.Errorf("log ends at %d, %d was acknowledged", l.NextOffset(), m.synced)
 	}
-	if l.StartOffset() > m.start {
-		return fmt.Errorf("log begins at %d instead of %d", l.StartOffset(), m.start)
+	if l.StartOffset() > m.start || l.StartOffset() < m.deleted {
+		return fmt.Errorf("log begins at %d instead of %d to %d", l.StartOffset(), m.deleted, m.start)
 	}
 	all := append(append([]uint64{}, m.ids...), m.attempted...)
 	if int(l.NextOffset()) > len(all) {
@@ -197,29 +213,7 @@ func (m *model) verify(l *Log) error {
 	if err != nil {
 		return err
 	}
-	want := l.StartOffset()
-	for len(b) > 0 {
-		h, rest, err := record.Next(b)
-		if err != nil {
-			return err
-		}
-		records, err := record.Decode(nil, b, testTP, 0)
-		if err != nil {
-			return err
-		}
-		for _, r := range records {
-			if id := idOf(r.Value); r.Offset != want || id != all[want] {
-				return fmt.Errorf("offset %d holds record %d of offset %d, appended was %d", want, id, r.Offset, all[want])
-			}
-			want++
-		}
-		b = rest
-		_ = h
-	}
-	if want != l.NextOffset() {
-		return fmt.Errorf("reading ends at %d, the log at %d", want, l.NextOffset())
-	}
-	return nil
+	return m.compare(b, all[:l.NextOffset()], l.StartOffset())
 }
 
 // survive opens what a power loss left, checks it, appends to it, loses power again and checks once more.
@@ -272,7 +266,7 @@ func (w *world) survive(mem *vfs.MemFS, m model, deep bool) error {
 // TestCrashAtEveryOperation loses power before every operation of random workloads and checks what is left: every
 // acknowledged record, in order, once, and nothing that was not appended.
 func TestCrashAtEveryOperation(t *testing.T) {
-	crashes := 0
+	crashes, replaced, removed := 0, 0, 0
 	eachSeed(t, *seedsFlag, func(t *testing.T, rng *rand.Rand) {
 		w := newWorld(t, rng)
 		armed := true
@@ -302,8 +296,12 @@ func TestCrashAtEveryOperation(t *testing.T) {
 				w.crash()
 			}
 		}
+		replaced, removed = replaced+w.replaced, removed+w.removed
 	})
-	t.Logf("%d crashes", crashes)
+	t.Logf("%d crashes, %d segments compacted, %d records removed", crashes, replaced, removed)
+	if *seedFlag == 0 && (replaced < 10 || removed < 100) {
+		t.Error("compaction was not tested")
+	}
 }
 
 // crash goes on in what a power loss leaves of the world.

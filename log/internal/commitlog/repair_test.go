@@ -53,7 +53,7 @@ func sound(t *testing.T, mem vfs.FS) map[log.Offset]uint64 {
 			if found[r.Offset] != 0 {
 				return fmt.Errorf("offset %d is found twice", r.Offset)
 			}
-			found[r.Offset] = idOf(r.Value)
+			found[r.Offset] = idOfRecord(&r)
 		}
 		return nil
 	})
@@ -154,7 +154,7 @@ func (w *world) checkRepaired(mem *vfs.MemFS, want map[log.Offset]uint64, cut lo
 			w.t.Fatal(err)
 		}
 		for _, r := range records {
-			got[r.Offset] = idOf(r.Value)
+			got[r.Offset] = idOfRecord(&r)
 		}
 		b = rest
 	}
