@@ -1,0 +1,120 @@
+package watermill
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"lodge/log"
+	"lodge/log/client"
+)
+
+// SubscriberConfig configures a Subscriber. The zero value of a field means its default.
+type SubscriberConfig struct {
+	// Group shares each topic's messages among the subscriptions of this name, also in other processes of the log. "": each
+	// subscription gets all messages from Start on, and nothing is remembered.
+	Group log.Group
+
+	// Start is where a subscription begins that finds no committed offset: default the beginning.
+	Start client.Start
+
+	// Consumer's other options: Group, Start, Delivery, CommitInterval, OnAssigned, OnRevoked and OnLost are set here.
+	Consumer client.ConsumerOptions
+
+	CommitInterval time.Duration    // how often acknowledged offsets are committed: default 1 s
+	NackDelay      time.Duration    // before a message is sent again: default 100 ms; negative: at once
+	HandoverWait   time.Duration    // how long a message under way may keep its partition from going to another subscription: default 10 s
+	KeyMetadata    string           // the metadata entry that gets the record's key: default KeyMetadata
+	CreateTopics   *log.TopicConfig // when not nil, topics that are missing are made like this
+	Logger         *slog.Logger     // default: discard
+}
+
+// SubscriberLog is what a Subscriber needs of a log.
+type SubscriberLog interface {
+	log.Reader
+	log.Admin
+	log.Coordinator
+}
+
+// Subscriber receives messages from a log. Safe for concurrent use.
+type Subscriber struct {
+	lg     SubscriberLog
+	config SubscriberConfig
+	topics topics
+
+	mu      sync.Mutex
+	closed  bool
+	closing chan struct{}
+	running sync.WaitGroup // subscriptions
+}
+
+var (
+	_ message.Subscriber           = (*Subscriber)(nil)
+	_ message.SubscribeInitializer = (*Subscriber)(nil)
+)
+
+// NewSubscriber returns a subscriber. It starts no goroutine; each Subscribe starts some, and Close ends them.
+func NewSubscriber(lg SubscriberLog, config SubscriberConfig) (*Subscriber, error) {
+	if err := config.Consumer.Validate(); err != nil {
+		return nil, err
+	}
+	if config.Group != "" {
+		if err := config.Group.Validate(); err != nil {
+			return nil, err
+		}
+	}
+	config.CommitInterval = cmp.Or(config.CommitInterval, time.Second)
+	config.NackDelay = cmp.Or(config.NackDelay, 100*time.Millisecond)
+	config.HandoverWait = cmp.Or(config.HandoverWait, 10*time.Second)
+	config.KeyMetadata = cmp.Or(config.KeyMetadata, KeyMetadata)
+	config.Logger = cmp.Or(config.Logger, slog.New(slog.DiscardHandler))
+	return &Subscriber{lg: lg, config: config, topics: topics{admin: lg, config: config.CreateTopics}, closing: make(chan struct{})}, nil
+}
+
+// SubscribeInitialize makes the topic if it is missing and the configuration says how.
+func (s *Subscriber) SubscribeInitialize(topic string) error {
+	return s.topics.ensure(context.Background(), log.Topic(topic))
+}
+
+// Subscribe returns the messages of a topic, until ctx ends or the subscriber is closed; then the channel is closed. The next message of a
+// partition comes when the one before is acknowledged. Errors: InvalidTopic, UnknownTopic, Closed.
+func (s *Subscriber) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
+	name := log.Topic(topic)
+	if err := name.Validate(); err != nil {
+		return nil, err
+	}
+	if err := s.topics.ensure(ctx, name); err != nil {
+		return nil, err
+	}
+	if _, err := s.lg.DescribeTopic(ctx, name); err != nil {
+		return nil, err
+	}
+	sub, err := newSubscription(ctx, s, name)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		sub.consumer.Close()
+		return nil, errClosed("subscribe to " + topic)
+	}
+	s.running.Go(sub.run)
+	return sub.out, nil
+}
+
+// Close ends all subscriptions: what was acknowledged is committed, messages under way are given up, all channels are closed.
+func (s *Subscriber) Close() error {
+	s.mu.Lock()
+	if !s.closed {
+		s.closed = true
+		close(s.closing)
+	}
+	s.mu.Unlock()
+	s.running.Wait()
+	return nil
+}

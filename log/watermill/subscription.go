@@ -1,0 +1,244 @@
+package watermill
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"lodge/log"
+	"lodge/log/client"
+)
+
+// subscription is one call of Subscribe: a consumer, and a lane for each partition that it has.
+type subscription struct {
+	s        *Subscriber
+	topic    log.Topic
+	ctx      context.Context // the caller's, ended by Close too
+	stop     context.CancelFunc
+	out      chan *message.Message
+	consumer *client.Consumer
+	running  sync.WaitGroup // lanes
+
+	mu    sync.Mutex
+	lanes map[log.TopicPartition]*lane
+}
+
+func newSubscription(ctx context.Context, s *Subscriber, topic log.Topic) (*subscription, error) {
+	sub := &subscription{s: s, topic: topic, out: make(chan *message.Message), lanes: map[log.TopicPartition]*lane{}}
+	opts := s.config.Consumer
+	opts.Group = s.config.Group
+	opts.OnAssigned, opts.OnRevoked, opts.OnLost = nil, nil, nil
+	if opts.Group != "" {
+		opts.Start, opts.Delivery, opts.CommitInterval = s.config.Start, client.AtLeastOnce, -1
+		opts.OnRevoked, opts.OnLost = sub.handOver, sub.drop
+	}
+	var err error
+	if sub.consumer, err = client.NewConsumer(s.lg, opts); err != nil {
+		return nil, err
+	}
+	if opts.Group != "" {
+		err = sub.consumer.Subscribe(topic)
+	} else {
+		err = sub.assignAll(ctx)
+	}
+	if err != nil {
+		sub.consumer.Close()
+		return nil, err
+	}
+	sub.ctx, sub.stop = context.WithCancel(ctx)
+	return sub, nil
+}
+
+// assignAll gives a subscription without a group all partitions of the topic.
+func (sub *subscription) assignAll(ctx context.Context) error {
+	tps, err := client.NewAdmin(sub.s.lg).Partitions(ctx, sub.topic)
+	if err != nil {
+		return err
+	}
+	return sub.consumer.Assign(ctx, sub.s.config.Start, tps...)
+}
+
+// run polls and hands records to the lanes until the subscription ends.
+func (sub *subscription) run() {
+	defer close(sub.out)
+	defer sub.stop()
+	go func() {
+		select {
+		case <-sub.s.closing:
+			sub.stop()
+		case <-sub.ctx.Done():
+		}
+	}()
+	var committing sync.WaitGroup
+	committing.Go(sub.commitRegularly)
+	for sub.ctx.Err() == nil {
+		records, err := sub.consumer.Poll(sub.ctx)
+		if err != nil && sub.ctx.Err() == nil && !sub.survives(err) {
+			break
+		}
+		sub.dispatch(records)
+	}
+	sub.stop()
+	committing.Wait()
+	sub.running.Wait()
+	sub.finish()
+}
+
+// survives says whether polling may go on after an error, and waits a little if so.
+func (sub *subscription) survives(err error) bool {
+	sub.s.config.Logger.Error("subscription", "topic", string(sub.topic), "group", string(sub.s.config.Group), "error", err)
+	if code := log.CodeOf(err); code == log.Closed || code == log.FencedInstance {
+		return false
+	}
+	var partition *client.PartitionError
+	pause(sub.ctx, time.Second)
+	if errors.As(err, &partition) {
+		sub.consumer.Resume(partition.TopicPartition)
+	}
+	return true
+}
+
+// pause waits for d or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// finish commits what was acknowledged and leaves the group.
+func (sub *subscription) finish() {
+	if sub.s.config.Group != "" {
+		sub.commit(context.WithoutCancel(sub.ctx), nil)
+	}
+	sub.consumer.Close()
+}
+
+// commitTimeout bounds one commit.
+const commitTimeout = 10 * time.Second
+
+func (sub *subscription) commitRegularly() {
+	if sub.s.config.Group == "" {
+		return
+	}
+	for {
+		pause(sub.ctx, sub.s.config.CommitInterval)
+		if sub.ctx.Err() != nil {
+			return
+		}
+		sub.commit(sub.ctx, nil)
+	}
+}
+
+// commit commits what was acknowledged since the last time, in tps or everywhere when that is nil.
+func (sub *subscription) commit(ctx context.Context, tps []log.TopicPartition) {
+	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
+	defer cancel()
+	offsets := map[log.TopicPartition]log.Offset{}
+	sub.mu.Lock()
+	for tp, l := range sub.lanes {
+		if done, ok := l.uncommitted(); ok && among(tps, tp) {
+			offsets[tp] = done
+		}
+	}
+	sub.mu.Unlock()
+	if len(offsets) == 0 {
+		return
+	}
+	if err := sub.consumer.Commit(ctx, offsets); err != nil {
+		if ctx.Err() == nil {
+			sub.s.config.Logger.Warn("acknowledged messages are not committed and may come again", "topic", string(sub.topic), "error", err)
+		}
+		return
+	}
+	sub.mu.Lock()
+	defer sub.mu.Unlock()
+	for tp, o := range offsets {
+		if l := sub.lanes[tp]; l != nil {
+			l.setCommitted(o)
+		}
+	}
+}
+
+func among(tps []log.TopicPartition, tp log.TopicPartition) bool {
+	for _, t := range tps {
+		if t == tp {
+			return true
+		}
+	}
+	return tps == nil
+}
+
+// dispatch gives records to their partitions' lanes.
+func (sub *subscription) dispatch(records []log.Record) {
+	for len(records) > 0 {
+		tp := records[0].Position().TopicPartition()
+		n := 1
+		for n < len(records) && records[n].Position().TopicPartition() == tp {
+			n++
+		}
+		if l := sub.lane(tp); l.take(records[:n]) {
+			sub.consumer.Pause(tp) // until the lane has caught up
+			l.paused(func() { sub.consumer.Resume(tp) })
+		}
+		records = records[n:]
+	}
+}
+
+// lane returns the lane of a partition, and starts one if there is none.
+func (sub *subscription) lane(tp log.TopicPartition) *lane {
+	sub.mu.Lock()
+	defer sub.mu.Unlock()
+	l := sub.lanes[tp]
+	if l == nil {
+		l = newLane(sub)
+		sub.lanes[tp] = l
+		sub.running.Go(l.run)
+	}
+	return l
+}
+
+// handOver ends the lanes of partitions that go to another member, when the messages under way are answered or took too long, and commits.
+func (sub *subscription) handOver(ctx context.Context, tps []log.TopicPartition) error {
+	var lanes []*lane
+	sub.mu.Lock()
+	for _, tp := range tps {
+		if l := sub.lanes[tp]; l != nil {
+			lanes = append(lanes, l)
+		}
+	}
+	sub.mu.Unlock()
+	for _, l := range lanes {
+		l.finish()
+	}
+	waited, cancel := context.WithTimeout(ctx, sub.s.config.HandoverWait)
+	defer cancel()
+	for _, l := range lanes {
+		select {
+		case <-l.ended:
+		case <-waited.Done():
+			l.stop()
+			<-l.ended
+		}
+	}
+	sub.commit(context.WithoutCancel(ctx), tps)
+	sub.drop(tps)
+	return nil
+}
+
+// drop ends the lanes of partitions that are another member's.
+func (sub *subscription) drop(tps []log.TopicPartition) {
+	sub.mu.Lock()
+	defer sub.mu.Unlock()
+	for _, tp := range tps {
+		if l := sub.lanes[tp]; l != nil {
+			l.stop()
+			delete(sub.lanes, tp)
+		}
+	}
+}
