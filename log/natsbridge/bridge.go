@@ -42,6 +42,7 @@ type Bridge struct {
 	mu       sync.Mutex
 	pending  pending
 	parked   map[log.TopicPartition]*parking
+	newest   log.Ticket            // of the last schedule enqueued: when it is committed all are
 	settled  chan struct{}         // closed when the round under way is through; nil: there is none
 	broken   error                 // __schedules takes no more records, or the bridge is closed
 	stats    Stats                 // counters only

@@ -18,8 +18,8 @@ var cronParser = cron.NewParser(cron.SecondOptional | cron.Minute | cron.Hour | 
 
 // nextOccurrence returns the first time after t that a cron names in a zone.
 //
-// When the clock is put forward, what it skips fires right after the gap; when it is put back, what comes twice fires the first time only. An
-// interval (@every) counts from t. The zero time: never.
+// Where the clock is put forward, a time that it skips comes as much later as it was put forward: 02:30 is at 03:30. Where it is put back, a time
+// that comes twice counts the first time only, unless the cron names every hour. An interval (@every) counts from t. The zero time: never.
 func nextOccurrence(spec, zone string, t time.Time) (time.Time, error) {
 	if len(spec) > cronMax {
 		return time.Time{}, fmt.Errorf("a cron of %d bytes is longer than %d", len(spec), cronMax)
@@ -38,5 +38,25 @@ func nextOccurrence(spec, zone string, t time.Time) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, fmt.Errorf("cron %q: %w", spec, err)
 	}
-	return schedule.Next(t.In(location)).UTC(), nil
+	next := schedule.Next(t.In(location))
+	if spec, ok := schedule.(*cron.SpecSchedule); ok && spec.Hour&everyHour == 0 {
+		for !next.IsZero() && repeated(next) {
+			next = schedule.Next(next)
+		}
+	}
+	return next.UTC(), nil
+}
+
+// everyHour is the bit by which the parser marks a field that is a star.
+const everyHour = 1 << 63
+
+// repeated reports whether the clocks of t's zone showed the same time before, as they do when they are put back.
+func repeated(t time.Time) bool {
+	_, offset := t.Zone()
+	for _, back := range []time.Duration{30 * time.Minute, time.Hour, 2 * time.Hour} {
+		if _, before := t.Add(-back).Zone(); time.Duration(before-offset)*time.Second == back {
+			return true
+		}
+	}
+	return false
 }

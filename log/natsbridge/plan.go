@@ -55,6 +55,9 @@ func (b *Bridge) load(ctx context.Context, due []*entry) ([]*job, error) {
 // records calls f for the record of each entry, in order of their offsets. Those that lie close together are read together.
 func (b *Bridge) records(ctx context.Context, entries []*entry, f func(*entry, *log.Record) error) error {
 	entries = slices.SortedFunc(slices.Values(entries), func(x, y *entry) int { return cmp.Compare(x.gen, y.gen) })
+	if err := b.committed(ctx, entries); err != nil {
+		return err
+	}
 	for len(entries) > 0 {
 		req := log.FetchRequest{TopicPartition: home, Offset: entries[0].gen, MaxBytes: 1} // one batch
 		if len(entries) > 1 && entries[1].gen-entries[0].gen < 64 {
@@ -79,6 +82,18 @@ func (b *Bridge) records(ctx context.Context, entries []*entry, f func(*entry, *
 		}
 	}
 	return nil
+}
+
+// committed waits until the last of entries can be read: one may be due before it is accepted.
+func (b *Bridge) committed(ctx context.Context, entries []*entry) error {
+	_, end, err := b.lg.Offsets(ctx, home)
+	if err != nil || len(entries) == 0 || entries[len(entries)-1].gen < end {
+		return err
+	}
+	b.mu.Lock()
+	newest := b.newest
+	b.mu.Unlock()
+	return newest.Wait(ctx)
 }
 
 // planner routes the jobs of one round.

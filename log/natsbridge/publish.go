@@ -104,6 +104,9 @@ func (b *Bridge) conclude(ctx context.Context, lots []*lot) error {
 	b.fire.conclusion = ticket
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if ticket.Base > b.newest.Base {
+		b.newest = ticket
+	}
 	now := b.now()
 	for i, j := range published {
 		b.fire.concluded = append(b.fire.concluded, j.e.gen)

@@ -46,7 +46,11 @@ func (b *Bridge) keep(old *entry, kept *log.Record) (log.Ticket, error) {
 	if old == nil && b.pending.ids.n >= b.opts.SchedulesMax {
 		return log.Ticket{}, log.NewError(log.LimitReached, "schedule "+string(kept.Key), "%d schedules are pending, %d are allowed", b.pending.ids.n, b.opts.SchedulesMax)
 	}
-	return b.lg.Enqueue(home, &log.Batch{Records: []log.Record{*kept}})
+	ticket, err := b.lg.Enqueue(home, &log.Batch{Records: []log.Record{*kept}})
+	if err == nil {
+		b.newest = ticket
+	}
+	return ticket, err
 }
 
 // forget takes a schedule, or nil, out of memory and out of NATS. mu must be held.
