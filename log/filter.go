@@ -14,8 +14,9 @@ type Filter struct {
 
 // Limits of a filter.
 const (
-	FilterTagsMax = 256
-	FilterKeysMax = 1024
+	FilterTagsMax  = 256
+	FilterKeysMax  = 1024
+	FilterBytesMax = 1 << 20 // of all tags and keys
 )
 
 // All reports whether f chooses every record.
@@ -28,6 +29,16 @@ func (f *Filter) Validate() error {
 	}
 	if len(f.Tags) > FilterTagsMax || len(f.Keys) > FilterKeysMax {
 		return NewError(InvalidArgument, "filter", "%d tags and %d keys are more than %d and %d", len(f.Tags), len(f.Keys), FilterTagsMax, FilterKeysMax)
+	}
+	size := 0
+	for _, tag := range f.Tags {
+		size += len(tag)
+	}
+	for _, key := range f.Keys {
+		size += len(key)
+	}
+	if size > FilterBytesMax {
+		return NewError(InvalidArgument, "filter", "tags and keys of %d bytes are more than %d", size, FilterBytesMax)
 	}
 	return nil
 }

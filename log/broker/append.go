@@ -93,6 +93,7 @@ func (p *partition) encode(buffer *[]byte, batch *log.Batch) error {
 // enqueue puts an encoded batch into the pending group, if its conditions hold.
 func (p *partition) enqueue(buffer *[]byte, batch *log.Batch) (log.Ticket, error) {
 	count := len(batch.Records)
+	marks := p.marksOf(batch)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.refused != nil {
@@ -113,6 +114,9 @@ func (p *partition) enqueue(buffer *[]byte, batch *log.Batch) (log.Ticket, error
 			"%d bytes wait to be written, %d are allowed", len(*g.buffer), p.b.opts.GroupBytesMax)
 	}
 	base := p.next
+	if marks != nil {
+		p.log.ExpectMarks(base, marks)
+	}
 	record.SetPlace(*buffer, base, p.b.epoch)
 	g.add(buffer)
 	p.next += log.Offset(count)

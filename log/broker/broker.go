@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"lodge/log"
+	"lodge/log/internal/commitlog"
 	"lodge/log/vfs"
 )
 
@@ -37,6 +38,7 @@ type Broker struct {
 	scratch buffers         // for encoding one batch
 	groups  buffers         // for what one commit writes
 	waiters sync.Pool       // *waiter
+	tags    *commitlog.TagCache
 
 	queues    queues       // queue groups
 	consumers *coordinator // consumer groups
@@ -84,6 +86,7 @@ func Open(dir string, opts Options) (*Broker, error) {
 
 func (b *Broker) open() error {
 	fs := b.opts.FS
+	b.tags = commitlog.NewTagCache(b.opts.TagIndexBytesMax)
 	if err := vfs.MkdirAllSynced(fs, path.Join(b.dir, topicsDir)); err != nil {
 		return fmt.Errorf("make %s: %w", b.dir, err)
 	}

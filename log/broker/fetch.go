@@ -31,10 +31,10 @@ func (b *Broker) ReadBatchesInto(ctx context.Context, buffer []byte, req log.Fet
 	if err != nil {
 		return Batches{}, err
 	}
-	if req.MaxBytes <= 0 {
-		req.MaxBytes = fetchBytesDefault
+	if !req.Filter.All() {
+		return Batches{}, log.NewError(log.InvalidArgument, "fetch "+req.TopicPartition.String(), "whole batches cannot be filtered")
 	}
-	req.MaxBytes = min(req.MaxBytes, fetchBytesMax)
+	req.MaxBytes = fetchBytes(req.MaxBytes)
 	found, err := p.read(buffer, req)
 	if err != nil || len(found.Bytes) > 0 || req.MaxWait <= 0 {
 		return found, err
@@ -45,8 +45,19 @@ func (b *Broker) ReadBatchesInto(ctx context.Context, buffer []byte, req log.Fet
 	return p.read(buffer, req)
 }
 
+// fetchBytes returns how many bytes a fetch may read that asks for n.
+func fetchBytes(n int) int {
+	if n <= 0 {
+		return fetchBytesDefault
+	}
+	return min(n, fetchBytesMax)
+}
+
 // Fetch implements log.Reader. MaxBytes is at most 128 MiB. Decoded records are at most 64 MiB, or MaxBytes when that is more, and one batch.
 func (b *Broker) Fetch(ctx context.Context, req log.FetchRequest) (log.FetchResult, error) {
+	if !req.Filter.All() {
+		return b.fetchMatching(ctx, req)
+	}
 	found, err := b.ReadBatches(ctx, req)
 	if err != nil {
 		return log.FetchResult{}, err
@@ -96,25 +107,28 @@ func countRecords(batches []byte) (n int) {
 func (p *partition) read(buffer []byte, req log.FetchRequest) (Batches, error) {
 	p.files.RLock()
 	defer p.files.RUnlock()
-	if p.gone != nil {
-		return Batches{}, p.gone
+	found, err := p.bounds(req.Offset)
+	if err != nil || req.Offset >= found.HighWatermark {
+		return found, err
 	}
-	found := Batches{
-		Next: req.Offset, LogStart: p.log.StartOffset(), HighWatermark: log.Offset(p.highWatermark.Load()),
-	}
-	if req.Offset < found.LogStart || req.Offset > found.HighWatermark && req.Offset > p.end() {
-		return found, log.NewError(log.OffsetOutOfRange, "fetch "+p.tp.String(),
-			"offset %d is not within %d..%d", req.Offset, found.LogStart, p.end())
-	}
-	if req.Offset >= found.HighWatermark {
-		return found, nil
-	}
-	var err error
 	if found.Bytes, err = p.log.Read(buffer, req.Offset, found.HighWatermark, req.MaxBytes); err != nil {
 		return found, err
 	}
 	found.Next, err = nextOffset(found.Bytes, req.Offset)
 	return found, err
+}
+
+// bounds says where the partition begins and ends for a reader at offset, who must be within. files must be held.
+func (p *partition) bounds(offset log.Offset) (Batches, error) {
+	if p.gone != nil {
+		return Batches{}, p.gone
+	}
+	found := Batches{Next: offset, LogStart: p.log.StartOffset(), HighWatermark: log.Offset(p.highWatermark.Load())}
+	if offset < found.LogStart || offset > found.HighWatermark && offset > p.end() {
+		return found, log.NewError(log.OffsetOutOfRange, "fetch "+p.tp.String(),
+			"offset %d is not within %d..%d", offset, found.LogStart, p.end())
+	}
+	return found, nil
 }
 
 // nextOffset returns the offset behind the last of some whole batches.

@@ -60,6 +60,10 @@ type Options struct {
 	// Groups configures consumer groups.
 	Groups GroupOptions
 
+	// TagIndexBytesMax bounds the memory of the tag indexes of all partitions; those used least lately are read again, or made
+	// anew, when a filtered fetch needs them. Default 64 MiB.
+	TagIndexBytesMax int64
+
 	// NoPreallocation leaves files growing instead of writing zeros ahead of the writer. For measurements.
 	NoPreallocation bool
 }
@@ -88,7 +92,7 @@ func (o *Options) Validate() error {
 		return invalidOption("batch bytes %d are not within 0..%d", o.BatchBytesMax, batchBytesMax)
 	case o.FlushInterval < 0 || o.HousekeepingInterval < 0 || o.CheckpointInterval < 0:
 		return invalidOption("an interval is negative")
-	case o.ProducersMax < 0 || o.WaitersMax < 0:
+	case o.ProducersMax < 0 || o.WaitersMax < 0 || o.TagIndexBytesMax < 0:
 		return invalidOption("a limit is negative")
 	}
 	return o.Groups.validate()
@@ -114,6 +118,7 @@ func (o Options) withDefaults() Options {
 	o.HousekeepingInterval = cmp.Or(o.HousekeepingInterval, 10*time.Second)
 	o.CheckpointInterval = cmp.Or(o.CheckpointInterval, 30*time.Second)
 	o.ProducersMax = cmp.Or(o.ProducersMax, 4096)
+	o.TagIndexBytesMax = cmp.Or(o.TagIndexBytesMax, 64<<20)
 	o.WaitersMax = cmp.Or(o.WaitersMax, 65536)
 	o.Groups = o.Groups.withDefaults()
 	return o

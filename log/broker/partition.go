@@ -84,6 +84,7 @@ func (p *partition) open() error {
 	}
 	p.log, err = commitlog.Open(p.dir, p.tp, commitlog.Options{
 		FS: fs, Config: *p.config(), Zero: p.zeroFilled(), Clock: p.b.opts.Clock, Logger: p.b.opts.Logger,
+		Tags: p.b.tags,
 	}, p.replay, p.producers.Load)
 	if err != nil {
 		return err

@@ -40,6 +40,9 @@ func (l *Log) ReadMatching(dst []byte, from, below log.Offset, bytesMax int, m *
 			return f, err
 		}
 	}
+	if f.Batches == nil {
+		f.Batches = f.room[:0]
+	}
 	return f, nil
 }
 
