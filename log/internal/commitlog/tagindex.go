@@ -111,7 +111,6 @@ func (s *stretch) memory() int64 { return int64(len(s.bloom)) + 48 }
 // row is some stretches one behind the other.
 type row struct {
 	base     log.Offset // of the first batch
-	next     log.Offset // where what follows begins
 	pos, end int64
 }
 
@@ -140,24 +139,22 @@ func (x *tagIndex) find(from log.Offset, m *record.Matcher, bytesMax int) (r row
 	if i == len(list) && !openHolds {
 		return r, next, false
 	}
-	at := func(i int) stretch {
+	first := open
+	if i < len(list) {
+		first = list[i]
+	}
+	r = row{base: x.base + log.Offset(first.rel), pos: int64(first.pos), end: done}
+	for i++; i <= len(list); i++ {
+		at, holds := open.pos, openHolds
 		if i < len(list) {
-			return list[i]
+			at, holds = list[i].pos, list[i].mayHold(m)
 		}
-		return open
+		if !holds || int64(at)-r.pos >= int64(bytesMax) {
+			r.end = int64(at)
+			break
+		}
 	}
-	r = row{base: x.base + log.Offset(at(i).rel), pos: int64(at(i).pos)}
-	for r.end, r.next = done, next; ; {
-		if i++; i > len(list) {
-			return r, next, true
-		}
-		r.end, r.next = int64(at(i).pos), x.base+log.Offset(at(i).rel)
-		holds := i == len(list) && openHolds || i < len(list) && list[i].mayHold(m)
-		if !holds || r.end-r.pos >= int64(bytesMax) {
-			return r, next, true
-		}
-		r.end, r.next = done, next
-	}
+	return r, next, true
 }
 
 // openHolds reports whether the open stretch may hold a record that m chooses. mu must be held.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"math"
-	"slices"
 
 	"lodge/log"
 	"lodge/log/internal/record"
@@ -58,13 +57,12 @@ func (l *Log) readStretches(f *Matching, s *segment, below log.Offset, bytesMax 
 		r, known, ok = x.find(f.Next, m, bytesMax)
 	}
 	switch {
-	case ok:
+	case ok && r.base < below:
 		return l.readRow(f, x, s, r, below, bytesMax)
-	case known > f.Next:
-		if x.complete(s) {
-			known = max(known, l.endOffset(s))
+	case ok || known > f.Next:
+		if f.Next = min(known, below); ok {
+			f.Next = below
 		}
-		f.Next = min(known, below)
 		return nil
 	}
 	return l.readPlain(f, s, below, bytesMax)
@@ -77,13 +75,10 @@ func (x *tagIndex) complete(s *segment) bool {
 	return x.done == s.size.Load()
 }
 
-// endOffset returns the offset that the segment behind s begins with, or 0 when there is none.
-func (l *Log) endOffset(s *segment) log.Offset {
+// isLast reports whether s is the active segment.
+func (l *Log) isLast(s *segment) bool {
 	list := *l.segments.Load()
-	if i := slices.Index(list, s); i >= 0 && i+1 < len(list) {
-		return list[i+1].base
-	}
-	return 0
+	return list[len(list)-1] == s
 }
 
 // readRow reads stretches. When they are not where the index says, the index goes and they are read without.
@@ -100,18 +95,13 @@ func (l *Log) readRow(f *Matching, x *tagIndex, s *segment, row row, below log.O
 	}
 	batches, err := l.readPlace(s, f.room, &r, row.end)
 	f.Read += r.read
-	switch {
-	case len(batches) > 0:
-		f.found(batches)
-		if r.pos+int64(len(batches)) == row.end {
-			f.Next = max(f.Next, min(row.next, below))
-		}
-	case err == nil || r.pos == row.end: // the offset is one that compaction left out
-		f.Next = min(row.next, below)
-		err = nil
-	case log.CodeOf(err) == log.Corrupt:
+	if log.CodeOf(err) == log.Corrupt && l.lists(s) {
 		l.forgetTags(s, x, err)
-		err = l.readPlain(f, s, below, bytesMax)
+		return l.readPlain(f, s, below, bytesMax)
+	}
+	f.found(batches)
+	if err == nil && len(batches) == 0 {
+		return log.NewError(log.Corrupt, l.op("read"), "%s holds no offset %d; %s", s.path, f.Next, remedy)
 	}
 	return err
 }
@@ -204,7 +194,7 @@ func (l *Log) catchUp(f *Matching, x *tagIndex, s *segment, bytesMax int) error 
 		}
 		f.room = batches
 		marks = x.addBatches(batches, at, marks, nil)
-		if x.complete(s) && l.endOffset(s) > 0 {
+		if x.complete(s) && !l.isLast(s) {
 			l.leaveTags(s)
 		}
 	}
@@ -214,7 +204,7 @@ func (l *Log) catchUp(f *Matching, x *tagIndex, s *segment, bytesMax int) error 
 // leaveTags writes the file of a full segment's index, unless the segment is gone from the log meanwhile.
 func (l *Log) leaveTags(s *segment) {
 	l.writeTags(s)
-	if !slices.Contains(*l.segments.Load(), s) {
+	if !l.lists(s) {
 		_ = l.fs.Remove(s.sibling(tagSuffix))
 	}
 }
