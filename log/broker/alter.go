@@ -45,10 +45,9 @@ func (b *Broker) AlterTopic(_ context.Context, name log.Topic, change func(*log.
 		return err
 	}
 	def.config = config
-	if err := b.replaceDefinition(t, def); err != nil {
+	if err := b.redefine(t, def, t.state.Load().partitions); err != nil {
 		return fmt.Errorf("%s: %w", op, err)
 	}
-	t.state.Store(newTopicState(def, t.state.Load().partitions))
 	if err := t.alterPartitions(&config); err != nil {
 		return fmt.Errorf("%s: %w", op, err)
 	}
@@ -67,11 +66,13 @@ func (b *Broker) changeable(name log.Topic, op string) (*topic, error) {
 	return t, nil
 }
 
-// replaceDefinition makes def the topic's on disk, or leaves the old one. admin must be held.
-func (b *Broker) replaceDefinition(t *topic, def definition) error {
+// redefine makes def and partitions the topic's, or leaves the old ones. Then all appends go by what the topic is. admin must be held.
+func (b *Broker) redefine(t *topic, def definition, partitions []*partition) error {
+	defer t.resume()
 	err := b.writeDefinition(t, def)
 	if err == nil {
 		t.unsettled = nil
+		t.state.Store(newTopicState(def, partitions))
 		return nil
 	}
 	if t.unsettled = b.writeDefinition(t, t.state.Load().definition); t.unsettled != nil {
@@ -100,8 +101,11 @@ func (t *topic) alterPartitions(config *log.TopicConfig) error {
 func (p *partition) alter(config *log.TopicConfig) error {
 	p.acquire()
 	defer p.release()
-	p.settings.Store(config)
-	if !p.usable() {
+	before := p.settings.Swap(config)
+	if err := p.refusal(); err != nil {
+		if log.CodeOf(err) == log.Poisoned && before.Durability != log.Sync && config.Durability == log.Sync {
+			return err
+		}
 		return nil // it takes no more appends, under any settings
 	}
 	if err := p.log.SetConfig(*config, p.zeroFilled()); err != nil {

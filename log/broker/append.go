@@ -12,7 +12,7 @@ import (
 // it is only checked, given its offsets and copied. With more than GroupBytesMax waiting it returns LimitReached: wait on an earlier ticket
 // and try again. Enqueue without ever waiting is acks=0: Run writes such batches every FlushInterval.
 func (b *Broker) Enqueue(tp log.TopicPartition, batch *log.Batch) (log.Ticket, error) {
-	p, err := b.partition(tp, "append")
+	p, err := b.partitionFor(tp, batch)
 	if err != nil {
 		return log.Ticket{}, err
 	}
@@ -27,7 +27,7 @@ func (b *Broker) Enqueue(tp log.TopicPartition, batch *log.Batch) (log.Ticket, e
 // Append implements log.Writer. Where Enqueue would return LimitReached it helps to commit what waits and
 // tries again.
 func (b *Broker) Append(ctx context.Context, tp log.TopicPartition, batch *log.Batch) (log.Offset, error) {
-	p, err := b.partition(tp, "append")
+	p, err := b.partitionFor(tp, batch)
 	if err != nil {
 		return log.NoOffset, err
 	}
@@ -39,6 +39,23 @@ func (b *Broker) Append(ctx context.Context, tp log.TopicPartition, batch *log.B
 		return log.NoOffset, err
 	}
 	return t.Base, nil
+}
+
+// partitionFor returns the partition that a batch is to be appended to.
+func (b *Broker) partitionFor(tp log.TopicPartition, batch *log.Batch) (*partition, error) {
+	p, err := b.partition(tp, "append")
+	if err == nil {
+		return p, nil
+	}
+	if t := (*b.topics.Load())[tp.Topic]; t != nil {
+		if state := t.state.Load(); state.isMade(tp.Partition) && state.stateOf(tp.Partition) == log.StateRetired {
+			if number := state.layout().Number; batch.Layout != nil && *batch.Layout != number {
+				return nil, errStale(tp, *batch.Layout, number)
+			}
+			return nil, errDraining(tp, "is retired")
+		}
+	}
+	return nil, err
 }
 
 // enqueueWaiting enqueues as soon as there is room.
@@ -77,6 +94,9 @@ func (p *partition) encode(buffer *[]byte, batch *log.Batch) error {
 		return log.NewError(log.RecordTooLarge, "append "+p.tp.String(),
 			"a batch of %d bytes is larger than %d", len(encoded), p.b.opts.BatchBytesMax)
 	}
+	if err := p.checkKeys(batch); err != nil {
+		return err
+	}
 	limit := p.config().RecordBytesMax
 	if batch.Compression == log.Uncompressed && len(encoded) <= limit {
 		return nil // no record is larger than its batch
@@ -103,6 +123,11 @@ func (p *partition) enqueue(buffer *[]byte, batch *log.Batch) (log.Ticket, error
 		base, duplicate, err := p.producers.Check(*batch.Producer, count)
 		if err != nil || duplicate {
 			return p.duplicate(base, count), err
+		}
+	}
+	if batch.Layout != nil || p.stage != activeStage {
+		if err := p.routed(batch.Layout); err != nil {
+			return log.Ticket{}, err
 		}
 	}
 	if err := p.conditions(batch); err != nil {
@@ -153,6 +178,28 @@ func (p *partition) conditions(batch *log.Batch) error {
 		return log.NewError(log.OffsetMismatch, "append "+p.tp.String(), "expected end %d, the end is %d", *batch.Expect, p.next)
 	}
 	return nil
+}
+
+// routed checks that p takes what was routed by a layout, or without one. mu must be held.
+func (p *partition) routed(layout *int32) error {
+	switch {
+	case layout != nil && p.layout == layoutUnknown:
+		return log.NewError(log.Unavailable, "append "+p.tp.String(), "the topic's file cannot be written: its layout is not certain")
+	case layout != nil && (*layout != p.layout || p.layout == layoutChanging):
+		return errStale(p.tp, *layout, p.layout)
+	case p.stage == leavingStage:
+		return log.NewError(log.Unavailable, "append "+p.tp.String(), "the partition is about to take no more records")
+	case p.stage == drainingStage:
+		return errDraining(p.tp, "is draining")
+	}
+	return nil
+}
+
+func errStale(tp log.TopicPartition, layout, current int32) error {
+	if current == layoutChanging {
+		return log.NewError(log.StaleLayout, "append "+tp.String(), "routed by layout %d, and the topic gets another", layout)
+	}
+	return log.NewError(log.StaleLayout, "append "+tp.String(), "routed by layout %d, the topic's is %d", layout, current)
 }
 
 // duplicate returns the ticket of a batch that is in the log, or on its way there. mu must be held.

@@ -130,8 +130,12 @@ func (b *Broker) openTopicDir(topics map[log.Topic]*topic, name log.Topic) error
 	if err := b.opts.FS.SyncDir(dir); err != nil { // a process killed while it made the topic may not have
 		return fmt.Errorf("open topic %s: %w", name, err)
 	}
-	topics[name] = b.openTopic(name, def, created)
-	return nil
+	if err := b.clearPast(dir, &def); err != nil {
+		return err
+	}
+	t := b.openTopic(name, def, created)
+	topics[name] = t
+	return b.clamp(t)
 }
 
 // openTopic opens the partitions of a topic, several at a time.

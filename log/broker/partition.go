@@ -39,6 +39,8 @@ type partition struct {
 	next      log.Offset           // of the next batch; the log's end
 	producers *producerstate.Table // as of next
 	refused   error                // why appends are refused: poisoned, closed, deleted, not opened
+	layout    int32                // the number of the topic's layout, or layoutChanging or layoutUnknown
+	stage     stage                // what the topic's layout makes of the partition
 	pending   *group               // takes batches in; never nil
 	writing   *group               // being committed by whoever has the turn, or nil
 	leading   bool                 // somebody has the turn
@@ -56,6 +58,23 @@ type partition struct {
 	checkpointed atomic.Int64 // everything below this offset is covered by a checkpoint
 }
 
+// stage is where a partition stands in its life, as appends see it.
+type stage uint8
+
+const (
+	activeStage   stage = iota
+	leavingStage        // a layout is about to begin in which the partition drains
+	drainingStage       // takes no more records
+)
+
+// place has p go by the topic's definition. mu must be held.
+func (p *partition) place(def *definition) {
+	p.layout, p.stage = def.layout().Number, activeStage
+	if def.stateOf(p.tp.Partition) == log.StateDraining {
+		p.stage = drainingStage
+	}
+}
+
 // openPartition recovers one partition. What goes wrong is kept in it: the others are not to suffer.
 func (b *Broker) openPartition(t *topic, n log.Partition, def *definition) *partition {
 	tp := log.TopicPartition{Topic: t.name, Partition: n}
@@ -64,6 +83,7 @@ func (b *Broker) openPartition(t *topic, n log.Partition, def *definition) *part
 		producers: producerstate.New(b.opts.ProducersMax),
 	}
 	p.settings.Store(&def.config)
+	p.place(def)
 	p.pending = &group{p: p}
 	if err := p.open(); err != nil {
 		b.opts.Logger.Error("partition cannot be opened", "partition", tp.String(), "error", err)
@@ -110,9 +130,16 @@ func (p *partition) zeroFilled() bool {
 func (p *partition) replay(h record.Header) error {
 	p.replayed = true
 	if s, ok := h.Producer(); ok {
-		p.producers.Replay(s, int(h.Count), h.BaseOffset)
+		p.producers.Replay(s, h.Span(), h.BaseOffset)
 	}
 	return nil
+}
+
+// refusal returns why p takes no appends, or nil.
+func (p *partition) refusal() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.refused
 }
 
 // refuse makes p refuse all appends from now on, for the first reason given, and fails the group that
@@ -129,8 +156,11 @@ func (p *partition) refuse(err error) {
 }
 
 // close commits what waits, leaves a checkpoint and closes the files. Appends from then on get reason, and
-// so do fetches and those that wait for data. Only Close and DeleteTopic call it, once.
-func (p *partition) close(reason error) error {
+// so do fetches and those that wait for data.
+func (p *partition) close(reason error) error { return p.closeFor(reason, reason) }
+
+// closeFor is close with a reason of their own for fetches. Who calls it, or close, holds admin, and does so once.
+func (p *partition) closeFor(reason, fetches error) error {
 	p.acquire()
 	defer p.release()
 	p.mu.Lock()
@@ -148,7 +178,7 @@ func (p *partition) close(reason error) error {
 			err = e
 		}
 	}
-	p.gone = reason
+	p.gone = fetches
 	return err
 }
 

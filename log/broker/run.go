@@ -13,7 +13,7 @@ import (
 //   - writes what was enqueued and is waited for by nobody (acks=0), every FlushInterval;
 //   - syncs the partitions of durability interval, and the full segments of those of interval and none;
 //   - writes zeros ahead of the writers of durability sync;
-//   - applies retention, and writes checkpoints;
+//   - applies retention, retires partitions that have drained, and writes checkpoints;
 //   - buries the dead letters of queue groups, and frees what point-to-point topics no longer need;
 //   - ends the sessions and rebalances of consumer groups, and drops offsets that have expired.
 //
@@ -35,6 +35,7 @@ func (b *Broker) Run(ctx context.Context) error {
 	wg.Go(func() { b.every(ctx, b.opts.FlushInterval, b.flush) })
 	wg.Go(func() { b.every(ctx, b.opts.FlushInterval, b.syncFull) })
 	wg.Go(func() { b.every(ctx, b.opts.HousekeepingInterval, b.retain) })
+	wg.Go(func() { b.every(ctx, b.opts.HousekeepingInterval, b.compact) })
 	wg.Go(func() { b.every(ctx, b.opts.CheckpointInterval, b.checkpoint) })
 	wg.Go(func() { b.every(ctx, buryInterval, b.tendQueues) })
 	wg.Go(func() { b.fillZeros(ctx) })
@@ -132,7 +133,7 @@ func (b *Broker) syncFull(ctx context.Context) {
 	})
 }
 
-// retain applies retention to all partitions.
+// retain applies retention to all partitions, and retires those that are due.
 func (b *Broker) retain(ctx context.Context) {
 	b.partitions(ctx, func(p *partition) {
 		removed, err := p.applyRetention(b.opts.Clock())
@@ -143,16 +144,14 @@ func (b *Broker) retain(ctx context.Context) {
 			b.opts.Logger.Info("retention removed segments", "partition", p.tp.String(), "segments", removed)
 		}
 	})
+	b.retireDrained(ctx)
 }
 
 // applyRetention removes what the settings no longer keep, beside the writer.
 func (p *partition) applyRetention(now time.Time) (int, error) {
-	if !p.retains() {
-		return 0, nil
-	}
 	p.files.RLock()
 	defer p.files.RUnlock()
-	if p.gone != nil || !p.usable() {
+	if p.gone != nil || !p.usable() || !p.retains() && !p.log.HasDeleted() {
 		return 0, nil
 	}
 	removed, err := p.log.ApplyRetention(now, log.Offset(p.highWatermark.Load()))
@@ -192,8 +191,8 @@ func (p *partition) checkpoint() error {
 	if p.highWatermark.Load() == p.checkpointed.Load() {
 		return nil
 	}
-	if p.config().Durability == log.None && !p.retains() {
-		return nil // a close syncs and leaves one; retention alone cannot wait for it
+	if p.config().Durability == log.None && !p.retains() && !p.compacts() && !p.log.HasDeleted() {
+		return nil // a close syncs and leaves one; only what removes segments cannot wait for it
 	}
 	p.acquire()
 	defer p.release()

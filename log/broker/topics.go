@@ -195,9 +195,16 @@ func (b *Broker) clearPartitionDir(dir string, deleted bool) error {
 	return fs.RemoveAll(dir)
 }
 
-// DescribeTopic implements log.Admin.
-func (b *Broker) DescribeTopic(_ context.Context, name log.Topic) (log.TopicInfo, error) {
+// DescribeTopic implements log.Admin. While a layout is being begun it waits until that has begun, or has failed to.
+func (b *Broker) DescribeTopic(ctx context.Context, name log.Topic) (log.TopicInfo, error) {
 	if t := (*b.topics.Load())[name]; t != nil {
+		if begun := t.changing.Load(); begun != nil {
+			select {
+			case <-*begun:
+			case <-ctx.Done():
+				return log.TopicInfo{}, ctx.Err()
+			}
+		}
 		return t.info(), nil
 	}
 	return log.TopicInfo{}, log.NewError(log.UnknownTopic, "describe topic "+string(name), "no such topic")
