@@ -39,6 +39,7 @@ func (b *Broker) ReadBatchesInto(ctx context.Context, buffer []byte, req log.Fet
 	if err != nil || len(found.Bytes) > 0 || req.MaxWait <= 0 {
 		return found, err
 	}
+	req.Offset = found.Next // behind what compaction emptied
 	if err := p.awaitData(ctx, req); err != nil {
 		return found, err
 	}
@@ -113,6 +114,10 @@ func (p *partition) read(buffer []byte, req log.FetchRequest) (Batches, error) {
 	}
 	if found.Bytes, err = p.log.Read(buffer, req.Offset, found.HighWatermark, req.MaxBytes); err != nil {
 		return found, err
+	}
+	if len(found.Bytes) == 0 { // compaction left nothing
+		found.Next = found.HighWatermark
+		return found, nil
 	}
 	found.Next, err = nextOffset(found.Bytes, req.Offset)
 	return found, err

@@ -42,7 +42,11 @@ type Options struct {
 	// latency profile.
 	FlushInterval time.Duration
 
-	// HousekeepingInterval is how often Run applies retention. Default 10 s.
+	// CompactionBytes bounds the memory of compaction, for all partitions together: 32 bytes for each key of what is not compacted yet, in
+	// several passes when there are more. Default 32 MiB.
+	CompactionBytes int
+
+	// HousekeepingInterval is how often Run applies retention and compacts. Default 10 s.
 	HousekeepingInterval time.Duration
 
 	// CheckpointInterval is how often Run writes a checkpoint for a partition that has grown: it bounds
@@ -92,7 +96,7 @@ func (o *Options) Validate() error {
 		return invalidOption("batch bytes %d are not within 0..%d", o.BatchBytesMax, batchBytesMax)
 	case o.FlushInterval < 0 || o.HousekeepingInterval < 0 || o.CheckpointInterval < 0:
 		return invalidOption("an interval is negative")
-	case o.ProducersMax < 0 || o.WaitersMax < 0 || o.TagIndexBytesMax < 0:
+	case o.CompactionBytes < 0 || o.ProducersMax < 0 || o.WaitersMax < 0 || o.TagIndexBytesMax < 0:
 		return invalidOption("a limit is negative")
 	}
 	return o.Groups.validate()
@@ -118,6 +122,7 @@ func (o Options) withDefaults() Options {
 	o.HousekeepingInterval = cmp.Or(o.HousekeepingInterval, 10*time.Second)
 	o.CheckpointInterval = cmp.Or(o.CheckpointInterval, 30*time.Second)
 	o.ProducersMax = cmp.Or(o.ProducersMax, 4096)
+	o.CompactionBytes = cmp.Or(o.CompactionBytes, 32<<20)
 	o.TagIndexBytesMax = cmp.Or(o.TagIndexBytesMax, 64<<20)
 	o.WaitersMax = cmp.Or(o.WaitersMax, 65536)
 	o.Groups = o.Groups.withDefaults()

@@ -102,3 +102,12 @@ func (l *Log) expired(now time.Time, highWatermark log.Offset) (n int) {
 	}
 	return n
 }
+
+// HasDeleted reports whether ApplyRetention would find a segment of which DeleteRecords has deleted all. It takes no lock.
+func (l *Log) HasDeleted() bool {
+	list, start := *l.segments.Load(), l.StartOffset()
+	if len(list) > 1 {
+		return list[1].base <= start
+	}
+	return start == l.NextOffset() && list[0].size.Load() >= min(cleanRollBytes, l.Config().SegmentBytes/2)
+}
