@@ -57,7 +57,14 @@ type sticky struct {
 	same        bool // all members subscribe to all topics
 	lists       [][]log.TopicPartition
 	owner       map[log.TopicPartition]int
+
+	// For balance only: what each member has of each topic, and the topics that it subscribes to, in order.
+	has        []map[log.Topic]*holding
+	subscribed [][]log.Topic
 }
+
+// holding counts partitions of one topic that a member has: those that it owned before, and others.
+type holding struct{ owned, fresh int }
 
 // keepOwned gives everybody what it owns and returns the rest, in order. Of several that claim a partition the one of the latest
 // generation owns it; if that is not one, nobody does.
@@ -130,6 +137,7 @@ func (s *sticky) balance(free []log.TopicPartition) {
 		to := slices.MinFunc(s.subscribers[tp.Topic], func(a, b int) int { return len(s.lists[a]) - len(s.lists[b]) })
 		s.lists[to] = append(s.lists[to], tp)
 	}
+	s.count()
 	rich := make([]int, len(s.members))
 	for i := range rich {
 		rich[i] = i
@@ -137,11 +145,43 @@ func (s *sticky) balance(free []log.TopicPartition) {
 	for again := true; again; {
 		again = false
 		slices.SortStableFunc(rich, func(a, b int) int { return len(s.lists[b]) - len(s.lists[a]) })
+		least := len(s.lists[rich[len(rich)-1]])
 		for _, from := range rich {
-			for s.handOn(from) {
+			for len(s.lists[from]) > least+1 && s.handOn(from) {
 				again = true
 			}
 		}
+	}
+}
+
+// count fills in has and subscribed.
+func (s *sticky) count() {
+	s.has = make([]map[log.Topic]*holding, len(s.members))
+	s.subscribed = make([][]log.Topic, len(s.members))
+	for _, t := range slices.Sorted(maps.Keys(s.subscribers)) {
+		for _, i := range s.subscribers[t] {
+			s.subscribed[i] = append(s.subscribed[i], t)
+		}
+	}
+	for i, list := range s.lists {
+		s.has[i] = map[log.Topic]*holding{}
+		for _, tp := range list {
+			s.add(tp, i, 1)
+		}
+	}
+}
+
+// add counts a partition that a member gets (1) or loses (-1).
+func (s *sticky) add(tp log.TopicPartition, i, n int) {
+	h := s.has[i][tp.Topic]
+	if h == nil {
+		h = &holding{}
+		s.has[i][tp.Topic] = h
+	}
+	if s.isOwned(tp, i) {
+		h.owned += n
+	} else {
+		h.fresh += n
 	}
 }
 
@@ -180,21 +220,16 @@ func (s *sticky) handOn(from int) bool {
 
 // topics returns the topics that a member has partitions of, in order; those of which it has some that it does not own come first.
 func (s *sticky) topics(i int) []log.Topic {
-	fresh, owned := map[log.Topic]bool{}, map[log.Topic]bool{}
-	for _, tp := range s.lists[i] {
-		if s.isOwned(tp, i) {
-			owned[tp.Topic] = true
-		} else {
-			fresh[tp.Topic] = true
+	var fresh, owned []log.Topic
+	for _, t := range s.subscribed[i] {
+		switch h := s.has[i][t]; {
+		case h != nil && h.fresh > 0:
+			fresh = append(fresh, t)
+		case h != nil && h.owned > 0:
+			owned = append(owned, t)
 		}
 	}
-	all := slices.Sorted(maps.Keys(fresh))
-	for _, t := range slices.Sorted(maps.Keys(owned)) {
-		if !fresh[t] {
-			all = append(all, t)
-		}
-	}
-	return all
+	return append(fresh, owned...)
 }
 
 func (s *sticky) isOwned(tp log.TopicPartition, i int) bool {
@@ -219,4 +254,6 @@ func (s *sticky) move(t log.Topic, from, to int) {
 	tp := s.lists[from][best]
 	s.lists[from] = slices.Delete(s.lists[from], best, best+1)
 	s.lists[to] = append(s.lists[to], tp)
+	s.add(tp, from, -1)
+	s.add(tp, to, 1)
 }
