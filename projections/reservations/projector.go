@@ -63,7 +63,8 @@ func (a ref) compare(b ref) int {
 
 func (a ref) same(b ref) bool { return a.hotel == b.hotel && a.id == b.id }
 
-// Apply implements projections.Projector: it sorts the batch by key, and writes each reservation once.
+// Apply implements projections.Projector: it sorts the batch by key, and writes each reservation once. New ones come in the order of arrival: their
+// keys grow with time and lie together anyway, while reservation_by_arrival would be written all over.
 func (Projector) Apply(tx *projections.Tx, events []projections.Event) error {
 	refs := refsOf(events)
 	add, err := tx.Stmt(addHistory)
@@ -81,7 +82,7 @@ func (Projector) Apply(tx *projections.Tx, events []projections.Event) error {
 		}
 		refs = refs[n:]
 	}
-	return w.put.Flush()
+	return w.flush()
 }
 
 func refsOf(events []projections.Event) []ref {
@@ -111,6 +112,28 @@ type writer struct {
 	add    *projections.Stmt
 	chunk  int
 	arena  []byte // the blobs of rows not yet flushed; never moved, only followed by another
+	rows   []row
+}
+
+// row is a reservation that is new in this batch.
+type row struct {
+	hotel            string
+	id               any
+	checkIn          int64
+	guest            any
+	details, history []byte
+}
+
+// flush writes the new reservations.
+func (w *writer) flush() error {
+	slices.SortStableFunc(w.rows, func(a, b row) int { return cmp.Or(cmp.Compare(a.hotel, b.hotel), cmp.Compare(a.checkIn, b.checkIn)) })
+	for i := range w.rows {
+		r := &w.rows[i]
+		if err := w.put.Add(r.hotel, r.id, r.checkIn, r.guest, r.details, r.history); err != nil {
+			return err
+		}
+	}
+	return w.put.Flush()
 }
 
 // write writes one reservation: anew when the batch has the event that begins it, else what has been added to its history.
@@ -147,5 +170,6 @@ func (w *writer) write(refs []ref) error {
 	}
 	start = len(w.arena)
 	w.arena = appendDetails(w.arena, begun)
-	return w.put.Add(refs[0].hotel, id, int64(begun.Stay.CheckIn), guest, w.arena[start:len(w.arena):len(w.arena)], history)
+	w.rows = append(w.rows, row{refs[0].hotel, id, int64(begun.Stay.CheckIn), guest, w.arena[start:len(w.arena):len(w.arena)], history})
+	return nil
 }
