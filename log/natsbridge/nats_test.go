@@ -1,0 +1,318 @@
+package natsbridge
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"lodge/log"
+	"lodge/log/broker"
+	"lodge/log/logtest"
+)
+
+// fill schedules n records, in the order of their due times, from a time on. Their values are their numbers.
+func fill(t *testing.T, b *Bridge, prefix string, n int, from time.Time, step time.Duration) {
+	t.Helper()
+	for i := range n {
+		mustSchedule(t, b, log.Schedule{ID: fmt.Sprint(prefix, i), At: from.Add(time.Duration(i) * step), Record: plain("t", "k", fmt.Sprint(prefix, i))})
+	}
+}
+
+// wantOnce checks that records are those of these prefixes, each once, in order of due time, never early. It returns the worst lateness.
+func wantOnce(t *testing.T, records []log.Record, n map[string]int) time.Duration {
+	t.Helper()
+	want := map[string]bool{}
+	for prefix, n := range n {
+		for i := range n {
+			want[fmt.Sprint(prefix, i)] = true
+		}
+	}
+	var worst time.Duration
+	var last time.Time
+	for _, r := range records {
+		due := stamp(t, &r, log.ScheduleDueHeader)
+		late := stamp(t, &r, log.ScheduleFiredHeader).Sub(due)
+		if !want[string(r.Value)] || late < 0 || due.Before(last) {
+			t.Errorf("record %d: %s, fired %v after due: twice, not wanted, early or out of order", r.Offset, r.Value, late)
+		}
+		delete(want, string(r.Value))
+		worst, last = max(worst, late), due
+	}
+	if len(want) > 0 {
+		t.Errorf("%d have not come", len(want))
+	}
+	return worst
+}
+
+// inNATS returns the schedules that the embedded server holds.
+func inNATS(t *testing.T, b *Bridge) map[string]uint64 {
+	t.Helper()
+	conn, err := nats.Connect("", nats.InProcessServer(b.nats.server))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	return inStream(t, conn, b)
+}
+
+func inStream(t *testing.T, conn *nats.Conn, b *Bridge) map[string]uint64 {
+	t.Helper()
+	js, err := jetstream.New(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := js.Stream(t.Context(), b.subjects().stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := stream.Info(t.Context(), jetstream.WithSubjectFilter(b.subjects().at+"*.*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.State.Subjects
+}
+
+func connected(s Stats) bool { return s.Connected }
+
+// TestStoreIsReconciled restarts over a NATS store that is as it was, lost, old, or another log's.
+func TestStoreIsReconciled(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(t *testing.T, store, old string)
+	}{
+		{"as it was", func(*testing.T, string, string) {}},
+		{"lost", func(t *testing.T, store, _ string) { remove(t, store) }},
+		{"old", func(t *testing.T, store, old string) {
+			remove(t, store)
+			if err := os.CopyFS(store, os.DirFS(old)); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"damaged", func(t *testing.T, store, _ string) {
+			remove(t, store)
+			if err := os.WriteFile(store, []byte("no folder"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"of another log", func(t *testing.T, store, _ string) {
+			remove(t, store)
+			other := logtest.Open(t, broker.Options{})
+			other.Topic("t", 1)
+			b, stop := start(t, other, Options{StoreDir: store})
+			fill(t, b, "other", 10, time.Now().Add(time.Hour), 0)
+			awaitStats(t, b, connected)
+			stop()
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			leaks(t)
+			lg := logtest.Open(t, broker.Options{})
+			tp := lg.Topic("t", 1)[0]
+			store, old := t.TempDir()+"/nats", t.TempDir()+"/old"
+			b, stop := start(t, lg, Options{StoreDir: store})
+			begin := time.Now()
+			fill(t, b, "cancelled", 20, begin.Add(time.Hour), 0)
+			fill(t, b, "a", 100, begin.Add(2500*time.Millisecond), 5*time.Millisecond)
+			awaitStats(t, b, connected)
+			stop()
+			if err := os.CopyFS(old, os.DirFS(store)); err != nil {
+				t.Fatal(err)
+			}
+			b, stop = start(t, lg, Options{StoreDir: store})
+			fill(t, b, "b", 100, begin.Add(3000*time.Millisecond), 5*time.Millisecond)
+			for i := range 20 {
+				if err := b.CancelSchedule(t.Context(), fmt.Sprint("cancelled", i)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			mustSchedule(t, b, log.Schedule{ID: "far", At: begin.Add(time.Hour), Record: plain("t", "", "far")})
+			awaitStats(t, b, connected)
+			stop()
+			c.change(t, store, old)
+			lg.Restart()
+			b, stop = start(t, lg, Options{StoreDir: store})
+			worst := wantOnce(t, awaitRecords(t, lg, tp, 200), map[string]int{"a": 100, "b": 100})
+			awaitStats(t, b, connected)
+			s := b.Stats()
+			if s.Pending != 1 || s.Far != 1 {
+				t.Errorf("%+v", s)
+			}
+			if there := inNATS(t, b); len(there) != 1 {
+				t.Errorf("NATS holds %v", there)
+			}
+			t.Logf("at most %v late, %+v", worst, s)
+			stop()
+		})
+	}
+}
+
+func remove(t *testing.T, dir string) {
+	t.Helper()
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestCancelReachesNATS cancels and replaces schedules that NATS has.
+func TestCancelReachesNATS(t *testing.T) {
+	leaks(t)
+	lg := logtest.Open(t, broker.Options{})
+	lg.Topic("t", 1)
+	b, stop := start(t, lg, Options{StoreDir: t.TempDir()})
+	awaitStats(t, b, connected)
+	at := time.Now().Add(time.Hour)
+	fill(t, b, "a", 50, at, time.Second)
+	awaitNATS(t, b, 50)
+	for i := range 25 {
+		if err := b.CancelSchedule(t.Context(), fmt.Sprint("a", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := mustSchedule(t, b, log.Schedule{ID: "a30", At: at, Record: plain("t", "", "new")})
+	awaitNATS(t, b, 25)
+	if there := inNATS(t, b); there[b.subjects().at+"a30."+strconv.FormatInt(s.Generation, 10)] != 1 {
+		t.Errorf("the replacement is not among %v", there)
+	}
+	stop()
+}
+
+// awaitNATS waits until the embedded server holds n schedules.
+func awaitNATS(t *testing.T, b *Bridge, n int) {
+	t.Helper()
+	end := time.Now().Add(30 * time.Second)
+	for ticks := time.Tick(5 * time.Millisecond); len(inNATS(t, b)) != n; <-ticks {
+		if time.Now().After(end) {
+			t.Fatalf("NATS holds %v", inNATS(t, b))
+		}
+	}
+}
+
+// TestServerByURL uses a server in another process, which is away for a while and comes back, once without its store.
+func TestServerByURL(t *testing.T) {
+	leaks(t)
+	lg := logtest.Open(t, broker.Options{})
+	tp := lg.Topic("t", 1)[0]
+	store := t.TempDir()
+	server, port := natsServer(t, 0, store)
+	b, stop := start(t, lg, Options{URL: fmt.Sprint("nats://127.0.0.1:", port)})
+	awaitStats(t, b, connected)
+
+	fill(t, b, "a", 50, time.Now().Add(1300*time.Millisecond), 10*time.Millisecond)
+	wantOnce(t, awaitRecords(t, lg, tp, 50), map[string]int{"a": 50})
+	rung := b.Stats()
+	if rung.Rung == 0 || rung.Missed != 0 {
+		t.Errorf("NATS rang for nothing: %+v", rung)
+	}
+
+	server.kill()
+	awaitStats(t, b, func(s Stats) bool { return !s.Connected && s.Err != "" })
+	fill(t, b, "b", 50, time.Now().Add(1300*time.Millisecond), 10*time.Millisecond)
+	wantOnce(t, awaitRecords(t, lg, tp, 100), map[string]int{"a": 50, "b": 50})
+	if s := b.Stats(); s.Missed != 50 {
+		t.Errorf("fired without NATS: %+v", s)
+	}
+
+	fill(t, b, "c", 50, time.Now().Add(5*time.Second), 10*time.Millisecond)
+	if err := os.RemoveAll(store); err != nil {
+		t.Fatal(err)
+	}
+	_, again := natsServer(t, port, store)
+	if again != port {
+		t.Fatal("another port")
+	}
+	awaitStats(t, b, connected)
+	wantOnce(t, awaitRecords(t, lg, tp, 150), map[string]int{"a": 50, "b": 50, "c": 50})
+	if s := b.Stats(); s.Rung < rung.Rung+40 {
+		t.Errorf("NATS does not ring: %+v", s)
+	}
+	conn, err := nats.Connect(fmt.Sprint("nats://127.0.0.1:", port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if there := inStream(t, conn, b); len(there) != 0 {
+		t.Errorf("NATS holds %v", there)
+	}
+	stop()
+}
+
+// TestStreamRemovedUnderneath removes and empties the stream while schedules are pending.
+func TestStreamRemovedUnderneath(t *testing.T) {
+	leaks(t)
+	lg := logtest.Open(t, broker.Options{})
+	tp := lg.Topic("t", 1)[0]
+	b, stop := start(t, lg, Options{StoreDir: t.TempDir()})
+	awaitStats(t, b, connected)
+	conn, err := nats.Connect("", nats.InProcessServer(b.nats.server))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	js, err := jetstream.New(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill(t, b, "a", 20, time.Now().Add(2*time.Second), 10*time.Millisecond)
+	awaitNATS(t, b, 20)
+	stream, err := js.Stream(t.Context(), b.subjects().stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Purge(t.Context()); err != nil { // nobody says so
+		t.Fatal(err)
+	}
+	wantOnce(t, awaitRecords(t, lg, tp, 20), map[string]int{"a": 20})
+	if s := b.Stats(); s.Missed == 0 {
+		t.Errorf("%+v", s)
+	}
+	if err := js.DeleteStream(t.Context(), b.subjects().stream); err != nil {
+		t.Fatal(err)
+	}
+	fill(t, b, "b", 20, time.Now().Add(5*time.Second), 10*time.Millisecond)
+	wantOnce(t, awaitRecords(t, lg, tp, 40), map[string]int{"a": 20, "b": 20})
+	if s := b.Stats(); s.Rung == 0 {
+		t.Errorf("%+v", s)
+	}
+	stop()
+}
+
+// TestNoServer runs where there is no NATS at all.
+func TestNoServer(t *testing.T) {
+	leaks(t)
+	lg := logtest.Open(t, broker.Options{})
+	tp := lg.Topic("t", 1)[0]
+	b, stop := start(t, lg, Options{URL: "nats://127.0.0.1:1"})
+	fill(t, b, "a", 20, time.Now().Add(1100*time.Millisecond), 10*time.Millisecond)
+	wantOnce(t, awaitRecords(t, lg, tp, 20), map[string]int{"a": 20})
+	if s := b.Stats(); s.Connected || s.Err == "" {
+		t.Errorf("%+v", s)
+	}
+	stop()
+}
+
+// TestOpenOnly opens and closes without Run.
+func TestOpenOnly(t *testing.T) {
+	leaks(t)
+	lg := logtest.Open(t, broker.Options{})
+	lg.Topic("t", 1)
+	b, err := Open(t.Context(), lg, Options{StoreDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustSchedule(t, b, log.Schedule{ID: "a", At: time.Now(), Record: plain("t", "", "v")})
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+}
