@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/google/uuid"
@@ -15,10 +16,27 @@ import (
 	"lodge/log"
 )
 
-// eventFilter says which records of a topic a reader wants. It looks at headers and keys, never into values.
+// eventFilter says which records of a topic a reader wants. It looks at headers and keys, never into values. The log does the choosing,
+// by its tag indexes, where a topic's tags are the types of events.
 type eventFilter struct {
 	types map[string]bool // nil: all
 	keys  map[string]bool // nil: all
+	local bool            // a topic's tags are something else: types are looked at here
+}
+
+// request returns the filter for the log, or nil when it is to send all.
+func (f *eventFilter) request() *log.Filter {
+	var r log.Filter
+	if !f.local {
+		r.Tags = slices.Sorted(maps.Keys(f.types))
+	}
+	for _, key := range slices.Sorted(maps.Keys(f.keys)) {
+		r.Keys = append(r.Keys, []byte(key))
+	}
+	if r.All() {
+		return nil
+	}
+	return &r
 }
 
 // newEventFilter refuses types that do not exist, because waiting for one would be in vain.
@@ -28,6 +46,9 @@ func newEventFilter(types, keys []string) (eventFilter, error) {
 		if event.Default().Kind(t) == nil {
 			return f, domain.Errorf(domain.InvalidArgument, fmt.Sprintf("types[%d]", i), "%.80q is not a type of event", t)
 		}
+	}
+	if err := f.request().Validate(); err != nil {
+		return f, domain.Errorf(domain.InvalidArgument, "keys", "there are more of them than %d, or more than %d bytes", log.FilterKeysMax, log.FilterBytesMax)
 	}
 	return f, nil
 }
@@ -54,12 +75,14 @@ func (f eventFilter) match(r *log.Record) bool {
 	return f.types[string(t)]
 }
 
-// partitions returns the partitions of a topic that may hold what the filter wants, of those asked for (none: all), in order.
-func (a *API) partitions(ctx context.Context, topic string, asked []int32, f eventFilter) ([]log.TopicPartition, error) {
+// partitions returns the partitions of a topic that may hold what the filter wants, of those asked for (none: all), in order. It
+// notes in the filter when the topic's tags are not types.
+func (a *API) partitions(ctx context.Context, topic string, asked []int32, f *eventFilter) ([]log.TopicPartition, error) {
 	info, err := a.topic(ctx, topic)
 	if err != nil {
 		return nil, err
 	}
+	f.local = f.local || info.Config.TagHeader != event.HeaderType
 	n := len(info.Partitions)
 	homes := map[log.Partition]bool{}
 	for key := range f.keys {

@@ -14,8 +14,12 @@ import (
 // eventService serves the log: pages here, streams in subscribe.go.
 type eventService struct{ *API }
 
-// scanBytes is how much of a partition is read at a time for a page.
-const scanBytes = 256 << 10
+// scanBytes is how much of a partition is read at a time for a page. scanCostMax is what that counts of ScanMax at most, in events, when few
+// of them match: the log steps over most without reading them.
+const (
+	scanBytes   = 256 << 10
+	scanCostMax = 1000
+)
 
 // lane is one partition's part of a page that is being read.
 type lane struct {
@@ -40,7 +44,7 @@ func (s *eventService) ReadEvents(ctx context.Context, req *connect.Request[lodg
 	if err != nil {
 		return nil, err
 	}
-	partitions, err := s.partitions(ctx, req.Msg.GetTopic(), req.Msg.GetPartitions(), filter)
+	partitions, err := s.partitions(ctx, req.Msg.GetTopic(), req.Msg.GetPartitions(), &filter)
 	if err != nil {
 		return nil, err
 	}
@@ -85,9 +89,9 @@ func (s *eventService) firstLanes(ctx context.Context, partitions []log.TopicPar
 // readPage merges the lanes by time until the page is full, they are empty, or enough was looked at.
 func (s *eventService) readPage(ctx context.Context, lanes []lane, filter eventFilter, size int) (page *lodgev1.ReadEventsResponse, more bool, err error) {
 	page = &lodgev1.ReadEventsResponse{}
-	budget := s.opts.ScanMax
+	budget, chosen := s.opts.ScanMax, filter.request()
 	for len(page.Events) < size {
-		if err := s.refill(ctx, lanes, filter, &budget); err != nil {
+		if err := s.refill(ctx, lanes, filter, chosen, &budget); err != nil {
 			return nil, false, err
 		}
 		first := earliest(lanes)
@@ -109,12 +113,12 @@ func (s *eventService) readPage(ctx context.Context, lanes []lane, filter eventF
 
 // refill sees to it that every lane that is not at its end has a record waiting, as far as the budget of records goes. A lane's
 // first read does not ask for the budget, so that every page gets ahead.
-func (s *eventService) refill(ctx context.Context, lanes []lane, filter eventFilter, budget *int) error {
+func (s *eventService) refill(ctx context.Context, lanes []lane, filter eventFilter, chosen *log.Filter, budget *int) error {
 	for i := range lanes {
 		l := &lanes[i]
 		for len(l.pending) == 0 && l.next < l.end && (*budget > 0 || !l.read) {
 			l.read = true
-			got, err := s.deps.Reader.Fetch(ctx, log.FetchRequest{TopicPartition: l.tp, Offset: l.next, MaxBytes: scanBytes})
+			got, err := s.deps.Reader.Fetch(ctx, log.FetchRequest{TopicPartition: l.tp, Offset: l.next, MaxBytes: scanBytes, Filter: chosen})
 			if err != nil {
 				return err
 			}
@@ -123,7 +127,7 @@ func (s *eventService) refill(ctx context.Context, lanes []lane, filter eventFil
 					l.pending = append(l.pending, got.Records[j])
 				}
 			}
-			*budget -= len(got.Records)
+			*budget -= max(len(got.Records), int(min(got.Next-l.next, scanCostMax)))
 			if got.Next == l.next { // nothing below the high watermark after all
 				return nil
 			}

@@ -15,7 +15,7 @@ type Options struct {
 	CallTimeout      time.Duration // of a unary call that names no deadline: default 30 s
 	FreshTimeout     time.Duration // how long a query waits for min_position, and a change's answer for the read model: default 2 s
 	StreamsMax       int           // open streams at a time: default 1024
-	ScanMax          int           // events looked at for one page of ReadEvents: default 100,000
+	ScanMax          int           // events looked at for one page of ReadEvents: default 100,000; see scanCostMax
 	Clock            func() time.Time
 	Logger           *slog.Logger // default slog.Default()
 }

@@ -51,7 +51,7 @@ func (a *API) sseSubscription(r *http.Request) (*subscription, error) {
 	}
 	var partitions []log.TopicPartition
 	for _, topic := range topics {
-		more, err := a.partitions(r.Context(), topic, nil, filter)
+		more, err := a.partitions(r.Context(), topic, nil, &filter)
 		if err != nil {
 			return nil, err
 		}

@@ -30,7 +30,7 @@ func (s *eventService) subscription(ctx context.Context, req *lodgev1.SubscribeR
 	if err != nil {
 		return nil, err
 	}
-	partitions, err := s.partitions(ctx, req.GetTopic(), req.GetPartitions(), filter)
+	partitions, err := s.partitions(ctx, req.GetTopic(), req.GetPartitions(), &filter)
 	if err != nil {
 		return nil, err
 	}

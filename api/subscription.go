@@ -100,10 +100,13 @@ func (s *subscription) run(ctx context.Context, to sink) error {
 
 // poll reads one partition and hands over what it finds, waiting for the sender each time.
 func (s *subscription) poll(ctx context.Context, lane int, from log.Offset, results chan<- found) error {
+	req := log.FetchRequest{TopicPartition: s.partitions[lane], MaxBytes: pollBytes, Filter: s.filter.request()}
 	for {
-		got, err := s.reader.Fetch(ctx, log.FetchRequest{
-			TopicPartition: s.partitions[lane], Offset: from, MaxBytes: pollBytes, MaxWait: pollWait,
-		})
+		req.Offset = from
+		if from >= s.target[lane] { // what was there at the start is passed without waiting for a match
+			req.MaxWait = min(pollWait, s.heartbeat)
+		}
+		got, err := s.reader.Fetch(ctx, req)
 		if err != nil {
 			return err
 		}
