@@ -55,13 +55,3 @@ func BenchmarkDecode(b *testing.B) {
 		}
 	}
 }
-
-func BenchmarkDecodeAttributes(b *testing.B) {
-	_, header := stored(b, typicalEnvelope())
-	b.ReportAllocs()
-	for range b.N {
-		if _, err := event.DecodeAttributes(header); err != nil {
-			b.Fatal(err)
-		}
-	}
-}

@@ -20,12 +20,6 @@ func (r *Registry) Decode(value []byte, header func(key string) []byte) (*Envelo
 	return e, nil
 }
 
-// DecodeAttributes is the function DecodeAttributes over the kinds of r.
-func (r *Registry) DecodeAttributes(header func(key string) []byte) (*Envelope, error) {
-	e, _, err := r.attributes(header)
-	return e, err
-}
-
 // DecodeMessage decodes the value of an event of a known type and upcasts it. The error wraps ErrUnknownType or ErrMalformed.
 func (r *Registry) DecodeMessage(eventType string, value []byte) (proto.Message, error) {
 	kind := r.Kind(eventType)

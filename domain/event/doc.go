@@ -12,8 +12,7 @@
 //	lodge_request_id     optional, 16 bytes: the request id of the command
 //	lodge_request_fp     optional, 16 bytes: the fingerprint of the command
 //
-// The writer calls Encode, a reader Decode; who needs only the attributes calls DecodeAttributes, which does not
-// touch the value. A stored event decodes for ever: when a message must change its meaning it becomes a new message
+// The writer calls Encode, a reader Decode. A stored event decodes for ever: when a message must change its meaning it becomes a new message
 // and type, and the old one is registered with an upcaster that makes the new one of it.
 //
 // The package does no I/O, and it does not know the log: headers pass through callbacks.

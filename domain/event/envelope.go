@@ -62,12 +62,6 @@ func Decode(value []byte, header func(key string) []byte) (*Envelope, error) {
 	return registry.Decode(value, header)
 }
 
-// DecodeAttributes is Decode without the message: Message is nil and HotelID is empty (it is the record's key).
-// For readers that filter or list events without looking into them.
-func DecodeAttributes(header func(key string) []byte) (*Envelope, error) {
-	return registry.DecodeAttributes(header)
-}
-
 // Encode is the function Encode over the kinds of r.
 func (r *Registry) Encode(e *Envelope, header func(key string, value []byte)) ([]byte, error) {
 	kind := r.KindOf(e.Message)

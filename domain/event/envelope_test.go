@@ -55,19 +55,6 @@ func TestHeadersAreCloudEvents(t *testing.T) {
 	}
 }
 
-func TestAttributesComeBackWithoutTheValue(t *testing.T) {
-	want := typicalEnvelope()
-	_, header := stored(t, want)
-	got, err := event.DecodeAttributes(header)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want.Type, want.Message = "lodge.reservation.placed.v1", nil
-	if !same(got, want) {
-		t.Errorf("got %+v, want %+v", got, want)
-	}
-}
-
 func TestEncodeRefuses(t *testing.T) {
 	for name, spoil := range map[string]func(*event.Envelope){
 		"no message":     func(e *event.Envelope) { e.Message = nil },
