@@ -18,11 +18,16 @@ type Partition struct {
 	Dir string
 }
 
-// topicsFolder is where a broker keeps its topics: topics/<topic>/<partition>/.
-const topicsFolder = "topics"
+// Names in a broker's folder: topics/<topic>/<partition>/. A topic's file is renamed when the topic is deleted, and a partition's folder
+// when the partition is retired; what is left of them the broker removes.
+const (
+	topicsFolder = "topics"
+	topicFile    = "topic.json"
+	deletedFile  = "topic.deleted"
+)
 
-// Partitions lists the partitions in a broker's folder, by topic and number. What is neither (a topic that is being
-// deleted, a stray file) is left out.
+// Partitions lists the partitions in a broker's folder, by topic and number, draining ones too. What is neither (what is left of a deleted
+// topic or of a retired partition, a stray file) is left out.
 func Partitions(fsys vfs.FS, brokerDir string) ([]Partition, error) {
 	root := path.Join(brokerDir, topicsFolder)
 	topics, err := fsys.List(root)
@@ -55,10 +60,13 @@ func partitionsOf(fsys vfs.FS, topic log.Topic, dir string) ([]Partition, error)
 	if err != nil {
 		return nil, err
 	}
+	if slices.Contains(names, deletedFile) && !slices.Contains(names, topicFile) {
+		return nil, nil
+	}
 	var parts []Partition
 	for _, name := range names {
 		n, err := strconv.ParseInt(name, 10, 32)
-		if err != nil || n < 0 || n >= log.PartitionsMax || strconv.Itoa(int(n)) != name {
+		if err != nil || n < 0 || n >= log.PartitionNumbersMax || strconv.Itoa(int(n)) != name {
 			continue
 		}
 		parts = append(parts, Partition{TP: log.TopicPartition{Topic: topic, Partition: log.Partition(n)}, Dir: path.Join(dir, name)})
