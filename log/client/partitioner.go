@@ -44,6 +44,7 @@ type route struct {
 	active         []log.Partition // ascending; never empty
 	draining       []log.Partition
 	recordBytesMax int
+	repeats        int // how often in a row the log refused the layout and told it again
 
 	// Owned by the producer's mu.
 	sticky log.Partition // where records go that do not care

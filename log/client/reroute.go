@@ -105,7 +105,8 @@ func (p *Producer) replace(from, to *route) {
 	close(from.moving.done)
 }
 
-// refresh asks the log for a topic's layout until it has a newer one than from's, as long as the oldest parked record may wait.
+// refresh asks the log for the topic's layout, as long as the oldest parked record may wait. The log refuses an old layout a little before it
+// tells the new one, and a change that fails in between leaves the old one: so the same one counts when it is told again after a pause.
 func (p *Producer) refresh(from *route) (*route, error) {
 	deadline := time.Now().Add(p.opts.DeliveryTimeout)
 	for _, b := range from.moving.parked {
@@ -115,17 +116,24 @@ func (p *Producer) refresh(from *route) (*route, error) {
 	}
 	ctx, cancel := context.WithDeadline(p.alive, deadline)
 	defer cancel()
-	for backoff := p.opts.RetryBackoff; ; backoff = min(2*backoff, p.opts.RetryBackoffMax) {
+	backoff := min(p.opts.RetryBackoff<<min(from.repeats, 16), p.opts.RetryBackoffMax)
+	for paused := false; ; paused = true {
 		info, err := p.lg.DescribeTopic(ctx, from.topic)
+		newer := info.Layout.Number > from.layout || from.moving.anyLayout
 		switch {
-		case err == nil && (from.moving.anyLayout || info.Layout.Number > from.layout):
-			return newRoute(info), nil
+		case err == nil && (newer || paused):
+			to := newRoute(info)
+			if !newer {
+				to.repeats = from.repeats + 1
+			}
+			return to, nil
 		case err != nil && !log.CodeOf(err).Retriable() && ctx.Err() == nil:
 			return nil, err
 		}
 		if !sleep(ctx, backoff) {
 			return nil, p.explain(ctx, "produce to "+string(from.topic), ctx.Err())
 		}
+		backoff = min(2*backoff, p.opts.RetryBackoffMax)
 	}
 }
 
