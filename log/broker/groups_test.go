@@ -124,3 +124,147 @@ func TestGroupFormsCommitsAndSurvivesPowerLoss(t *testing.T) {
 		stop()
 	})
 }
+
+// Options that cannot be.
+func TestGroupOptions(t *testing.T) {
+	for _, o := range []GroupOptions{
+		{SessionTimeoutMin: -1}, {SessionTimeoutMax: -1}, {InitialRebalanceDelay: -1}, {MembersMax: -1}, {GroupsMax: -1},
+		{SessionTimeoutMin: time.Hour}, {SessionTimeoutMax: time.Second},
+	} {
+		_, err := Open("dir", Options{FS: vfs.NewMem(), Groups: o})
+		wantCode(t, err, log.InvalidArgument)
+	}
+}
+
+// Two members share a partitioned topic; when one is silent the other has all of it after the session timeout.
+func TestSilentMemberIsReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, stop := runGroups(t, vfs.NewMem(), Options{})
+		defer stop()
+		first := mustJoin(t, b, joinRequest("", ""))
+		mustSync(t, b, first, "")
+		second := make(chan log.JoinResponse, 1)
+		go func() { second <- mustJoin(t, b, joinRequest("", "")) }()
+		synctest.Wait()
+		wantCode(t, b.Heartbeat(ctx, log.HeartbeatRequest{Group: "g", Member: first.Member, Generation: first.Generation}), log.RebalanceInProgress)
+		first = mustJoin(t, b, joinRequest(first.Member, ""))
+		got := make(chan int, 1)
+		joined := <-second
+		go func() { got <- len(mustSync(t, b, joined, "")) }()
+		synctest.Wait()
+		if len(got) > 0 {
+			t.Error("the second member has an assignment before there is a plan")
+		}
+		if n, m := len(mustSync(t, b, first, "")), <-got; n != 2 || m != 2 {
+			t.Fatalf("the members have %d and %d partitions", n, m)
+		}
+		for range 4 { // the second one is silent
+			time.Sleep(3 * time.Second)
+			err := b.Heartbeat(ctx, log.HeartbeatRequest{Group: "g", Member: first.Member, Generation: first.Generation})
+			if err != nil && log.CodeOf(err) != log.RebalanceInProgress {
+				t.Fatal(err)
+			}
+		}
+		first = mustJoin(t, b, joinRequest(first.Member, ""))
+		if n := len(mustSync(t, b, first, "")); n != 4 {
+			t.Errorf("the member that is left has %d partitions", n)
+		}
+		wantCode(t, b.CommitOffsets(ctx, commitOf(joined, 2, 1)), log.UnknownMember)
+	})
+}
+
+// Whoever stops waiting is not waited for.
+func TestJoinThatIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, stop := runGroups(t, vfs.NewMem(), Options{})
+		defer stop()
+		first := mustJoin(t, b, joinRequest("", ""))
+		mustSync(t, b, first, "")
+		impatient, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		if _, err := b.JoinGroup(impatient, joinRequest("", "")); err != context.DeadlineExceeded {
+			t.Fatalf("error %v", err)
+		}
+		info, err := b.DescribeGroup(ctx, "g")
+		if err != nil || len(info.Members) != 1 || info.State != log.GroupPreparingRebalance {
+			t.Fatalf("the group is %+v, %v", info, err)
+		}
+		again := mustJoin(t, b, joinRequest(first.Member, "")) // completes at once
+		done := make(chan error, 1)
+		gone, cancelSync := context.WithCancel(ctx)
+		go func() { // a second member that waits for the plan in vain
+			joined, err := b.JoinGroup(ctx, joinRequest("", ""))
+			if err == nil {
+				_, err = b.SyncGroup(gone, log.SyncRequest{Group: "g", Member: joined.Member, Generation: joined.Generation})
+			}
+			done <- err
+		}()
+		synctest.Wait()
+		again = mustJoin(t, b, joinRequest(again.Member, ""))
+		synctest.Wait()
+		cancelSync()
+		if err := <-done; err != context.Canceled {
+			t.Errorf("error %v", err)
+		}
+		if n := len(mustSync(t, b, again, "")); n != 2 {
+			t.Errorf("%d partitions", n)
+		}
+	})
+}
+
+// Close ends every wait, and nothing works after it.
+func TestGroupsOfAClosedLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, stop := runGroups(t, vfs.NewMem(), Options{})
+		first := mustJoin(t, b, joinRequest("", ""))
+		done := make(chan error, 1)
+		go func() {
+			_, err := b.JoinGroup(ctx, joinRequest("", ""))
+			done <- err
+		}()
+		synctest.Wait()
+		stop()
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+		wantCode(t, <-done, log.Closed)
+		_, err := b.JoinGroup(ctx, joinRequest("", ""))
+		wantCode(t, err, log.Closed)
+		_, err = b.SyncGroup(ctx, log.SyncRequest{Group: "g"})
+		wantCode(t, err, log.Closed)
+		wantCode(t, b.Heartbeat(ctx, log.HeartbeatRequest{Group: "g"}), log.Closed)
+		wantCode(t, b.LeaveGroup(ctx, log.LeaveRequest{Group: "g"}), log.Closed)
+		wantCode(t, b.CommitOffsets(ctx, commitOf(first, 0, 1)), log.Closed)
+		_, err = b.FetchOffsets(ctx, "g", nil)
+		wantCode(t, err, log.Closed)
+		_, err = b.ListGroups(ctx)
+		wantCode(t, err, log.Closed)
+		_, err = b.DescribeGroup(ctx, "g")
+		wantCode(t, err, log.Closed)
+		wantCode(t, b.DeleteGroup(ctx, "g"), log.Closed)
+	})
+}
+
+// A static member of a process that was killed comes back under its instance: same generation, same assignment, no rebalance.
+func TestStaticMemberSurvivesAKill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := vfs.NewMem()
+		b, stop := runGroups(t, mem, Options{})
+		first := mustJoin(t, b, joinRequest("", "i"))
+		mustSync(t, b, first, "i")
+		after := mem.CrashClone(vfs.LoseAll)
+		stop()
+		b, stop = runGroups(t, after, Options{})
+		defer stop()
+		second := mustJoin(t, b, joinRequest("", "i"))
+		if second.Generation != first.Generation || second.Member == first.Member || !second.SkipAssignment {
+			t.Errorf("joined %+v after %+v", second, first)
+		}
+		if n := len(mustSync(t, b, second, "i")); n != 4 {
+			t.Errorf("%d partitions", n)
+		}
+		commit := commitOf(first, 0, 1)
+		commit.Instance = "i"
+		wantCode(t, b.CommitOffsets(ctx, commit), log.FencedInstance)
+	})
+}

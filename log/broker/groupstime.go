@@ -138,7 +138,7 @@ func (g *consumerGroup) expire() {
 	if retention := g.c.b.opts.Groups.OffsetRetention; retention >= 0 {
 		g.drop(g.state.Expire(g.c.now(), retention))
 	}
-	if g.state.Expired() {
+	if g.state.Expired(g.c.now()) {
 		_, _ = g.delete()
 		return
 	}

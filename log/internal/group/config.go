@@ -33,6 +33,9 @@ const (
 	RebalanceTimeoutMax = 24 * time.Hour // also the longest a group may prepare
 )
 
+// EmptyAge is how long a group without members and offsets is kept.
+const EmptyAge = 10 * time.Minute
+
 // Moment is a point in time, told twice.
 type Moment struct {
 	Elapsed time.Duration // since anything that stays the same; never goes back. Timeouts go by it

@@ -119,8 +119,11 @@ func (g *Group) Expire(now Moment, retention time.Duration) []log.TopicPartition
 	})
 }
 
-// Expired reports whether an Empty group has nothing that need be kept.
-func (g *Group) Expired() bool { return g.state == log.GroupEmpty && len(g.offsets) == 0 }
+// Expired reports whether a group has nothing that need be kept: it has no offsets, and has been Empty for EmptyAge. So its generation
+// does not go back while members come and go.
+func (g *Group) Expired(now Moment) bool {
+	return g.state == log.GroupEmpty && len(g.offsets) == 0 && now.Wall.Sub(g.changed) >= EmptyAge
+}
 
 // subscribed returns the topics that the members subscribe to, or false when that cannot be told.
 func (g *Group) subscribed() (map[log.Topic]bool, bool) {

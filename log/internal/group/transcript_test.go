@@ -291,7 +291,7 @@ func (s *script) expire() string {
 	for _, tp := range s.g.Expire(s.moment(), s.duration("after", 7*24*time.Hour)) {
 		out += fmt.Sprintf("%s expired\n", tp)
 	}
-	if s.g.Expired() {
+	if s.g.Expired(s.moment()) {
 		out += "nothing is left\n"
 	}
 	return out
