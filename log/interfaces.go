@@ -13,7 +13,8 @@ type Writer interface {
 	// The batch's memory may be reused when Enqueue returns.
 	//
 	// Errors (nothing was enqueued): UnknownTopic, RecordTooLarge, InvalidArgument, OffsetMismatch, FencedEpoch,
-	// OutOfOrderSequence, InvalidProducerEpoch, DuplicateSequence, LimitReached, Poisoned, Closed.
+	// OutOfOrderSequence, InvalidProducerEpoch, DuplicateSequence, StaleLayout, Draining, LimitReached, Poisoned, Closed, and Unavailable
+	// where the topic's partitions are just being changed.
 	Enqueue(tp TopicPartition, b *Batch) (Ticket, error)
 
 	// Append is Enqueue followed by Ticket.Wait. It returns the offset of the first record.

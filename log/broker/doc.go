@@ -9,7 +9,7 @@
 //	found, err := b.Fetch(ctx, log.FetchRequest{TopicPartition: tp, Offset: offset, MaxWait: time.Second})
 //	err = b.Close()
 //
-// Broker implements log.Writer, log.Reader and log.Admin. Open starts no goroutine; whoever waits for an append
+// Broker implements log.Writer, log.Reader, log.Admin and log.TopicChanger, among others. Open starts no goroutine; whoever waits for an append
 // writes it, and Run is needed only for what nobody waits for.
 //
 // # Folder
@@ -18,6 +18,7 @@
 //	broker.json              leader epoch and producer ids: what must never go back
 //	topics/<topic>/topic.json    settings, checked; see topics.go for how a topic comes and goes
 //	topics/<topic>/<partition>/  segments, indexes, checkpoint: package commitlog
+//	topics/<topic>/<partition>.retired/  what is left of a retired partition: see layout_retire.go
 //
 // # Guarantees
 //

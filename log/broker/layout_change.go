@@ -26,6 +26,8 @@ import (
 // DescribeTopic waits for step 5, so that a producer that was refused in between refreshes once and finds what it is to go by. When a step fails
 // the old layout goes on as if nothing had been; see alter.go for a file that may be either.
 
+var _ log.TopicChanger = (*Broker)(nil)
+
 // What a partition's layout is while it has no number.
 const (
 	layoutChanging = -1 // steps 2 to 5

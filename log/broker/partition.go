@@ -20,10 +20,9 @@ import (
 // mu guards memory only and is never held across I/O. Who has the turn (leading) is the only one to
 // write to the log: a waiter that commits its own group, or Run for a sync or a checkpoint.
 type partition struct {
-	b     *Broker
-	tp    log.TopicPartition
-	dir   string
-	topic *topic
+	b   *Broker
+	tp  log.TopicPartition
+	dir string
 
 	settings atomic.Pointer[log.TopicConfig] // replaced by whoever has the turn, so that a commit goes by one of them
 
@@ -79,7 +78,7 @@ func (p *partition) place(def *definition) {
 func (b *Broker) openPartition(t *topic, n log.Partition, def *definition) *partition {
 	tp := log.TopicPartition{Topic: t.name, Partition: n}
 	p := &partition{
-		b: b, tp: tp, topic: t, dir: path.Join(t.dir, strconv.Itoa(int(n))),
+		b: b, tp: tp, dir: path.Join(t.dir, strconv.Itoa(int(n))),
 		producers: producerstate.New(b.opts.ProducersMax),
 	}
 	p.settings.Store(&def.config)

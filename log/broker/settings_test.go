@@ -105,7 +105,9 @@ func TestAlterTopic(t *testing.T) {
 	}
 	want := before.Config
 	want.RetentionAge, want.RecordBytesMax, want.Cleanup = time.Hour, 100, log.CleanupCompactAndDelete
-	_, err = b.Append(ctx, tp0, batchOf(strings.Repeat("x", 200)))
+	large := batchOf(strings.Repeat("x", 200))
+	large.Records[0].Key = []byte("key")
+	_, err = b.Append(ctx, tp0, large)
 	wantCode(t, err, log.RecordTooLarge)
 	for _, b := range []*Broker{b, open(t, fs.CrashClone(vfs.LoseAll), Options{})} {
 		if info, err := b.DescribeTopic(ctx, "t"); err != nil || info.Config != want {
