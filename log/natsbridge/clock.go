@@ -33,6 +33,7 @@ type clock struct {
 	overflow  bool                         // there were more: compare again
 	rings     map[log.Offset]jetstream.Msg // to be acknowledged when their schedules are concluded
 	news      chan struct{}                // something changed; capacity 1; nil before the first session
+	compared  time.Time                    // when both sides were last compared
 }
 
 // op is a change: a schedule that is far, or with drop set one that is not any more.
@@ -58,6 +59,21 @@ func (c *clock) tell(change op) {
 	default:
 	}
 }
+
+// suspect has both sides compared again, as NATS has not rung; not more often than suspectMin, for it may only be slow.
+func (c *clock) suspect() {
+	if !c.ready || time.Since(c.compared) < suspectMin {
+		return
+	}
+	c.changes, c.overflow, c.ready = nil, true, false
+	select {
+	case c.news <- struct{}{}:
+	default:
+	}
+}
+
+// suspectMin bounds how often both sides are compared because of rings that did not come.
+const suspectMin = 10 * time.Second
 
 // acknowledge has NATS forget the rings of these generations.
 func (c *clock) acknowledge(gens []log.Offset) {

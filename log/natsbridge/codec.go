@@ -13,7 +13,7 @@ import (
 // What the records of __schedules hold. All numbers are varints; bytes have their length plus one in front, 0 is nil.
 //
 //	key <id>                        a schedule: version | due | create time | cron | zone | topic | key | headers | { name | value } | value
-//	key <id>, no value              it has fired, or was cancelled
+//	key <id>, no value              it has fired, or was canceled
 //	key /bridge                     identity: version | producer id | 16 bytes of instance id
 //	key /mark/<topic>/<partition>   see mark: version | from | generations | { generation, as the distance from the one before }
 //

@@ -163,7 +163,7 @@ func TestReplaceAndCancel(t *testing.T) {
 		if second.Generation <= first.Generation {
 			t.Fatalf("generation %d after %d", second.Generation, first.Generation)
 		}
-		mustSchedule(t, b, log.Schedule{ID: "b", At: at, Record: plain("t", "", "cancelled")})
+		mustSchedule(t, b, log.Schedule{ID: "b", At: at, Record: plain("t", "", "canceled")})
 		mustSchedule(t, b, log.Schedule{ID: "c", At: at, Record: plain("t", "", "kept")})
 		if err := b.CancelSchedule(t.Context(), "b"); err != nil {
 			t.Fatal(err)
@@ -221,7 +221,7 @@ func TestCron(t *testing.T) {
 		time.Sleep(72 * time.Hour)
 		synctest.Wait()
 		if n := len(lg.Records(tp)); n != 4 {
-			t.Fatalf("%d records after it was cancelled", n)
+			t.Fatalf("%d records after it was canceled", n)
 		}
 	})
 }
@@ -391,14 +391,14 @@ func TestRefusedTargets(t *testing.T) {
 	})
 }
 
-// TestCancelRacesFiring cancels schedules at about the time when they are due: each has fired or was cancelled, never both.
+// TestCancelRacesFiring cancels schedules at about the time when they are due: each has fired or was canceled, never both.
 func TestCancelRacesFiring(t *testing.T) {
 	lg := logtest.Open(t, broker.Options{})
 	tp := lg.Topic("t", 1)[0]
 	b, stop := start(t, lg, Options{clockless: true})
 	const n = 400
 	begin := time.Now()
-	cancelled := make([]bool, n)
+	canceled := make([]bool, n)
 	type result struct {
 		i   int
 		err error
@@ -417,7 +417,7 @@ func TestCancelRacesFiring(t *testing.T) {
 		r := <-results
 		switch {
 		case r.err == nil:
-			cancelled[r.i] = true
+			canceled[r.i] = true
 			left--
 		case log.CodeOf(r.err) != log.UnknownSchedule:
 			t.Fatal(r.err)
@@ -427,13 +427,13 @@ func TestCancelRacesFiring(t *testing.T) {
 	stop()
 	seen := map[string]bool{}
 	for _, r := range records {
-		if i, _ := strconv.Atoi(string(r.Value)); cancelled[i] || seen[string(r.Value)] {
-			t.Errorf("%s was cancelled: %t, seen before: %t", r.Value, cancelled[i], seen[string(r.Value)])
+		if i, _ := strconv.Atoi(string(r.Value)); canceled[i] || seen[string(r.Value)] {
+			t.Errorf("%s was canceled: %t, seen before: %t", r.Value, canceled[i], seen[string(r.Value)])
 		}
 		seen[string(r.Value)] = true
 	}
 	if len(records) != left {
-		t.Errorf("%d records, %d were not cancelled", len(records), left)
+		t.Errorf("%d records, %d were not canceled", len(records), left)
 	}
-	t.Logf("%d of %d cancelled", n-left, n)
+	t.Logf("%d of %d canceled", n-left, n)
 }

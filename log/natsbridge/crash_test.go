@@ -39,12 +39,12 @@ func seeds(t *testing.T, n int, test func(*testing.T, *rand.Rand)) {
 	}
 }
 
-// life is what a workload did with one id: it scheduled it, and perhaps replaced or cancelled it later.
+// life is what a workload did with one id: it scheduled it, and perhaps replaced or canceled it later.
 type life struct {
 	first, second int64  // generations, when acknowledged
 	did           string // "", "replace" or "cancel": begun
-	cancelled     bool   // acknowledged
-	late          bool   // it had fired before it could be cancelled
+	canceled      bool   // acknowledged
+	late          bool   // it had fired before it could be canceled
 }
 
 // ledger is what a workload did, as its writers know it.
@@ -119,7 +119,7 @@ func (l *ledger) live(ctx context.Context, b *Bridge, rng *rand.Rand, id string)
 	case 1:
 		l.change(id, func(v *life) { v.did = "cancel" })
 		err := b.CancelSchedule(ctx, id)
-		l.change(id, func(v *life) { v.cancelled, v.late = err == nil, log.CodeOf(err) == log.UnknownSchedule })
+		l.change(id, func(v *life) { v.canceled, v.late = err == nil, log.CodeOf(err) == log.UnknownSchedule })
 		if err != nil && log.CodeOf(err) != log.UnknownSchedule {
 			return err
 		}
@@ -223,8 +223,8 @@ func collect(ctx context.Context, lg log.Reader, tp log.TopicPartition, fired ma
 // compare checks which generations of one id fired.
 func (v life) compare(fired map[int64]bool, later life) error {
 	switch {
-	case v.cancelled && fired[v.first]:
-		return errors.New("fired though it was cancelled")
+	case v.canceled && fired[v.first]:
+		return errors.New("fired though it was canceled")
 	case v.late && !fired[v.first]:
 		return errors.New("was said to have fired")
 	case v.second != 0 && !fired[v.second]:

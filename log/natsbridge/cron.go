@@ -14,7 +14,7 @@ const cronMax = 256
 
 // cronParser reads five fields, six with seconds in front, and descriptors. When both day of month and day of week are restricted, either suffices, as
 // cron has always had it.
-var cronParser = cron.NewParser(cron.SecondOptional | cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor | cron.DowOrDom)
+var cronParser = cron.MustNewParser(cron.SecondOptional | cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor | cron.DowOrDom)
 
 // nextOccurrence returns the first time after t that a cron names in a zone.
 //

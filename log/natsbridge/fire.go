@@ -106,6 +106,7 @@ func (b *Bridge) takeDue() []*entry {
 	for e := b.pending.far.first(); e != nil && e.due-int64(grace) <= now; e = b.pending.far.first() {
 		b.pending.move(e, near)
 		b.stats.Missed++
+		b.clock.suspect()
 	}
 	var due []*entry
 	bytes := 0
@@ -129,7 +130,7 @@ func (b *Bridge) unpark() {
 			continue
 		}
 		for _, e := range p.entries {
-			if b.pending.ids.get(e.id) == e { // neither cancelled nor replaced
+			if b.pending.ids.get(e.id) == e { // neither canceled nor replaced
 				b.pending.put(e, near)
 			}
 		}

@@ -117,7 +117,7 @@ func TestStoreIsReconciled(t *testing.T) {
 			store, old := t.TempDir()+"/nats", t.TempDir()+"/old"
 			b, stop := start(t, lg, Options{StoreDir: store})
 			begin := time.Now()
-			fill(t, b, "cancelled", 20, begin.Add(time.Hour), 0)
+			fill(t, b, "canceled", 20, begin.Add(time.Hour), 0)
 			fill(t, b, "a", 100, begin.Add(2500*time.Millisecond), 5*time.Millisecond)
 			awaitStats(t, b, connected)
 			stop()
@@ -127,7 +127,7 @@ func TestStoreIsReconciled(t *testing.T) {
 			b, stop = start(t, lg, Options{StoreDir: store})
 			fill(t, b, "b", 100, begin.Add(3000*time.Millisecond), 5*time.Millisecond)
 			for i := range 20 {
-				if err := b.CancelSchedule(t.Context(), fmt.Sprint("cancelled", i)); err != nil {
+				if err := b.CancelSchedule(t.Context(), fmt.Sprint("canceled", i)); err != nil {
 					t.Fatal(err)
 				}
 			}

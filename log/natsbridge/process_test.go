@@ -191,7 +191,7 @@ func live(ctx context.Context, b *Bridge, prefix string) {
 				fmt.Println("late", id)
 			default:
 				must(err)
-				fmt.Println("cancelled", id)
+				fmt.Println("canceled", id)
 			}
 		}
 	}
@@ -211,8 +211,8 @@ func (l *ledger) note(line string) {
 			v.second, _ = strconv.ParseInt(word[2], 10, 64)
 		case "replace", "cancel":
 			v.did = word[0]
-		case "cancelled":
-			v.cancelled = true
+		case "canceled":
+			v.canceled = true
 		case "late":
 			v.late = true
 		}

@@ -151,8 +151,7 @@ func (s *session) follow(ctx context.Context) error {
 		s.b.setClock(func(c *clock) {
 			changes, again = c.changes, c.overflow
 			c.changes, c.overflow = nil, false
-			c.ready = !again
-			c.err = ""
+			c.ready, c.err = !again, ""
 		})
 		var err error
 		switch {
@@ -236,6 +235,7 @@ func await(ctx context.Context, sent []jetstream.PubAckFuture) error {
 
 // compare makes NATS hold what is far and nothing else. Changes that are made meanwhile are sent afterwards.
 func (s *session) compare(ctx context.Context) error {
+	s.b.setClock(func(c *clock) { c.compared = time.Now() })
 	info, err := s.stream.Info(ctx, jetstream.WithSubjectFilter(s.at+"*.*"))
 	if err != nil {
 		return fmt.Errorf("list stream %s: %w", s.subjects.stream, err)
