@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"time"
 
 	"lodge/log"
@@ -46,13 +47,53 @@ func (b *run) append(ctx context.Context, name, floor string, t *target, what st
 			for i := range batches {
 				batches[i] = newBatch(batch)
 			}
-			h, took, err := measure(ctx, writers, b.Duration, func(ctx context.Context, worker, _ int) error {
+			op := func(ctx context.Context, worker, _ int) error {
 				_, err := lg.Append(ctx, tp, batches[worker])
 				return err
-			})
+			}
+			h, took, err := b.besideFloor(ctx, floor, name, writers, op)
 			return rateOf(name, what, "records/s", float64(batch), h, took), err
 		})
 	})
+}
+
+// floorTurns is how often a case and its floor take turns.
+const floorTurns = 4
+
+// besideFloor measures a case by turns with the bare group commit that is its floor, when it has one: on a machine whose disk others use, too, a floor that
+// was measured seconds before tells nothing.
+func (b *run) besideFloor(ctx context.Context, floor, name string, writers int, op func(ctx context.Context, worker, i int) error) (*histogram, time.Duration, error) {
+	if floor == "" || writers == 1 {
+		return measure(ctx, writers, b.Duration, op)
+	}
+	dir, done, err := b.folder("beside")
+	if err != nil {
+		return nil, 0, err
+	}
+	defer done()
+	f, err := zeroFilled(filepath.Join(dir, "sync"), floorFile)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer func() { _ = f.Close() }() // the file is removed
+	bare := bareAppends(f)
+	var least, all histogram
+	var leastTook, allTook time.Duration
+	for range floorTurns {
+		h, took, err := measure(ctx, writers, b.Duration/floorTurns, bare)
+		if err != nil {
+			return nil, 0, err
+		}
+		least.merge(h)
+		leastTook += took
+		if h, took, err = measure(ctx, writers, b.Duration/floorTurns, op); err != nil {
+			return nil, 0, err
+		}
+		all.merge(h)
+		allTook += took
+	}
+	b.add(groupFloor(writers, ", by turns with "+name, &least, leastTook))
+	return &all, allTook, nil
 }
 
 // newBatch makes records of 512 B that do not compress.

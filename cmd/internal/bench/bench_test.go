@@ -43,7 +43,7 @@ func TestBucketsFollowEachOther(t *testing.T) {
 
 func TestRunMeasuresEveryCase(t *testing.T) {
 	opts := Options{Dir: t.TempDir(), Duration: 10 * time.Millisecond, Bytes: 16 << 20, Events: 1000, Hotels: 2,
-		Filter: regexp.MustCompile("append|read/|open|reserve/.*-64|memory|connect/hot-64|project|query")}
+		Quick: true, Filter: regexp.MustCompile("append|read/|open|stream|group/|queue|schedule|reserve/.*-64|memory|connect/hot-64|project|query")}
 	var out strings.Builder
 	WriteHeader(&out)
 	opts.Report = func(r Result) { WriteLine(&out, r) }
@@ -60,7 +60,8 @@ func TestRunMeasuresEveryCase(t *testing.T) {
 		}
 	}
 	for _, name := range []string{floorSyncName, "floor/group-64", "floor/cache-write", "floor/cache-read", "append/1-writer", "append/256-writers",
-		"append/batch-100-8-writers", "append/unsynced", "read/sequential", "open/warm", "reserve/hot-64-clients", "reserve/spread-64-clients",
+		"append/batch-100-8-writers", "append/unsynced", "read/sequential", "open/warm", "stream/throughput-profile-throughput", "stream/latency-profile-latency",
+		"group/rebalance-50-members", "queue/16-consumers", "read/filtered", "schedule/lateness", "schedule/pending-memory", "schedule/pending-restart", "reserve/hot-64-clients", "reserve/spread-64-clients",
 		"reserve/memory", "connect/hot-64-clients", "project/live", "project/visible", "project/rebuild-reservations", "query/availability"} {
 		if !seen[name] {
 			t.Errorf("%s was not measured", name)

@@ -88,15 +88,24 @@ func writeSync(f *os.File, p []byte, at int64) error {
 // floorGroup is the least that a group commit can be: buffers and one fdatasync for all that waits. No format, no
 // checksum, no offsets, no index.
 func (b *run) floorGroup(ctx context.Context, f *os.File, writers int) error {
-	g := &bareGroup{file: f, next: newBareBatch()}
-	record := make([]byte, recordBytes)
-	h, took, err := measure(ctx, writers, b.Duration, func(context.Context, int, int) error { return g.append(record) })
+	h, took, err := measure(ctx, writers, b.Duration, bareAppends(f))
 	if err != nil {
 		return err
 	}
-	b.add(rateOf(fmt.Sprintf("floor/group-%d", writers),
-		fmt.Sprintf("%d writers of 512 B sharing each fdatasync: buffers only", writers), "records/s", 1, h, took))
+	b.add(groupFloor(writers, "", h, took))
 	return nil
+}
+
+// bareAppends returns what each writer of a bare group commit to f does.
+func bareAppends(f *os.File) func(context.Context, int, int) error {
+	g := &bareGroup{file: f, next: newBareBatch()}
+	record := make([]byte, recordBytes)
+	return func(context.Context, int, int) error { return g.append(record) }
+}
+
+func groupFloor(writers int, more string, h *histogram, took time.Duration) Result {
+	return rateOf(fmt.Sprintf("floor/group-%d", writers),
+		fmt.Sprintf("%s of 512 B sharing each fdatasync: buffers only%s", count(writers, "writer"), more), "records/s", 1, h, took)
 }
 
 // bareGroup is a group commit without a log.

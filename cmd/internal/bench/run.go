@@ -81,6 +81,9 @@ func Run(ctx context.Context, opts Options) ([]Result, error) {
 		func() error { return b.floors(ctx) },
 		func() error { return b.appends(ctx) },
 		func() error { return b.reads(ctx) },
+		func() error { return b.streams(ctx) },
+		func() error { return b.groups(ctx) },
+		func() error { return b.schedules(ctx) },
 		func() error { return b.reservations(ctx) },
 		func() error { return b.surface(ctx) },
 		func() error { return b.projections(ctx) },
@@ -144,10 +147,14 @@ func (b *run) compare(r *Result, floor string, t *target) {
 	}
 }
 
-// ratio compares rates, or medians when the floor is the plain loop: then what counts is how long one caller waits.
+// ratio compares rates, or medians when the floor is the plain loop (then what counts is how long one caller waits), or the 99th percentiles when
+// that loop keeps a pace.
 func ratio(r, floor Result) float64 {
 	if floor.Name == floorSyncName && floor.P50 > 0 {
 		return float64(r.P50) / float64(floor.P50)
+	}
+	if floor.Name == floorPacedName && floor.P99 > 0 {
+		return float64(r.P99) / float64(floor.P99)
 	}
 	if floor.Value == 0 {
 		return 0
