@@ -239,13 +239,7 @@ func (q *queuePart) trim(ctx context.Context) error {
 	if floor <= max(trimmed, q.p.start()) {
 		return nil
 	}
-	deleter, ok := any(q.g.b).(interface {
-		DeleteRecords(ctx context.Context, tp log.TopicPartition, before log.Offset) error
-	})
-	if !ok {
-		return nil
-	}
-	if err := deleter.DeleteRecords(ctx, q.tp, floor); err != nil {
+	if err := q.g.b.DeleteRecords(ctx, q.tp, floor); err != nil {
 		return err
 	}
 	q.mu.Lock()

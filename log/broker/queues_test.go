@@ -259,6 +259,37 @@ func TestDeletedQueueBeginsAnew(t *testing.T) {
 	}
 }
 
+func TestPointToPointForgetsWhatIsAcknowledged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := open(t, vfs.NewMem(), Options{})
+		defer running(t, b)()
+		create(t, b, "jobs", log.TopicConfig{PointToPoint: true})
+		ctx := t.Context()
+		if err := b.CreateQueue(ctx, "workers", []log.Topic{"jobs"}, log.QueueConfig{}); err != nil {
+			t.Fatal(err)
+		}
+		wantCode(t, b.CreateQueue(ctx, "others", []log.Topic{"jobs"}, log.QueueConfig{}), log.InvalidArgument)
+		mustAppend(t, b, job(0), batchOf("a", "b", "c"))
+		d := receive(t, b, 3)
+		if err := b.Ack(ctx, "workers", d[0].Receipt, d[2].Receipt); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * buryInterval) // of the bubble's time
+		synctest.Wait()
+		if start, _, err := b.Offsets(ctx, job(0)); start != 1 || err != nil {
+			t.Errorf("the log starts at %d, %v: a is acknowledged, b is not", start, err)
+		}
+		if err := b.Ack(ctx, "workers", d[1].Receipt); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * buryInterval)
+		synctest.Wait()
+		if start, end, err := b.Offsets(ctx, job(0)); start != end || end != 3 || err != nil {
+			t.Errorf("the log is %d to %d, %v: all is acknowledged", start, end, err)
+		}
+	})
+}
+
 // TestQueueSurvivesPowerLosses lets consumers work with power losses between, and checks what is promised: what was acknowledged
 // does not come again, what was not does, and counts never go back.
 func TestQueueSurvivesPowerLosses(t *testing.T) {
