@@ -98,10 +98,21 @@ func flagsOf(h record.Header) (s string) {
 	if h.Attributes.Has(record.Barrier) {
 		s += "  barrier"
 	}
+	if h.Attributes.Has(record.DeleteHorizon) {
+		s += "  tombstones until " + timeOf(h.BaseTimestamp)
+	}
 	if h.Count == 0 {
-		s += "  lost"
+		s += "  " + emptyOf(h)
 	}
 	return s
+}
+
+// emptyOf says why a batch has no records: a repair leaves one without time where damage was, compaction one with the time of what it removed.
+func emptyOf(h record.Header) string {
+	if h.MaxTimestamp < 0 {
+		return "lost"
+	}
+	return "compacted away"
 }
 
 func compressionName(c log.Compression) string {
