@@ -56,6 +56,10 @@ type ConsumerOptions struct {
 	// Start is where a partition without committed offset begins: default AtBeginning.
 	Start Start
 
+	// Paused has partitions assigned as if Pause had been called for them: Poll returns none of their records until Resume. For whoever
+	// wants to know what to read and reads it in another way: Poll then only calls the functions below.
+	Paused bool
+
 	// OnAssigned tells of partitions that the member has from now on. It may say where to begin in some of them; the others begin at
 	// what the group has committed (ExactlyOnce: at Start). After an error, which Poll returns, the next Poll calls it again.
 	OnAssigned func(ctx context.Context, tps []log.TopicPartition) (map[log.TopicPartition]log.Offset, error)

@@ -31,15 +31,17 @@ const (
 // Assignor is a way for the leader of a group to share partitions among the members.
 type Assignor struct{ plan assignor.Assignor }
 
-// Name returns the assignor's name in the group protocol: "range", "roundrobin" or "cooperative-sticky".
+// Name returns the assignor's name in the group protocol: "range", "roundrobin", "cooperative-sticky" or "copartitioned-sticky".
 func (a Assignor) Name() string { return a.plan.Name }
 
-// The assignors, named and behaving as Kafka's. With Range and RoundRobin all members give up everything before each rebalance; with
+// The assignors. The first three are named and behave as Kafka's. With Range and RoundRobin all members give up everything before each rebalance; with
 // CooperativeSticky they go on reading what they keep, and a partition that moves is given up in one rebalance and handed over in the next.
+// CoPartitioned is CooperativeSticky that keeps the partitions of one number, of topics with the same subscribers, with one member.
 var (
 	Range             = Assignor{plan: assignor.Range}
 	RoundRobin        = Assignor{plan: assignor.RoundRobin}
 	CooperativeSticky = Assignor{plan: assignor.CooperativeSticky}
+	CoPartitioned     = Assignor{plan: assignor.CoPartitioned}
 )
 
 // Limits and defaults of a membership.
@@ -90,9 +92,9 @@ func (o *ConsumerOptions) validateGroup() error {
 
 // validateAlone refuses what only a member of a group can have.
 func (o *ConsumerOptions) validateAlone() error {
-	if o.Instance != "" || len(o.Assignors) > 0 || o.Delivery != AtLeastOnce || o.KeyOrder ||
+	if o.Instance != "" || len(o.Assignors) > 0 || o.Delivery != AtLeastOnce || o.KeyOrder || o.Paused ||
 		o.OnAssigned != nil || o.OnRevoked != nil || o.OnLost != nil {
-		return invalid("consumer options", "instance, assignors, delivery, key order and what is told of assignments need a group")
+		return invalid("consumer options", "instance, assignors, delivery, key order, paused and what is told of assignments need a group")
 	}
 	return nil
 }

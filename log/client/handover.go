@@ -188,7 +188,7 @@ func (c *Consumer) begin(ctx context.Context, m *membership, tps []log.TopicPart
 	}
 	begun := make([]*assigned, 0, len(tps))
 	for _, tp := range tps {
-		a := &assigned{tp: tp, committed: log.NoOffset}
+		a := &assigned{tp: tp, committed: log.NoOffset, paused: c.opts.Paused}
 		if known, ok := committed[tp]; ok {
 			a.position, a.committed = known.Offset, known.Offset
 		}

@@ -155,7 +155,7 @@ func TestAssignSpeaksTheProtocol(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, a := range []Assignor{Range, RoundRobin, CooperativeSticky} {
+	for _, a := range []Assignor{Range, RoundRobin, CooperativeSticky, CoPartitioned} {
 		encoded, err := a.Assign([]log.JoinedMember{{Member: "x", Metadata: metadata}, {Member: "y", Metadata: metadata}}, Partitions{"a": {0}})
 		if err != nil {
 			t.Fatal(err)
@@ -172,7 +172,7 @@ func TestAssignSpeaksTheProtocol(t *testing.T) {
 }
 
 func TestNobodyAndNothing(t *testing.T) {
-	for _, a := range []Assignor{Range, RoundRobin, CooperativeSticky} {
+	for _, a := range []Assignor{Range, RoundRobin, CooperativeSticky, CoPartitioned} {
 		if p := a.Plan(nil, Partitions{"a": {0}}); len(p) != 0 {
 			t.Errorf("%s: %v for nobody", a.Name, p)
 		}
@@ -204,7 +204,7 @@ func BenchmarkPlan(b *testing.B) {
 		}
 		c.own(planSticky(c.members, partitions), 1)
 		c.members = c.members[:990] // some leave
-		for _, a := range []Assignor{Range, RoundRobin, CooperativeSticky} {
+		for _, a := range []Assignor{Range, RoundRobin, CooperativeSticky, CoPartitioned} {
 			b.Run(kind+"/"+a.Name, func(b *testing.B) {
 				for b.Loop() {
 					a.Plan(c.members, partitions)
