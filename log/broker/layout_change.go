@@ -16,6 +16,7 @@ import (
 //
 //  1. New partitions' folders are made and synced, and the partitions opened. The topic's file does not name them: a crash leaves folders
 //     without a record, which the next Open clears.
+//     Then everything written so far is synced, so that step 3, for which producers wait, has little to do.
 //  2. Every active partition is halted, one after the other: under its lock its end is noted, and from then on it refuses what was routed
 //     by the old layout (StaleLayout). So the end is exact: what the old layout brought lies below, and what the new one
 //     will bring cannot be there yet. Appends without a layout go on, but for partitions that are to drain (Unavailable).
@@ -191,8 +192,11 @@ type change struct {
 	until   time.Time       // when those are retired at the latest
 }
 
-// beginLayout does steps 2 to 5. admin must be held.
+// beginLayout does the steps from the first sync on. admin must be held.
 func (b *Broker) beginLayout(t *topic, def definition, c change) error {
+	if err := t.settle(def.layout().Active); err != nil {
+		return err
+	}
 	begun := make(chan struct{})
 	t.changing.Store(&begun)
 	defer func() {

@@ -273,18 +273,38 @@ func TestRetryIsADuplicateUnderAnyLayout(t *testing.T) {
 	}
 }
 
-// TestWaitingProducersAreCommitted begins a layout while batches are being written and others wait: all are committed, below where it begins,
-// and who asks for the layout meanwhile gets the new one.
+// watch is an errorfs.Injector that stops who writes the topic's file, and calls synced once at the first sync of data after it was set.
+type watch struct {
+	hold   chan struct{} // not nil: the file is written when it is closed
+	synced func()
+	held   func()
+}
+
+// Inject implements errorfs.Injector.
+func (w *watch) Inject(op errorfs.Op) error {
+	switch call := w.synced; {
+	case op.Kind == errorfs.SyncData && call != nil:
+		w.synced = nil
+		call()
+	case op.Kind == errorfs.Create && w.hold != nil && strings.HasSuffix(op.Name, "topic.json.tmp"):
+		w.held()
+		<-w.hold
+	}
+	return nil
+}
+
+// TestWaitingProducersAreCommitted begins a layout while batches wait, and while more come: those from before the halt are on disk before
+// the topic's file is written, and who asks for the layout meanwhile gets the new one.
 func TestWaitingProducersAreCommitted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newGate()
-		b := gatedTopic(t, g, Options{CompanyWait: -1})
-		g.shut()
-		first := appendAsync(b, routed(0, "being written"))
-		synctest.Wait()
-		second := appendAsync(b, routed(0, "waits"))
-		synctest.Wait()
-		nobody := mustEnqueue(t, b, tp0, routed(0, "nobody waits"))
+		mem, w := vfs.NewMem(), &watch{}
+		b := open(t, errorfs.Wrap(mem, w), Options{})
+		create(t, b, "t", log.TopicConfig{})
+		tickets := []log.Ticket{mustEnqueue(t, b, tp0, routed(0, "waits"))}
+		w.hold = make(chan struct{})
+		w.synced = func() { tickets = append(tickets, mustEnqueue(t, b, tp0, routed(0, "came during the first sync"))) }
+		var left *vfs.MemFS
+		w.held = func() { left = mem.CrashClone(vfs.LoseAll) }
 		layouts := make(chan log.Layout, 2)
 		go func() {
 			layout, err := b.AddPartitions(ctx, "t", 1)
@@ -296,25 +316,29 @@ func TestWaitingProducersAreCommitted(t *testing.T) {
 		synctest.Wait()
 		_, err := b.Enqueue(tp0, routed(0, "too late"))
 		wantCode(t, err, log.StaleLayout)
+		mustAppend(t, b, tp0, batchOf("by no layout"))
 		go func() { layouts <- describe(t, b).Layout }()
-		late := appendAsync(b, batchOf("by no layout"))
 		synctest.Wait()
-		if answered(first) || len(layouts) > 0 {
-			t.Error("answered before the sync")
+		if len(layouts) > 0 {
+			t.Error("answered before the file was written")
 		}
-		g.open()
-		for _, done := range []<-chan error{first, second, waitAsync(nobody), late} {
-			if err := <-done; err != nil {
-				t.Error(err)
-			}
-		}
+		close(w.hold)
 		for range 2 {
-			if l := <-layouts; l.Number != 1 || l.Began[0] != 3 {
+			if l := <-layouts; l.Number != 1 || l.Began[0] != 2 {
 				t.Errorf("%+v", l)
 			}
 		}
-		if got := values(t, b, tp0); got != "being written,waits,nobody waits,by no layout" {
+		for _, ticket := range tickets {
+			if err := ticket.Wait(ctx); err != nil {
+				t.Error(err)
+			}
+		}
+		const before = "waits,came during the first sync"
+		if got := values(t, b, tp0); got != before+",by no layout" {
 			t.Error(got)
+		}
+		if got := values(t, open(t, left, Options{}), tp0); got != before {
+			t.Errorf("on disk when the file was written: %s", got)
 		}
 		b.Close()
 	})
@@ -323,19 +347,18 @@ func TestWaitingProducersAreCommitted(t *testing.T) {
 // TestLeavingPartition has appends to a partition that is about to drain come back later.
 func TestLeavingPartition(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newGate()
-		b := open(t, errorfs.Wrap(vfs.NewMem(), g), Options{CompanyWait: -1})
+		w := &watch{}
+		b := open(t, errorfs.Wrap(vfs.NewMem(), w), Options{})
 		create(t, b, "t", log.TopicConfig{Partitions: 2})
-		g.shut()
-		first := appendAsync(b, batchOf("being written"))
-		synctest.Wait()
+		w.hold, w.held = make(chan struct{}), func() {}
 		retired := make(chan error, 1)
 		go func() { _, err := b.RetirePartitions(ctx, "t", -1, 0); retired <- err }()
 		synctest.Wait()
 		_, err := b.Enqueue(tp0, batchOf("x"))
 		wantCode(t, err, log.Unavailable)
-		g.open()
-		if err := errors.Join(<-first, <-retired); err != nil {
+		mustAppend(t, b, part(1), batchOf("x"))
+		close(w.hold)
+		if err := <-retired; err != nil {
 			t.Error(err)
 		}
 		_, err = b.Enqueue(tp0, batchOf("x"))
