@@ -71,6 +71,9 @@ func (d *decoder) records(dst []log.Record, from log.Offset) ([]log.Record, bool
 	d.last = -1
 	if d.only == nil {
 		dst = grow(dst, count)
+	} else {
+		dst = grow(dst, min(count, d.only.likely))
+		d.only.likely = 0
 	}
 	for ; d.index < count; d.index++ {
 		size := len(d.rest)
@@ -113,6 +116,7 @@ func (d *decoder) record(dst []log.Record, body reader, size int, from log.Offse
 		if !chosen {
 			return dst, ok
 		}
+		d.only.likely++
 		body.rest = d.only.keep(body.rest)
 	}
 	dst = append(dst, log.Record{})
@@ -168,7 +172,7 @@ func (d *decoder) take(n, left int) []log.Header {
 	if len(d.slab) < n {
 		like := min(n*(int(d.header.Count)-d.index), n+(left+len(d.rest))/headerBytesLikely)
 		if d.only != nil {
-			like = min(like, chosenLikely*n)
+			like = min(like, (d.only.likely+chosenLikely)*n)
 		}
 		d.slab = make([]log.Header, max(n, like))
 	}

@@ -15,6 +15,7 @@ type Matcher struct {
 	tags, keys map[string]struct{} // nil: all
 	room       []byte              // what is left of the memory that chosen records are copied to
 	roomSize   int                 // of that memory
+	likely     int                 // records chosen of the last batch: what to make room for
 }
 
 // NewMatcher returns the matcher of a filter that does not choose all, over records whose tag is in that header. It keeps nothing of f.
@@ -86,7 +87,7 @@ func (r *reader) tag(header string) (tag []byte, ok bool) {
 
 const (
 	roomMin = 512
-	roomMax = 32 << 10
+	roomMax = 256 << 10
 )
 
 // keep copies the bytes of a chosen record. Its room doubles as more are chosen.
