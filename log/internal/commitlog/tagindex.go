@@ -16,7 +16,7 @@ import (
 // without reading them. It says "none" for certain and "perhaps" with an error of one in a hundred for each key or tag asked for:
 //
 //	segment   ┌───────────────┬───────────────┬───────────────┬── ─ ─
-//	          │ 32 KiB of     │ 32 KiB of     │ one large     │ open
+//	          │ 16 KiB of     │ 16 KiB of     │ one large     │ open
 //	          │ whole batches │ whole batches │ batch         │
 //	          └───────────────┴───────────────┴───────────────┴── ─ ─
 //	index       place, bloom    place, bloom    place, bloom    set of marks
@@ -28,7 +28,7 @@ import (
 // What lies behind an index's end is not known and must be read.
 
 // stretchBytes is how much of a segment is described as one: chosen by measurement, see log/DESIGN.md.
-const stretchBytes = 32 << 10
+const stretchBytes = 16 << 10
 
 // bloomBits is the bits of a filter for each of its marks, bloomProbes how many of them a mark sets: 1 % errors.
 const (
