@@ -15,6 +15,7 @@
 //	00000000000000000000.log        batches (package record), back to back; the name is the base offset
 //	00000000000000000000.index      sparse offset index  ┐ of full segments only, written when a segment is
 //	00000000000000000000.timeindex  sparse time index    ┘ full; disposable: see index.go for the bytes
+//	00000000000000000000.tagindex   which keys and tags are where; as disposable: see tagindex.go, and tagfile.go for the bytes
 //	checkpoint                      what is durable, and the caller's blob: see checkpoint.go for the bytes
 //	*.cut                           bytes that a repair took out; never read
 //
