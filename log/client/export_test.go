@@ -8,3 +8,9 @@ func (c *Consumer) Kill() {
 	c.kill()
 	c.fetches.Wait()
 }
+
+// What intents write and read.
+var (
+	FormatRuns = formatRuns
+	ParseRuns  = parseRuns
+)

@@ -149,10 +149,16 @@ func (m *member) err() error {
 func bubble(t *testing.T, partitions int, test func(t *testing.T, lg *logtest.Log)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		lg := logtest.Open(t, broker.Options{})
-		lg.Topic("t", partitions)
-		test(t, lg)
+		test(t, newLogWith(t, partitions))
 	})
+}
+
+// newLogWith returns a log with the topic "t".
+func newLogWith(t *testing.T, partitions int) *logtest.Log {
+	t.Helper()
+	lg := logtest.Open(t, broker.Options{})
+	lg.Topic("t", partitions)
+	return lg
 }
 
 func tpOf(n int) log.TopicPartition {
