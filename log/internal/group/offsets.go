@@ -61,7 +61,9 @@ func (g *Group) checkOffsets(offsets map[log.TopicPartition]log.CommittedOffset)
 }
 
 // SetOffsets takes in offsets that CheckCommit has let pass, with their commit times.
-func (g *Group) SetOffsets(offsets map[log.TopicPartition]log.CommittedOffset) { maps.Copy(g.offsets, offsets) }
+func (g *Group) SetOffsets(offsets map[log.TopicPartition]log.CommittedOffset) {
+	maps.Copy(g.offsets, offsets)
+}
 
 // Offsets returns what is committed, for tps or for all partitions when tps is nil. The map is the caller's.
 func (g *Group) Offsets(tps []log.TopicPartition) map[log.TopicPartition]log.CommittedOffset {

@@ -219,7 +219,9 @@ func (s *script) sync() string {
 	return s.effects(s.g.Sync(s.moment(), s.calls, req))
 }
 
-func (s *script) generation() log.Generation { return log.Generation(s.number("gen", int(s.g.generation))) }
+func (s *script) generation() log.Generation {
+	return log.Generation(s.number("gen", int(s.g.generation)))
+}
 
 func (s *script) heartbeat() string {
 	return s.outcome(s.g.Heartbeat(s.moment(), log.HeartbeatRequest{
