@@ -113,7 +113,7 @@ func (p *partition) encode(buffer *[]byte, batch *log.Batch) error {
 // enqueue puts an encoded batch into the pending group, if its conditions hold.
 func (p *partition) enqueue(buffer *[]byte, batch *log.Batch) (log.Ticket, error) {
 	count := len(batch.Records)
-	marks := p.marksOf(batch)
+	marks, tagHeader := p.marksOf(batch)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.refused != nil {
@@ -140,7 +140,7 @@ func (p *partition) enqueue(buffer *[]byte, batch *log.Batch) (log.Ticket, error
 	}
 	base := p.next
 	if marks != nil {
-		p.log.ExpectMarks(base, marks)
+		p.log.ExpectMarks(base, tagHeader, marks)
 	}
 	record.SetPlace(*buffer, base, p.b.epoch)
 	g.add(buffer)

@@ -127,10 +127,11 @@ func (f *matching) decode(batches []byte, from, next log.Offset) error {
 	return nil
 }
 
-// marksOf returns the marks of a batch that is compressed, and nil for another: the log reads those itself.
-func (p *partition) marksOf(b *log.Batch) []uint32 {
+// marksOf returns the marks of a batch that is compressed, with the tags in header, and nil for another: the log reads those itself.
+func (p *partition) marksOf(b *log.Batch) (marks []uint32, header string) {
 	if b.Compression == log.Uncompressed {
-		return nil
+		return nil, ""
 	}
-	return record.MarksOf(make([]uint32, 0, len(b.Records)), b.Records, p.config().TagHeader)
+	header = p.config().TagHeader
+	return record.MarksOf(make([]uint32, 0, len(b.Records)), b.Records, header), header
 }

@@ -200,6 +200,23 @@ func TestFilterFollowsItsTopicsTagHeader(t *testing.T) {
 	}
 }
 
+// TestMarksOfAnotherTagHeader: compressed batches that were appended while the topic's tags were elsewhere are found when they are back.
+func TestMarksOfAnotherTagHeader(t *testing.T) {
+	b := openTopic(t, Options{}, log.TopicConfig{})
+	for i, header := range []string{"ce_type", "kind", "ce_type"} {
+		if err := b.AlterTopic(ctx, "t", func(c *log.TopicConfig) { c.TagHeader = header }); err != nil {
+			t.Fatal(err)
+		}
+		mustAppend(t, b, tp0, &log.Batch{Compression: log.Zstd, Records: []log.Record{{Headers: []log.Header{
+			{Key: "ce_type", Value: fmt.Append(nil, i)}, {Key: "kind", Value: []byte("x")},
+		}}}})
+	}
+	got, err := b.Fetch(ctx, log.FetchRequest{TopicPartition: tp0, Filter: &log.Filter{Tags: []string{"1", "2"}}})
+	if err != nil || len(got.Records) != 2 || got.Next != 3 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 func TestFilteredFetchRefuses(t *testing.T) {
 	b := openTopic(t, Options{}, log.TopicConfig{})
 	mustAppend(t, b, tp0, batchOf("0"))

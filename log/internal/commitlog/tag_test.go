@@ -8,8 +8,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 
 	"lodge/log"
@@ -52,7 +50,7 @@ func appendTagged(t testing.TB, l *Log, rnd *rand.Rand, batches, size int) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			l.ExpectMarks(l.NextOffset(), marks)
+			l.ExpectMarks(l.NextOffset(), tagName, marks)
 		}
 		if err := l.Append(b); err != nil {
 			t.Fatal(err)
@@ -65,7 +63,7 @@ var tagFilters = []*log.Filter{
 	{Keys: [][]byte{[]byte("k7")}}, {Keys: [][]byte{[]byte("k7"), []byte("k8")}, Tags: []string{"tag 3"}},
 }
 
-// chosen returns the records from from to below that f chooses, by ReadMatching in steps of bytesMax.
+// chosen returns the records between from and below that f chooses, by ReadMatching in steps of bytesMax.
 func chosen(t testing.TB, l *Log, f *log.Filter, from, below log.Offset, bytesMax int) []log.Record {
 	t.Helper()
 	m := record.NewMatcher(f, tagName)
@@ -387,105 +385,6 @@ func TestTagCacheIsBounded(t *testing.T) {
 	}
 }
 
-// TestFilteredReadersBesideTheWriter reads with filters while the writer appends and segments are compacted and removed: what a reader
-// gets is in order and complete as far as a reader of all sees it.
-func TestFilteredReadersBesideTheWriter(t *testing.T) {
-	opts := tagOptions(vfs.NewMem())
-	opts.Config.RetentionBytes = 1 << 20
-	opts.Tags = NewTagCache(20_000)
-	l := mustOpen(t, opts)
-	var done atomic.Bool
-	var group sync.WaitGroup
-	for i := range tagFilters {
-		group.Go(func() { followMatching(t, l, tagFilters[i], &done) })
-	}
-	group.Go(func() {
-		for !done.Load() {
-			if _, err := l.ApplyRetention(testTime, l.NextOffset()); err != nil {
-				t.Error(err)
-				return
-			}
-		}
-	})
-	rnd := rand.New(rand.NewPCG(2, 2))
-	for i := range 1500 {
-		appendTagged(t, l, rnd, 1, rnd.IntN(500))
-		if i%100 == 0 {
-			mustCheckpoint(t, l)
-		}
-	}
-	done.Store(true)
-	group.Wait()
-	checkChosen(t, l, rnd, "afterwards")
-}
-
-// followMatching reads along with a filter until the writer is done, and compares what it gets with an unfiltered read of the same offsets.
-func followMatching(t *testing.T, l *Log, f *log.Filter, done *atomic.Bool) {
-	m := record.NewMatcher(f, tagName)
-	at := log.Offset(0)
-	var dst []byte
-	for !done.Load() {
-		below := l.NextOffset()
-		found, err := l.ReadMatching(dst, at, below, 100_000, m)
-		if log.CodeOf(err) == log.OffsetOutOfRange && at < l.StartOffset() {
-			at = l.StartOffset()
-			continue
-		}
-		if err != nil || at < below && found.Next <= at || found.Next > below {
-			t.Errorf("from %d to %d below %d: %v", at, found.Next, below, err)
-			return
-		}
-		dst = found.Batches
-		got := matchingOffsets(t, found.Batches, at, f)
-		all, err := readUpTo(l, at, found.Next)
-		if err == nil {
-			if want := matchingOffsets(t, all, at, f); !slices.Equal(got, want) {
-				t.Errorf("from %d to %d: %v, want %v", at, found.Next, got, want)
-				return
-			}
-		} else if log.CodeOf(err) != log.OffsetOutOfRange {
-			t.Error(err)
-		}
-		at = found.Next
-	}
-}
-
-func readUpTo(l *Log, from, below log.Offset) (all []byte, err error) {
-	for from < below {
-		b, err := l.Read(nil, from, below, 1<<20)
-		if err != nil || len(b) == 0 {
-			return all, err
-		}
-		all = append(all, b...)
-		for len(b) > 0 {
-			h, _ := record.ParseHeader(b)
-			from, b = h.NextOffset(), b[h.Size():]
-		}
-	}
-	return all, nil
-}
-
-func matchingOffsets(t *testing.T, batches []byte, from log.Offset, f *log.Filter) (offsets []log.Offset) {
-	for len(batches) > 0 {
-		h, rest, err := record.Next(batches)
-		if err != nil {
-			t.Error(err)
-			return nil
-		}
-		records, err := record.Decode(nil, batches, testTP, from)
-		if err != nil {
-			t.Error(h.BaseOffset, err)
-		}
-		for i := range records {
-			if f.Matches(&records[i], tagName) {
-				offsets = append(offsets, records[i].Offset)
-			}
-		}
-		batches = rest
-	}
-	return offsets
-}
-
 // TestExpectedMarks: compressed batches whose marks were told are indexed by the writer, without being read; others when they are read.
 func TestExpectedMarks(t *testing.T) {
 	l := mustOpen(t, tagOptions(vfs.NewMem()))
@@ -498,11 +397,11 @@ func TestExpectedMarks(t *testing.T) {
 		record.SetPlace(encoded, l.NextOffset(), 0)
 		return b, encoded
 	}
-	l.ExpectMarks(-1, nil) // of a batch that never came
+	l.ExpectMarks(-1, tagName, nil) // of a batch that never came
 	for i := range 50 {
 		b, encoded := compressed(fmt.Sprint(i))
 		if i < 40 {
-			l.ExpectMarks(l.NextOffset(), record.MarksOf(nil, b.Records, tagName))
+			l.ExpectMarks(l.NextOffset(), tagName, record.MarksOf(nil, b.Records, tagName))
 		}
 		if err := l.Append(encoded); err != nil {
 			t.Fatal(err)
@@ -513,11 +412,10 @@ func TestExpectedMarks(t *testing.T) {
 			t.Errorf("tag %s: %d records", tag, len(got))
 		}
 	}
-	l2 := mustOpen(t, tagOptions(vfs.NewMem()))
-	l, l2 = l2, l
+	l = mustOpen(t, tagOptions(vfs.NewMem()))
 	for i := range 50 {
 		b, encoded := compressed(fmt.Sprint(i))
-		l.ExpectMarks(l.NextOffset(), record.MarksOf(nil, b.Records, tagName))
+		l.ExpectMarks(l.NextOffset(), tagName, record.MarksOf(nil, b.Records, tagName))
 		if err := l.Append(encoded); err != nil {
 			t.Fatal(err)
 		}

@@ -73,8 +73,8 @@ func newTagIndex(base log.Offset, header string) *tagIndex {
 	return &tagIndex{base: base, next: base, header: header}
 }
 
-// add takes in the batch at byte done. any: its marks are not known. mu must be held.
-func (x *tagIndex) add(h *record.Header, marks []uint32, any bool) {
+// add takes in the batch at byte done; unreadable: its records have marks that are not known. mu must be held.
+func (x *tagIndex) add(h *record.Header, marks []uint32, unreadable bool) {
 	size := int64(h.Size())
 	if x.done == 0 {
 		x.first = h.CRC
@@ -87,7 +87,7 @@ func (x *tagIndex) add(h *record.Header, marks []uint32, any bool) {
 		x.sealed = false
 	}
 	x.last = lastBatch{pos: uint32(x.done), crc: h.CRC}
-	x.open.any = x.open.any || any
+	x.open.any = x.open.any || unreadable
 	for _, m := range marks {
 		x.set.add(m)
 	}

@@ -211,7 +211,7 @@ func (l *Log) leaveTags(s *segment) {
 
 // addBatches takes in verified batches that begin at byte pos, if the index ends there, as far as their marks are known: those of
 // compressed batches from known, or by decompressing them when known is nil. It returns marks, memory to use again.
-func (x *tagIndex) addBatches(batches []byte, pos int64, marks []uint32, known func(log.Offset) ([]uint32, bool)) []uint32 {
+func (x *tagIndex) addBatches(batches []byte, pos int64, marks []uint32, known func(base log.Offset, header string) ([]uint32, bool)) []uint32 {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for len(batches) > 0 && x.done == pos {
@@ -220,7 +220,7 @@ func (x *tagIndex) addBatches(batches []byte, pos int64, marks []uint32, known f
 			return marks
 		}
 		if known != nil && h.Attributes.Compression() != log.Uncompressed {
-			given, ok := known(h.BaseOffset)
+			given, ok := known(h.BaseOffset, x.header)
 			if !ok {
 				return marks
 			}

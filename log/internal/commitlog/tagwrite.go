@@ -12,8 +12,9 @@ const tagsLeftMin = 128 << 10
 
 // expectedMarks are the marks of a compressed batch that is on its way to Append.
 type expectedMarks struct {
-	base  log.Offset
-	marks []uint32
+	base   log.Offset
+	header string // of the tags
+	marks  []uint32
 }
 
 // expecting is a queue of them, ascending.
@@ -24,19 +25,19 @@ type expecting struct {
 
 const expectedMax = 1 << 16 // batches: more are forgotten, and their stretches read
 
-// ExpectMarks tells, before the Append of a compressed batch, the marks of its records by the header Config().TagHeader, so that the
-// writer need not decompress it. They are the Log's from now on. Calls come in order of base. Without it the
-// batch, and what follows in its segment, is indexed when the first filtered read comes.
-func (l *Log) ExpectMarks(base log.Offset, marks []uint32) {
+// ExpectMarks tells, before the Append of a compressed batch, the marks of its records with their tags in that header, so that the
+// writer need not decompress it. They are the Log's from now on. Calls come in order of base. Without it, or with another header than
+// the index has, the batch and what follows in its segment is indexed when the first filtered read comes.
+func (l *Log) ExpectMarks(base log.Offset, header string, marks []uint32) {
 	l.expected.mu.Lock()
 	defer l.expected.mu.Unlock()
 	if len(l.expected.queue) < expectedMax {
-		l.expected.queue = append(l.expected.queue, expectedMarks{base: base, marks: marks})
+		l.expected.queue = append(l.expected.queue, expectedMarks{base: base, header: header, marks: marks})
 	}
 }
 
 // take returns the expected marks of the batch at base and forgets those before it.
-func (e *expecting) take(base log.Offset) (marks []uint32, ok bool) {
+func (e *expecting) take(base log.Offset, header string) (marks []uint32, ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	n := 0
@@ -44,7 +45,7 @@ func (e *expecting) take(base log.Offset) (marks []uint32, ok bool) {
 		n++
 	}
 	if n < len(e.queue) && e.queue[n].base == base {
-		marks, ok = e.queue[n].marks, true
+		marks, ok = e.queue[n].marks, e.queue[n].header == header
 		n++
 	}
 	e.queue = e.queue[n:]
