@@ -10,39 +10,39 @@ type Code uint8
 
 // The codes. Retriable ones are marked (r): the same call may succeed later.
 const (
-	Unknown              Code = iota
-	InvalidArgument           // a request that can never succeed
-	InvalidTopic              // not a legal topic name or setting
-	UnknownTopic              // no such topic or partition
-	TopicExists               // create of a topic that is there
-	OffsetOutOfRange          // below the log start or above the log end
-	OffsetMismatch            // conditional append: the log's end is elsewhere
-	FencedEpoch               // append with an epoch that is not the leader's
-	OutOfOrderSequence        // idempotent append: a gap in the producer's sequence
-	InvalidProducerEpoch      // idempotent append: an epoch older than the one seen
-	DuplicateSequence         // idempotent append: a batch older than those remembered
-	RecordTooLarge            // a record or batch beyond the topic's limit
-	Corrupt                   // stored bytes that are not what was written
-	Poisoned                  // an earlier write or sync failed: reopen the partition
-	Closed                    // the log is closed or closing
-	Locked                    // another process has the folder
-	LimitReached              // (r) a queue or table is full
-	Unavailable               // (r) not now
-	UnsupportedFormat         // written by something newer or foreign
-	InvalidGroup              // not a legal group name
-	UnknownGroup              // no such group
-	GroupNotEmpty             // the group has members
-	GroupFull                 // the group has as many members as it may
-	UnknownMember             // not a member of the group, or not any more
-	IllegalGeneration         // from an earlier generation of the group
-	RebalanceInProgress       // (r) the group is forming anew: join again
-	FencedInstance            // another member has taken over this static instance
-	InconsistentProtocol      // no assignor in common with the group
-	InvalidSessionTimeout     // outside what the coordinator permits
-	StaleLayout               // (r) routed by a layout of the topic that is no longer the current one: refresh and route again
-	Draining                  // the partition takes no more records: it is being retired
-	VoidReceipt               // queue: the delivery is acknowledged, timed out or replaced by another
-	UnknownSchedule           // no such pending schedule
+	Unknown               Code = iota
+	InvalidArgument            // a request that can never succeed
+	InvalidTopic               // not a legal topic name or setting
+	UnknownTopic               // no such topic or partition
+	TopicExists                // create of a topic that is there
+	OffsetOutOfRange           // below the log start or above the log end
+	OffsetMismatch             // conditional append: the log's end is elsewhere
+	FencedEpoch                // append with an epoch that is not the leader's
+	OutOfOrderSequence         // idempotent append: a gap in the producer's sequence
+	InvalidProducerEpoch       // idempotent append: an epoch older than the one seen
+	DuplicateSequence          // idempotent append: a batch older than those remembered
+	RecordTooLarge             // a record or batch beyond the topic's limit
+	Corrupt                    // stored bytes that are not what was written
+	Poisoned                   // an earlier write or sync failed: reopen the partition
+	Closed                     // the log is closed or closing
+	Locked                     // another process has the folder
+	LimitReached               // (r) a queue or table is full
+	Unavailable                // (r) not now
+	UnsupportedFormat          // written by something newer or foreign
+	InvalidGroup               // not a legal group name
+	UnknownGroup               // no such group
+	GroupNotEmpty              // the group has members
+	GroupFull                  // the group has as many members as it may
+	UnknownMember              // not a member of the group, or not any more
+	IllegalGeneration          // from an earlier generation of the group
+	RebalanceInProgress        // (r) the group is forming anew: join again
+	FencedInstance             // another member has taken over this static instance
+	InconsistentProtocol       // no assignor in common with the group
+	InvalidSessionTimeout      // outside what the coordinator permits
+	StaleLayout                // (r) routed by a layout of the topic that is no longer the current one: refresh and route again
+	Draining                   // the partition takes no more records: it is being retired
+	VoidReceipt                // queue: the delivery is acknowledged, timed out or replaced by another
+	UnknownSchedule            // no such pending schedule
 )
 
 var codeNames = [...]string{

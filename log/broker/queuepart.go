@@ -166,15 +166,7 @@ const lettersMax = 64
 
 // tend buries the dead and frees what a point-to-point topic no longer needs.
 func (q *queuePart) tend(ctx context.Context) error {
-	q.mu.Lock()
-	if q.gone != nil {
-		q.mu.Unlock()
-		return nil
-	}
-	q.state.Expire(q.g.b.opts.Clock())
-	letters := q.state.Dead(lettersMax)
-	ticket, err := q.store(ctx)
-	q.mu.Unlock()
+	letters, ticket, err := q.bringOut(ctx)
 	for i := range letters {
 		if err == nil {
 			err = q.sendLetter(ctx, &letters[i])
@@ -194,6 +186,19 @@ func (q *queuePart) tend(ctx context.Context) error {
 		return err
 	}
 	return q.trim(ctx)
+}
+
+// bringOut takes the dead from the machine. There are none where nothing can be done any more: whoever receives is told why.
+func (q *queuePart) bringOut(ctx context.Context) ([]queue.Letter, log.Ticket, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.gone == nil {
+		q.state.Expire(q.g.b.opts.Clock())
+		letters := q.state.Dead(lettersMax)
+		ticket, err := q.store(ctx)
+		return letters, ticket, err
+	}
+	return nil, log.Ticket{}, nil
 }
 
 // sendLetter appends a dead record to the dead-letter topic, durably. A crash before its burial is stored sends it once more.

@@ -60,11 +60,8 @@ func (g *queueGroup) take(ctx context.Context, req *log.ReceiveRequest) (deliver
 			continue
 		}
 		more, soonest, err := q.receive(ctx, req.RecordsMax-len(deliveries))
-		if err != nil && len(deliveries) == 0 {
-			return nil, 0, err
-		}
 		if err != nil {
-			break // what was taken is delivered; the next call meets the error again
+			return deliveries, 0, unlessDelivered(err, len(deliveries))
 		}
 		deliveries = append(deliveries, more...)
 		next = min(next, soonest)
@@ -73,6 +70,14 @@ func (g *queueGroup) take(ctx context.Context, req *log.ReceiveRequest) (deliver
 		}
 	}
 	return deliveries, next, nil
+}
+
+// unlessDelivered returns err, or nil when there are deliveries to be handed out: the next call meets the error again.
+func unlessDelivered(err error, deliveries int) error {
+	if deliveries > 0 {
+		return nil
+	}
+	return err
 }
 
 func wanted(topics []log.Topic, topic log.Topic) bool {

@@ -326,9 +326,12 @@ func (g *queueGroup) delist(w chan struct{}) bool {
 	return true
 }
 
-// tend buries dead letters and frees point-to-point topics, for Run.
+// tendQueues buries dead letters and frees point-to-point topics, for Run. It does not wait for a group that is being made: that may wait for Close, which
+// waits for Run.
 func (b *Broker) tendQueues(ctx context.Context) {
-	b.queues.mu.Lock()
+	if !b.queues.mu.TryLock() {
+		return
+	}
 	groups := slices.Collect(maps.Values(b.queues.groups))
 	b.queues.mu.Unlock()
 	for _, g := range groups {

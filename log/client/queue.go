@@ -72,11 +72,10 @@ func (c *QueueConsumer) Run(ctx context.Context) error {
 	for range c.opts.Concurrency {
 		workers.Go(func() error { return c.work(running) })
 	}
-	err := workers.Wait()
-	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		return nil
+	if err := workers.Wait(); ctx.Err() == nil || !errors.Is(err, ctx.Err()) {
+		return err
 	}
-	return err
+	return nil
 }
 
 // work receives and handles one record after the other.
@@ -84,14 +83,12 @@ func (c *QueueConsumer) work(ctx context.Context) error {
 	backoff := c.opts.Backoff
 	for ctx.Err() == nil {
 		deliveries, err := c.queues.Receive(ctx, log.ReceiveRequest{Group: c.opts.Group, Topics: c.opts.Topics, MaxWait: queueWait})
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case log.CodeOf(err).Retriable():
+		if log.CodeOf(err).Retriable() {
 			sleep(ctx, backoff)
 			backoff = min(2*backoff, c.opts.BackoffMax)
 			continue
-		case err != nil:
+		}
+		if err != nil {
 			return err
 		}
 		backoff = c.opts.Backoff
