@@ -52,7 +52,8 @@ type FetchRequest struct {
 	MaxWait  time.Duration // wait this long for data when there is none; 0: do not wait
 
 	// Filter, when not nil, has only the records returned that it chooses. MaxBytes then bounds what is read; Next tells how far
-	// that was, so that a stretch without a match is not read twice. A fetch that finds no match ends at MaxBytes or at the high watermark.
+	// that was, so that a stretch without a match is not read twice. A fetch that finds no match ends at MaxBytes, or at the high watermark
+	// after MaxWait: what is appended without a match does not end it.
 	Filter *Filter
 }
 
@@ -68,7 +69,7 @@ type FetchResult struct {
 type Reader interface {
 	// Fetch returns records as FetchRequest says. An offset equal to the high watermark is
 	// answered, after MaxWait at the latest, with no records. Errors: UnknownTopic, OffsetOutOfRange
-	// (below LogStart or above LogEnd), Corrupt, Closed.
+	// (below LogStart or above LogEnd), InvalidArgument (a filter beyond its limits), LimitReached (too many fetches wait), Corrupt, Closed.
 	Fetch(ctx context.Context, req FetchRequest) (FetchResult, error)
 
 	// OffsetForTime returns the offset of the first record whose timestamp is at or after t,
