@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -85,7 +84,6 @@ func liveTwice(t *testing.T, lg *logtest.Log, app application, first *mortal, cr
 type counter struct {
 	opts client.ConsumerOptions
 	t    *testing.T
-	mu   sync.Mutex
 	done map[string]int
 }
 

@@ -40,23 +40,34 @@ func newKeyOrder(c *Consumer, coord coordinator) *keyOrder {
 
 // fetch fetches what may be read now, and waits when the next record may not.
 func (k *keyOrder) fetch(ctx context.Context, req log.FetchRequest) (log.FetchResult, error) {
-	backoff := k.c.opts.RetryBackoff
 	for {
 		result, err := k.c.reader.Fetch(ctx, req)
 		if err != nil {
 			return result, err
 		}
 		limit, limited, err := k.limit(ctx, req.TopicPartition)
-		if err != nil || !limited || result.Next <= limit {
+		switch {
+		case err != nil || !limited || result.Next <= limit:
 			return result, err
-		}
-		if req.Offset < limit {
+		case req.Offset < limit:
 			return cut(result, limit), nil
 		}
-		if !sleep(ctx, backoff) {
-			return log.FetchResult{}, ctx.Err()
+		if err := k.await(ctx, req); err != nil {
+			return log.FetchResult{}, err
 		}
-		backoff = min(2*backoff, max(keyOrderBackoffMax, k.c.opts.RetryBackoff))
+	}
+}
+
+// await waits until the record at the offset asked for may be read.
+func (k *keyOrder) await(ctx context.Context, req log.FetchRequest) error {
+	for backoff := k.c.opts.RetryBackoff; ; backoff = min(2*backoff, max(keyOrderBackoffMax, k.c.opts.RetryBackoff)) {
+		if !sleep(ctx, backoff) {
+			return ctx.Err()
+		}
+		limit, limited, err := k.limit(ctx, req.TopicPartition)
+		if err != nil || !limited || req.Offset < limit {
+			return err
+		}
 	}
 }
 

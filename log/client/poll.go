@@ -54,7 +54,23 @@ func (c *Consumer) Poll(ctx context.Context) ([]log.Record, error) {
 // turn does what is next: tell of a changed assignment, or else return records that are there. With again set there may be more to do.
 func (c *Consumer) turn(ctx context.Context) (records []log.Record, again bool, err error) {
 	c.settle()
-	if again, err = c.tell(ctx); again || err != nil {
+	if c.opts.Group == "" {
+		records, err = c.look()
+		return records, false, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(c.alive, cancel)()
+	records, again, err = c.turnInGroup(ctx)
+	if err != nil && c.alive.Err() != nil {
+		err = errConsumerClosed()
+	}
+	return records, again, err
+}
+
+// turnInGroup is turn for a member of a group.
+func (c *Consumer) turnInGroup(ctx context.Context) (records []log.Record, again bool, err error) {
+	if again, err = c.perform(ctx); again || err != nil {
 		return nil, again, err
 	}
 	if err := c.verdict(); err != nil {
@@ -77,21 +93,6 @@ func (c *Consumer) settle() {
 	for _, a := range c.order {
 		a.earlier = a.position
 	}
-}
-
-// tell is perform that ends when the consumer is closed.
-func (c *Consumer) tell(ctx context.Context) (bool, error) {
-	if c.opts.Group == "" {
-		return false, nil
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(c.alive, cancel)()
-	again, err := c.perform(ctx)
-	if err != nil && c.alive.Err() != nil {
-		return again, errConsumerClosed()
-	}
-	return again, err
 }
 
 // look takes what is there and has more fetched.
