@@ -9,7 +9,7 @@ import (
 	"lodge/log"
 )
 
-// homeConfig is how __schedules is made. Sync: a schedule that was accepted is on disk, whatever its target's durability.
+// homeConfig is how __schedules is made. Sync: a schedule that was accepted is on disk, whatever its target's durability. Tests change it.
 var homeConfig = log.TopicConfig{Durability: log.Sync, Cleanup: log.CleanupCompact, RecordBytesMax: 64 << 20}
 
 // restore reads __schedules into memory and settles what a crash left open.

@@ -38,7 +38,14 @@ func open(tb testing.TB, dir string) (*broker.Broker, *natsbridge.Bridge, func()
 
 func BenchmarkLateness(b *testing.B) {
 	for b.Loop() {
-		lg, bridge, stop := open(b, b.TempDir())
+		dir := b.TempDir()
+		floor, err := measure.FloorLateness(b.Context(), dir, measure.Load{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(floor.Readable.P50.Seconds()*1000, "floor-p50-ms")
+		b.ReportMetric(floor.Readable.P99.Seconds()*1000, "floor-p99-ms")
+		lg, bridge, stop := open(b, dir)
 		if err := lg.CreateTopic(b.Context(), "t", log.TopicConfig{Partitions: 4}); err != nil {
 			b.Fatal(err)
 		}
