@@ -9,7 +9,7 @@
 //	found, err := b.Fetch(ctx, log.FetchRequest{TopicPartition: tp, Offset: offset, MaxWait: time.Second})
 //	err = b.Close()
 //
-// Broker implements log.Writer, log.Reader, log.Admin and log.TopicChanger, among others. Open starts no goroutine; whoever waits for an append
+// Broker implements log.Writer, log.Reader, log.Admin, log.TopicChanger, log.Coordinator, log.GroupAdmin and log.Queues. Open starts no goroutine; whoever waits for an append
 // writes it, and Run is needed only for what nobody waits for.
 //
 // # Folder
@@ -19,6 +19,8 @@
 //	topics/<topic>/topic.json    settings, checked; see topics.go for how a topic comes and goes
 //	topics/<topic>/<partition>/  segments, indexes, checkpoint: package commitlog
 //	topics/<topic>/<partition>.retired/  what is left of a retired partition: see layout_retire.go
+//
+// Consumer groups and their offsets lie in the topic __consumer_offsets (groups.go), queue groups in __queues (queues.go).
 //
 // # Guarantees
 //
@@ -34,6 +36,6 @@
 //
 // # What it does not do
 //
-// Batching over time (a producer's linger) and partitioning are the client's; consumer groups and
-// replication are other packages'.
+// Batching over time (a producer's linger) and partitioning are the client's, and so is what a member of a consumer group does
+// between joining and leaving; there is no replication.
 package broker

@@ -86,9 +86,11 @@ type coordinator struct {
 
 // consumerGroup is one group and those who wait for it.
 type consumerGroup struct {
-	c     *coordinator
-	name  log.Group
-	dueAt time.Duration // when it is in c.due; 0: it is not. Guarded by c.mu
+	c    *coordinator
+	name log.Group
+
+	dueAt    time.Duration // when Run is to look at it; 0: it is not in c.due. Guarded by c.mu
+	dueIndex int           // in c.due. Guarded by c.mu
 
 	mu       sync.Mutex
 	state    *groups.Group

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -182,7 +183,7 @@ func TestJoinThatIsGivenUp(t *testing.T) {
 		mustSync(t, b, first, "")
 		impatient, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
-		if _, err := b.JoinGroup(impatient, joinRequest("", "")); err != context.DeadlineExceeded {
+		if _, err := b.JoinGroup(impatient, joinRequest("", "")); !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatalf("error %v", err)
 		}
 		info, err := b.DescribeGroup(ctx, "g")
@@ -203,7 +204,7 @@ func TestJoinThatIsGivenUp(t *testing.T) {
 		again = mustJoin(t, b, joinRequest(again.Member, ""))
 		synctest.Wait()
 		cancelSync()
-		if err := <-done; err != context.Canceled {
+		if err := <-done; !errors.Is(err, context.Canceled) {
 			t.Errorf("error %v", err)
 		}
 		if n := len(mustSync(t, b, again, "")); n != 2 {

@@ -108,10 +108,10 @@ func (b *Broker) SyncGroup(ctx context.Context, req log.SyncRequest) ([]byte, er
 	g.carryOut(g.state.Sync(b.consumers.now(), call, req))
 	g.exit()
 	reply := g.await(ctx, call, answer)
-	if reply.Err != nil {
-		return nil, reply.Err
+	if reply.Err == nil {
+		reply.Err = g.settle(ctx)
 	}
-	return slices.Clone(reply.Sync), g.settle(ctx)
+	return slices.Clone(reply.Sync), reply.Err
 }
 
 // Heartbeat implements log.Coordinator.

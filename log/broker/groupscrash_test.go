@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"sync"
 	"testing"
 
 	"lodge/log"
@@ -186,7 +187,10 @@ func TestGroupsSurviveCrashes(t *testing.T) {
 		mem, losses := vfs.NewMem(), rand.New(rand.NewPCG(rng.Uint64(), 1))
 		var w *groupWorkload
 		points := 0
+		var one sync.Mutex // closing works at several partitions at once
 		check := func(op errorfs.Op) error {
+			one.Lock()
+			defer one.Unlock()
 			points++
 			after := mem.CrashClone(vfs.Randomly(losses))
 			b, err := Open("dir", Options{FS: after})

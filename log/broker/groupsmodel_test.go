@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -337,7 +338,7 @@ func (p *groupMember) commit(b *Broker) error {
 			p.at[tp] = o
 		}
 	}
-	if err == context.DeadlineExceeded {
+	if errors.Is(err, context.DeadlineExceeded) {
 		return nil
 	}
 	return err

@@ -17,10 +17,16 @@ type dueGroups []*consumerGroup
 // Len, Less, Swap, Push and Pop implement heap.Interface.
 func (d dueGroups) Len() int           { return len(d) }
 func (d dueGroups) Less(i, j int) bool { return d[i].dueAt < d[j].dueAt }
-func (d dueGroups) Swap(i, j int)      { d[i], d[j] = d[j], d[i] }
+func (d dueGroups) Swap(i, j int) {
+	d[i], d[j] = d[j], d[i]
+	d[i].dueIndex, d[j].dueIndex = i, j
+}
 
 // Push implements heap.Interface.
-func (d *dueGroups) Push(g any) { *d = append(*d, g.(*consumerGroup)) }
+func (d *dueGroups) Push(g any) {
+	g.(*consumerGroup).dueIndex = len(*d)
+	*d = append(*d, g.(*consumerGroup))
+}
 
 // Pop implements heap.Interface.
 func (d *dueGroups) Pop() any {
@@ -40,16 +46,11 @@ func (c *coordinator) schedule(g *consumerGroup, at time.Duration) {
 	if g.dueAt != 0 && g.dueAt <= at {
 		return
 	}
-	if noted := g.dueAt != 0; noted {
-		for i := range c.due {
-			if c.due[i] == g {
-				g.dueAt = at
-				heap.Fix(&c.due, i)
-				break
-			}
-		}
+	noted := g.dueAt != 0
+	g.dueAt = at
+	if noted {
+		heap.Fix(&c.due, g.dueIndex)
 	} else {
-		g.dueAt = at
 		heap.Push(&c.due, g)
 	}
 	if c.due[0] == g {

@@ -228,7 +228,7 @@ func (g *Group) rebalanceTimeout() (longest time.Duration) {
 // complete begins the next generation with those that have joined and the static members that have not.
 func (g *Group) complete(e *Effects, now Moment) {
 	if !g.elect() && len(g.members) > 0 { // static members only, and none has joined: their sessions decide
-		g.joinDeadline = now.Elapsed + g.rebalanceTimeout()
+		g.joinDeadline = now.Elapsed + max(time.Second, g.rebalanceTimeout())
 		return
 	}
 	g.initial = initialDelay{}

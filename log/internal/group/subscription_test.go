@@ -115,7 +115,7 @@ func TestAssignmentIsKafkas(t *testing.T) {
 		}
 		want := kmsg.ConsumerMemberAssignment{UserData: a.UserData}
 		for _, o := range kafkaPartitions(a.Partitions) {
-			want.Topics = append(want.Topics, kmsg.ConsumerMemberAssignmentTopic{Topic: o.Topic, Partitions: o.Partitions})
+			want.Topics = append(want.Topics, kmsg.ConsumerMemberAssignmentTopic(o))
 		}
 		if !bytes.Equal(encoded, want.AppendTo(nil)) {
 			t.Fatalf("encoded %x, Kafka's is %x", encoded, want.AppendTo(nil))
