@@ -24,12 +24,31 @@ import (
 	"lodge/projections/reservations"
 )
 
-// Deps are what the surface stands on. All are required.
+// Deps are what the surface stands on.
 type Deps struct {
 	Engine *commands.Engine   // takes the changes
-	Reader log.Reader         // the log, for events
-	Admin  log.Admin          // the log, for topics
+	Log    Log                // events, and everything of the message queue
 	Store  *projections.Store // answers the queries
+
+	Scheduler log.Scheduler // nil: calls about schedules are answered UNAVAILABLE
+	Parts     []Part        // of the platform, beside the log and the read models, that have a health
+}
+
+// Log is what the surface needs of the log. *broker.Broker has all of it.
+type Log interface {
+	log.Reader
+	log.Writer
+	log.Admin
+	log.TopicChanger
+	log.Coordinator
+	log.GroupAdmin
+	log.Queues
+}
+
+// Part tells of the health of one part. Check is called by several goroutines at once and must not wait.
+type Part struct {
+	Name  string
+	Check func() (healthy bool, message string)
 }
 
 // API is the whole surface as one http.Handler. Safe for concurrent use.
@@ -44,6 +63,9 @@ type API struct {
 	handler http.Handler
 	hottest *fastPost // also in handler, but asked before it
 
+	consumers consumers  // the Consume streams that may commit
+	queueing  sync.Mutex // held while a queue is made or changed
+
 	ending    chan struct{} // closed by EndStreams
 	endOnce   sync.Once
 	streaming chan struct{} // a place for each open stream
@@ -51,7 +73,7 @@ type API struct {
 
 // New makes the surface. It starts no goroutine.
 func New(deps Deps, opts Options) (*API, error) {
-	if deps.Engine == nil || deps.Reader == nil || deps.Admin == nil || deps.Store == nil {
+	if deps.Engine == nil || deps.Log == nil || deps.Store == nil {
 		return nil, errors.New("api: a dependency is missing")
 	}
 	if err := opts.Validate(); err != nil {
@@ -88,6 +110,7 @@ func (a *API) EndStreams() { a.endOnce.Do(func() { close(a.ending) }) }
 var services = []string{
 	lodgev1connect.HotelServiceName, lodgev1connect.InventoryServiceName, lodgev1connect.AvailabilityServiceName,
 	lodgev1connect.ReservationServiceName, lodgev1connect.EventServiceName, lodgev1connect.AdminServiceName,
+	lodgev1connect.MessageServiceName, lodgev1connect.GroupServiceName, lodgev1connect.QueueServiceName, lodgev1connect.ScheduleServiceName,
 }
 
 // shapes are the messages whose shape rules are compiled when the surface is made rather than by the first caller.
@@ -123,6 +146,10 @@ func (a *API) routes() (http.Handler, error) {
 	serve(path, a.hottest)
 	serve(lodgev1connect.NewEventServiceHandler(&eventService{a}, options...))
 	serve(lodgev1connect.NewAdminServiceHandler(&adminService{a}, options...))
+	serve(lodgev1connect.NewMessageServiceHandler(&messageService{a}, options...))
+	serve(lodgev1connect.NewGroupServiceHandler(&groupService{a}, options...))
+	serve(lodgev1connect.NewQueueServiceHandler(&queueService{a}, options...))
+	serve(lodgev1connect.NewScheduleServiceHandler(&scheduleService{a}, options...))
 	transcoder, err := vanguard.NewTranscoder(rest)
 	if err != nil {
 		return nil, fmt.Errorf("make the REST routes: %w", err)

@@ -1,7 +1,7 @@
 // Package api is Lodge's surface: the Connect services of api/proto/lodge/v1 (which are also gRPC, gRPC-Web and JSON that
 // curl can post), the same as REST under /v1/, reflection and health, and a start page.
 //
-//	surface, err := api.New(api.Deps{Engine: engine, Reader: broker, Admin: broker, Store: store}, api.Options{})
+//	surface, err := api.New(api.Deps{Engine: engine, Log: broker, Store: store, Scheduler: bridge}, api.Options{})
 //	server := api.NewServer(surface)
 //	err = server.Serve(listener)
 //

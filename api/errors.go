@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -27,6 +28,17 @@ const (
 	ReasonInvalidPosition    = "INVALID_POSITION"
 	ReasonInvalidFieldMask   = "INVALID_FIELD_MASK"
 	ReasonTopicNotFound      = "TOPIC_NOT_FOUND"
+	ReasonTopicProtected     = "TOPIC_PROTECTED" // the topic has a single writer: the log itself or the platform
+	ReasonTopicExists        = "TOPIC_EXISTS"
+	ReasonGroupNotFound      = "GROUP_NOT_FOUND"
+	ReasonGroupNotEmpty      = "GROUP_NOT_EMPTY"
+	ReasonQueueNotFound      = "QUEUE_NOT_FOUND"
+	ReasonQueueExists        = "QUEUE_EXISTS"
+	ReasonScheduleNotFound   = "SCHEDULE_NOT_FOUND"
+	ReasonConsumerNotFound   = "CONSUMER_NOT_FOUND" // the stream that it names has ended
+	ReasonPartitionLost      = "PARTITION_LOST"     // the group has given the partition to another member
+	ReasonPartitionDraining  = "PARTITION_DRAINING"
+	ReasonOffsetMismatch     = "OFFSET_MISMATCH"
 	ReasonProjectionNotFound = "PROJECTION_NOT_FOUND"
 	ReasonPositionNotReached = "POSITION_NOT_REACHED" // the read model did not get to min_position in time
 	ReasonQueueFull          = "QUEUE_FULL"
@@ -71,6 +83,13 @@ var domainCodes = map[domain.Reason]connect.Code{
 	ReasonInvalidFieldMask:       connect.CodeInvalidArgument,
 	ReasonTopicNotFound:          connect.CodeNotFound,
 	ReasonProjectionNotFound:     connect.CodeNotFound,
+	ReasonTopicProtected:         connect.CodeFailedPrecondition,
+	ReasonGroupNotFound:          connect.CodeNotFound,
+	ReasonGroupNotEmpty:          connect.CodeFailedPrecondition,
+	ReasonQueueNotFound:          connect.CodeNotFound,
+	ReasonQueueExists:            connect.CodeAlreadyExists,
+	ReasonConsumerNotFound:       connect.CodeNotFound,
+	ReasonRecordTooLarge:         connect.CodeInvalidArgument,
 	ReasonForbiddenHeader:        connect.CodePermissionDenied,
 	ReasonForbiddenField:         connect.CodePermissionDenied,
 }
@@ -143,23 +162,54 @@ func shapeError(e *protovalidate.ValidationError) *connect.Error {
 	return answer
 }
 
+// logCodes says how errors of the log are answered whose text is meant for callers. Without a reason of its own an error has the name of
+// its code, which is Kafka's.
+var logCodes = map[log.Code]struct {
+	code   connect.Code
+	reason string
+}{
+	log.UnknownTopic:          {connect.CodeNotFound, ReasonTopicNotFound},
+	log.TopicExists:           {connect.CodeAlreadyExists, ReasonTopicExists},
+	log.InvalidTopic:          {connect.CodeInvalidArgument, string(domain.InvalidArgument)},
+	log.InvalidArgument:       {connect.CodeInvalidArgument, string(domain.InvalidArgument)},
+	log.InvalidGroup:          {connect.CodeInvalidArgument, string(domain.InvalidID)},
+	log.RecordTooLarge:        {connect.CodeInvalidArgument, ReasonRecordTooLarge},
+	log.InvalidSessionTimeout: {connect.CodeInvalidArgument, ""},
+	log.OffsetOutOfRange:      {connect.CodeOutOfRange, ReasonOffsetOutOfRange},
+	log.OffsetMismatch:        {connect.CodeAborted, ReasonOffsetMismatch},
+	log.UnknownGroup:          {connect.CodeNotFound, ReasonGroupNotFound},
+	log.GroupNotEmpty:         {connect.CodeFailedPrecondition, ReasonGroupNotEmpty},
+	log.GroupFull:             {connect.CodeResourceExhausted, "GROUP_FULL"},
+	log.InconsistentProtocol:  {connect.CodeFailedPrecondition, ""},
+	log.UnknownMember:         {connect.CodeAborted, ReasonPartitionLost},
+	log.IllegalGeneration:     {connect.CodeAborted, ReasonPartitionLost},
+	log.FencedInstance:        {connect.CodeAborted, "FENCED_INSTANCE"},
+	log.Draining:              {connect.CodeFailedPrecondition, ReasonPartitionDraining},
+	log.VoidReceipt:           {connect.CodeFailedPrecondition, ""},
+	log.UnknownSchedule:       {connect.CodeNotFound, ReasonScheduleNotFound},
+}
+
 // logError answers an error of the log, or returns nil for one that is nobody's business.
 func logError(e *log.Error) *connect.Error {
 	switch e.Code {
 	case log.LimitReached:
 		return retriable(newError(connect.CodeResourceExhausted, ReasonQueueFull, "too much is waiting; send the same request again", nil))
-	case log.Unavailable, log.Closed, log.Poisoned:
+	case log.Unavailable, log.Closed, log.Poisoned, log.RebalanceInProgress, log.StaleLayout:
 		return retriable(newError(connect.CodeUnavailable, ReasonUnavailable, "not now; send the same request again", nil))
-	case log.UnknownTopic:
-		return newError(connect.CodeNotFound, ReasonTopicNotFound, e.Text, nil)
-	case log.InvalidTopic, log.InvalidArgument:
-		return newError(connect.CodeInvalidArgument, string(domain.InvalidArgument), e.Text, nil)
-	case log.RecordTooLarge:
-		return newError(connect.CodeInvalidArgument, ReasonRecordTooLarge, e.Text, nil)
-	case log.OffsetOutOfRange:
-		return newError(connect.CodeOutOfRange, ReasonOffsetOutOfRange, e.Text, nil)
+	}
+	if answer, ok := logCodes[e.Code]; ok {
+		return newError(answer.code, cmp.Or(answer.reason, e.Code.String()), e.Text, nil)
 	}
 	return nil
+}
+
+// final makes of an error that a table is full one that does not go away by waiting, for calls about what stays.
+func final(err error) error {
+	var e *log.Error
+	if errors.As(err, &e) && e.Code == log.LimitReached {
+		return domain.Errorf(domain.LimitReached, "", "%s", e.Text)
+	}
+	return err
 }
 
 func newError(code connect.Code, reason, text string, metadata map[string]string) *connect.Error {

@@ -108,7 +108,7 @@ func (a *API) topic(ctx context.Context, name string) (log.TopicInfo, error) {
 	if topic.Validate() != nil {
 		return log.TopicInfo{}, domain.Errorf(ReasonTopicNotFound, "topic", "there is no topic %.250q", name)
 	}
-	info, err := a.deps.Admin.DescribeTopic(ctx, topic)
+	info, err := a.deps.Log.DescribeTopic(ctx, topic)
 	if log.CodeOf(err) == log.UnknownTopic {
 		return info, domain.Errorf(ReasonTopicNotFound, "topic", "there is no topic %s", name)
 	}

@@ -74,9 +74,9 @@ func (s *eventService) ReadEvents(ctx context.Context, req *connect.Request[lodg
 func (s *eventService) firstLanes(ctx context.Context, partitions []log.TopicPartition, req *lodgev1.ReadEventsRequest) ([]lane, error) {
 	lanes := make([]lane, len(partitions))
 	for i, tp := range partitions {
-		start, end, err := s.deps.Reader.Offsets(ctx, tp)
+		start, end, err := s.deps.Log.Offsets(ctx, tp)
 		if err == nil && req.GetStartTime() != nil {
-			start, err = s.deps.Reader.OffsetForTime(ctx, tp, req.GetStartTime().AsTime())
+			start, err = s.deps.Log.OffsetForTime(ctx, tp, req.GetStartTime().AsTime())
 		}
 		if err != nil {
 			return nil, err
@@ -118,7 +118,7 @@ func (s *eventService) refill(ctx context.Context, lanes []lane, filter eventFil
 		l := &lanes[i]
 		for len(l.pending) == 0 && l.next < l.end && (*budget > 0 || !l.read) {
 			l.read = true
-			got, err := s.deps.Reader.Fetch(ctx, log.FetchRequest{TopicPartition: l.tp, Offset: l.next, MaxBytes: scanBytes, Filter: chosen})
+			got, err := s.deps.Log.Fetch(ctx, log.FetchRequest{TopicPartition: l.tp, Offset: l.next, MaxBytes: scanBytes, Filter: chosen})
 			if err != nil {
 				return err
 			}

@@ -23,7 +23,7 @@ func (a *API) health(ctx context.Context) *lodgev1.Health {
 		h.Parts = append(h.Parts, &lodgev1.Health_Part{Name: name, Healthy: healthy, Message: message})
 		h.Healthy = h.Healthy && healthy
 	}
-	topics, err := a.deps.Admin.ListTopics(ctx)
+	topics, err := a.deps.Log.ListTopics(ctx)
 	if err != nil {
 		add("log", false, err.Error())
 	}
@@ -35,6 +35,10 @@ func (a *API) health(ctx context.Context) *lodgev1.Health {
 			}
 		}
 		add(topicsPrefix+string(t.Name), len(broken) == 0, strings.Join(broken, "; "))
+	}
+	for _, p := range a.deps.Parts {
+		healthy, message := p.Check()
+		add(p.Name, healthy, message)
 	}
 	for _, p := range a.deps.Store.Status(ctx) {
 		message := p.Err

@@ -14,6 +14,10 @@ const (
 	reservationsInfix = "/reservations/"
 	topicsPrefix      = "topics/"
 	projectionsPrefix = "projections/"
+	groupsPrefix      = "groups/"
+	queuesPrefix      = "queues/"
+	schedulesPrefix   = "schedules/"
+	consumersPrefix   = "consumers/"
 )
 
 func hotelName(hotel string) string { return hotelsPrefix + hotel }
@@ -80,6 +84,33 @@ func parseTopic(name, field string) (log.Topic, error) {
 		return "", badName(name, field, "topics/{topic}")
 	}
 	return log.Topic(id), nil
+}
+
+// parseGroup returns the group behind a prefix: groups/{group} or queues/{queue}.
+func parseGroup(name, prefix, field string) (log.Group, error) {
+	id, ok := strings.CutPrefix(name, prefix)
+	if !ok || log.Group(id).Validate() != nil {
+		return "", badName(name, field, prefix+"{"+prefix[:len(prefix)-2]+"}")
+	}
+	return log.Group(id), nil
+}
+
+// parseSchedule returns the id in schedules/{schedule}.
+func parseSchedule(name, field string) (string, error) {
+	id, ok := strings.CutPrefix(name, schedulesPrefix)
+	if !ok || id == "" || len(id) > log.ScheduleIDMax {
+		return "", badName(name, field, "schedules/{schedule}")
+	}
+	return id, nil
+}
+
+// parseTopicPartition reads topic/partition.
+func parseTopicPartition(s, field string) (log.TopicPartition, error) {
+	pos, err := log.ParsePosition(s + "@0")
+	if err != nil {
+		return log.TopicPartition{}, domain.Errorf(ReasonInvalidPosition, field, "%.300q is not topic/partition", s)
+	}
+	return pos.TopicPartition(), nil
 }
 
 // parsePosition reads topic/partition@offset; ok is false when s is empty.

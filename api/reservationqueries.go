@@ -187,7 +187,7 @@ func eventCursor(req *lodgev1.ListReservationEventsRequest) (log.Offset, error) 
 
 // recordAt reads one event from the log.
 func (a *API) recordAt(ctx context.Context, at log.Position) (*log.Record, error) {
-	got, err := a.deps.Reader.Fetch(ctx, log.FetchRequest{TopicPartition: at.TopicPartition(), Offset: at.Offset, MaxBytes: 1})
+	got, err := a.deps.Log.Fetch(ctx, log.FetchRequest{TopicPartition: at.TopicPartition(), Offset: at.Offset, MaxBytes: 1})
 	if err != nil {
 		return nil, err
 	}

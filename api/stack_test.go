@@ -113,7 +113,7 @@ func newStackOn(t testing.TB, dir string, fs vfs.FS, opts api.Options) *stack {
 	if err := s.store.WaitReady(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if s.api, err = api.New(api.Deps{Engine: s.engine, Reader: s.broker, Admin: s.broker, Store: s.store}, opts); err != nil {
+	if s.api, err = api.New(api.Deps{Engine: s.engine, Log: s.broker, Store: s.store}, opts); err != nil {
 		t.Fatal(err)
 	}
 	s.server = httptest.NewUnstartedServer(s.api)

@@ -132,7 +132,7 @@ func (c *importCommand) carryOut(ctx context.Context, m *Main, plan *importer.Pl
 		defer to.Close()
 		return c.run(ctx, m, plan, to)
 	}
-	r, err := start(ctx, c.Data, platform.Options{Logger: slog.New(slog.DiscardHandler)})
+	r, err := start(ctx, c.Data, platform.Options{NoSchedules: true, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return nil, err
 	}

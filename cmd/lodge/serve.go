@@ -21,6 +21,8 @@ type serveCommand struct {
 	Partitions int           `help:"Partitions of each topic, for a new folder." default:"8"`
 	Durability string        `help:"What acknowledged means for bookings, for a new folder: sync (on disk), interval (on disk within 100 ms), none (page cache). Hotels and rooms are always on disk." enum:"sync,interval,none" default:"sync"`
 	Profile    string        `help:"What commits are tuned for: throughput or latency." enum:"throughput,latency" default:"throughput"`
+	NATSURL    string        `help:"NATS servers (2.12 or newer, with JetStream) that are the clock of schedules, several by comma; default: one in this process." name:"nats-url" placeholder:"URL" env:"LODGE_NATS_URL"`
+	NATSCreds  string        `help:"Credentials file for --nats-url." name:"nats-credentials" placeholder:"FILE" type:"path" env:"LODGE_NATS_CREDENTIALS"`
 	LogLevel   slog.Level    `help:"Least level that is logged: debug, info, warn, error." default:"info" env:"LODGE_LOG_LEVEL"`
 	LogJSON    bool          `help:"Log in JSON." env:"LODGE_LOG_JSON"`
 	Grace      time.Duration `help:"How long calls in flight may take at shutdown." default:"10s"`
@@ -34,6 +36,7 @@ SIGINT or SIGTERM stops it: calls in flight finish, and nothing acknowledged is 
 Examples:
   lodge serve
   lodge serve --data /var/lib/lodge --addr :8080
+  lodge serve --nats-url nats://n1:4222,nats://n2:4222 --nats-credentials /etc/lodge/nats.creds
   curl http://localhost:8080/readyz`
 }
 
@@ -42,7 +45,7 @@ func (c *serveCommand) Run(ctx context.Context, m *Main) error {
 	logger := c.logger(m)
 	r, err := start(ctx, c.Data, platform.Options{
 		Addr: c.Addr, AdminAddr: c.AdminAddr, Partitions: c.Partitions, Durability: log.Durability(c.Durability), Profile: broker.Profile(c.Profile),
-		Logger: logger, ShutdownTimeout: c.Grace,
+		Logger: logger, ShutdownTimeout: c.Grace, NATSURL: c.NATSURL, NATSCredentials: c.NATSCreds,
 		OnOpen: func(p commands.OpenProgress) {
 			logger.Debug("state rebuilt", "partition", p.Partition, "from_snapshot", p.FromSnapshot, "replayed", p.Replayed, "total", p.Total)
 		},

@@ -36,7 +36,7 @@ func hotelID(i int) string { return fmt.Sprintf("hotel-%d", i) }
 // openHouse opens a platform in dir, durability sync, and makes its hotels. The caller calls close.
 func openHouse(ctx context.Context, dir, addr string, hotels int) (*house, error) {
 	p, err := platform.Open(ctx, dir, platform.Options{
-		Addr: addr, NoSocket: true, HoldTick: -1, Logger: slog.New(slog.DiscardHandler),
+		Addr: addr, NoSocket: true, NoSchedules: true, HoldTick: -1, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		return nil, err

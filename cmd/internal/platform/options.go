@@ -25,6 +25,12 @@ type Options struct {
 	Clock      func() time.Time // default time.Now
 	Logger     *slog.Logger     // default: discard
 
+	// NATSURL names the NATS servers that are the clock of schedules, several by comma, and NATSCredentials a file for them. Empty: a server in
+	// this process. NoSchedules: no clock at all; what is pending stays so.
+	NATSURL         string
+	NATSCredentials string
+	NoSchedules     bool
+
 	// ShutdownTimeout is how long calls in flight may take when Run ends. Default 10 s; then their connections are closed.
 	ShutdownTimeout time.Duration
 
@@ -55,6 +61,9 @@ func (o Options) Validate() error {
 	}
 	if o.ShutdownTimeout < 0 {
 		return fmt.Errorf("platform: the shutdown timeout is negative")
+	}
+	if o.NATSCredentials != "" && o.NATSURL == "" {
+		return fmt.Errorf("platform: credentials for NATS need its URL")
 	}
 	return nil
 }

@@ -8,11 +8,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"lodge/api"
 	"lodge/commands"
 	"lodge/log"
 	"lodge/log/broker"
+	"lodge/log/natsbridge"
 	"lodge/projections"
 	"lodge/projections/availability"
 	"lodge/projections/eventindex"
@@ -25,6 +27,7 @@ type Platform struct {
 	Broker *broker.Broker
 	Engine *commands.Engine
 	Store  *projections.Store
+	Bridge *natsbridge.Bridge // nil: without schedules
 	API    *api.API
 
 	Partitions int // of each topic
@@ -45,6 +48,7 @@ const (
 	logFolder        = "log"
 	snapshotFolder   = "snapshots"
 	projectionFolder = "projections"
+	natsFolder       = "nats"
 )
 
 // LogFolder returns the broker's folder within a data folder.
@@ -87,7 +91,7 @@ func (p *Platform) open(ctx context.Context) error {
 	if err := os.MkdirAll(p.dir, 0o700); err != nil {
 		return fmt.Errorf("make the data folder: %w", err)
 	}
-	for _, step := range []func(context.Context) error{p.openLog, p.openEngine, p.openStore, p.openAPI} {
+	for _, step := range []func(context.Context) error{p.openLog, p.openEngine, p.openStore, p.openBridge, p.openAPI} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -105,7 +109,8 @@ func (p *Platform) openLog(ctx context.Context) error {
 	}
 	p.Broker = b
 	partitions := p.opts.Partitions
-	if topics, err := b.ListTopics(ctx); err != nil || len(topics) > 0 {
+	topics, err := b.ListTopics(ctx)
+	if err != nil || slices.ContainsFunc(topics, func(t log.TopicInfo) bool { return slices.Contains(commands.Topics(), t.Name) }) {
 		partitions = 0 // as many as there are
 	}
 	p.Partitions, err = commands.CreateTopics(ctx, b, partitions, p.opts.Durability)
@@ -140,8 +145,11 @@ func (p *Platform) openStore(context.Context) error {
 }
 
 func (p *Platform) openAPI(context.Context) error {
-	a, err := api.New(api.Deps{Engine: p.Engine, Reader: p.Broker, Admin: p.Broker, Store: p.Store},
-		api.Options{Clock: p.opts.Clock, Logger: p.opts.Logger})
+	deps := api.Deps{Engine: p.Engine, Log: p.Broker, Store: p.Store}
+	if p.Bridge != nil {
+		deps.Scheduler, deps.Parts = p.Bridge, []api.Part{{Name: "schedules", Check: p.schedulesHealth}}
+	}
+	a, err := api.New(deps, api.Options{Clock: p.opts.Clock, Logger: p.opts.Logger})
 	if err != nil {
 		return err
 	}
@@ -190,6 +198,9 @@ func (p *Platform) Close() error {
 		if err := l.Close(); !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}
+	}
+	if p.Bridge != nil {
+		errs = append(errs, p.Bridge.Close())
 	}
 	if p.Store != nil {
 		errs = append(errs, p.Store.Close())

@@ -12,6 +12,8 @@ import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
+	emptypb "google.golang.org/protobuf/types/known/emptypb"
+	fieldmaskpb "google.golang.org/protobuf/types/known/fieldmaskpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -29,22 +31,42 @@ const (
 type Topic struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// topics/{topic}.
-	Name           string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	PartitionCount int32  `protobuf:"varint,2,opt,name=partition_count,json=partitionCount,proto3" json:"partition_count,omitempty"`
-	// sync, interval or none.
-	Durability   string               `protobuf:"bytes,3,opt,name=durability,proto3" json:"durability,omitempty"`
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Active and draining ones. Of a new topic: default 1, at most 1024. It changes by AddPartitions and RetirePartitions.
+	PartitionCount int32 `protobuf:"varint,2,opt,name=partition_count,json=partitionCount,proto3" json:"partition_count,omitempty"`
+	// When a record is acknowledged: sync (on disk; the default), interval (on disk within sync_interval) or none (page cache).
+	Durability string `protobuf:"bytes,3,opt,name=durability,proto3" json:"durability,omitempty"`
+	// Default 100 ms.
 	SyncInterval *durationpb.Duration `protobuf:"bytes,4,opt,name=sync_interval,json=syncInterval,proto3" json:"sync_interval,omitempty"`
-	SegmentBytes int64                `protobuf:"varint,5,opt,name=segment_bytes,json=segmentBytes,proto3" json:"segment_bytes,omitempty"`
-	SegmentAge   *durationpb.Duration `protobuf:"bytes,6,opt,name=segment_age,json=segmentAge,proto3" json:"segment_age,omitempty"`
-	// For each partition; −1: no limit.
+	// Of one segment file: default 64 MiB, 4 KiB to 1 GiB.
+	SegmentBytes int64 `protobuf:"varint,5,opt,name=segment_bytes,json=segmentBytes,proto3" json:"segment_bytes,omitempty"`
+	// A segment is closed when its first record is this old: default 7 days.
+	SegmentAge *durationpb.Duration `protobuf:"bytes,6,opt,name=segment_age,json=segmentAge,proto3" json:"segment_age,omitempty"`
+	// For each partition; −1, the default: no limit.
 	RetentionBytes int64 `protobuf:"varint,7,opt,name=retention_bytes,json=retentionBytes,proto3" json:"retention_bytes,omitempty"`
-	// Unset: for ever.
-	RetentionAge   *durationpb.Duration   `protobuf:"bytes,8,opt,name=retention_age,json=retentionAge,proto3" json:"retention_age,omitempty"`
+	// Unset, the default: for ever.
+	RetentionAge *durationpb.Duration `protobuf:"bytes,8,opt,name=retention_age,json=retentionAge,proto3" json:"retention_age,omitempty"`
+	// Of one record: default 1 MiB, at most 64 MiB.
 	RecordBytesMax int32                  `protobuf:"varint,9,opt,name=record_bytes_max,json=recordBytesMax,proto3" json:"record_bytes_max,omitempty"`
 	CreateTime     *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// Offsets in use, in all partitions together; where records were compacted away there are fewer records.
+	RecordCount int64 `protobuf:"varint,11,opt,name=record_count,json=recordCount,proto3" json:"record_count,omitempty"`
 	// Of all partitions together.
-	RecordCount   int64 `protobuf:"varint,11,opt,name=record_count,json=recordCount,proto3" json:"record_count,omitempty"`
-	Bytes         int64 `protobuf:"varint,12,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	Bytes int64 `protobuf:"varint,12,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	// What becomes of old records: delete (by retention; the default), compact (of each key at least the last record is kept), or compact,delete.
+	CleanupPolicy string `protobuf:"bytes,13,opt,name=cleanup_policy,json=cleanupPolicy,proto3" json:"cleanup_policy,omitempty"`
+	// For compaction: how long a tombstone is kept. Default 24 h.
+	TombstoneAge *durationpb.Duration `protobuf:"bytes,14,opt,name=tombstone_age,json=tombstoneAge,proto3" json:"tombstone_age,omitempty"`
+	// For compaction: compact when this part of the bytes is not compacted yet. Default 0.5, above 0 to 1.
+	DirtyRatio float64 `protobuf:"fixed64,15,opt,name=dirty_ratio,json=dirtyRatio,proto3" json:"dirty_ratio,omitempty"`
+	// The header whose value is a record's tag, which consumers can filter by: default ce_type.
+	TagHeader string `protobuf:"bytes,16,opt,name=tag_header,json=tagHeader,proto3" json:"tag_header,omitempty"`
+	// Records are deleted once the topic's one queue has acknowledged them. Of a new topic only.
+	PointToPoint bool `protobuf:"varint,17,opt,name=point_to_point,json=pointToPoint,proto3" json:"point_to_point,omitempty"`
+	// Counts the changes of which partitions take records.
+	Layout int32 `protobuf:"varint,18,opt,name=layout,proto3" json:"layout,omitempty"`
+	// It belongs to the log itself.
+	Internal      bool `protobuf:"varint,19,opt,name=internal,proto3" json:"internal,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -163,6 +185,55 @@ func (x *Topic) GetBytes() int64 {
 	return 0
 }
 
+func (x *Topic) GetCleanupPolicy() string {
+	if x != nil {
+		return x.CleanupPolicy
+	}
+	return ""
+}
+
+func (x *Topic) GetTombstoneAge() *durationpb.Duration {
+	if x != nil {
+		return x.TombstoneAge
+	}
+	return nil
+}
+
+func (x *Topic) GetDirtyRatio() float64 {
+	if x != nil {
+		return x.DirtyRatio
+	}
+	return 0
+}
+
+func (x *Topic) GetTagHeader() string {
+	if x != nil {
+		return x.TagHeader
+	}
+	return ""
+}
+
+func (x *Topic) GetPointToPoint() bool {
+	if x != nil {
+		return x.PointToPoint
+	}
+	return false
+}
+
+func (x *Topic) GetLayout() int32 {
+	if x != nil {
+		return x.Layout
+	}
+	return 0
+}
+
+func (x *Topic) GetInternal() bool {
+	if x != nil {
+		return x.Internal
+	}
+	return false
+}
+
 // One ordered slice of a topic.
 type Partition struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -178,7 +249,9 @@ type Partition struct {
 	Bytes        int64 `protobuf:"varint,6,opt,name=bytes,proto3" json:"bytes,omitempty"`
 	SegmentCount int32 `protobuf:"varint,7,opt,name=segment_count,json=segmentCount,proto3" json:"segment_count,omitempty"`
 	// Why it takes no appends or reads, or empty.
-	Error         string `protobuf:"bytes,8,opt,name=error,proto3" json:"error,omitempty"`
+	Error string `protobuf:"bytes,8,opt,name=error,proto3" json:"error,omitempty"`
+	// active, or draining: it takes no more records and is readable until they are gone.
+	State         string `protobuf:"bytes,9,opt,name=state,proto3" json:"state,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -265,6 +338,13 @@ func (x *Partition) GetSegmentCount() int32 {
 func (x *Partition) GetError() string {
 	if x != nil {
 		return x.Error
+	}
+	return ""
+}
+
+func (x *Partition) GetState() string {
+	if x != nil {
+		return x.State
 	}
 	return ""
 }
@@ -507,7 +587,9 @@ type ListTopicsRequest struct {
 	// At most this many: default 50, at most 1000.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// From the page before.
-	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Also those that belong to the log itself.
+	ShowInternal  bool `protobuf:"varint,3,opt,name=show_internal,json=showInternal,proto3" json:"show_internal,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -554,6 +636,13 @@ func (x *ListTopicsRequest) GetPageToken() string {
 		return x.PageToken
 	}
 	return ""
+}
+
+func (x *ListTopicsRequest) GetShowInternal() bool {
+	if x != nil {
+		return x.ShowInternal
+	}
+	return false
 }
 
 type ListTopicsResponse struct {
@@ -654,6 +743,338 @@ func (x *GetTopicRequest) GetName() string {
 	return ""
 }
 
+type CreateTopicRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The new topic's id: 1 to 249 characters of [a-zA-Z0-9._-], not beginning with __.
+	TopicId string `protobuf:"bytes,1,opt,name=topic_id,json=topicId,proto3" json:"topic_id,omitempty"`
+	// Its settings. None: the defaults.
+	Topic         *Topic `protobuf:"bytes,2,opt,name=topic,proto3" json:"topic,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateTopicRequest) Reset() {
+	*x = CreateTopicRequest{}
+	mi := &file_lodge_v1_admin_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateTopicRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateTopicRequest) ProtoMessage() {}
+
+func (x *CreateTopicRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_admin_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateTopicRequest.ProtoReflect.Descriptor instead.
+func (*CreateTopicRequest) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *CreateTopicRequest) GetTopicId() string {
+	if x != nil {
+		return x.TopicId
+	}
+	return ""
+}
+
+func (x *CreateTopicRequest) GetTopic() *Topic {
+	if x != nil {
+		return x.Topic
+	}
+	return nil
+}
+
+type UpdateTopicRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name says which one.
+	Topic *Topic `protobuf:"bytes,1,opt,name=topic,proto3" json:"topic,omitempty"`
+	// Which settings to change. None: those that the topic has a value for.
+	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateTopicRequest) Reset() {
+	*x = UpdateTopicRequest{}
+	mi := &file_lodge_v1_admin_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateTopicRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateTopicRequest) ProtoMessage() {}
+
+func (x *UpdateTopicRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_admin_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateTopicRequest.ProtoReflect.Descriptor instead.
+func (*UpdateTopicRequest) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *UpdateTopicRequest) GetTopic() *Topic {
+	if x != nil {
+		return x.Topic
+	}
+	return nil
+}
+
+func (x *UpdateTopicRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
+	if x != nil {
+		return x.UpdateMask
+	}
+	return nil
+}
+
+type DeleteTopicRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// topics/{topic}.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteTopicRequest) Reset() {
+	*x = DeleteTopicRequest{}
+	mi := &file_lodge_v1_admin_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteTopicRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteTopicRequest) ProtoMessage() {}
+
+func (x *DeleteTopicRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_admin_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteTopicRequest.ProtoReflect.Descriptor instead.
+func (*DeleteTopicRequest) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *DeleteTopicRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type AddPartitionsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// topics/{topic}.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// How many more.
+	Count         int32 `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddPartitionsRequest) Reset() {
+	*x = AddPartitionsRequest{}
+	mi := &file_lodge_v1_admin_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddPartitionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddPartitionsRequest) ProtoMessage() {}
+
+func (x *AddPartitionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_admin_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddPartitionsRequest.ProtoReflect.Descriptor instead.
+func (*AddPartitionsRequest) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *AddPartitionsRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *AddPartitionsRequest) GetCount() int32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+type RetirePartitionsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// topics/{topic}.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Active ones.
+	Partitions []int32 `protobuf:"varint,2,rep,packed,name=partitions,proto3" json:"partitions,omitempty"`
+	// Delete their records after this long, whatever the topic's retention. Unset: by the topic's retention only.
+	Keep          *durationpb.Duration `protobuf:"bytes,3,opt,name=keep,proto3" json:"keep,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RetirePartitionsRequest) Reset() {
+	*x = RetirePartitionsRequest{}
+	mi := &file_lodge_v1_admin_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RetirePartitionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RetirePartitionsRequest) ProtoMessage() {}
+
+func (x *RetirePartitionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_admin_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RetirePartitionsRequest.ProtoReflect.Descriptor instead.
+func (*RetirePartitionsRequest) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *RetirePartitionsRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RetirePartitionsRequest) GetPartitions() []int32 {
+	if x != nil {
+		return x.Partitions
+	}
+	return nil
+}
+
+func (x *RetirePartitionsRequest) GetKeep() *durationpb.Duration {
+	if x != nil {
+		return x.Keep
+	}
+	return nil
+}
+
+type DeleteRecordsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// topics/{topic}.
+	Name      string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Partition int32  `protobuf:"varint,2,opt,name=partition,proto3" json:"partition,omitempty"`
+	// The first offset to keep: at most the high watermark.
+	BeforeOffset  int64 `protobuf:"varint,3,opt,name=before_offset,json=beforeOffset,proto3" json:"before_offset,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteRecordsRequest) Reset() {
+	*x = DeleteRecordsRequest{}
+	mi := &file_lodge_v1_admin_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteRecordsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteRecordsRequest) ProtoMessage() {}
+
+func (x *DeleteRecordsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_admin_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteRecordsRequest.ProtoReflect.Descriptor instead.
+func (*DeleteRecordsRequest) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *DeleteRecordsRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *DeleteRecordsRequest) GetPartition() int32 {
+	if x != nil {
+		return x.Partition
+	}
+	return 0
+}
+
+func (x *DeleteRecordsRequest) GetBeforeOffset() int64 {
+	if x != nil {
+		return x.BeforeOffset
+	}
+	return 0
+}
+
 type ListPartitionsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// topics/{topic}.
@@ -668,7 +1089,7 @@ type ListPartitionsRequest struct {
 
 func (x *ListPartitionsRequest) Reset() {
 	*x = ListPartitionsRequest{}
-	mi := &file_lodge_v1_admin_proto_msgTypes[8]
+	mi := &file_lodge_v1_admin_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -680,7 +1101,7 @@ func (x *ListPartitionsRequest) String() string {
 func (*ListPartitionsRequest) ProtoMessage() {}
 
 func (x *ListPartitionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_admin_proto_msgTypes[8]
+	mi := &file_lodge_v1_admin_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -693,7 +1114,7 @@ func (x *ListPartitionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPartitionsRequest.ProtoReflect.Descriptor instead.
 func (*ListPartitionsRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{8}
+	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ListPartitionsRequest) GetParent() string {
@@ -728,7 +1149,7 @@ type ListPartitionsResponse struct {
 
 func (x *ListPartitionsResponse) Reset() {
 	*x = ListPartitionsResponse{}
-	mi := &file_lodge_v1_admin_proto_msgTypes[9]
+	mi := &file_lodge_v1_admin_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -740,7 +1161,7 @@ func (x *ListPartitionsResponse) String() string {
 func (*ListPartitionsResponse) ProtoMessage() {}
 
 func (x *ListPartitionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_admin_proto_msgTypes[9]
+	mi := &file_lodge_v1_admin_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -753,7 +1174,7 @@ func (x *ListPartitionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPartitionsResponse.ProtoReflect.Descriptor instead.
 func (*ListPartitionsResponse) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{9}
+	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ListPartitionsResponse) GetPartitions() []*Partition {
@@ -778,7 +1199,7 @@ type ListProjectionsRequest struct {
 
 func (x *ListProjectionsRequest) Reset() {
 	*x = ListProjectionsRequest{}
-	mi := &file_lodge_v1_admin_proto_msgTypes[10]
+	mi := &file_lodge_v1_admin_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -790,7 +1211,7 @@ func (x *ListProjectionsRequest) String() string {
 func (*ListProjectionsRequest) ProtoMessage() {}
 
 func (x *ListProjectionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_admin_proto_msgTypes[10]
+	mi := &file_lodge_v1_admin_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -803,7 +1224,7 @@ func (x *ListProjectionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListProjectionsRequest.ProtoReflect.Descriptor instead.
 func (*ListProjectionsRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{10}
+	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{16}
 }
 
 type ListProjectionsResponse struct {
@@ -815,7 +1236,7 @@ type ListProjectionsResponse struct {
 
 func (x *ListProjectionsResponse) Reset() {
 	*x = ListProjectionsResponse{}
-	mi := &file_lodge_v1_admin_proto_msgTypes[11]
+	mi := &file_lodge_v1_admin_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -827,7 +1248,7 @@ func (x *ListProjectionsResponse) String() string {
 func (*ListProjectionsResponse) ProtoMessage() {}
 
 func (x *ListProjectionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_admin_proto_msgTypes[11]
+	mi := &file_lodge_v1_admin_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -840,7 +1261,7 @@ func (x *ListProjectionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListProjectionsResponse.ProtoReflect.Descriptor instead.
 func (*ListProjectionsResponse) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{11}
+	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ListProjectionsResponse) GetProjections() []*Projection {
@@ -860,7 +1281,7 @@ type RebuildProjectionRequest struct {
 
 func (x *RebuildProjectionRequest) Reset() {
 	*x = RebuildProjectionRequest{}
-	mi := &file_lodge_v1_admin_proto_msgTypes[12]
+	mi := &file_lodge_v1_admin_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -872,7 +1293,7 @@ func (x *RebuildProjectionRequest) String() string {
 func (*RebuildProjectionRequest) ProtoMessage() {}
 
 func (x *RebuildProjectionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_admin_proto_msgTypes[12]
+	mi := &file_lodge_v1_admin_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -885,7 +1306,7 @@ func (x *RebuildProjectionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RebuildProjectionRequest.ProtoReflect.Descriptor instead.
 func (*RebuildProjectionRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{12}
+	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *RebuildProjectionRequest) GetName() string {
@@ -912,7 +1333,7 @@ type RebuildProjectionResponse struct {
 
 func (x *RebuildProjectionResponse) Reset() {
 	*x = RebuildProjectionResponse{}
-	mi := &file_lodge_v1_admin_proto_msgTypes[13]
+	mi := &file_lodge_v1_admin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -924,7 +1345,7 @@ func (x *RebuildProjectionResponse) String() string {
 func (*RebuildProjectionResponse) ProtoMessage() {}
 
 func (x *RebuildProjectionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_admin_proto_msgTypes[13]
+	mi := &file_lodge_v1_admin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -937,7 +1358,7 @@ func (x *RebuildProjectionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RebuildProjectionResponse.ProtoReflect.Descriptor instead.
 func (*RebuildProjectionResponse) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{13}
+	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *RebuildProjectionResponse) GetEventsApplied() int64 {
@@ -990,7 +1411,7 @@ type GetHealthRequest struct {
 
 func (x *GetHealthRequest) Reset() {
 	*x = GetHealthRequest{}
-	mi := &file_lodge_v1_admin_proto_msgTypes[14]
+	mi := &file_lodge_v1_admin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1002,7 +1423,7 @@ func (x *GetHealthRequest) String() string {
 func (*GetHealthRequest) ProtoMessage() {}
 
 func (x *GetHealthRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_admin_proto_msgTypes[14]
+	mi := &file_lodge_v1_admin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1015,7 +1436,7 @@ func (x *GetHealthRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetHealthRequest.ProtoReflect.Descriptor instead.
 func (*GetHealthRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{14}
+	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{20}
 }
 
 // One part of it.
@@ -1031,7 +1452,7 @@ type Health_Part struct {
 
 func (x *Health_Part) Reset() {
 	*x = Health_Part{}
-	mi := &file_lodge_v1_admin_proto_msgTypes[15]
+	mi := &file_lodge_v1_admin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1043,7 +1464,7 @@ func (x *Health_Part) String() string {
 func (*Health_Part) ProtoMessage() {}
 
 func (x *Health_Part) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_admin_proto_msgTypes[15]
+	mi := &file_lodge_v1_admin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1084,10 +1505,10 @@ var File_lodge_v1_admin_proto protoreflect.FileDescriptor
 
 const file_lodge_v1_admin_proto_rawDesc = "" +
 	"\n" +
-	"\x14lodge/v1/admin.proto\x12\blodge.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc4\x04\n" +
+	"\x14lodge/v1/admin.proto\x12\blodge.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xec\x06\n" +
 	"\x05Topic\x12\x17\n" +
-	"\x04name\x18\x01 \x01(\tB\x03\xe0A\bR\x04name\x12'\n" +
-	"\x0fpartition_count\x18\x02 \x01(\x05R\x0epartitionCount\x12\x1e\n" +
+	"\x04name\x18\x01 \x01(\tB\x03\xe0A\bR\x04name\x120\n" +
+	"\x0fpartition_count\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\x0epartitionCount\x12\x1e\n" +
 	"\n" +
 	"durability\x18\x03 \x01(\tR\n" +
 	"durability\x12>\n" +
@@ -1097,13 +1518,22 @@ const file_lodge_v1_admin_proto_rawDesc = "" +
 	"segmentAge\x12'\n" +
 	"\x0fretention_bytes\x18\a \x01(\x03R\x0eretentionBytes\x12>\n" +
 	"\rretention_age\x18\b \x01(\v2\x19.google.protobuf.DurationR\fretentionAge\x12(\n" +
-	"\x10record_bytes_max\x18\t \x01(\x05R\x0erecordBytesMax\x12;\n" +
+	"\x10record_bytes_max\x18\t \x01(\x05R\x0erecordBytesMax\x12@\n" +
 	"\vcreate_time\x18\n" +
-	" \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\x12!\n" +
-	"\frecord_count\x18\v \x01(\x03R\vrecordCount\x12\x14\n" +
-	"\x05bytes\x18\f \x01(\x03R\x05bytes:/\xeaA,\n" +
-	"\vlodge/Topic\x12\x0etopics/{topic}*\x06topics2\x05topic\"\x94\x02\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\n" +
+	"createTime\x12&\n" +
+	"\frecord_count\x18\v \x01(\x03B\x03\xe0A\x03R\vrecordCount\x12\x19\n" +
+	"\x05bytes\x18\f \x01(\x03B\x03\xe0A\x03R\x05bytes\x12%\n" +
+	"\x0ecleanup_policy\x18\r \x01(\tR\rcleanupPolicy\x12>\n" +
+	"\rtombstone_age\x18\x0e \x01(\v2\x19.google.protobuf.DurationR\ftombstoneAge\x12\x1f\n" +
+	"\vdirty_ratio\x18\x0f \x01(\x01R\n" +
+	"dirtyRatio\x12\x1d\n" +
+	"\n" +
+	"tag_header\x18\x10 \x01(\tR\ttagHeader\x12)\n" +
+	"\x0epoint_to_point\x18\x11 \x01(\bB\x03\xe0A\x05R\fpointToPoint\x12\x1b\n" +
+	"\x06layout\x18\x12 \x01(\x05B\x03\xe0A\x03R\x06layout\x12\x1f\n" +
+	"\binternal\x18\x13 \x01(\bB\x03\xe0A\x03R\binternal:/\xeaA,\n" +
+	"\vlodge/Topic\x12\x0etopics/{topic}*\x06topics2\x05topic\"\xaa\x02\n" +
 	"\tPartition\x12\x1c\n" +
 	"\tpartition\x18\x01 \x01(\x05R\tpartition\x12!\n" +
 	"\fleader_epoch\x18\x02 \x01(\x05R\vleaderEpoch\x12(\n" +
@@ -1112,7 +1542,8 @@ const file_lodge_v1_admin_proto_rawDesc = "" +
 	"\x0elog_end_offset\x18\x05 \x01(\x03R\flogEndOffset\x12\x14\n" +
 	"\x05bytes\x18\x06 \x01(\x03R\x05bytes\x12#\n" +
 	"\rsegment_count\x18\a \x01(\x05R\fsegmentCount\x12\x14\n" +
-	"\x05error\x18\b \x01(\tR\x05error\"\x8c\x02\n" +
+	"\x05error\x18\b \x01(\tR\x05error\x12\x14\n" +
+	"\x05state\x18\t \x01(\tR\x05state\"\x8c\x02\n" +
 	"\n" +
 	"Projection\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
@@ -1137,16 +1568,39 @@ const file_lodge_v1_admin_proto_rawDesc = "" +
 	"\x04Part\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\ahealthy\x18\x02 \x01(\bR\ahealthy\x12\x18\n" +
-	"\amessage\x18\x03 \x01(\tR\amessage\"X\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\"}\n" +
 	"\x11ListTopicsRequest\x12$\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x02 \x01(\tR\tpageToken\"e\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\x12#\n" +
+	"\rshow_internal\x18\x03 \x01(\bR\fshowInternal\"e\n" +
 	"\x12ListTopicsResponse\x12'\n" +
 	"\x06topics\x18\x01 \x03(\v2\x0f.lodge.v1.TopicR\x06topics\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"0\n" +
 	"\x0fGetTopicRequest\x12\x1d\n" +
-	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\"\x7f\n" +
+	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\"a\n" +
+	"\x12CreateTopicRequest\x12$\n" +
+	"\btopic_id\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\atopicId\x12%\n" +
+	"\x05topic\x18\x02 \x01(\v2\x0f.lodge.v1.TopicR\x05topic\"\x83\x01\n" +
+	"\x12UpdateTopicRequest\x120\n" +
+	"\x05topic\x18\x01 \x01(\v2\x0f.lodge.v1.TopicB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x05topic\x12;\n" +
+	"\vupdate_mask\x18\x02 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
+	"updateMask\"3\n" +
+	"\x12DeleteTopicRequest\x12\x1d\n" +
+	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\"Z\n" +
+	"\x14AddPartitionsRequest\x12\x1d\n" +
+	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12#\n" +
+	"\x05count\x18\x02 \x01(\x05B\r\xe0A\x02\xbaH\a\x1a\x05\x18\x80\b(\x01R\x05count\"\xa7\x01\n" +
+	"\x17RetirePartitionsRequest\x12\x1d\n" +
+	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x124\n" +
+	"\n" +
+	"partitions\x18\x02 \x03(\x05B\x14\xe0A\x02\xbaH\x0e\x92\x01\v\b\x01\x10\x80\b\"\x04\x1a\x02(\x00R\n" +
+	"partitions\x127\n" +
+	"\x04keep\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x022\x00R\x04keep\"\x8a\x01\n" +
+	"\x14DeleteRecordsRequest\x12\x1d\n" +
+	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12%\n" +
+	"\tpartition\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\tpartition\x12,\n" +
+	"\rbefore_offset\x18\x03 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\fbeforeOffset\"\x7f\n" +
 	"\x15ListPartitionsRequest\x12!\n" +
 	"\x06parent\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x06parent\x12$\n" +
 	"\tpage_size\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12\x1d\n" +
@@ -1169,12 +1623,19 @@ const file_lodge_v1_admin_proto_rawDesc = "" +
 	"\tremaining\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\tremaining\x12\x12\n" +
 	"\x04done\x18\x05 \x01(\bR\x04done\x12\x14\n" +
 	"\x05phase\x18\x06 \x01(\tR\x05phase\"\x12\n" +
-	"\x10GetHealthRequest2\xef\x04\n" +
+	"\x10GetHealthRequest2\xef\t\n" +
 	"\fAdminService\x12^\n" +
 	"\n" +
 	"ListTopics\x12\x1b.lodge.v1.ListTopicsRequest\x1a\x1c.lodge.v1.ListTopicsResponse\"\x15\x82\xd3\xe4\x93\x02\f\x12\n" +
 	"/v1/topics\x90\x02\x01\x12V\n" +
-	"\bGetTopic\x12\x19.lodge.v1.GetTopicRequest\x1a\x0f.lodge.v1.Topic\"\x1e\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/{name=topics/*}\x90\x02\x01\x12\x80\x01\n" +
+	"\bGetTopic\x12\x19.lodge.v1.GetTopicRequest\x1a\x0f.lodge.v1.Topic\"\x1e\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/{name=topics/*}\x90\x02\x01\x12W\n" +
+	"\vCreateTopic\x12\x1c.lodge.v1.CreateTopicRequest\x1a\x0f.lodge.v1.Topic\"\x19\x82\xd3\xe4\x93\x02\x13:\x05topic\"\n" +
+	"/v1/topics\x12f\n" +
+	"\vUpdateTopic\x12\x1c.lodge.v1.UpdateTopicRequest\x1a\x0f.lodge.v1.Topic\"(\x82\xd3\xe4\x93\x02\":\x05topic2\x19/v1/{topic.name=topics/*}\x12`\n" +
+	"\vDeleteTopic\x12\x1c.lodge.v1.DeleteTopicRequest\x1a\x16.google.protobuf.Empty\"\x1b\x82\xd3\xe4\x93\x02\x15*\x13/v1/{name=topics/*}\x12n\n" +
+	"\rAddPartitions\x12\x1e.lodge.v1.AddPartitionsRequest\x1a\x0f.lodge.v1.Topic\",\x82\xd3\xe4\x93\x02&:\x01*\"!/v1/{name=topics/*}:addPartitions\x12w\n" +
+	"\x10RetirePartitions\x12!.lodge.v1.RetirePartitionsRequest\x1a\x0f.lodge.v1.Topic\"/\x82\xd3\xe4\x93\x02):\x01*\"$/v1/{name=topics/*}:retirePartitions\x12r\n" +
+	"\rDeleteRecords\x12\x1e.lodge.v1.DeleteRecordsRequest\x1a\x13.lodge.v1.Partition\",\x82\xd3\xe4\x93\x02&:\x01*\"!/v1/{name=topics/*}:deleteRecords\x12\x80\x01\n" +
 	"\x0eListPartitions\x12\x1f.lodge.v1.ListPartitionsRequest\x1a .lodge.v1.ListPartitionsResponse\"+\x82\xd3\xe4\x93\x02\"\x12 /v1/{parent=topics/*}/partitions\x90\x02\x01\x12r\n" +
 	"\x0fListProjections\x12 .lodge.v1.ListProjectionsRequest\x1a!.lodge.v1.ListProjectionsResponse\"\x1a\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/projections\x90\x02\x01\x12^\n" +
 	"\x11RebuildProjection\x12\".lodge.v1.RebuildProjectionRequest\x1a#.lodge.v1.RebuildProjectionResponse0\x01\x12P\n" +
@@ -1193,7 +1654,7 @@ func file_lodge_v1_admin_proto_rawDescGZIP() []byte {
 	return file_lodge_v1_admin_proto_rawDescData
 }
 
-var file_lodge_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_lodge_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_lodge_v1_admin_proto_goTypes = []any{
 	(*Topic)(nil),                     // 0: lodge.v1.Topic
 	(*Partition)(nil),                 // 1: lodge.v1.Partition
@@ -1203,47 +1664,72 @@ var file_lodge_v1_admin_proto_goTypes = []any{
 	(*ListTopicsRequest)(nil),         // 5: lodge.v1.ListTopicsRequest
 	(*ListTopicsResponse)(nil),        // 6: lodge.v1.ListTopicsResponse
 	(*GetTopicRequest)(nil),           // 7: lodge.v1.GetTopicRequest
-	(*ListPartitionsRequest)(nil),     // 8: lodge.v1.ListPartitionsRequest
-	(*ListPartitionsResponse)(nil),    // 9: lodge.v1.ListPartitionsResponse
-	(*ListProjectionsRequest)(nil),    // 10: lodge.v1.ListProjectionsRequest
-	(*ListProjectionsResponse)(nil),   // 11: lodge.v1.ListProjectionsResponse
-	(*RebuildProjectionRequest)(nil),  // 12: lodge.v1.RebuildProjectionRequest
-	(*RebuildProjectionResponse)(nil), // 13: lodge.v1.RebuildProjectionResponse
-	(*GetHealthRequest)(nil),          // 14: lodge.v1.GetHealthRequest
-	(*Health_Part)(nil),               // 15: lodge.v1.Health.Part
-	(*durationpb.Duration)(nil),       // 16: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil),     // 17: google.protobuf.Timestamp
+	(*CreateTopicRequest)(nil),        // 8: lodge.v1.CreateTopicRequest
+	(*UpdateTopicRequest)(nil),        // 9: lodge.v1.UpdateTopicRequest
+	(*DeleteTopicRequest)(nil),        // 10: lodge.v1.DeleteTopicRequest
+	(*AddPartitionsRequest)(nil),      // 11: lodge.v1.AddPartitionsRequest
+	(*RetirePartitionsRequest)(nil),   // 12: lodge.v1.RetirePartitionsRequest
+	(*DeleteRecordsRequest)(nil),      // 13: lodge.v1.DeleteRecordsRequest
+	(*ListPartitionsRequest)(nil),     // 14: lodge.v1.ListPartitionsRequest
+	(*ListPartitionsResponse)(nil),    // 15: lodge.v1.ListPartitionsResponse
+	(*ListProjectionsRequest)(nil),    // 16: lodge.v1.ListProjectionsRequest
+	(*ListProjectionsResponse)(nil),   // 17: lodge.v1.ListProjectionsResponse
+	(*RebuildProjectionRequest)(nil),  // 18: lodge.v1.RebuildProjectionRequest
+	(*RebuildProjectionResponse)(nil), // 19: lodge.v1.RebuildProjectionResponse
+	(*GetHealthRequest)(nil),          // 20: lodge.v1.GetHealthRequest
+	(*Health_Part)(nil),               // 21: lodge.v1.Health.Part
+	(*durationpb.Duration)(nil),       // 22: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),     // 23: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),     // 24: google.protobuf.FieldMask
+	(*emptypb.Empty)(nil),             // 25: google.protobuf.Empty
 }
 var file_lodge_v1_admin_proto_depIdxs = []int32{
-	16, // 0: lodge.v1.Topic.sync_interval:type_name -> google.protobuf.Duration
-	16, // 1: lodge.v1.Topic.segment_age:type_name -> google.protobuf.Duration
-	16, // 2: lodge.v1.Topic.retention_age:type_name -> google.protobuf.Duration
-	17, // 3: lodge.v1.Topic.create_time:type_name -> google.protobuf.Timestamp
-	3,  // 4: lodge.v1.Projection.partitions:type_name -> lodge.v1.ProjectionPartition
-	13, // 5: lodge.v1.Projection.rebuild:type_name -> lodge.v1.RebuildProjectionResponse
-	15, // 6: lodge.v1.Health.parts:type_name -> lodge.v1.Health.Part
-	0,  // 7: lodge.v1.ListTopicsResponse.topics:type_name -> lodge.v1.Topic
-	1,  // 8: lodge.v1.ListPartitionsResponse.partitions:type_name -> lodge.v1.Partition
-	2,  // 9: lodge.v1.ListProjectionsResponse.projections:type_name -> lodge.v1.Projection
-	16, // 10: lodge.v1.RebuildProjectionResponse.elapsed:type_name -> google.protobuf.Duration
-	16, // 11: lodge.v1.RebuildProjectionResponse.remaining:type_name -> google.protobuf.Duration
-	5,  // 12: lodge.v1.AdminService.ListTopics:input_type -> lodge.v1.ListTopicsRequest
-	7,  // 13: lodge.v1.AdminService.GetTopic:input_type -> lodge.v1.GetTopicRequest
-	8,  // 14: lodge.v1.AdminService.ListPartitions:input_type -> lodge.v1.ListPartitionsRequest
-	10, // 15: lodge.v1.AdminService.ListProjections:input_type -> lodge.v1.ListProjectionsRequest
-	12, // 16: lodge.v1.AdminService.RebuildProjection:input_type -> lodge.v1.RebuildProjectionRequest
-	14, // 17: lodge.v1.AdminService.GetHealth:input_type -> lodge.v1.GetHealthRequest
-	6,  // 18: lodge.v1.AdminService.ListTopics:output_type -> lodge.v1.ListTopicsResponse
-	0,  // 19: lodge.v1.AdminService.GetTopic:output_type -> lodge.v1.Topic
-	9,  // 20: lodge.v1.AdminService.ListPartitions:output_type -> lodge.v1.ListPartitionsResponse
-	11, // 21: lodge.v1.AdminService.ListProjections:output_type -> lodge.v1.ListProjectionsResponse
-	13, // 22: lodge.v1.AdminService.RebuildProjection:output_type -> lodge.v1.RebuildProjectionResponse
-	4,  // 23: lodge.v1.AdminService.GetHealth:output_type -> lodge.v1.Health
-	18, // [18:24] is the sub-list for method output_type
-	12, // [12:18] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	22, // 0: lodge.v1.Topic.sync_interval:type_name -> google.protobuf.Duration
+	22, // 1: lodge.v1.Topic.segment_age:type_name -> google.protobuf.Duration
+	22, // 2: lodge.v1.Topic.retention_age:type_name -> google.protobuf.Duration
+	23, // 3: lodge.v1.Topic.create_time:type_name -> google.protobuf.Timestamp
+	22, // 4: lodge.v1.Topic.tombstone_age:type_name -> google.protobuf.Duration
+	3,  // 5: lodge.v1.Projection.partitions:type_name -> lodge.v1.ProjectionPartition
+	19, // 6: lodge.v1.Projection.rebuild:type_name -> lodge.v1.RebuildProjectionResponse
+	21, // 7: lodge.v1.Health.parts:type_name -> lodge.v1.Health.Part
+	0,  // 8: lodge.v1.ListTopicsResponse.topics:type_name -> lodge.v1.Topic
+	0,  // 9: lodge.v1.CreateTopicRequest.topic:type_name -> lodge.v1.Topic
+	0,  // 10: lodge.v1.UpdateTopicRequest.topic:type_name -> lodge.v1.Topic
+	24, // 11: lodge.v1.UpdateTopicRequest.update_mask:type_name -> google.protobuf.FieldMask
+	22, // 12: lodge.v1.RetirePartitionsRequest.keep:type_name -> google.protobuf.Duration
+	1,  // 13: lodge.v1.ListPartitionsResponse.partitions:type_name -> lodge.v1.Partition
+	2,  // 14: lodge.v1.ListProjectionsResponse.projections:type_name -> lodge.v1.Projection
+	22, // 15: lodge.v1.RebuildProjectionResponse.elapsed:type_name -> google.protobuf.Duration
+	22, // 16: lodge.v1.RebuildProjectionResponse.remaining:type_name -> google.protobuf.Duration
+	5,  // 17: lodge.v1.AdminService.ListTopics:input_type -> lodge.v1.ListTopicsRequest
+	7,  // 18: lodge.v1.AdminService.GetTopic:input_type -> lodge.v1.GetTopicRequest
+	8,  // 19: lodge.v1.AdminService.CreateTopic:input_type -> lodge.v1.CreateTopicRequest
+	9,  // 20: lodge.v1.AdminService.UpdateTopic:input_type -> lodge.v1.UpdateTopicRequest
+	10, // 21: lodge.v1.AdminService.DeleteTopic:input_type -> lodge.v1.DeleteTopicRequest
+	11, // 22: lodge.v1.AdminService.AddPartitions:input_type -> lodge.v1.AddPartitionsRequest
+	12, // 23: lodge.v1.AdminService.RetirePartitions:input_type -> lodge.v1.RetirePartitionsRequest
+	13, // 24: lodge.v1.AdminService.DeleteRecords:input_type -> lodge.v1.DeleteRecordsRequest
+	14, // 25: lodge.v1.AdminService.ListPartitions:input_type -> lodge.v1.ListPartitionsRequest
+	16, // 26: lodge.v1.AdminService.ListProjections:input_type -> lodge.v1.ListProjectionsRequest
+	18, // 27: lodge.v1.AdminService.RebuildProjection:input_type -> lodge.v1.RebuildProjectionRequest
+	20, // 28: lodge.v1.AdminService.GetHealth:input_type -> lodge.v1.GetHealthRequest
+	6,  // 29: lodge.v1.AdminService.ListTopics:output_type -> lodge.v1.ListTopicsResponse
+	0,  // 30: lodge.v1.AdminService.GetTopic:output_type -> lodge.v1.Topic
+	0,  // 31: lodge.v1.AdminService.CreateTopic:output_type -> lodge.v1.Topic
+	0,  // 32: lodge.v1.AdminService.UpdateTopic:output_type -> lodge.v1.Topic
+	25, // 33: lodge.v1.AdminService.DeleteTopic:output_type -> google.protobuf.Empty
+	0,  // 34: lodge.v1.AdminService.AddPartitions:output_type -> lodge.v1.Topic
+	0,  // 35: lodge.v1.AdminService.RetirePartitions:output_type -> lodge.v1.Topic
+	1,  // 36: lodge.v1.AdminService.DeleteRecords:output_type -> lodge.v1.Partition
+	15, // 37: lodge.v1.AdminService.ListPartitions:output_type -> lodge.v1.ListPartitionsResponse
+	17, // 38: lodge.v1.AdminService.ListProjections:output_type -> lodge.v1.ListProjectionsResponse
+	19, // 39: lodge.v1.AdminService.RebuildProjection:output_type -> lodge.v1.RebuildProjectionResponse
+	4,  // 40: lodge.v1.AdminService.GetHealth:output_type -> lodge.v1.Health
+	29, // [29:41] is the sub-list for method output_type
+	17, // [17:29] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_lodge_v1_admin_proto_init() }
@@ -1257,7 +1743,7 @@ func file_lodge_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lodge_v1_admin_proto_rawDesc), len(file_lodge_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   16,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

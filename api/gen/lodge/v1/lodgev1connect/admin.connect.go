@@ -8,6 +8,7 @@ import (
 	connect "connectrpc.com/connect"
 	context "context"
 	errors "errors"
+	emptypb "google.golang.org/protobuf/types/known/emptypb"
 	v1 "lodge/api/gen/lodge/v1"
 	http "net/http"
 	strings "strings"
@@ -37,6 +38,24 @@ const (
 	AdminServiceListTopicsProcedure = "/lodge.v1.AdminService/ListTopics"
 	// AdminServiceGetTopicProcedure is the fully-qualified name of the AdminService's GetTopic RPC.
 	AdminServiceGetTopicProcedure = "/lodge.v1.AdminService/GetTopic"
+	// AdminServiceCreateTopicProcedure is the fully-qualified name of the AdminService's CreateTopic
+	// RPC.
+	AdminServiceCreateTopicProcedure = "/lodge.v1.AdminService/CreateTopic"
+	// AdminServiceUpdateTopicProcedure is the fully-qualified name of the AdminService's UpdateTopic
+	// RPC.
+	AdminServiceUpdateTopicProcedure = "/lodge.v1.AdminService/UpdateTopic"
+	// AdminServiceDeleteTopicProcedure is the fully-qualified name of the AdminService's DeleteTopic
+	// RPC.
+	AdminServiceDeleteTopicProcedure = "/lodge.v1.AdminService/DeleteTopic"
+	// AdminServiceAddPartitionsProcedure is the fully-qualified name of the AdminService's
+	// AddPartitions RPC.
+	AdminServiceAddPartitionsProcedure = "/lodge.v1.AdminService/AddPartitions"
+	// AdminServiceRetirePartitionsProcedure is the fully-qualified name of the AdminService's
+	// RetirePartitions RPC.
+	AdminServiceRetirePartitionsProcedure = "/lodge.v1.AdminService/RetirePartitions"
+	// AdminServiceDeleteRecordsProcedure is the fully-qualified name of the AdminService's
+	// DeleteRecords RPC.
+	AdminServiceDeleteRecordsProcedure = "/lodge.v1.AdminService/DeleteRecords"
 	// AdminServiceListPartitionsProcedure is the fully-qualified name of the AdminService's
 	// ListPartitions RPC.
 	AdminServiceListPartitionsProcedure = "/lodge.v1.AdminService/ListPartitions"
@@ -56,6 +75,23 @@ type AdminServiceClient interface {
 	ListTopics(context.Context, *connect.Request[v1.ListTopicsRequest]) (*connect.Response[v1.ListTopicsResponse], error)
 	// Returns one topic. Errors: TOPIC_NOT_FOUND.
 	GetTopic(context.Context, *connect.Request[v1.GetTopicRequest]) (*connect.Response[v1.Topic], error)
+	// Creates a topic. What is left out gets its default. Errors: TOPIC_EXISTS, TOPIC_PROTECTED, INVALID_ARGUMENT, LIMIT_REACHED.
+	CreateTopic(context.Context, *connect.Request[v1.CreateTopicRequest]) (*connect.Response[v1.Topic], error)
+	// Changes the settings of a topic that update_mask names; one that is named and left out of the topic gets its default. In
+	// force for all records produced after the answer. Errors: TOPIC_NOT_FOUND, TOPIC_PROTECTED, INVALID_FIELD_MASK, INVALID_ARGUMENT.
+	UpdateTopic(context.Context, *connect.Request[v1.UpdateTopicRequest]) (*connect.Response[v1.Topic], error)
+	// Deletes a topic with all its records, and what groups have committed for it. Errors: TOPIC_NOT_FOUND, TOPIC_PROTECTED.
+	DeleteTopic(context.Context, *connect.Request[v1.DeleteTopicRequest]) (*connect.Response[emptypb.Empty], error)
+	// Gives a topic more partitions, while producers and consumers run, and begins a new layout: keys go to other partitions from then on, and groups
+	// share the partitions anew. Errors: TOPIC_NOT_FOUND, TOPIC_PROTECTED, LIMIT_REACHED.
+	AddPartitions(context.Context, *connect.Request[v1.AddPartitionsRequest]) (*connect.Response[v1.Topic], error)
+	// Has partitions take no more records, while producers and consumers run, and begins a new layout without them. They are readable (draining) until
+	// their records are gone by retention, or until keep is over; then they are retired, and their numbers are not used again.
+	// Errors: TOPIC_NOT_FOUND, TOPIC_PROTECTED, INVALID_ARGUMENT (not active, or no active one would be left), LIMIT_REACHED.
+	RetirePartitions(context.Context, *connect.Request[v1.RetirePartitionsRequest]) (*connect.Response[v1.Topic], error)
+	// Deletes the records of one partition below an offset: they are not readable when the answer comes, and their space is
+	// freed later. Answers with the partition. Errors: TOPIC_NOT_FOUND, TOPIC_PROTECTED, OFFSET_OUT_OF_RANGE (above the high watermark).
+	DeleteRecords(context.Context, *connect.Request[v1.DeleteRecordsRequest]) (*connect.Response[v1.Partition], error)
 	// Lists the partitions of a topic by number, with their offsets. Errors: TOPIC_NOT_FOUND.
 	ListPartitions(context.Context, *connect.Request[v1.ListPartitionsRequest]) (*connect.Response[v1.ListPartitionsResponse], error)
 	// Lists the read models by name, with their lag.
@@ -92,6 +128,42 @@ func NewAdminServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
+		createTopic: connect.NewClient[v1.CreateTopicRequest, v1.Topic](
+			httpClient,
+			baseURL+AdminServiceCreateTopicProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("CreateTopic")),
+			connect.WithClientOptions(opts...),
+		),
+		updateTopic: connect.NewClient[v1.UpdateTopicRequest, v1.Topic](
+			httpClient,
+			baseURL+AdminServiceUpdateTopicProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("UpdateTopic")),
+			connect.WithClientOptions(opts...),
+		),
+		deleteTopic: connect.NewClient[v1.DeleteTopicRequest, emptypb.Empty](
+			httpClient,
+			baseURL+AdminServiceDeleteTopicProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("DeleteTopic")),
+			connect.WithClientOptions(opts...),
+		),
+		addPartitions: connect.NewClient[v1.AddPartitionsRequest, v1.Topic](
+			httpClient,
+			baseURL+AdminServiceAddPartitionsProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("AddPartitions")),
+			connect.WithClientOptions(opts...),
+		),
+		retirePartitions: connect.NewClient[v1.RetirePartitionsRequest, v1.Topic](
+			httpClient,
+			baseURL+AdminServiceRetirePartitionsProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("RetirePartitions")),
+			connect.WithClientOptions(opts...),
+		),
+		deleteRecords: connect.NewClient[v1.DeleteRecordsRequest, v1.Partition](
+			httpClient,
+			baseURL+AdminServiceDeleteRecordsProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("DeleteRecords")),
+			connect.WithClientOptions(opts...),
+		),
 		listPartitions: connect.NewClient[v1.ListPartitionsRequest, v1.ListPartitionsResponse](
 			httpClient,
 			baseURL+AdminServiceListPartitionsProcedure,
@@ -126,6 +198,12 @@ func NewAdminServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 type adminServiceClient struct {
 	listTopics        *connect.Client[v1.ListTopicsRequest, v1.ListTopicsResponse]
 	getTopic          *connect.Client[v1.GetTopicRequest, v1.Topic]
+	createTopic       *connect.Client[v1.CreateTopicRequest, v1.Topic]
+	updateTopic       *connect.Client[v1.UpdateTopicRequest, v1.Topic]
+	deleteTopic       *connect.Client[v1.DeleteTopicRequest, emptypb.Empty]
+	addPartitions     *connect.Client[v1.AddPartitionsRequest, v1.Topic]
+	retirePartitions  *connect.Client[v1.RetirePartitionsRequest, v1.Topic]
+	deleteRecords     *connect.Client[v1.DeleteRecordsRequest, v1.Partition]
 	listPartitions    *connect.Client[v1.ListPartitionsRequest, v1.ListPartitionsResponse]
 	listProjections   *connect.Client[v1.ListProjectionsRequest, v1.ListProjectionsResponse]
 	rebuildProjection *connect.Client[v1.RebuildProjectionRequest, v1.RebuildProjectionResponse]
@@ -140,6 +218,36 @@ func (c *adminServiceClient) ListTopics(ctx context.Context, req *connect.Reques
 // GetTopic calls lodge.v1.AdminService.GetTopic.
 func (c *adminServiceClient) GetTopic(ctx context.Context, req *connect.Request[v1.GetTopicRequest]) (*connect.Response[v1.Topic], error) {
 	return c.getTopic.CallUnary(ctx, req)
+}
+
+// CreateTopic calls lodge.v1.AdminService.CreateTopic.
+func (c *adminServiceClient) CreateTopic(ctx context.Context, req *connect.Request[v1.CreateTopicRequest]) (*connect.Response[v1.Topic], error) {
+	return c.createTopic.CallUnary(ctx, req)
+}
+
+// UpdateTopic calls lodge.v1.AdminService.UpdateTopic.
+func (c *adminServiceClient) UpdateTopic(ctx context.Context, req *connect.Request[v1.UpdateTopicRequest]) (*connect.Response[v1.Topic], error) {
+	return c.updateTopic.CallUnary(ctx, req)
+}
+
+// DeleteTopic calls lodge.v1.AdminService.DeleteTopic.
+func (c *adminServiceClient) DeleteTopic(ctx context.Context, req *connect.Request[v1.DeleteTopicRequest]) (*connect.Response[emptypb.Empty], error) {
+	return c.deleteTopic.CallUnary(ctx, req)
+}
+
+// AddPartitions calls lodge.v1.AdminService.AddPartitions.
+func (c *adminServiceClient) AddPartitions(ctx context.Context, req *connect.Request[v1.AddPartitionsRequest]) (*connect.Response[v1.Topic], error) {
+	return c.addPartitions.CallUnary(ctx, req)
+}
+
+// RetirePartitions calls lodge.v1.AdminService.RetirePartitions.
+func (c *adminServiceClient) RetirePartitions(ctx context.Context, req *connect.Request[v1.RetirePartitionsRequest]) (*connect.Response[v1.Topic], error) {
+	return c.retirePartitions.CallUnary(ctx, req)
+}
+
+// DeleteRecords calls lodge.v1.AdminService.DeleteRecords.
+func (c *adminServiceClient) DeleteRecords(ctx context.Context, req *connect.Request[v1.DeleteRecordsRequest]) (*connect.Response[v1.Partition], error) {
+	return c.deleteRecords.CallUnary(ctx, req)
 }
 
 // ListPartitions calls lodge.v1.AdminService.ListPartitions.
@@ -168,6 +276,23 @@ type AdminServiceHandler interface {
 	ListTopics(context.Context, *connect.Request[v1.ListTopicsRequest]) (*connect.Response[v1.ListTopicsResponse], error)
 	// Returns one topic. Errors: TOPIC_NOT_FOUND.
 	GetTopic(context.Context, *connect.Request[v1.GetTopicRequest]) (*connect.Response[v1.Topic], error)
+	// Creates a topic. What is left out gets its default. Errors: TOPIC_EXISTS, TOPIC_PROTECTED, INVALID_ARGUMENT, LIMIT_REACHED.
+	CreateTopic(context.Context, *connect.Request[v1.CreateTopicRequest]) (*connect.Response[v1.Topic], error)
+	// Changes the settings of a topic that update_mask names; one that is named and left out of the topic gets its default. In
+	// force for all records produced after the answer. Errors: TOPIC_NOT_FOUND, TOPIC_PROTECTED, INVALID_FIELD_MASK, INVALID_ARGUMENT.
+	UpdateTopic(context.Context, *connect.Request[v1.UpdateTopicRequest]) (*connect.Response[v1.Topic], error)
+	// Deletes a topic with all its records, and what groups have committed for it. Errors: TOPIC_NOT_FOUND, TOPIC_PROTECTED.
+	DeleteTopic(context.Context, *connect.Request[v1.DeleteTopicRequest]) (*connect.Response[emptypb.Empty], error)
+	// Gives a topic more partitions, while producers and consumers run, and begins a new layout: keys go to other partitions from then on, and groups
+	// share the partitions anew. Errors: TOPIC_NOT_FOUND, TOPIC_PROTECTED, LIMIT_REACHED.
+	AddPartitions(context.Context, *connect.Request[v1.AddPartitionsRequest]) (*connect.Response[v1.Topic], error)
+	// Has partitions take no more records, while producers and consumers run, and begins a new layout without them. They are readable (draining) until
+	// their records are gone by retention, or until keep is over; then they are retired, and their numbers are not used again.
+	// Errors: TOPIC_NOT_FOUND, TOPIC_PROTECTED, INVALID_ARGUMENT (not active, or no active one would be left), LIMIT_REACHED.
+	RetirePartitions(context.Context, *connect.Request[v1.RetirePartitionsRequest]) (*connect.Response[v1.Topic], error)
+	// Deletes the records of one partition below an offset: they are not readable when the answer comes, and their space is
+	// freed later. Answers with the partition. Errors: TOPIC_NOT_FOUND, TOPIC_PROTECTED, OFFSET_OUT_OF_RANGE (above the high watermark).
+	DeleteRecords(context.Context, *connect.Request[v1.DeleteRecordsRequest]) (*connect.Response[v1.Partition], error)
 	// Lists the partitions of a topic by number, with their offsets. Errors: TOPIC_NOT_FOUND.
 	ListPartitions(context.Context, *connect.Request[v1.ListPartitionsRequest]) (*connect.Response[v1.ListPartitionsResponse], error)
 	// Lists the read models by name, with their lag.
@@ -198,6 +323,42 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 		svc.GetTopic,
 		connect.WithSchema(adminServiceMethods.ByName("GetTopic")),
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceCreateTopicHandler := connect.NewUnaryHandler(
+		AdminServiceCreateTopicProcedure,
+		svc.CreateTopic,
+		connect.WithSchema(adminServiceMethods.ByName("CreateTopic")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceUpdateTopicHandler := connect.NewUnaryHandler(
+		AdminServiceUpdateTopicProcedure,
+		svc.UpdateTopic,
+		connect.WithSchema(adminServiceMethods.ByName("UpdateTopic")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceDeleteTopicHandler := connect.NewUnaryHandler(
+		AdminServiceDeleteTopicProcedure,
+		svc.DeleteTopic,
+		connect.WithSchema(adminServiceMethods.ByName("DeleteTopic")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceAddPartitionsHandler := connect.NewUnaryHandler(
+		AdminServiceAddPartitionsProcedure,
+		svc.AddPartitions,
+		connect.WithSchema(adminServiceMethods.ByName("AddPartitions")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceRetirePartitionsHandler := connect.NewUnaryHandler(
+		AdminServiceRetirePartitionsProcedure,
+		svc.RetirePartitions,
+		connect.WithSchema(adminServiceMethods.ByName("RetirePartitions")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceDeleteRecordsHandler := connect.NewUnaryHandler(
+		AdminServiceDeleteRecordsProcedure,
+		svc.DeleteRecords,
+		connect.WithSchema(adminServiceMethods.ByName("DeleteRecords")),
 		connect.WithHandlerOptions(opts...),
 	)
 	adminServiceListPartitionsHandler := connect.NewUnaryHandler(
@@ -233,6 +394,18 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 			adminServiceListTopicsHandler.ServeHTTP(w, r)
 		case AdminServiceGetTopicProcedure:
 			adminServiceGetTopicHandler.ServeHTTP(w, r)
+		case AdminServiceCreateTopicProcedure:
+			adminServiceCreateTopicHandler.ServeHTTP(w, r)
+		case AdminServiceUpdateTopicProcedure:
+			adminServiceUpdateTopicHandler.ServeHTTP(w, r)
+		case AdminServiceDeleteTopicProcedure:
+			adminServiceDeleteTopicHandler.ServeHTTP(w, r)
+		case AdminServiceAddPartitionsProcedure:
+			adminServiceAddPartitionsHandler.ServeHTTP(w, r)
+		case AdminServiceRetirePartitionsProcedure:
+			adminServiceRetirePartitionsHandler.ServeHTTP(w, r)
+		case AdminServiceDeleteRecordsProcedure:
+			adminServiceDeleteRecordsHandler.ServeHTTP(w, r)
 		case AdminServiceListPartitionsProcedure:
 			adminServiceListPartitionsHandler.ServeHTTP(w, r)
 		case AdminServiceListProjectionsProcedure:
@@ -256,6 +429,30 @@ func (UnimplementedAdminServiceHandler) ListTopics(context.Context, *connect.Req
 
 func (UnimplementedAdminServiceHandler) GetTopic(context.Context, *connect.Request[v1.GetTopicRequest]) (*connect.Response[v1.Topic], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("lodge.v1.AdminService.GetTopic is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) CreateTopic(context.Context, *connect.Request[v1.CreateTopicRequest]) (*connect.Response[v1.Topic], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("lodge.v1.AdminService.CreateTopic is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) UpdateTopic(context.Context, *connect.Request[v1.UpdateTopicRequest]) (*connect.Response[v1.Topic], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("lodge.v1.AdminService.UpdateTopic is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) DeleteTopic(context.Context, *connect.Request[v1.DeleteTopicRequest]) (*connect.Response[emptypb.Empty], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("lodge.v1.AdminService.DeleteTopic is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) AddPartitions(context.Context, *connect.Request[v1.AddPartitionsRequest]) (*connect.Response[v1.Topic], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("lodge.v1.AdminService.AddPartitions is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) RetirePartitions(context.Context, *connect.Request[v1.RetirePartitionsRequest]) (*connect.Response[v1.Topic], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("lodge.v1.AdminService.RetirePartitions is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) DeleteRecords(context.Context, *connect.Request[v1.DeleteRecordsRequest]) (*connect.Response[v1.Partition], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("lodge.v1.AdminService.DeleteRecords is not implemented"))
 }
 
 func (UnimplementedAdminServiceHandler) ListPartitions(context.Context, *connect.Request[v1.ListPartitionsRequest]) (*connect.Response[v1.ListPartitionsResponse], error) {

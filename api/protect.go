@@ -1,0 +1,29 @@
+package api
+
+import (
+	"slices"
+
+	"lodge/commands"
+	"lodge/domain"
+	"lodge/log"
+)
+
+// paymentsTopic belongs to the platform, although nothing writes it yet.
+const paymentsTopic log.Topic = "payments"
+
+// platformTopic reports whether a topic holds the platform's own truth.
+func platformTopic(topic log.Topic) bool {
+	return topic == paymentsTopic || slices.Contains(commands.Topics(), topic)
+}
+
+// unprotected refuses to change the records or the partitions of a topic that has a single writer. What says who asks for what, such as
+// "produce to".
+func unprotected(what string, topic log.Topic, field string) error {
+	switch {
+	case topic.Internal():
+		return domain.Errorf(ReasonTopicProtected, field, "cannot %s %s: topics whose names begin with __ belong to the log itself", what, topic)
+	case platformTopic(topic):
+		return domain.Errorf(ReasonTopicProtected, field, "cannot %s %s: it is one of the platform's topics, which have a single writer, the command engine", what, topic)
+	}
+	return nil
+}
