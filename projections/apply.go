@@ -1,6 +1,7 @@
 package projections
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -57,9 +58,20 @@ func (sh *shard) cut(events []Event) int {
 	return len(events)
 }
 
-// transact writes events and the checkpoint behind them in one transaction.
+// fencedError says that a shard's checkpoint is not where this writer left it.
+type fencedError struct {
+	topic     log.Topic
+	from, now log.Offset
+}
+
+func (e *fencedError) Error() string {
+	return fmt.Sprintf("the checkpoint of %s is at %d and no longer at %d: somebody else writes this file", e.topic, e.now, e.from)
+}
+
+// transact writes events and the checkpoint behind them in one transaction. It is the only writer while the transaction lasts, and
+// looks first whether it has been the only one since its last: then it is harmless that another writes the same file, in this process or in another one.
 func (sh *shard) transact(topic log.Topic, from, to log.Offset, events []Event, fault func(Step) error) error {
-	if err := sh.exec("BEGIN"); err != nil {
+	if err := sh.exec("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
 	if err := sh.write(topic, from, to, events, fault); err != nil {
@@ -72,6 +84,9 @@ func (sh *shard) transact(topic log.Topic, from, to log.Offset, events []Event, 
 }
 
 func (sh *shard) write(topic log.Topic, from, to log.Offset, events []Event, fault func(Step) error) error {
+	if err := sh.own(topic, from); err != nil {
+		return err
+	}
 	if err := fault(StepApply); err != nil {
 		return err
 	}
@@ -89,7 +104,21 @@ func (sh *shard) write(topic log.Topic, from, to log.Offset, events []Event, fau
 	return fault(StepCommit)
 }
 
-// saveCheckpoint moves the checkpoint, and fails when it is not where this writer left it.
+// own fails with a fencedError when the checkpoint is not where this writer left it.
+func (sh *shard) own(topic log.Topic, from log.Offset) error {
+	now := log.NoOffset
+	get, err := sh.conn.Stmt("SELECT next_offset FROM projection_checkpoint WHERE topic = ?")
+	if err != nil {
+		return err
+	}
+	err = get.query(context.Background(), []any{string(topic)}, func(r *Row) error { now = log.Offset(r.Int(0)); return nil })
+	if err == nil && now != from {
+		err = &fencedError{topic, from, now}
+	}
+	return err
+}
+
+// saveCheckpoint moves the checkpoint.
 func (sh *shard) saveCheckpoint(topic log.Topic, from, to log.Offset, events []Event) error {
 	set, err := sh.conn.Stmt(`UPDATE projection_checkpoint SET next_offset = ?1, last_event_id = coalesce(?2, last_event_id)
 		WHERE topic = ?3 AND next_offset = ?4`)
@@ -102,7 +131,7 @@ func (sh *shard) saveCheckpoint(topic log.Topic, from, to log.Offset, events []E
 	}
 	changed, err := set.Changed(int64(to), last, string(topic), int64(from))
 	if err == nil && changed != 1 {
-		err = fmt.Errorf("the checkpoint of %s is no longer at %d: somebody else writes this file", topic, from)
+		err = &fencedError{topic, from, log.NoOffset}
 	}
 	return err
 }

@@ -17,22 +17,26 @@ import (
 type feed struct {
 	partition log.Partition
 	pace      pace
+	handing   sync.Mutex // held while the feed goes from one holder to the next
 
 	mu     sync.Mutex
-	next   map[log.Topic]log.Offset // applied to every attached shard
+	holder string                   // which member of the group reads it; "": none, or the store is in no group
+	next   map[log.Topic]log.Offset // applied to every attached shard; nil: nobody reads it
 	shards []*shard
 	err    error // what keeps a topic from being read, or nil
 }
 
-func (f *feed) reset(next map[log.Topic]log.Offset) {
+// reset detaches all shards and puts the feed somewhere, for a holder.
+func (f *feed) reset(next map[log.Topic]log.Offset, holder string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, sh := range f.shards {
 		sh.attached = false
 	}
-	f.next, f.shards = next, nil
+	f.next, f.shards, f.holder, f.err = next, nil, holder, nil
 }
 
+// position returns where the feed is, or nil when nobody reads it.
 func (f *feed) position() map[log.Topic]log.Offset {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -140,11 +144,11 @@ func send(ctx context.Context, b *batch, out chan<- *batch) {
 }
 
 // follow applies what the topics bring until ctx ends.
-func (s *Store) follow(ctx context.Context, f *feed, in <-chan *batch) error {
+func (s *Store) follow(ctx context.Context, t *tenure, in <-chan *batch) error {
 	for {
 		select {
 		case b := <-in:
-			if err := s.deliver(f, b); err != nil {
+			if err := s.deliver(t, b); err != nil {
 				return err
 			}
 		case <-ctx.Done():
@@ -153,11 +157,15 @@ func (s *Store) follow(ctx context.Context, f *feed, in <-chan *batch) error {
 	}
 }
 
-// deliver applies a batch to all attached shards. One that fails is detached and left to its projection's keeper.
-func (s *Store) deliver(f *feed, b *batch) error {
+// deliver applies a batch to all attached shards. One that fails is detached and left to tend.
+func (s *Store) deliver(t *tenure, b *batch) error {
+	f := t.feed
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, sh := range slices.Clone(f.shards) {
+		if t.lost.Load() {
+			return nil
+		}
 		err := sh.apply(b, s.step)
 		if injected(err) {
 			return err
@@ -165,7 +173,7 @@ func (s *Store) deliver(f *feed, b *batch) error {
 		if err != nil {
 			s.opts.Logger.Error("projection stops", "projection", sh.owner.name, "partition", sh.partition, "error", err)
 			f.drop(sh)
-			sh.owner.fail(err)
+			sh.owner.fail(sh.partition, err)
 		}
 	}
 	f.next[b.topic] = b.next

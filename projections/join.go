@@ -7,19 +7,29 @@ import (
 	"lodge/log"
 )
 
-// join brings a shard to where its feed is and attaches it. The feed waits for the last few events only.
+// join brings a shard to where its feed is and attaches it. The feed waits for the last few events only. When nobody reads the feed, the
+// shard is brought to the end of the log, and attached when somebody does.
 func (s *Store) join(ctx context.Context, sh *shard, count func(events int)) error {
 	f := s.feeds[sh.partition]
 	if f.attached(sh) {
 		return nil
+	}
+	if err := sh.reload(ctx); err != nil {
+		return err
 	}
 	if err := s.verify(ctx, sh); err != nil {
 		return err
 	}
 	for {
 		ends := f.position()
+		if ends == nil {
+			var err error
+			if ends, err = s.ends(ctx, sh.projector.Topics(), sh.partition); err != nil {
+				return err
+			}
+		}
 		if sh.behind(ends) <= s.opts.NearEvents {
-			return s.attach(ctx, f, sh, count)
+			return s.attach(ctx, f, sh, ends, count)
 		}
 		if err := s.work(ctx, func() error { return s.replay(ctx, sh, ends, count) }); err != nil {
 			return err
@@ -27,16 +37,20 @@ func (s *Store) join(ctx context.Context, sh *shard, count func(events int)) err
 	}
 }
 
-func (s *Store) attach(ctx context.Context, f *feed, sh *shard, count func(events int)) error {
+// attach makes the shard one of the feed's, if somebody reads it, or else brings it to ends.
+func (s *Store) attach(ctx context.Context, f *feed, sh *shard, ends map[log.Topic]log.Offset, count func(events int)) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.next != nil {
+		ends = f.next
+	}
 	if err := s.step(StepAttach); err != nil {
 		return err
 	}
-	if err := s.replay(ctx, sh, f.next, count); err != nil {
+	if err := s.replay(ctx, sh, ends, count); err != nil {
 		return err
 	}
-	if !sh.attached {
+	if f.next != nil && !sh.attached && !sh.retired {
 		sh.attached = true
 		f.shards = append(f.shards, sh)
 	}

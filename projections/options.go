@@ -1,11 +1,17 @@
 package projections
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"runtime"
 	"time"
+
+	"lodge/log"
 )
+
+// GroupName is the name of the platform's projections' group.
+const GroupName log.Group = "projections"
 
 // Options configures a Store. The zero value of a field means its default.
 type Options struct {
@@ -22,6 +28,14 @@ type Options struct {
 	Linger          time.Duration // least time between two batches of a topic while nobody waits for a position; default 20 ms, negative: none
 	LingerMax       time.Duration // what Linger grows to, by one Linger for each 16 events of the last batch; default 250 ms
 	Logger          *slog.Logger  // default slog.Default()
+
+	// Group is the consumer group whose members read the log, each the partitions that the group assigns to it. The log must be a log.Coordinator.
+	// "": the store is in no group, and reads all partitions. What follows is for a group.
+	Group             log.Group
+	Members           int           // that Run begins with, at most MembersMax; default 2
+	SessionTimeout    time.Duration // a member without heartbeat for so long is out; default 10 s. The coordinator has its own limits
+	HeartbeatInterval time.Duration // and so how long a change of the group may stay unnoticed; default 250 ms, at most a third of SessionTimeout
+	CommitInterval    time.Duration // how often a member tells the group how far it is; default 1 s
 
 	// Fault, when set, is called at every Step; an error makes Run or Rebuild end with it at once, as
 	// if the process had been killed there. For tests. Calls come from several goroutines.
@@ -42,18 +56,14 @@ func (o Options) withDefaults() Options {
 	setInt(&o.WALPages, 20_000)
 	setInt(&o.CacheKiB, 16<<10)
 	setInt(&o.Workers, min(runtime.NumCPU(), runtime.GOMAXPROCS(0)))
-	if o.NearEvents == 0 {
-		o.NearEvents = 2000
-	}
-	if o.WaitMax == 0 {
-		o.WaitMax = 10 * time.Second
-	}
-	if o.Linger == 0 {
-		o.Linger = 20 * time.Millisecond
-	}
-	if o.LingerMax == 0 {
-		o.LingerMax = 250 * time.Millisecond
-	}
+	setInt(&o.Members, 2)
+	o.NearEvents = cmp.Or(o.NearEvents, 2000)
+	o.WaitMax = cmp.Or(o.WaitMax, 10*time.Second)
+	o.Linger = cmp.Or(o.Linger, 20*time.Millisecond)
+	o.LingerMax = cmp.Or(o.LingerMax, 250*time.Millisecond)
+	o.SessionTimeout = cmp.Or(o.SessionTimeout, 10*time.Second)
+	o.HeartbeatInterval = cmp.Or(o.HeartbeatInterval, min(250*time.Millisecond, o.SessionTimeout/3))
+	o.CommitInterval = cmp.Or(o.CommitInterval, time.Second)
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
@@ -75,6 +85,7 @@ func (o Options) Validate() error {
 		{"WALPages", o.WALPages, 0, 1 << 20},
 		{"CacheKiB", o.CacheKiB, 0, 4 << 20},
 		{"Workers", o.Workers, 0, 1024},
+		{"Members", o.Members, 0, MembersMax},
 	} {
 		if c.value < c.least || c.value > c.most {
 			return fmt.Errorf("projections option %s: %d is not between %d and %d", c.name, c.value, c.least, c.most)
@@ -83,5 +94,11 @@ func (o Options) Validate() error {
 	if o.NearEvents < 0 || o.WaitMax < 0 || o.LingerMax < 0 {
 		return fmt.Errorf("projections options NearEvents, WaitMax and LingerMax must not be negative")
 	}
-	return nil
+	if o.SessionTimeout < 0 || o.HeartbeatInterval < 0 || o.CommitInterval < 0 {
+		return fmt.Errorf("projections options SessionTimeout, HeartbeatInterval and CommitInterval must not be negative")
+	}
+	if o.Group == "" {
+		return nil
+	}
+	return o.Group.Validate()
 }

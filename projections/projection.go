@@ -16,20 +16,28 @@ type projection struct {
 	name      string
 	dir       string
 	turn      chan struct{} // held (full) by whoever makes, joins or swaps versions
-	wake      chan struct{} // one token: Run has something to do
+	build     chan struct{} // one token: Run is to build it
+
+	wake []chan struct{} // one token for each partition: its shard in service is to join the feed
 
 	mu       sync.Mutex
 	current  *version // nil: none yet, Run builds one
 	ready    chan struct{}
-	damage   error // current must be rebuilt, for this reason
-	trouble  error // what Run is retrying after, or nil
+	damage   error                   // current must be rebuilt, for this reason
+	troubles map[log.Partition]error // what Run is retrying after; under allPartitions what concerns the whole
 	progress *Progress
 }
+
+// allPartitions stands for the whole projection among its troubles.
+const allPartitions log.Partition = -1
 
 // openProjection opens the version in service if it is sound, and removes all others.
 func openProjection(ctx context.Context, p Projector, dir string, opts *Options) (*projection, error) {
 	pr := &projection{projector: p, name: p.Name(), dir: filepath.Join(dir, p.Name()),
-		turn: make(chan struct{}, 1), wake: make(chan struct{}, 1), ready: make(chan struct{})}
+		turn: make(chan struct{}, 1), build: make(chan struct{}, 1), ready: make(chan struct{}), troubles: map[log.Partition]error{}}
+	for range opts.Partitions {
+		pr.wake = append(pr.wake, make(chan struct{}, 1))
+	}
 	if err := os.MkdirAll(pr.dir, 0o755); err != nil {
 		return nil, fmt.Errorf("open projection %s: %w", pr.name, err)
 	}
@@ -118,7 +126,7 @@ func (p *projection) condemn(reason error) {
 	p.mu.Lock()
 	p.damage = reason
 	p.mu.Unlock()
-	p.poke()
+	poke(p.build)
 }
 
 func (p *projection) condemned() error {
@@ -127,22 +135,42 @@ func (p *projection) condemned() error {
 	return p.damage
 }
 
-func (p *projection) setTrouble(err error) {
+// setTrouble notes why a partition does not follow the log, or with nil that it does.
+func (p *projection) setTrouble(partition log.Partition, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.trouble = err
+	if p.troubles[partition] = err; err == nil {
+		delete(p.troubles, partition)
+	}
 }
 
-// fail notes why the projection does not follow the log, and wakes its keeper.
-func (p *projection) fail(err error) {
-	p.setTrouble(err)
-	p.poke()
+// trouble returns the first of the troubles, or nil. The caller holds mu.
+func (p *projection) trouble() error {
+	for partition := allPartitions; int(partition) < len(p.wake); partition++ {
+		if err := p.troubles[partition]; err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// poke wakes the projection's keeper.
-func (p *projection) poke() {
+// fail notes why the partition's shard does not follow the log any more, and has it come back.
+func (p *projection) fail(partition log.Partition, err error) {
+	p.setTrouble(partition, err)
+	poke(p.wake[partition])
+}
+
+// wakeAll has the shards in service join their feeds.
+func (p *projection) wakeAll() {
+	for _, wake := range p.wake {
+		poke(wake)
+	}
+}
+
+// poke puts in a token, if there is none.
+func poke(wake chan<- struct{}) {
 	select {
-	case p.wake <- struct{}{}:
+	case wake <- struct{}{}:
 	default:
 	}
 }

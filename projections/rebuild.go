@@ -45,11 +45,8 @@ func (s *Store) RebuildWith(ctx context.Context, name string, opts RebuildOption
 		return RebuildResult{}, fmt.Errorf("rebuild %s: %w", name, err)
 	}
 	defer p.yieldTurn()
-	if s.running.TryLock() { // nobody follows the log: the feeds stand still at its end
+	if s.running.TryLock() { // nobody follows the log, and nobody begins to
 		defer s.running.Unlock()
-		if err := s.resetFeeds(ctx); err != nil {
-			return RebuildResult{}, fmt.Errorf("rebuild %s: %w", name, err)
-		}
 	}
 	return s.rebuild(ctx, p, opts)
 }
@@ -73,12 +70,16 @@ func (s *Store) rebuild(ctx context.Context, p *projection, opts RebuildOptions)
 		}
 	})
 	defer p.setProgress(nil)
-	if result.Comparison, err = s.make(ctx, p, v, m, opts.Compare); err != nil {
+	var old *version
+	if result.Comparison, err = s.make(ctx, p, v, m, opts.Compare); err == nil {
+		m.phase(PhaseSwap)
+		old, err = s.swap(ctx, p, v, m)
+	}
+	if err != nil {
 		s.detach(v)
 		return result, errors.Join(fmt.Errorf("rebuild %s: %w", p.name, err), v.release(!injected(err)))
 	}
-	m.phase(PhaseSwap)
-	if err := s.swap(p, v); err != nil {
+	if err := s.retire(p, old); err != nil {
 		return result, fmt.Errorf("rebuild %s: %w", p.name, err)
 	}
 	m.phase(PhaseDone)
@@ -88,7 +89,7 @@ func (s *Store) rebuild(ctx context.Context, p *projection, opts RebuildOptions)
 	return result, nil
 }
 
-// make builds the version, brings it to the live feed, compares it if asked, and puts its name into CURRENT.
+// make builds the version, brings it to the live feed and compares it if asked.
 func (s *Store) make(ctx context.Context, p *projection, v *version, m *meter, compare bool) (*Comparison, error) {
 	if err := os.MkdirAll(v.dir, 0o755); err != nil {
 		return nil, err
@@ -108,14 +109,8 @@ func (s *Store) make(ctx context.Context, p *projection, v *version, m *meter, c
 		if c, err = s.compare(ctx, old, v); err != nil {
 			return nil, err
 		}
-		if err := s.joinAll(ctx, v, m.add); err != nil { // one may have failed meanwhile
-			return nil, err
-		}
 	}
-	if err := s.step(StepSwap); err != nil {
-		return c, err
-	}
-	return c, v.publish(p.dir)
+	return c, nil
 }
 
 // load replays the whole log into new files, as many shards at a time as there are workers.
@@ -146,25 +141,82 @@ func (s *Store) loadShard(ctx context.Context, sh *shard, m *meter) error {
 	return sh.seal(s.step)
 }
 
-// swap replaces the version in service in one moment for all shards. CURRENT names the new one already.
-func (s *Store) swap(p *projection, v *version) error {
-	if err := s.step(StepSwapped); err != nil {
-		return errors.Join(err, v.release(false))
+// swap puts the version in service, on disk and here, and returns the one that was.
+func (s *Store) swap(ctx context.Context, p *projection, v *version, m *meter) (old *version, err error) {
+	if err := v.sync(); err != nil {
+		return nil, err
 	}
+	for done := false; !done; {
+		if err := s.joinAll(ctx, v, m.add); err != nil { // one may have failed, or its partition changed hands
+			return nil, err
+		}
+		if old, done, err = s.swapLevel(ctx, p, v); err != nil {
+			return nil, err
+		}
+	}
+	p.wakeAll()
+	return old, nil
+}
+
+// swapLevel swaps in one moment for all shards, while all feeds stand still: so no reader goes back in time. Not done means that a shard is
+// too far behind the one in service to wait for it here.
+func (s *Store) swapLevel(ctx context.Context, p *projection, v *version) (old *version, done bool, err error) {
 	for _, f := range s.feeds {
 		f.mu.Lock()
+		defer f.mu.Unlock()
 	}
-	old := p.serve(v)
-	if old != nil {
-		for i, f := range s.feeds {
+	old = p.inService()
+	if done, err := s.level(ctx, old, v); !done || err != nil {
+		return nil, false, err
+	}
+	if err := s.step(StepSwap); err != nil {
+		return nil, false, err
+	}
+	if err := writeCurrent(p.dir, v.number); err != nil {
+		return nil, false, err
+	}
+	if err := s.step(StepSwapped); err != nil {
+		return nil, false, err
+	}
+	p.serve(v)
+	for i, f := range s.feeds {
+		if old != nil {
 			f.drop(old.shards[i])
+			old.shards[i].retired = true
 			old.shards[i].marks.wake() // whoever waits for it must wait for the new one now
 		}
 	}
-	for _, f := range s.feeds {
-		f.mu.Unlock()
+	return old, true, nil
+}
+
+// level brings the shards of a new version to where those in service are, if it is not far. The feeds stand still. What is beyond the
+// log's end is of another log.
+func (s *Store) level(ctx context.Context, old, v *version) (done bool, err error) {
+	if old == nil {
+		return true, nil
 	}
-	p.poke()
+	goals := make([]map[log.Topic]log.Offset, len(v.shards))
+	for i, sh := range v.shards {
+		if goals[i], err = s.ends(ctx, sh.projector.Topics(), sh.partition); err != nil {
+			return false, err
+		}
+		for topic, next := range old.shards[i].marks.all() {
+			goals[i][topic] = min(goals[i][topic], next)
+		}
+		if sh.behind(goals[i]) > s.opts.NearEvents {
+			return false, nil
+		}
+	}
+	for i, sh := range v.shards {
+		if err := s.replay(ctx, sh, goals[i], func(int) {}); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// retire removes a version that is out of service, when its last query is done.
+func (s *Store) retire(p *projection, old *version) error {
 	if old == nil {
 		return nil
 	}
@@ -174,10 +226,12 @@ func (s *Store) swap(p *projection, v *version) error {
 	return old.release(true)
 }
 
+// detach takes a version that will not be in service out of the feeds.
 func (s *Store) detach(v *version) {
 	for i, f := range s.feeds {
 		f.mu.Lock()
 		f.drop(v.shards[i])
+		v.shards[i].retired = true
 		f.mu.Unlock()
 	}
 }

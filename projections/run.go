@@ -3,13 +3,15 @@ package projections
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
 	"lodge/log"
 )
 
-// Run makes the projections follow the log until ctx ends, and builds those that have no usable files. A
+// Run makes the projections follow the log until ctx ends, and builds those that have no usable files. With Options.Group it
+// has members of that group read, each what the group assigns to it; when it ends they have left. A
 // projection that fails is retried while the others go on; Status says so. Errors: the log is closed, Run or a
 // rebuild without Run is at it already.
 func (s *Store) Run(ctx context.Context) error {
@@ -17,40 +19,64 @@ func (s *Store) Run(ctx context.Context) error {
 		return fmt.Errorf("run projections: they are running or being rebuilt")
 	}
 	defer s.running.Unlock()
-	s.active.Store(true)
-	defer s.active.Store(false)
-	if err := s.resetFeeds(ctx); err != nil {
-		return fmt.Errorf("run projections: %w", err)
-	}
-	group, ctx := errgroup.WithContext(ctx)
-	for _, f := range s.feeds {
-		in := make(chan *batch)
-		group.Go(func() error { return s.follow(ctx, f, in) })
-		for _, topic := range s.topics() {
-			group.Go(func() error { return s.read(ctx, f, topic, in) })
-		}
-	}
-	for _, p := range s.projections {
-		group.Go(func() error { return s.keep(ctx, p) })
-	}
-	err := group.Wait()
-	for _, f := range s.feeds {
-		f.reset(nil)
-	}
-	if err != nil {
+	r := newRun(ctx, s)
+	s.current.Store(r)
+	defer s.current.Store(nil)
+	if err := r.all(); err != nil {
 		return fmt.Errorf("run projections: %w", err)
 	}
 	return nil
 }
 
-// resetFeeds makes every feed begin at the end of the log, with nothing attached.
-func (s *Store) resetFeeds(ctx context.Context) error {
-	for _, f := range s.feeds {
-		ends, err := s.ends(ctx, s.topics(), f.partition)
-		if err != nil {
+// run is one call of Run.
+type run struct {
+	store *Store
+	ctx   context.Context
+	group *errgroup.Group
+
+	mu      sync.Mutex
+	over    bool // no more members
+	tenures map[log.Partition]*tenure
+	members []*member
+	counter int
+}
+
+func newRun(ctx context.Context, s *Store) *run {
+	r := &run{store: s, tenures: map[log.Partition]*tenure{}}
+	r.group, r.ctx = errgroup.WithContext(ctx)
+	return r
+}
+
+// all does everything until the context ends or something ends it with an error.
+func (r *run) all() error {
+	r.group.Go(func() error { // while it lives more may be added to the group
+		<-r.ctx.Done()
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.over = true
+		return nil
+	})
+	for _, p := range r.store.projections {
+		r.group.Go(func() error { return r.store.keep(r.ctx, p) })
+	}
+	r.group.Go(r.start)
+	return r.group.Wait()
+}
+
+// start has somebody read the partitions.
+func (r *run) start() error {
+	if r.store.opts.Group != "" {
+		for range r.store.opts.Members {
+			if _, err := r.add(); err != nil && r.ctx.Err() == nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, f := range r.store.feeds {
+		if err := r.begin(r.ctx, f, "", 0); err != nil {
 			return err
 		}
-		f.reset(ends)
 	}
 	return nil
 }
@@ -70,7 +96,7 @@ func (s *Store) topics() []log.Topic {
 	return all
 }
 
-// keep builds, joins and rejoins one projection's shards whenever that is needed, until ctx ends.
+// keep builds a projection that has no usable tables, until ctx ends.
 func (s *Store) keep(ctx context.Context, p *projection) error {
 	for pause := backoffMin; ctx.Err() == nil; {
 		err := s.mend(ctx, p)
@@ -79,13 +105,14 @@ func (s *Store) keep(ctx context.Context, p *projection) error {
 			return err
 		case ctx.Err() != nil: // the loop ends
 		case err == nil:
+			p.setTrouble(allPartitions, nil)
 			pause = backoffMin
 			select {
-			case <-p.wake:
+			case <-p.build:
 			case <-ctx.Done():
 			}
 		default:
-			p.fail(err)
+			p.setTrouble(allPartitions, err)
 			s.opts.Logger.Error("projection is retried", "projection", p.name, "in", pause, "error", err)
 			sleep(ctx, pause)
 			pause = min(2*pause, backoffMax)
@@ -94,30 +121,19 @@ func (s *Store) keep(ctx context.Context, p *projection) error {
 	return nil
 }
 
-// mend leaves the projection in service and following the log.
+// mend leaves the projection with usable tables in service.
 func (s *Store) mend(ctx context.Context, p *projection) error {
 	if err := p.takeTurn(ctx); err != nil {
 		return err
 	}
 	defer p.yieldTurn()
-	v, reason := p.inService(), p.condemned()
-	if v != nil && reason == nil {
-		err := s.joinAll(ctx, v, func(int) {})
-		if !unusable(err) {
-			if err == nil {
-				p.setTrouble(nil)
-			}
-			return err
-		}
-		reason = err
-		p.condemn(err)
+	reason := p.condemned()
+	if p.inService() != nil && reason == nil {
+		return nil
 	}
 	s.opts.Logger.Info("projection is built from the log", "projection", p.name, "reason", reason)
-	if _, err := s.rebuild(ctx, p, RebuildOptions{}); err != nil {
-		return err
-	}
-	p.setTrouble(nil)
-	return nil
+	_, err := s.rebuild(ctx, p, RebuildOptions{})
+	return err
 }
 
 // joinAll joins the shards of a version, side by side.

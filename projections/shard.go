@@ -29,6 +29,7 @@ type shard struct {
 	marks *marks
 
 	attached bool // follows the log; owned by the feed's mu
+	retired  bool // is out of service and never attached again; owned by the feed's mu
 }
 
 const (
@@ -121,6 +122,25 @@ func (sh *shard) open(ctx context.Context) error {
 		return &unusableError{err}
 	}
 	sh.marks = newMarks(next)
+	return nil
+}
+
+// reload reads from the file how far the shard is: another writer may have brought it further, or an old file may have been put back.
+func (sh *shard) reload(ctx context.Context) error {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if sh.conn == nil {
+		return errClosed
+	}
+	next, err := loadCheckpoint(ctx, sh.conn, sh.projector.Topics())
+	if err != nil {
+		return err
+	}
+	for topic, offset := range next {
+		if known, _, _ := sh.marks.get(topic); known != offset {
+			sh.marks.set(topic, offset)
+		}
+	}
 	return nil
 }
 

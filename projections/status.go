@@ -2,7 +2,9 @@ package projections
 
 import (
 	"context"
+	"fmt"
 	"os"
+	"slices"
 
 	"lodge/log"
 )
@@ -16,8 +18,12 @@ const (
 	Rebuilding State = "rebuilding"  // tables in service, others being made
 	CatchingUp State = "catching up" // in service, not at the live feed yet
 	Following  State = "following"   // in service, applying events as they come
-	Failed     State = "failed"      // in service, not applying events: see Err. It is retried
-	Stopped    State = "stopped"     // in service, Run is not running
+
+	// Rebalancing: in service, and there are partitions that no member of this store reads: they are between two members, or those of another store.
+	Rebalancing State = "rebalancing"
+
+	Failed  State = "failed"  // in service, not applying events: see Err. It is retried
+	Stopped State = "stopped" // in service, Run is not running
 )
 
 // Status describes a projection at one moment.
@@ -35,6 +41,7 @@ type Status struct {
 // ShardStatus describes one shard.
 type ShardStatus struct {
 	Partition log.Partition
+	Member    string // of the group, that reads the partition; "": none of this store's, or the store is in no group
 	Topics    []TopicStatus
 	Following bool
 }
@@ -50,22 +57,25 @@ type TopicStatus struct {
 func (s *Store) Status(ctx context.Context) []Status {
 	all := make([]Status, 0, len(s.projections))
 	for _, p := range s.projections {
-		all = append(all, s.status(ctx, p, s.active.Load()))
+		all = append(all, s.status(ctx, p, s.current.Load()))
 	}
 	return all
 }
 
-func (s *Store) status(ctx context.Context, p *projection, running bool) Status {
+func (s *Store) status(ctx context.Context, p *projection, r *run) Status {
 	p.mu.Lock()
 	st := Status{Name: p.name, Rebuild: p.progress}
-	trouble := p.trouble
+	trouble := p.trouble()
 	p.mu.Unlock()
-	following := true
+	if trouble == nil {
+		trouble = r.trouble()
+	}
+	following, held := true, true
 	if v, err := p.acquire(); err == nil {
 		st.Version = v.number
 		for _, sh := range v.shards {
 			shard, ferr := s.shardStatus(ctx, sh, &st)
-			following = following && shard.Following
+			following, held = following && shard.Following, held && (shard.Member != "" || s.opts.Group == "")
 			st.Shards = append(st.Shards, shard)
 			if trouble == nil {
 				trouble = ferr
@@ -78,11 +88,27 @@ func (s *Store) status(ctx context.Context, p *projection, running bool) Status 
 	if trouble != nil {
 		st.Err = trouble.Error()
 	}
-	st.State = stateOf(&st, running, following)
+	st.State = stateOf(&st, r != nil, following, held)
 	return st
 }
 
-func stateOf(st *Status, running, following bool) State {
+// trouble returns why a member is not in the group, or nil.
+func (r *run) trouble() error {
+	if r == nil {
+		return nil
+	}
+	r.mu.Lock()
+	members := slices.Clone(r.members)
+	r.mu.Unlock()
+	for _, m := range members {
+		if err := m.trouble(); err != nil {
+			return fmt.Errorf("%s: %w", m.name, err)
+		}
+	}
+	return nil
+}
+
+func stateOf(st *Status, running, following, held bool) State {
 	switch {
 	case st.Version == 0 && (running || st.Err == ""):
 		return Building
@@ -94,6 +120,8 @@ func stateOf(st *Status, running, following bool) State {
 		return Failed
 	case following:
 		return Following
+	case !held:
+		return Rebalancing
 	}
 	return CatchingUp
 }
@@ -102,7 +130,7 @@ func stateOf(st *Status, running, following bool) State {
 func (s *Store) shardStatus(ctx context.Context, sh *shard, st *Status) (ShardStatus, error) {
 	f := s.feeds[sh.partition]
 	f.mu.Lock()
-	out, err := ShardStatus{Partition: sh.partition, Following: sh.attached}, f.err
+	out, err := ShardStatus{Partition: sh.partition, Member: f.holder, Following: sh.attached}, f.err
 	f.mu.Unlock()
 	for _, topic := range sh.projector.Topics() {
 		next, _, _ := sh.marks.get(topic)

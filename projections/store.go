@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"sync"
 	"sync/atomic"
@@ -17,22 +18,31 @@ type Store struct {
 	opts        Options
 	projections []*projection // in the order given to Open
 	byName      map[string]*projection
-	feeds       []*feed       // by partition
-	workers     chan struct{} // a token for each shard that replays
-	running     sync.Mutex    // held by Run, or by a rebuild without Run
-	active      atomic.Bool   // Run is running
+	feeds       []*feed             // by partition
+	workers     chan struct{}       // a token for each shard that replays
+	lock        io.Closer           // of the folder
+	running     sync.Mutex          // held by Run, or by a rebuild without Run
+	current     atomic.Pointer[run] // nil: Run is not running
 	closed      atomic.Bool
 }
 
 var projectionName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
 
 // Open opens the projections' databases below dir. What is missing or unusable is built by Run; queries of it are
-// answered with log.Unavailable until then. It starts no goroutine and reads nothing from the log.
+// answered with log.Unavailable until then. It starts no goroutine and reads nothing from the log. Errors: log.Locked when another
+// store has the folder, in this process or another one; log.InvalidArgument when Options.Group is set and reader is not a log.Coordinator.
 func Open(dir string, reader log.Reader, projectors []Projector, opts Options) (*Store, error) {
 	if err := opts.Validate(); err != nil {
 		return nil, err
 	}
 	s := &Store{reader: reader, opts: opts.withDefaults(), byName: map[string]*projection{}}
+	if _, ok := reader.(log.Coordinator); !ok && opts.Group != "" {
+		return nil, log.NewError(log.InvalidArgument, "open projections", "the log of type %T has no groups, so not %s", reader, opts.Group)
+	}
+	var err error
+	if s.lock, err = lockFolder(dir); err != nil {
+		return nil, err
+	}
 	s.workers = make(chan struct{}, s.opts.Workers)
 	for i := range s.opts.Partitions {
 		s.feeds = append(s.feeds, &feed{partition: log.Partition(i)})
@@ -70,7 +80,7 @@ func (s *Store) Close() error {
 			errs = append(errs, v.release(false))
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.lock.Close())...)
 }
 
 // Partitions returns the number of shards of each projection.

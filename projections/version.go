@@ -74,11 +74,3 @@ func (v *version) release(discard bool) error {
 	}
 	return errors.Join(errs...)
 }
-
-// publish makes v the version in service, on disk. Its files are durable before that.
-func (v *version) publish(dir string) error {
-	if err := v.sync(); err != nil {
-		return err
-	}
-	return writeCurrent(dir, v.number)
-}

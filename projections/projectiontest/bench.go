@@ -47,6 +47,7 @@ type Bench struct {
 	Opts projections.Options
 
 	Store *projections.Store
+	group *Group
 	stop  func() error
 }
 
@@ -59,7 +60,7 @@ func NewBench(t testing.TB, l *Log, newProjector func() projections.Projector) *
 // Open opens the store.
 func (b *Bench) Open() {
 	b.t.Helper()
-	store, err := projections.Open(b.Dir, b.Log, []projections.Projector{b.New()}, b.Opts)
+	store, err := projections.Open(b.Dir, b.Reader(), []projections.Projector{b.New()}, b.Opts)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -133,7 +134,7 @@ func (b *Bench) Dump() []string {
 // Image copies the folder as a killed process would leave it, and returns a bench over the copy. Nothing may run.
 func (b *Bench) Image() *Bench {
 	b.t.Helper()
-	image := &Bench{t: b.t, Log: b.Log, Dir: b.t.TempDir(), New: b.New, Opts: b.Opts}
+	image := &Bench{t: b.t, Log: b.Log, Dir: b.t.TempDir(), New: b.New, Opts: b.Opts, group: b.group}
 	if err := os.CopyFS(image.Dir, os.DirFS(b.Dir)); err != nil {
 		b.t.Fatal(err)
 	}

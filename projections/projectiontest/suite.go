@@ -14,7 +14,8 @@ import (
 	"lodge/projections"
 )
 
-// Run runs the conformance suite.
+// Run runs the conformance suite: with a store that reads all partitions itself, and then, where that can make a difference, with the members of
+// a group.
 func Run(t *testing.T, newProjector func() projections.Projector) {
 	s := &suite{new: newProjector, seed: Seed(t)}
 	t.Run("batches", s.batches)
@@ -28,11 +29,31 @@ func Run(t *testing.T, newProjector func() projections.Projector) {
 	t.Run("cut log", s.cutLog)
 	t.Run("other log", s.otherLog)
 	t.Run("rebuild", s.rebuild)
+	s.members = 2
+	t.Run("group live", s.live)
+	t.Run("group duplicates", s.duplicates)
+	t.Run("group restored file", s.restored)
+	t.Run("group damaged file", func(t *testing.T) { s.damaged(t, scribble) })
+	t.Run("group other log", s.otherLog)
+	t.Run("group rebuild", s.rebuild)
+	t.Run("group kill", s.kill)
+	t.Run("group rebalance", s.rebalance)
+	t.Run("group rebalance in rebuild", s.rebalanceInRebuild)
 }
 
 type suite struct {
-	new  func() projections.Projector
-	seed uint64
+	new     func() projections.Projector
+	seed    uint64
+	members int // of the group; 0: the store is in none
+}
+
+// bench returns a bench as the suite wants it now.
+func (s *suite) bench(t *testing.T, l *Log) *Bench {
+	b := NewBench(t, l, s.new)
+	if s.members > 0 {
+		b.Join(NewGroup(t, l.partitions), s.members)
+	}
+	return b
 }
 
 const (
@@ -79,7 +100,7 @@ func (s *suite) batches(t *testing.T) {
 	l, h := s.story()
 	l.Append(h.Next(suiteEvents)...)
 	for _, bulk := range []int{1, 7, 100} {
-		b := NewBench(t, l, s.new)
+		b := s.bench(t, l)
 		b.Opts.BulkEvents = bulk
 		b.Start()
 		s.equal(t, b)
@@ -90,7 +111,7 @@ func (s *suite) batches(t *testing.T) {
 // live: events that come while the store runs, in small pieces, with topics interleaved as it happens.
 func (s *suite) live(t *testing.T) {
 	l, h := s.story()
-	b := NewBench(t, l, s.new)
+	b := s.bench(t, l)
 	b.Opts.TransactionRows = 20
 	b.Start()
 	defer b.Close()
@@ -107,7 +128,7 @@ func (s *suite) live(t *testing.T) {
 // duplicates: the log returns records again and again.
 func (s *suite) duplicates(t *testing.T) {
 	l, h := s.story()
-	b := NewBench(t, l, s.new)
+	b := s.bench(t, l)
 	b.Start()
 	defer b.Close()
 	l.Overlap(5)
@@ -136,7 +157,7 @@ func (s *suite) kill(t *testing.T) {
 
 func (s *suite) killFollowing(t *testing.T, killer *Killer) bool {
 	l, h := s.story()
-	b := NewBench(t, l, s.new)
+	b := s.bench(t, l)
 	b.Opts.Fault = killer.Fault
 	b.Start()
 	killer.Arm()
@@ -203,7 +224,7 @@ func (s *suite) killInRebuild(t *testing.T) {
 func (s *suite) killRebuilding(t *testing.T, killer *Killer) bool {
 	l, h := s.story()
 	l.Append(h.Next(suiteEvents / 4)...)
-	b := NewBench(t, l, s.new)
+	b := s.bench(t, l)
 	b.Opts.Fault = killer.Fault
 	b.Start()
 	killer.Arm()
@@ -220,7 +241,7 @@ func (s *suite) killRebuilding(t *testing.T, killer *Killer) bool {
 // restored: one shard's file, then all of them, are put back as they were some time ago.
 func (s *suite) restored(t *testing.T) {
 	l, h := s.story()
-	b := NewBench(t, l, s.new)
+	b := s.bench(t, l)
 	b.Start()
 	l.Append(h.Next(suiteEvents / 2)...)
 	b.CatchUp()
@@ -246,7 +267,7 @@ func (s *suite) restored(t *testing.T) {
 // damaged: one file is missing or holds something else; the projection is built anew.
 func (s *suite) damaged(t *testing.T, damage func(file string) error) {
 	l, h := s.story()
-	b := NewBench(t, l, s.new)
+	b := s.bench(t, l)
 	b.Start()
 	l.Append(h.Next(suiteEvents / 2)...)
 	b.CatchUp()
@@ -266,7 +287,7 @@ func (s *suite) damaged(t *testing.T, damage func(file string) error) {
 // cutLog: the log has lost its end, and the checkpoints lie beyond it.
 func (s *suite) cutLog(t *testing.T) {
 	l, h := s.story()
-	b := NewBench(t, l, s.new)
+	b := s.bench(t, l)
 	b.Start()
 	l.Append(h.Next(suiteEvents / 2)...)
 	b.CatchUp()
@@ -283,7 +304,7 @@ func (s *suite) cutLog(t *testing.T) {
 // otherLog: the log has lost its end and grown beyond the checkpoints again, with other events.
 func (s *suite) otherLog(t *testing.T) {
 	l, h := s.story()
-	b := NewBench(t, l, s.new)
+	b := s.bench(t, l)
 	b.Start()
 	l.Append(h.Next(suiteEvents / 2)...)
 	b.CatchUp()
@@ -319,7 +340,7 @@ func (b *Bench) version(t *testing.T) int {
 // rebuild: while events come and queries are asked, with a comparison.
 func (s *suite) rebuild(t *testing.T) {
 	l, h := s.story()
-	b := NewBench(t, l, s.new)
+	b := s.bench(t, l)
 	b.Start()
 	defer b.Close()
 	l.Append(h.Next(suiteEvents / 2)...)
