@@ -98,9 +98,10 @@ func TestLayoutChangeFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lg := newFake(2)
 		lg.layout = log.Layout{Active: []log.Partition{0, 1}}
-		changing := true
+		var changing atomic.Bool
+		changing.Store(true)
 		lg.onEnqueue = func(log.TopicPartition, *log.Batch) error {
-			if changing {
+			if changing.Load() {
 				return log.NewError(log.StaleLayout, "enqueue", "the topic gets another")
 			}
 			return nil
@@ -108,15 +109,15 @@ func TestLayoutChangeFails(t *testing.T) {
 		p := newProducer(t, lg, client.ProducerOptions{})
 		f := send(t, p, rec("a"))
 		time.Sleep(3 * time.Second) // within synctest
-		changing = false
+		changing.Store(false)
 		if _, err := f.Wait(t.Context()); err != nil {
 			t.Error(err)
 		}
-		changing = true
+		changing.Store(true)
 		f = send(t, p, rec("b"))
 		_, err := f.Wait(t.Context())
 		wantCode(t, "for ever", err, log.Unavailable)
-		changing = false
+		changing.Store(false)
 		p.Close(t.Context())
 		if got := len(lg.all()); got != 1 {
 			t.Errorf("%d records", got)

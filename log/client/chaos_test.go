@@ -275,7 +275,8 @@ func testTransformerChaos(t *testing.T, rng *rand.Rand) {
 	for range 12 {
 		life, cancel := context.WithCancel(context.Background())
 		m := newMortal(lg, 5+rng.IntN(120), rng.IntN(2) == 0)
-		work.Go(func() { transformChaos(t, life, m, 1+rng.IntN(20)) })
+		rangeMax := 1 + rng.IntN(20)
+		work.Go(func() { transformChaos(t, life, m, rangeMax) })
 		time.Sleep(time.Duration(rng.IntN(4000)) * time.Millisecond) // within synctest
 		if rng.IntN(2) == 0 {
 			cancel()

@@ -50,6 +50,7 @@ type fakeLog struct {
 	sizes  []int        // records of each batch that was enqueued
 	layout log.Layout   // without active partitions: this log has none
 	shown  []log.Layout // what DescribeTopic tells in turn; empty: layout
+	silent bool         // DescribeTopic does not answer
 }
 
 type fakePartition struct {
@@ -75,6 +76,9 @@ func (f *fakeLog) DescribeTopic(_ context.Context, name log.Topic) (log.TopicInf
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.silent {
+		return log.TopicInfo{}, log.NewError(log.Unavailable, "describe", "no answer")
+	}
 	info := log.TopicInfo{Name: name, Config: f.config, Partitions: make([]log.PartitionInfo, f.partitions), Layout: f.layout}
 	if len(f.shown) > 0 {
 		info.Layout, f.shown = f.shown[0], f.shown[1:]
@@ -87,6 +91,9 @@ func (f *fakeLog) DescribeTopic(_ context.Context, name log.Topic) (log.TopicInf
 	}
 	return info, nil
 }
+
+// hush has DescribeTopic answer no more, or again.
+func (f *fakeLog) hush(silent bool) { f.mu.Lock(); defer f.mu.Unlock(); f.silent = silent }
 
 // relayout begins a new layout. DescribeTopic tells of it only after some calls more.
 func (f *fakeLog) relayout(late int, active ...log.Partition) {

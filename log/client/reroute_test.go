@@ -174,7 +174,8 @@ func TestLayoutIsNotTold(t *testing.T) {
 		if _, err := p.ProduceSync(t.Context(), rec("a")); err != nil {
 			t.Fatal(err)
 		}
-		lg.relayout(1_000_000, 0)
+		lg.relayout(0, 0)
+		lg.hush(true)
 		f := send(t, p, rec("b"))
 		synctest.Wait()
 		_, err := p.TryProduce(t.Context(), rec("c"))
@@ -190,7 +191,7 @@ func TestLayoutIsNotTold(t *testing.T) {
 		}
 		_, err = f.Wait(t.Context())
 		wantCode(t, "given up", err, log.Unavailable)
-		lg.relayout(0, 0)
+		lg.hush(false)
 		if _, err = p.ProduceSync(t.Context(), rec("d")); err != nil {
 			t.Error(err)
 		}
