@@ -8,7 +8,7 @@
 //	err = l.Close(blob)
 //
 // One writer calls Append, Sync, Checkpoint and Close; any number of readers and one background caller of Preallocate, SyncFull and
-// ApplyRetention run beside it. Readers work on an immutable list of segments and never wait for the writer's I/O.
+// ApplyRetention, one of Clean, and any number of DeleteRecords run beside it. Readers work on an immutable list of segments and never wait for the writer's I/O.
 //
 // # Files
 //
@@ -17,11 +17,14 @@
 //	00000000000000000000.timeindex  sparse time index    ┘ full; disposable: see index.go for the bytes
 //	00000000000000000000.tagindex   which keys and tags are where; as disposable: see tagindex.go, and tagfile.go for the bytes
 //	checkpoint                      what is durable, and the caller's blob: see checkpoint.go for the bytes
+//	start                           where the log starts, once DeleteRecords moved that: see start.go for the bytes
+//	*.cleaned                       a segment on its way to replace others: see compact_swap.go
 //	*.cut                           bytes that a repair took out; never read
 //
 // Only the last segment, the active one, grows. It may be longer than its batches: zeros follow that Preallocate wrote, so that a
 // sync need not update metadata. They are cut off when the segment is full or the log closed. Base offsets have no gap, within
-// a segment and between segments, and every reader checks that they go on (they lie before what the CRC covers).
+// a segment and between segments, and every reader checks that they go on (they lie before what the CRC covers). That holds in compacted
+// segments too: records are missing there, but an empty batch takes the offsets of all batches that went. See compact.go.
 //
 // # What survives a power loss
 //
@@ -61,6 +64,8 @@
 //     their sizes, and the one that follows: a missing or shortened one is noticed.
 //   - Retention: the checkpoint with the new start is durable before the first file is removed, the oldest first. Open removes what is
 //     below the start and misses what is not there above it.
+//   - Compaction: the new segment is durable before the checkpoint names it, and the checkpoint before the old ones are replaced. See compact_swap.go.
+//   - DeleteRecords: the records are durable before the start moves, so that a log never ends before it starts.
 //   - Torn tail: later segments are removed, the newest first, the folder synced, then the last one cut and synced.
 //   - Open writes what is behind the last barrier (or the checkpoint) once more and syncs it, because after a failed sync, or a killed
 //     process, the page cache may hold as clean what is on no disk. Only then may it be read, and the next batch carry a barrier.
