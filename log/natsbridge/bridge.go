@@ -182,8 +182,9 @@ type Stats struct {
 	Rung   int64 // rings of NATS for pending schedules
 	Missed int64 // schedules that fell due without one, because NATS was away or late
 
-	Connected bool   // to NATS, and it knows all schedules
-	Err       string // why not
+	Connected bool   // to NATS, which knows all schedules but Behind
+	Behind    int    // changes that it has not heard of yet
+	Err       string // why there is no connection
 }
 
 // Stats returns the numbers of this moment.
@@ -192,7 +193,7 @@ func (b *Bridge) Stats() Stats {
 	defer b.mu.Unlock()
 	s := b.stats
 	s.Pending, s.Far = b.pending.ids.n, len(b.pending.far)
-	s.Connected, s.Err = b.clock.ready, b.clock.err
+	s.Connected, s.Behind, s.Err = b.clock.ready, len(b.clock.changes)+b.clock.sending, b.clock.err
 	return s
 }
 

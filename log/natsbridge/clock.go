@@ -30,6 +30,7 @@ type clock struct {
 	ready     bool                         // both sides are the same, but for changes
 	err       string                       // why there is no session
 	changes   []op                         // oldest first; at most opsMax
+	sending   int                          // changes that were taken to be sent
 	overflow  bool                         // there were more: compare again
 	rings     map[log.Offset]jetstream.Msg // to be acknowledged when their schedules are concluded
 	news      chan struct{}                // something changed; capacity 1; nil before the first session

@@ -48,7 +48,7 @@
 //
 // # Limits
 //
-// log.SchedulesMax pending, about 90 bytes of memory each beside their ids, and about 500 in the embedded server for each that it holds; a record of
+// log.SchedulesMax pending, about 90 bytes of memory each with its id, and about 420 in the embedded server for each that it holds; a record of
 // RecordBytesMax, or as its topic allows; an id of log.ScheduleIDMax characters; ListMax in one answer. Due times from 1970 to 2262.
 //
 // # What it does not do

@@ -49,7 +49,7 @@ func (b *Bridge) session(ctx context.Context) error {
 	}
 	s := &session{b: b, js: js, subjects: b.subjects()}
 	b.setClock(func(c *clock) {
-		c.listening, c.changes, c.overflow = true, nil, false
+		c.listening, c.changes, c.sending, c.overflow = true, nil, 0, false
 		c.news, c.rings = make(chan struct{}, 1), map[log.Offset]jetstream.Msg{}
 	})
 	defer b.setClock(func(c *clock) { c.listening, c.ready, c.changes, c.rings = false, false, nil, nil })
@@ -150,7 +150,7 @@ func (s *session) follow(ctx context.Context) error {
 		var again bool
 		s.b.setClock(func(c *clock) {
 			changes, again = c.changes, c.overflow
-			c.changes, c.overflow = nil, false
+			c.changes, c.overflow, c.sending = nil, false, len(changes)
 			c.ready, c.err = !again, ""
 		})
 		var err error
