@@ -283,7 +283,6 @@ type table struct {
 	mu    sync.Mutex
 	last  map[string]string // acknowledged
 	tried map[string]string // being appended
-	start log.Offset        // acknowledged
 }
 
 // TestCompactionSurvivesCrashes crashes at every operation of a workload of appends, compactions, deletions and retention beside each other.

@@ -19,7 +19,7 @@ const readMin = 2 * indexInterval
 
 // Read returns whole batches, back to back, their CRCs checked: the one that holds offset from and those that follow, as long as
 // they lie below the offset below and fit in maxBytes and one segment. The first is returned whatever its size. There are
-// none when there are no records from from on to below or the log's end: batches that compaction emptied do not count, unless they follow one
+// none when there are no records up to below or the log's end: batches that compaction emptied do not count, unless they follow one
 // with records. The batches lie in dst's memory if its capacity does, else in new
 // memory; dst's length and content do not matter. To use memory again pass the same dst, not what Read returned.
 //
