@@ -311,25 +311,30 @@ func transformChaos(t *testing.T, ctx context.Context, m *mortal, rangeMax int) 
 	}
 }
 
-// checkOutput reads all output, layout by layout.
+// checkOutput reads all output.
 func checkOutput(t *testing.T, lg *logtest.Log) {
+	t.Helper()
+	l := newLedger(t, client.AtLeastOnce)
+	for _, r := range outputInOrder(t, lg) {
+		l.do([]log.Record{r})
+	}
+	if l.done != chaosProducers*chaosRecords || l.seen != l.done {
+		t.Errorf("%d records in the output, %d of %d different ones", l.seen, l.done, chaosProducers*chaosRecords)
+	}
+}
+
+// outputInOrder returns the records of the topic "out", layout by layout.
+func outputInOrder(t *testing.T, lg *logtest.Log) (all []log.Record) {
 	t.Helper()
 	info, err := lg.DescribeTopic(t.Context(), "out")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all []log.Record
 	for _, p := range info.Partitions {
 		all = append(all, lg.Records(log.TopicPartition{Topic: "out", Partition: p.Partition})...)
 	}
 	slices.SortStableFunc(all, func(a, b log.Record) int {
 		return cmp.Compare(info.LayoutOf(a.Partition, a.Offset), info.LayoutOf(b.Partition, b.Offset))
 	})
-	l := newLedger(t, client.AtLeastOnce)
-	for _, r := range all {
-		l.do([]log.Record{r})
-	}
-	if l.done != chaosProducers*chaosRecords || l.seen != l.done {
-		t.Errorf("%d records in the output, %d of %d different ones", l.seen, l.done, chaosProducers*chaosRecords)
-	}
+	return all
 }
