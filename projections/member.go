@@ -85,11 +85,9 @@ func (m *member) assigned(ctx context.Context, tps []log.TopicPartition) (map[lo
 	}
 	_, generation := m.consumer.Member()
 	for _, p := range numbersOf(tps) {
-		if m.strange[p] = m.check(p); m.strange[p] != nil {
-			m.run.store.opts.Logger.Error("a partition of the projections is not applied", "member", m.name, "partition", p, "error", m.strange[p])
+		if !m.mayApply(p) {
 			continue
 		}
-		delete(m.strange, p)
 		if err := m.run.begin(ctx, m.run.store.feeds[p], m.name, generation); err != nil {
 			return nil, err
 		}
@@ -102,6 +100,20 @@ func (m *member) assigned(ctx context.Context, tps []log.TopicPartition) (map[lo
 		}
 	}
 	return offsets, nil
+}
+
+// mayApply checks what the member has of a number, and notes it when that is strange. The caller holds mu.
+func (m *member) mayApply(p log.Partition) bool {
+	err := m.check(p)
+	if err == nil {
+		delete(m.strange, p)
+		return true
+	}
+	if m.strange[p] == nil {
+		m.run.store.opts.Logger.Error("a partition of the projections is not applied", "member", m.name, "partition", p, "error", err)
+	}
+	m.strange[p] = err
+	return false
 }
 
 // check says why what the member has of a number must not be applied, or nil.
@@ -151,6 +163,11 @@ func (m *member) forget(tps []log.TopicPartition) {
 		delete(m.held, tp)
 		delete(m.committed, tp)
 		delete(m.strange, tp.Partition)
+	}
+	for tp := range m.held {
+		if slices.ContainsFunc(tps, func(gone log.TopicPartition) bool { return gone.Partition == tp.Partition }) {
+			m.mayApply(tp.Partition) // it has a part of the number still
+		}
 	}
 }
 
