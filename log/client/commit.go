@@ -138,6 +138,10 @@ type standing struct {
 func (c *Consumer) commitOnce(ctx context.Context, offsets map[log.TopicPartition]log.CommittedOffset) (*standing, error) {
 	c.mu.Lock()
 	m := c.group
+	if m != nil && m.generation == log.NoGeneration { // never as if by an administrator, whom the group lets do more
+		c.mu.Unlock()
+		return nil, log.NewError(log.IllegalGeneration, "commit to group "+string(c.opts.Group), "the consumer is no member of it now")
+	}
 	owners := make(map[*assigned]log.Offset, len(offsets))
 	for tp, o := range offsets {
 		a := c.parts[tp]

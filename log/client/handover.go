@@ -61,17 +61,17 @@ func (m *membership) handOver(ctx context.Context, hs ...*handover) error {
 
 // lose stops the reading of all partitions, which are another's by now, and has Poll say so. With forget the member has no id any more.
 func (m *membership) lose(forget bool) {
-	m.turn(func() {
-		m.generation, m.joining = log.NoGeneration, false
-		if forget {
-			m.id = ""
-		}
-	})
 	clear(m.owned)
 	m.leader = nil
 	c := m.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	m.turnLocked(func() { // together with the partitions: a commit goes by both
+		m.generation, m.joining = log.NoGeneration, false
+		if forget {
+			m.id = ""
+		}
+	})
 	lost := &handover{kind: losing}
 	for _, a := range c.order {
 		lost.tps = append(lost.tps, a.tp)
@@ -197,10 +197,7 @@ func (c *Consumer) begin(ctx context.Context, m *membership, tps []log.TopicPart
 		} else if a.committed == log.NoOffset {
 			var err error
 			a.position, err = c.opts.Start.resolve(ctx, c.reader, tp)
-			switch {
-			case log.CodeOf(err) == log.UnknownTopic:
-				a.stopped = true // it is gone since the plan was made, and will not be in the next one
-			case err != nil:
+			if err != nil && log.CodeOf(err) != log.UnknownTopic { // gone since the plan was made: not in the next one
 				return nil, err
 			}
 		}

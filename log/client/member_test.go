@@ -275,3 +275,25 @@ func TestPartitionIsRetired(t *testing.T) {
 		a.close()
 	})
 }
+
+// A topic that is deleted and made anew under the same name is read on by the policy for positions outside the log.
+func TestTopicIsMadeAnew(t *testing.T) {
+	bubble(t, 1, func(t *testing.T, lg *logtest.Log) {
+		var s transcript
+		a := join(t, lg, &s, "a", client.ConsumerOptions{OutOfRange: client.ToBeginning})
+		put(t, lg, 0, "a")
+		put(t, lg, 0, "b")
+		synctest.Wait()
+		if err := lg.DeleteTopic(t.Context(), "t"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Millisecond)
+		lg.Topic("t", 1)
+		put(t, lg, 0, "c")
+		time.Sleep(4 * beat)
+		if got := a.values(); !slices.Equal(got, []string{"a", "b", "c"}) || a.err() != nil {
+			t.Errorf("read %v, error %v", got, a.err())
+		}
+		a.close()
+	})
+}

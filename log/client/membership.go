@@ -266,6 +266,11 @@ func (m *membership) wantsRebalance(ctx context.Context) bool {
 func (m *membership) turn(change func()) {
 	m.c.mu.Lock()
 	defer m.c.mu.Unlock()
+	m.turnLocked(change)
+}
+
+// turnLocked is turn for who holds the consumer's mu.
+func (m *membership) turnLocked(change func()) {
 	id, generation, joining := m.id, m.generation, m.joining
 	change()
 	if id != m.id || generation != m.generation || joining != m.joining {

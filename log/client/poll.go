@@ -172,6 +172,7 @@ func (c *Consumer) fetchPatiently(ctx context.Context, req log.FetchRequest) (lo
 			if req.Offset, err = c.opts.OutOfRange.start().resolve(ctx, c.reader, req.TopicPartition); err != nil {
 				return result, err
 			}
+		case code == log.UnknownTopic && c.opts.Group != "": // deleted or retired: the next plan is without it, unless it is made anew
 		case !code.Retriable():
 			return result, err
 		}
@@ -217,10 +218,6 @@ func (c *Consumer) fetched(a *assigned, seeks int, result log.FetchResult, err e
 		return
 	}
 	a.cancel = nil
-	if c.opts.Group != "" && log.CodeOf(err) == log.UnknownTopic {
-		a.stopped = true // deleted or retired: the next plan is without it
-		return
-	}
 	if err != nil {
 		a.stopped, a.err = true, &PartitionError{TopicPartition: a.tp, Err: err}
 	} else {

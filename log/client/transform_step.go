@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 
@@ -19,7 +20,11 @@ func (t *Transformer) step(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := t.consumer.commitThere(ctx, offsets); err != nil {
+	err = t.consumer.commitAll(ctx, offsets)
+	if log.CodeOf(err) == log.UnknownTopic && t.forget(ctx, offsets) {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	for tp := range offsets {
@@ -41,6 +46,18 @@ func (t *Transformer) step(ctx context.Context) error {
 		s.finish()
 	}
 	return nil
+}
+
+// forget drops sources that were deleted or retired, and reports whether there were some.
+func (t *Transformer) forget(ctx context.Context, offsets map[log.TopicPartition]log.CommittedOffset) bool {
+	there := maps.Clone(offsets)
+	gone := t.consumer.forget(ctx, there)
+	for tp := range offsets {
+		if _, ok := there[tp]; !ok {
+			delete(t.sources, tp)
+		}
+	}
+	return gone
 }
 
 // poll takes records in. It waits for some unless something is to be committed.

@@ -209,7 +209,7 @@ func (t *Transformer) assigned(ctx context.Context, tps []log.TopicPartition) (m
 				return nil, fmt.Errorf("%s: %w", tp, err)
 			}
 			s.pending = s.last.End > s.position
-		} else if s.position, err = t.opts.Start.resolve(ctx, t.lg, tp); err != nil {
+		} else if s.position, err = t.opts.Start.resolve(ctx, t.lg, tp); err != nil && log.CodeOf(err) != log.UnknownTopic {
 			return nil, err
 		}
 		s.read = s.position

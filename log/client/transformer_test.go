@@ -110,6 +110,36 @@ func TestTransformerFindsOutChance(t *testing.T) {
 	})
 }
 
+// An input topic that is deleted is no error, and what is left goes on.
+func TestTransformerInputIsDeleted(t *testing.T) {
+	bubble(t, 2, func(t *testing.T, lg *logtest.Log) {
+		lg.Topic("out", 1)
+		other := lg.Topic("u", 1)[0]
+		opts := transformerOptions()
+		opts.Topics = []log.Topic{"t", "u"}
+		var work sync.WaitGroup
+		work.Go(func() {
+			if err := runTransformer(t, lg, time.Minute, opts, copyTo("out")); err != nil {
+				t.Error(err)
+			}
+		})
+		put(t, lg, 0, "a")
+		time.Sleep(10 * time.Second) // within synctest
+		put(t, lg, 1, "b")
+		if err := lg.DeleteTopic(t.Context(), "t"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := lg.Append(t.Context(), other, &log.Batch{Records: []log.Record{{Value: []byte("c")}}}); err != nil {
+			t.Fatal(err)
+		}
+		work.Wait()
+		got := values(lg.Records(log.TopicPartition{Topic: "out"}))
+		if n := len(got); n < 2 || got[0] != "a" || got[n-1] != "c" {
+			t.Errorf("output %v", got)
+		}
+	})
+}
+
 // The group's commits are not the Transformer's.
 func TestTransformerReadsIntents(t *testing.T) {
 	bubble(t, 1, func(t *testing.T, lg *logtest.Log) {
