@@ -11,6 +11,7 @@ import (
 
 // Main is the program without its process: what the end-to-end tests run as well.
 type Main struct {
+	Stdin  io.Reader // records to be produced
 	Stdout io.Writer // results
 	Stderr io.Writer // progress, logs, errors
 }
@@ -20,7 +21,12 @@ type commandLine struct {
 	Serve       serveCommand       `cmd:"" help:"Serve a data folder."`
 	Demo        demoCommand        `cmd:"" help:"Start everything with sample hotels and bookings."`
 	Import      importCommand      `cmd:"" help:"Import bookings from a hotel booking demand CSV."`
-	Topics      topicsCommand      `cmd:"" help:"List topics, or the partitions of one."`
+	Topics      topicsCommand      `cmd:"" help:"List, create, change, grow and delete topics."`
+	Produce     produceCommand     `cmd:"" help:"Append lines of standard input to a topic."`
+	Consume     consumeCommand     `cmd:"" help:"Show the records of topics, alone or as a member of a group."`
+	Groups      groupsCommand      `cmd:"" help:"List, describe, reset and delete consumer groups."`
+	Queues      queuesCommand      `cmd:"" help:"Look after queues, and take records out of them."`
+	Schedules   schedulesCommand   `cmd:"" help:"Publish records later: list, create and cancel schedules."`
 	Log         logCommand         `cmd:"" help:"Look into the files of the log, and mend them."`
 	Events      eventsCommand      `cmd:"" help:"Show events, and follow them."`
 	Projections projectionsCommand `cmd:"" help:"List and rebuild read models."`

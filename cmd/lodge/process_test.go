@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asLodge) != "" {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		context.AfterFunc(ctx, stop)
-		lodge := Main{Stdout: os.Stdout, Stderr: os.Stderr}
+		lodge := Main{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
 		os.Exit(lodge.Run(ctx, os.Args[1:]))
 	}
 	goleak.VerifyTestMain(m)

@@ -1,36 +1,57 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"io"
-	"text/tabwriter"
 	"time"
 
 	"connectrpc.com/connect"
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/proto"
 
 	lodgev1 "lodge/api/gen/lodge/v1"
 	"lodge/api/gen/lodge/v1/lodgev1connect"
 )
 
-// topicsCommand lists topics or the partitions of one.
+// topicsCommand looks after topics.
 type topicsCommand struct {
-	dataFlag
-	Topic string `arg:"" optional:"" help:"Show the partitions of this topic."`
-	JSON  bool   `help:"One JSON object a line."`
+	List          topicsList          `cmd:"" default:"withargs" help:"List topics, or the partitions of one."`
+	Create        topicsCreate        `cmd:"" help:"Create a topic."`
+	Alter         topicsAlter         `cmd:"" help:"Change the settings of a topic."`
+	Delete        topicsDelete        `cmd:"" help:"Delete a topic with all its records."`
+	AddPartitions topicsAddPartitions `cmd:"" help:"Give a topic more partitions, while producers and consumers run."`
+	Retire        topicsRetire        `cmd:"" help:"Take partitions out of service: no new records, readable until the old ones are gone."`
+	DeleteRecords topicsDeleteRecords `cmd:"" help:"Delete the beginning of a partition."`
 }
 
 // Help shows examples.
 func (topicsCommand) Help() string {
+	return `The platform's own topics (hotels, inventory, bookings, payments) have a single writer: they can be looked at, but not be produced to, grown or deleted.
+
+Examples:
+  lodge topics
+  lodge topics bookings
+  lodge topics create orders --partitions 4 --retention-age 168h
+  lodge topics add-partitions orders 2`
+}
+
+// topicsList lists topics or the partitions of one.
+type topicsList struct {
+	dataFlag
+	Topic string `arg:"" optional:"" help:"Show the partitions of this topic."`
+	All   bool   `help:"Also the topics of the log itself."`
+	JSON  bool   `help:"One JSON object a line."`
+}
+
+// Help shows examples.
+func (topicsList) Help() string {
 	return `Examples:
   lodge topics
+  lodge topics list --all
   lodge topics bookings`
 }
 
 // Run implements the command.
-func (c *topicsCommand) Run(ctx context.Context, m *Main) error {
+func (c *topicsList) Run(ctx context.Context, m *Main) error {
 	return withServer(ctx, c.Data, func(s *server) error {
 		admin := lodgev1connect.NewAdminServiceClient(s.client, s.url)
 		if c.Topic != "" {
@@ -40,16 +61,16 @@ func (c *topicsCommand) Run(ctx context.Context, m *Main) error {
 	})
 }
 
-func (c *topicsCommand) topics(ctx context.Context, m *Main, admin lodgev1connect.AdminServiceClient) error {
-	t := newTable(m.Stdout, c.JSON, "TOPIC", "PARTITIONS", "RECORDS", "BYTES", "DURABILITY", "RETENTION", "CREATED")
+func (c *topicsList) topics(ctx context.Context, m *Main, admin lodgev1connect.AdminServiceClient) error {
+	t := newTable(m.Stdout, c.JSON, "TOPIC", "PARTITIONS", "RECORDS", "BYTES", "DURABILITY", "CLEANUP", "RETENTION", "CREATED")
 	for token := ""; ; {
-		res, err := admin.ListTopics(ctx, connect.NewRequest(&lodgev1.ListTopicsRequest{PageSize: 1000, PageToken: token}))
+		res, err := admin.ListTopics(ctx, connect.NewRequest(&lodgev1.ListTopicsRequest{PageSize: 1000, PageToken: token, ShowInternal: c.All}))
 		if err != nil {
 			return err
 		}
 		for _, topic := range res.Msg.GetTopics() {
 			t.row(topic, lastPart(topic.GetName()), topic.GetPartitionCount(), topic.GetRecordCount(), topic.GetBytes(),
-				topic.GetDurability(), retention(topic), topic.GetCreateTime().AsTime().Format(time.RFC3339))
+				topic.GetDurability(), topic.GetCleanupPolicy(), retention(topic), topic.GetCreateTime().AsTime().Format(time.RFC3339))
 		}
 		if token = res.Msg.GetNextPageToken(); token == "" {
 			return t.flush()
@@ -68,8 +89,8 @@ func retention(t *lodgev1.Topic) string {
 	return age + size
 }
 
-func (c *topicsCommand) partitions(ctx context.Context, m *Main, admin lodgev1connect.AdminServiceClient) error {
-	t := newTable(m.Stdout, c.JSON, "PARTITION", "START", "HIGH WATERMARK", "END", "BYTES", "SEGMENTS", "EPOCH", "ERROR")
+func (c *topicsList) partitions(ctx context.Context, m *Main, admin lodgev1connect.AdminServiceClient) error {
+	t := newTable(m.Stdout, c.JSON, "PARTITION", "STATE", "START", "HIGH WATERMARK", "END", "BYTES", "SEGMENTS", "EPOCH", "ERROR")
 	for token := ""; ; {
 		res, err := admin.ListPartitions(ctx, connect.NewRequest(&lodgev1.ListPartitionsRequest{
 			Parent: "topics/" + c.Topic, PageSize: 1000, PageToken: token,
@@ -78,63 +99,11 @@ func (c *topicsCommand) partitions(ctx context.Context, m *Main, admin lodgev1co
 			return err
 		}
 		for _, p := range res.Msg.GetPartitions() {
-			t.row(p, p.GetPartition(), p.GetLogStartOffset(), p.GetHighWatermark(), p.GetLogEndOffset(), p.GetBytes(),
+			t.row(p, p.GetPartition(), cmp.Or(p.GetState(), "active"), p.GetLogStartOffset(), p.GetHighWatermark(), p.GetLogEndOffset(), p.GetBytes(),
 				p.GetSegmentCount(), p.GetLeaderEpoch(), p.GetError())
 		}
 		if token = res.Msg.GetNextPageToken(); token == "" {
 			return t.flush()
 		}
 	}
-}
-
-// table writes rows for a person or messages for a program.
-type table struct {
-	out  io.Writer
-	tabs *tabwriter.Writer // nil: JSON
-	err  error
-}
-
-func newTable(out io.Writer, json bool, columns ...any) *table {
-	t := &table{out: out}
-	if !json {
-		t.tabs = tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-		t.row(nil, columns...)
-	}
-	return t
-}
-
-// row writes one line: the message as JSON, or the cells.
-func (t *table) row(msg proto.Message, cells ...any) {
-	if t.tabs == nil {
-		line, err := protojson.Marshal(msg)
-		if err != nil {
-			t.err = err
-		}
-		fmt.Fprintln(t.out, string(line))
-		return
-	}
-	for i, cell := range cells {
-		if i > 0 {
-			fmt.Fprint(t.tabs, "\t")
-		}
-		fmt.Fprint(t.tabs, cell)
-	}
-	fmt.Fprintln(t.tabs)
-}
-
-func (t *table) flush() error {
-	if t.tabs != nil {
-		return t.tabs.Flush()
-	}
-	return t.err
-}
-
-// lastPart returns a resource name without its collection: bookings of topics/bookings.
-func lastPart(name string) string {
-	for i := len(name) - 1; i >= 0; i-- {
-		if name[i] == '/' {
-			return name[i+1:]
-		}
-	}
-	return name
 }

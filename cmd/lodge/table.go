@@ -1,0 +1,62 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+)
+
+// table writes rows for a person or messages for a program.
+type table struct {
+	out  io.Writer
+	tabs *tabwriter.Writer // nil: JSON
+	err  error
+}
+
+func newTable(out io.Writer, json bool, columns ...any) *table {
+	t := &table{out: out}
+	if !json {
+		t.tabs = tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+		t.row(nil, columns...)
+	}
+	return t
+}
+
+// row writes one line: the message as JSON, or the cells.
+func (t *table) row(msg proto.Message, cells ...any) {
+	if t.tabs == nil {
+		line, err := protojson.Marshal(msg)
+		if err != nil {
+			t.err = err
+		}
+		fmt.Fprintln(t.out, string(line))
+		return
+	}
+	for i, cell := range cells {
+		if i > 0 {
+			fmt.Fprint(t.tabs, "\t")
+		}
+		fmt.Fprint(t.tabs, cell)
+	}
+	fmt.Fprintln(t.tabs)
+}
+
+func (t *table) flush() error {
+	if t.tabs != nil {
+		return t.tabs.Flush()
+	}
+	return t.err
+}
+
+// lastPart returns a resource name without its collection: bookings of topics/bookings.
+func lastPart(name string) string {
+	for i := len(name) - 1; i >= 0; i-- {
+		if name[i] == '/' {
+			return name[i+1:]
+		}
+	}
+	return name
+}
