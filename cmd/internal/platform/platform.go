@@ -136,7 +136,7 @@ func Projectors() []projections.Projector {
 
 func (p *Platform) openStore(context.Context) error {
 	s, err := projections.Open(filepath.Join(p.dir, projectionFolder), p.Broker, Projectors(),
-		projections.Options{Partitions: p.Partitions, Logger: p.opts.Logger})
+		projections.Options{Partitions: p.Partitions, Logger: p.opts.Logger, Group: projections.GroupName})
 	if err != nil {
 		return fmt.Errorf("open the projections: %w", err)
 	}
