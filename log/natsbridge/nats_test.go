@@ -82,6 +82,7 @@ func connected(s Stats) bool { return s.Connected }
 
 // TestStoreIsReconciled restarts over a NATS store that is as it was, lost, old, or another log's.
 func TestStoreIsReconciled(t *testing.T) {
+	leaks(t)
 	for _, c := range []struct {
 		name   string
 		change func(t *testing.T, store, old string)
@@ -111,7 +112,7 @@ func TestStoreIsReconciled(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			leaks(t)
+			t.Parallel()
 			lg := logtest.Open(t, broker.Options{})
 			tp := lg.Topic("t", 1)[0]
 			store, old := t.TempDir()+"/nats", t.TempDir()+"/old"
