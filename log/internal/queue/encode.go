@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"container/heap"
 	"encoding/binary"
 	"maps"
 	"math/bits"
@@ -12,8 +13,9 @@ import (
 // How a partition's standing is stored
 //
 // As entries of a compacted topic, so that the last one of each key counts: the head, and blocks of 64 offsets. What changed
-// since the last call of Changes is written as one batch: all of it is there after a crash, or none. A block wholly below the floor, or
-// that says nothing, has no value: a tombstone.
+// since the last call of Changes is written in its order: blocks, the head, and the tombstones of blocks that are wholly below the floor
+// or say nothing. After a crash any first part of it may be there, and makes sense: a block beyond the head's next does not count,
+// and one below its floor neither.
 //
 //	head    version=1 · floor uvarint · next uvarint
 //	block   version=1 · done 8 bytes little-endian · count uvarint · count × (index byte · state byte · deliveries uvarint ·
@@ -30,7 +32,7 @@ type Entry struct {
 	Value []byte // nil: a tombstone
 }
 
-// Changes returns what is to be stored since the last call, the head first; nil when there is nothing.
+// Changes returns what is to be stored since the last call, in this order; nil when there is nothing.
 func (p *Partition) Changes() []Entry {
 	if !p.moved && len(p.changed) == 0 {
 		return nil
@@ -38,26 +40,25 @@ func (p *Partition) Changes() []Entry {
 	head := []byte{version}
 	head = binary.AppendUvarint(head, uint64(p.floor))
 	head = binary.AppendUvarint(head, uint64(p.next))
-	entries := []Entry{{Key: Head, Value: head}}
+	var entries, tombstones []Entry
 	for _, b := range slices.Sorted(maps.Keys(p.changed)) {
-		entries = append(entries, Entry{Key: b, Value: p.encodeBlock(b)})
+		switch value := p.encodeBlock(b); {
+		case value != nil:
+			p.stored[b] = true
+			entries = append(entries, Entry{Key: b, Value: value})
+		case p.stored[b]:
+			delete(p.stored, b)
+			tombstones = append(tombstones, Entry{Key: b})
+		}
 	}
+	entries = append(append(entries, Entry{Key: Head, Value: head}), tombstones...)
 	p.moved = false
 	clear(p.changed)
 	return entries
 }
 
 // Blocks returns the keys under which something is stored, without the head: what to write tombstones for when the queue is deleted.
-func (p *Partition) Blocks() []int64 {
-	blocks := map[int64]bool{}
-	for b := range p.done {
-		blocks[b] = true
-	}
-	for offset := range p.items {
-		blocks[block(offset)] = true
-	}
-	return slices.Sorted(maps.Keys(blocks))
-}
+func (p *Partition) Blocks() []int64 { return slices.Sorted(maps.Keys(p.stored)) }
 
 func (p *Partition) encodeBlock(b int64) []byte {
 	var body []byte
@@ -85,6 +86,7 @@ func (p *Partition) encodeBlock(b int64) []byte {
 type Loader struct {
 	floor, next log.Offset
 	there       bool
+	clamped     bool
 	done        map[int64]uint64
 	items       map[int64]map[log.Offset]*item
 }
@@ -95,6 +97,9 @@ func (l *Loader) Load(e Entry) error {
 		l.done, l.items = map[int64]uint64{}, map[int64]map[log.Offset]*item{}
 	}
 	if e.Value == nil {
+		if e.Key == Head {
+			l.floor, l.next, l.there = 0, 0, false
+		}
 		delete(l.done, e.Key)
 		delete(l.items, e.Key)
 		return nil
@@ -123,32 +128,58 @@ func corrupt(key int64) error {
 	return log.NewError(log.Corrupt, "load queue", "entry %d is not what was written", key)
 }
 
+// Empty reports whether nothing was loaded, or nothing was left of it.
+func (l *Loader) Empty() bool { return !l.there && len(l.done) == 0 }
+
+// Clamp says that the log ends at end, so that nothing from there on was delivered: after a power loss it may have lost records
+// that were, and others will get their offsets.
+func (l *Loader) Clamp(end log.Offset) {
+	l.clamped = l.there && l.next > end
+	l.floor, l.next = min(l.floor, end), min(l.next, end)
+}
+
 // Partition returns what was loaded, or a new one at start when nothing was.
 func (l *Loader) Partition(config log.QueueConfig, start log.Offset) *Partition {
 	p := New(config, start)
-	if !l.there {
-		return p
+	if l.there {
+		p.floor, p.next, p.moved = l.floor, l.next, l.clamped
 	}
-	p.floor, p.next, p.moved = l.floor, l.next, false
 	for b, done := range l.done {
-		if (b+1)*blockSize > int64(p.floor) && done != 0 {
-			p.done[b] = done
-		}
+		p.stored[b] = true
+		p.loadBlock(b, done, l.items[b])
 	}
-	for _, items := range l.items {
-		for offset, it := range items {
-			if offset < p.floor || offset >= p.next {
-				continue
-			}
-			p.items[offset] = it
-			p.timers.Push(timer{at: it.at, offset: offset})
-			if it.state == waiting && p.exhausted(it) {
-				p.enqueue(offset, it)
-			}
-		}
-	}
-	slices.SortFunc(p.timers, func(a, b timer) int { return int(max(-1, min(1, a.at-b.at))) }) // a sorted slice is a heap
+	heap.Init(&p.timers)
+	p.raiseFloor()
 	return p
+}
+
+// loadBlock takes in what lies between the floor and next. The rest does not count, and is to be stored no longer.
+func (p *Partition) loadBlock(b int64, done uint64, items map[log.Offset]*item) {
+	kept := done
+	if above := b*blockSize + blockSize - int64(p.next); above > 0 {
+		kept = kept << min(above, blockSize) >> min(above, blockSize)
+	}
+	if (b+1)*blockSize <= int64(p.floor) {
+		kept = 0
+	}
+	p.changed[b] = kept != done
+	if kept != 0 {
+		p.done[b] = kept
+	}
+	for offset, it := range items {
+		if offset < p.floor || offset >= p.next {
+			p.changed[b] = true
+			continue
+		}
+		p.items[offset] = it
+		p.timers = append(p.timers, timer{at: it.at, offset: offset})
+		if it.state == waiting && p.exhausted(it) {
+			p.enqueue(offset, it)
+		}
+	}
+	if !p.changed[b] {
+		delete(p.changed, b)
+	}
 }
 
 // reader reads numbers one after the other. After the first that is not there all are 0 and short is set.

@@ -7,7 +7,7 @@
 //	offsets := p.Again(now, 10)                // to be delivered again ...
 //	p.Fresh(offset, now)                       // ... and for the first time, in the order of the log
 //	err := p.Ack(offset, delivery)
-//	changes := p.Changes()                     // to be written as one batch before anybody is answered
+//	changes := p.Changes()                     // to be written, in this order, before anybody is answered
 //	p.Load(key, value)                         // what Changes gave, at the next start
 //
 // Offsets below the floor are done. From next on nothing was delivered. Between them each offset is done, in flight, waiting
@@ -65,12 +65,14 @@ type Partition struct {
 	ready   offsets          // to be delivered again, lowest first
 	dead    offsets          // to be buried
 	changed map[int64]bool   // blocks to be stored
+	stored  map[int64]bool   // blocks of which something is stored
 	moved   bool             // floor or next is to be stored
 }
 
 // New returns a partition of which nothing below start is to be delivered, and nothing was.
 func New(config log.QueueConfig, start log.Offset) *Partition {
-	return &Partition{config: config, floor: start, next: start, items: map[log.Offset]*item{}, done: map[int64]uint64{}, changed: map[int64]bool{}, moved: true}
+	return &Partition{config: config, floor: start, next: start, items: map[log.Offset]*item{}, done: map[int64]uint64{},
+		changed: map[int64]bool{}, stored: map[int64]bool{}, moved: true}
 }
 
 // SetConfig changes the settings for what happens from now on.
@@ -97,7 +99,12 @@ func (p *Partition) Room() int {
 	return max(0, min(p.config.InFlightMax-len(p.items), int(windowMax-(p.next-p.floor))))
 }
 
-// Fresh delivers the record at offset, which is at or above Next, for the first time. Offsets between are skipped:
+// Takes reports whether the window reaches to offset: a gap in the log may be wider than that. When all below is done it does.
+func (p *Partition) Takes(offset log.Offset) bool {
+	return p.floor == p.next || offset-p.floor < windowMax
+}
+
+// Fresh delivers the record at offset, which is at or above Next and which it Takes, for the first time. Offsets between are skipped:
 // the log has no record there.
 func (p *Partition) Fresh(offset log.Offset, now time.Time) log.Receipt {
 	p.Skip(offset)
@@ -109,6 +116,10 @@ func (p *Partition) Fresh(offset log.Offset, now time.Time) log.Receipt {
 
 // Skip says that the log has no record from Next up to offset.
 func (p *Partition) Skip(to log.Offset) {
+	if p.floor == p.next {
+		p.jump(to)
+		return
+	}
 	for o := p.next; o < to; {
 		b, first := block(o), int(o%blockSize)
 		n := min(blockSize-first, int(to-o))
@@ -134,6 +145,23 @@ func (p *Partition) setTimer(offset log.Offset, it *item, at time.Time) {
 	it.at = at.UnixMilli()
 	heap.Push(&p.timers, timer{at: it.at, offset: offset})
 	p.changed[block(offset)] = true
+	if len(p.timers) > 2*len(p.items)+timersSpare {
+		p.dropStaleTimers()
+	}
+}
+
+// timersSpare is how many stale timers are no reason to look for them.
+const timersSpare = 1024
+
+// dropStaleTimers forgets timers of what is done or has another one: those of long deadlines would be many.
+func (p *Partition) dropStaleTimers() {
+	p.timers = p.timers[:0]
+	for offset, it := range p.items {
+		if !it.queued {
+			p.timers = append(p.timers, timer{at: it.at, offset: offset})
+		}
+	}
+	heap.Init(&p.timers)
 }
 
 // Again delivers up to limit records again, the lowest offsets first.
@@ -269,9 +297,9 @@ func (p *Partition) Extend(offset log.Offset, delivery int64, deadline time.Time
 	return nil
 }
 
-// Release takes back the latest delivery of offset, which never reached anybody: it does not count.
-func (p *Partition) Release(offset log.Offset) {
-	if it := p.items[offset]; it != nil && it.state == inFlight {
+// Release takes back a delivery that never reached anybody: it does not count, unless its time is up already.
+func (p *Partition) Release(offset log.Offset, delivery int64) {
+	if it, err := p.held(offset, delivery); err == nil {
 		it.deliveries--
 		it.state = waiting
 		p.enqueue(offset, it)
@@ -281,10 +309,26 @@ func (p *Partition) Release(offset log.Offset) {
 
 // Advance says that the log has nothing below start any more.
 func (p *Partition) Advance(start log.Offset) {
-	p.Skip(start)
 	for offset := range p.items {
 		if offset < start {
-			p.finish(offset)
+			delete(p.items, offset)
+			p.changed[block(offset)] = true
+		}
+	}
+	p.jump(start)
+	p.raiseFloor()
+}
+
+// jump makes everything below an offset done at once, however far that is. Nothing below it is outstanding.
+func (p *Partition) jump(to log.Offset) {
+	if to <= p.floor {
+		return
+	}
+	p.floor, p.next, p.moved = to, max(p.next, to), true
+	for b := range p.done {
+		if (b+1)*blockSize <= int64(to) {
+			delete(p.done, b)
+			p.changed[b] = true
 		}
 	}
 }

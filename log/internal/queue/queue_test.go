@@ -306,3 +306,137 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// TestAJumpCostsNothing moves over more offsets than could be stored one by one: retention or compaction took them.
+func TestAJumpCostsNothing(t *testing.T) {
+	const far = 1 << 40
+	p := New(config(5), 0)
+	p.Fresh(0, epoch)
+	p.Fresh(1, epoch)
+	p.Changes()
+	p.Advance(far)
+	if p.Floor() != far || p.Next() != far || len(p.done) > 1 {
+		t.Errorf("floor %d, next %d, %d blocks", p.Floor(), p.Next(), len(p.done))
+	}
+	if e := p.Changes(); len(e) != 2 || e[0].Key != Head || e[1].Value != nil {
+		t.Errorf("changes %v, not the head and one tombstone", e)
+	}
+	p.Fresh(2*far, epoch)
+	if e := p.Changes(); len(e) != 2 {
+		t.Errorf("%d changes for a record behind a gap", len(e))
+	}
+	if p.Takes(2*far+windowMax) || !p.Takes(2*far+windowMax-1) {
+		t.Error("the window is not the window")
+	}
+	if _ = p.Ack(2*far, 1); !p.Takes(3 * far) {
+		t.Error("nothing is outstanding, and a gap is too wide")
+	}
+}
+
+// TestAnyFirstPartOfChangesMakesSense loads all that a crash may leave of the last changes: nothing outstanding is forgotten, and what was
+// acknowledged before them stays so.
+func TestAnyFirstPartOfChangesMakesSense(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := New(config(-1), 0)
+		n := log.Offset(rapid.IntRange(1, 300).Draw(t, "n"))
+		for o := range n {
+			p.Fresh(o, epoch)
+		}
+		ack := func(chance int) (acked []log.Offset) {
+			for o := range n {
+				if p.items[o] != nil && rapid.IntRange(0, 9).Draw(t, "ack") < chance {
+					_ = p.Ack(o, 1)
+					acked = append(acked, o)
+				}
+			}
+			return acked
+		}
+		first := ack(6)
+		stored := p.Changes()
+		ack(8)
+		p.Fresh(n, epoch)
+		held := map[log.Offset]bool{}
+		for o := range p.items {
+			held[o] = true
+		}
+		last := p.Changes()
+		stored = append(stored, last[:rapid.IntRange(0, len(last)).Draw(t, "cut")]...)
+		again := load(t, stored)
+		for o := range held {
+			if o < again.Floor() || o < again.Next() && again.items[o] == nil {
+				t.Fatalf("offset %d is outstanding, and forgotten", o)
+			}
+		}
+		for _, o := range first {
+			if again.items[o] != nil || o >= again.Next() {
+				t.Fatalf("offset %d was acknowledged, and comes again", o)
+			}
+		}
+		for o := range again.items {
+			_ = again.Ack(o, 1)
+		}
+		if again.Floor() != again.Next() {
+			t.Fatalf("all is done, and the floor stays at %d of %d", again.Floor(), again.Next())
+		}
+	})
+}
+
+// TestWhatTheLogLostIsForgotten loads a standing of which the log lost the last records: others get their offsets.
+func TestWhatTheLogLostIsForgotten(t *testing.T) {
+	p := New(config(-1), 0)
+	for o := range log.Offset(200) {
+		p.Fresh(o, epoch)
+		if o != 3 {
+			_ = p.Ack(o, 1)
+		}
+	}
+	var l Loader
+	stored := p.Changes()
+	for _, e := range stored {
+		if err := l.Load(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.Clamp(100)
+	p = l.Partition(config(-1), 0)
+	if p.Floor() != 3 || p.Next() != 100 {
+		t.Fatalf("floor %d, next %d", p.Floor(), p.Next())
+	}
+	p.Fresh(100, epoch)
+	_ = p.Ack(3, 1)
+	if p.Floor() != 100 {
+		t.Errorf("floor %d: the record at 100 is new and not done", p.Floor())
+	}
+	for _, e := range append(stored, p.Changes()...) {
+		if err := l.Load(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if p = l.Partition(config(-1), 0); p.Floor() != 100 || p.Next() != 101 || len(p.items) != 1 {
+		t.Errorf("loaded again: floor %d, next %d", p.Floor(), p.Next())
+	}
+}
+
+func TestTimersAreBounded(t *testing.T) {
+	p := New(config(5), 0)
+	for o := range log.Offset(10 * timersSpare) {
+		p.Fresh(o, epoch)
+		_ = p.Extend(o, 1, epoch.Add(12*time.Hour))
+		_ = p.Ack(o, 1)
+	}
+	if len(p.timers) > timersSpare+2 {
+		t.Errorf("%d timers of records that are done", len(p.timers))
+	}
+}
+
+func TestReleaseTakesBackItsOwnDelivery(t *testing.T) {
+	p := New(config(5), 0)
+	p.Fresh(0, epoch)
+	now := epoch.Add(time.Minute)
+	p.Expire(now)
+	p.Again(now, 1)
+	p.Release(0, 1) // comes late: the second delivery is somebody's
+	if err := p.Ack(0, 2); err != nil {
+		t.Error(err)
+	}
+}
