@@ -183,19 +183,9 @@ func (a *API) stream(ctx context.Context) (_ context.Context, done func(), err e
 	default:
 		return nil, nil, log.NewError(log.LimitReached, "open stream", "%d streams are open already", a.opts.StreamsMax)
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		select {
-		case <-a.ending:
-			cancel(errEnding)
-		case <-ctx.Done():
-		}
-	}()
+	ctx, cancel := a.untilEnding(ctx)
 	return ctx, func() {
-		cancel(nil)
-		<-watched
+		cancel()
 		<-a.streaming
 	}, nil
 }

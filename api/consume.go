@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"time"
 
 	"connectrpc.com/connect"
 
@@ -19,7 +20,9 @@ const (
 	consumeMessageMax  = 1 << 20 // bytes of one message, but for its last record
 	consumeFetchMax    = 512 << 10
 	consumeBufferBytes = 8 << 20
-	consumeRebalance   = consumeSendMax // a caller that does not take a message for so long loses its partitions
+	consumeHeartbeat   = 500 * time.Millisecond // to the coordinator, which is in this process: members come and go that fast
+	consumeFilterWait  = 500 * time.Millisecond // a fetch that finds no match says so late how far it has looked
+	consumeRebalance   = consumeSendMax         // a caller that does not take a message for so long loses its partitions
 )
 
 // Consume sends records until the caller hangs up.
@@ -67,7 +70,11 @@ func (s *messageService) newConsuming(req *lodgev1.ConsumeRequest, stream *conne
 		FetchBytesMax: consumeFetchMax, BufferBytesMax: consumeBufferBytes, OutOfRange: client.ToBeginning,
 		PollRecordsMax: cmp.Or(int(req.GetRecordsMax()), consumeRecords), Filter: filter,
 	}
+	if filter != nil {
+		opts.FetchWait = consumeFilterWait
+	}
 	if c.group != "" {
+		opts.HeartbeatInterval = consumeHeartbeat
 		opts.Group, opts.Instance, opts.ClientID = c.group, req.GetInstanceId(), req.GetClientId()
 		opts.SessionTimeout, opts.RebalanceTimeout = req.GetSessionTimeout().AsDuration(), consumeRebalance
 		opts.CommitInterval, opts.KeyOrder = -1, req.GetKeyOrder()

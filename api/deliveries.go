@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -31,7 +32,7 @@ func (s *queueService) Receive(ctx context.Context, req *connect.Request[lodgev1
 	defer cancel()
 	deliveries, err := s.deps.Log.Receive(ctx, ask)
 	if err != nil {
-		return nil, ofQueue(group, err)
+		return nil, ofQueue(group, becauseOfEnding(ctx, err))
 	}
 	res := &lodgev1.ReceiveResponse{}
 	for i := range deliveries {
@@ -130,14 +131,25 @@ func parseReceipt(text, field string) (r log.Receipt, err error) {
 // untilEnding ends a call that waits when the server ends its streams.
 func (a *API) untilEnding(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	stop := make(chan struct{})
+	watched := make(chan struct{})
 	go func() {
+		defer close(watched)
 		select {
 		case <-a.ending:
 			cancel(errEnding)
 		case <-ctx.Done():
-		case <-stop:
 		}
 	}()
-	return ctx, func() { close(stop); cancel(nil) }
+	return ctx, func() {
+		cancel(nil)
+		<-watched
+	}
+}
+
+// becauseOfEnding returns errEnding when that is why a call failed.
+func becauseOfEnding(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); err != nil && errors.Is(cause, errEnding) {
+		return cause
+	}
+	return err
 }

@@ -36,7 +36,7 @@ func (s *messageService) Fetch(ctx context.Context, req *connect.Request[lodgev1
 		MaxBytes: cmp.Or(int(req.Msg.GetBytesMax()), fetchBytesDefault), MaxWait: req.Msg.GetWait().AsDuration(),
 	})
 	if err != nil {
-		return nil, err
+		return nil, becauseOfEnding(ctx, err)
 	}
 	res := &lodgev1.FetchResponse{NextOffset: int64(got.Next), LogStartOffset: int64(got.LogStart), HighWatermark: int64(got.HighWatermark)}
 	for i := range got.Records {

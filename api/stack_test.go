@@ -77,6 +77,10 @@ type stack struct {
 	reservations lodgev1connect.ReservationServiceClient
 	events       lodgev1connect.EventServiceClient
 	admin        lodgev1connect.AdminServiceClient
+	messages     lodgev1connect.MessageServiceClient
+	groups       lodgev1connect.GroupServiceClient
+	queues       lodgev1connect.QueueServiceClient
+	schedules    lodgev1connect.ScheduleServiceClient
 }
 
 const partitions = 4
@@ -87,6 +91,12 @@ func newStack(t testing.TB, opts api.Options) *stack {
 }
 
 func newStackOn(t testing.TB, dir string, fs vfs.FS, opts api.Options) *stack {
+	t.Helper()
+	return newStackWith(t, dir, fs, opts, nil)
+}
+
+// newStackWith makes a stack with a scheduler over its log, or without one.
+func newStackWith(t testing.TB, dir string, fs vfs.FS, opts api.Options, scheduler func(*stack) log.Scheduler) *stack {
 	t.Helper()
 	s := &stack{TB: t, clock: newClock()}
 	opts.Clock = s.clock.now
@@ -108,12 +118,17 @@ func newStackOn(t testing.TB, dir string, fs vfs.FS, opts api.Options) *stack {
 		t.Fatal(err)
 	}
 	var group errgroup.Group
+	group.Go(func() error { return s.broker.Run(ctx) })
 	group.Go(func() error { return s.engine.Run(ctx) })
 	group.Go(func() error { return s.store.Run(ctx) })
 	if err := s.store.WaitReady(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if s.api, err = api.New(api.Deps{Engine: s.engine, Log: s.broker, Store: s.store}, opts); err != nil {
+	deps := api.Deps{Engine: s.engine, Log: s.broker, Store: s.store}
+	if scheduler != nil {
+		deps.Scheduler = scheduler(s)
+	}
+	if s.api, err = api.New(deps, opts); err != nil {
 		t.Fatal(err)
 	}
 	s.server = httptest.NewUnstartedServer(s.api)
@@ -151,6 +166,10 @@ func (s *stack) connect() {
 	s.reservations = lodgev1connect.NewReservationServiceClient(s.client, url)
 	s.events = lodgev1connect.NewEventServiceClient(s.client, url)
 	s.admin = lodgev1connect.NewAdminServiceClient(s.client, url)
+	s.messages = lodgev1connect.NewMessageServiceClient(s.client, url)
+	s.groups = lodgev1connect.NewGroupServiceClient(s.client, url)
+	s.queues = lodgev1connect.NewQueueServiceClient(s.client, url)
+	s.schedules = lodgev1connect.NewScheduleServiceClient(s.client, url)
 }
 
 // must returns the message of an answer and its position, and ends the test on an error.
