@@ -29,6 +29,10 @@ type routing struct {
 type intentLayout struct {
 	Number int32  `json:"n"`
 	Active string `json:"active"` // as in "0-7,9"
+
+	// Producer is what appends by this layout, with epoch 0, when it is not the topic's first: with the range's own producer a batch that the
+	// layout before refused could not be told from the one that took its sequence.
+	Producer *int64 `json:"producer,omitempty"`
 }
 
 const (

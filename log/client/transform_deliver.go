@@ -110,6 +110,11 @@ func (t *Transformer) extend(ctx context.Context, try *try, k int) error {
 		if l.Number <= r.Layouts[k-1].Number {
 			return log.NewError(log.Unavailable, "transform to "+string(topic), "layout %d is refused and no other is told", l.Number)
 		}
+		id, err := t.producerID(ctx)
+		if err != nil {
+			return err
+		}
+		l.Producer = &id
 		r.Layouts = append(r.Layouts, l)
 		extended = true
 	}
@@ -137,8 +142,9 @@ func (t *Transformer) send(ctx context.Context, try *try, k int) error {
 		if err != nil {
 			return err
 		}
+		clear(try.next)
 		for _, b := range batches {
-			if err := t.enqueue(ctx, try, b, layout.Number, refused); err != nil {
+			if err := t.enqueue(ctx, try, b, layout, refused); err != nil {
 				return err
 			}
 		}
@@ -197,12 +203,12 @@ func (t *Transformer) split(s *source, topic log.Topic, records []log.Record, la
 }
 
 // enqueue enqueues a batch, or notes that its layout is past.
-func (t *Transformer) enqueue(ctx context.Context, try *try, b *outBatch, layout int32, refused []bool) error {
-	in := &try.s.last
-	ticket, err := t.lg.Enqueue(b.tp, &log.Batch{
-		Records: b.records, Compression: t.opts.Compression, Layout: &layout,
-		Producer: &log.ProducerSequence{ID: in.Producer, Epoch: in.Epoch, Sequence: try.next[b.tp]},
-	})
+func (t *Transformer) enqueue(ctx context.Context, try *try, b *outBatch, layout *intentLayout, refused []bool) error {
+	by := log.ProducerSequence{ID: try.s.last.Producer, Epoch: try.s.last.Epoch, Sequence: try.next[b.tp]}
+	if layout.Producer != nil {
+		by.ID, by.Epoch = *layout.Producer, 0
+	}
+	ticket, err := t.lg.Enqueue(b.tp, &log.Batch{Records: b.records, Compression: t.opts.Compression, Layout: &layout.Number, Producer: &by})
 	switch log.CodeOf(err) {
 	case log.StaleLayout:
 		for _, i := range b.indices {
@@ -210,7 +216,7 @@ func (t *Transformer) enqueue(ctx context.Context, try *try, b *outBatch, layout
 		}
 		return nil
 	case log.DuplicateSequence:
-		if b.later < rememberedMax && len(in.route(b.tp.Topic).Layouts) == 1 {
+		if b.later < rememberedMax {
 			return invalid("transform to "+b.tp.String(), "the function is not deterministic: it made another output before: %w", err)
 		}
 	case log.InvalidProducerEpoch: // another member is further: the coordinator knows

@@ -60,12 +60,12 @@ func (t *Transformer) forget(ctx context.Context, offsets map[log.TopicPartition
 	return gone
 }
 
-// poll takes records in. It waits for some unless something is to be committed.
+// poll takes records in. It waits for some unless there is something else to do.
 func (t *Transformer) poll(ctx context.Context) error {
 	waiting, cancel := context.WithCancel(ctx)
 	defer cancel()
 	for _, s := range t.sources {
-		if s.dirty {
+		if incomplete := s.pending && s.read < s.last.End; s.dirty || len(s.records) > 0 && !incomplete {
 			cancel()
 		}
 	}
