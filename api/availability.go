@@ -220,6 +220,9 @@ func toNight(n *availability.Night) *lodgev1.StayNight {
 		SoldCount:        int32(n.Sold),
 		HeldCount:        int32(n.Held),
 		AvailableCount:   int32(n.Available()),
+
+		OverbookingPercent: int32(n.OverbookingPercent),
+		Restrictions:       toRestrictions(n.Restrictions),
 	}
 	if n.Rate != nil {
 		night.NightlyRate = toMoney(n.Rate.Currency, n.Rate.MinorUnits)

@@ -75,6 +75,7 @@ var domainCodes = map[domain.Reason]connect.Code{
 	domain.StatusConflict:        connect.CodeFailedPrecondition,
 	domain.BooksClosed:           connect.CodeFailedPrecondition,
 	domain.SoldOut:               connect.CodeFailedPrecondition,
+	domain.Restricted:            connect.CodeFailedPrecondition,
 	domain.NotPriced:             connect.CodeFailedPrecondition,
 	commands.ReasonRequestReused: connect.CodeFailedPrecondition,
 	domain.LimitReached:          connect.CodeResourceExhausted,

@@ -56,6 +56,6 @@ func setInventory(req *lodgev1.SetInventoryRequest) (*hotel.SetInventory, error)
 	return &hotel.SetInventory{
 		Hotel: hotelID, RoomType: roomType, Start: start, End: end,
 		PhysicalCount: req.PhysicalCount, OutOfOrderCount: req.OutOfOrderCount, OverbookingLimit: req.OverbookingLimit,
-		NightlyRate: rate,
+		NightlyRate: rate, OverbookingPercent: req.OverbookingPercent,
 	}, nil
 }

@@ -226,5 +226,8 @@ func reservationRow(r *reservations.Reservation) *lodgev1.Reservation {
 	for _, d := range r.FullNights {
 		out.FullNights = append(out.FullNights, toDate(d))
 	}
+	for i := range r.Broken {
+		out.BrokenRestrictions = append(out.BrokenRestrictions, toBroken(&r.Broken[i]))
+	}
 	return out
 }

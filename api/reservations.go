@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"connectrpc.com/connect"
 	"github.com/google/uuid"
@@ -109,7 +108,7 @@ func placeReservation(req *lodgev1.CreateReservationRequest) (*hotel.PlaceReserv
 	return body, nil
 }
 
-// placedAnswer makes the answer of what was decided: the reservation, or SOLD_OUT.
+// placedAnswer makes the answer of what was decided: the reservation, or SOLD_OUT or RESTRICTED.
 func placedAnswer(result commands.Result) (*lodgev1.Reservation, error) {
 	e := lastEvent(result)
 	if e == nil {
@@ -119,20 +118,9 @@ func placedAnswer(result commands.Result) (*lodgev1.Reservation, error) {
 	case *eventpb.ReservationPlaced:
 		return toPlaced(e, m), nil
 	case *eventpb.ReservationRejected:
-		return nil, soldOut(m, result)
+		return nil, turnedAway(m, result)
 	}
 	return nil, fmt.Errorf("a reservation gave a %s at %s", e.Type, result.Position)
-}
-
-// soldOut says which nights were full. The rejection is in the log, so it has a name and a position.
-func soldOut(m *eventpb.ReservationRejected, result commands.Result) error {
-	nights := strings.Join(m.GetFullNights(), ",")
-	return newError(domainCodes[domain.SoldOut], string(domain.SoldOut), "these nights are full: "+nights, map[string]string{
-		"nights":      nights,
-		"room_type":   roomTypeName(m.GetHotelId(), m.GetStay().GetRoomTypeId()),
-		"reservation": reservationName(m.GetHotelId(), m.GetReservationId()),
-		"position":    result.Position.String(),
-	})
 }
 
 // toPlaced makes a reservation of the event that it began with.

@@ -35,6 +35,7 @@ const (
 	StatusConflict      Reason = "STATUS_CONFLICT"
 	CurrencyMismatch    Reason = "CURRENCY_MISMATCH"
 	SoldOut             Reason = "SOLD_OUT"
+	Restricted          Reason = "RESTRICTED" // there is room, but a restriction forbids the stay
 	LimitReached        Reason = "LIMIT_REACHED"
 	NotPriced           Reason = "NOT_PRICED"
 )

@@ -184,6 +184,19 @@ func TestViolations(t *testing.T) {
 		"turned away from an empty house": {FalseTurnaway, func(w *written) {
 			w.add(2, 4, rejected(1, 1, one(), "2026-07-01"))
 		}},
+		"turned away by nothing": {FalseTurnaway, func(w *written) {
+			w.add(2, 4, restrictedAway(1, 1, one(), broke(eventpb.Restriction_RESTRICTION_STOP_SELL, "2026-07-01")))
+		}},
+		"turned away by another restriction": {FalseTurnaway, func(w *written) {
+			w.add(2, 4, stopSell("01", "02")).add(2, 5, restrictedAway(1, 2, one(), broke(eventpb.Restriction_RESTRICTION_CLOSED_TO_ARRIVAL, "2026-07-01")))
+		}},
+		"placed where nothing is sold": {Forbidden, func(w *written) {
+			w.add(2, 4, stopSell("01", "09")).add(2, 5, placed(1, 2, one()))
+		}},
+		"one room more than per cent allow": {Oversold, func(w *written) {
+			w.add(2, 4, overbook(50)).add(2, 5, placed(1, 2, stay(4, "01", "02")))
+		}},
+		"overbooking without end":   {UnknownInventory, func(w *written) { w.add(2, 4, overbook(1000)) }},
 		"inventory from the future": {BadInventoryMark, func(w *written) { w.add(2, 4, placed(1, 2, one())) }},
 		"inventory goes back": {BadInventoryMark, func(w *written) {
 			w.add(2, 4, rooms(3, 0, 0)).add(3, 5, placed(1, 2, one())).add(3, 6, placed(2, 1, one()))
@@ -244,6 +257,45 @@ func TestViolations(t *testing.T) {
 				t.Errorf("%s, %d ids at a time: %+v, want %s", name, idsMax, r.Violations, c.want)
 			}
 		}
+	}
+}
+
+func stopSell(from, to string, days ...eventpb.Weekday) proto.Message {
+	return &eventpb.RestrictionsSet{
+		HotelId: "grand", RoomTypeId: "double", StartDate: "2026-07-" + from, EndDate: "2026-07-" + to, Weekdays: days, StopSell: proto.Bool(true),
+	}
+}
+
+func overbook(percent int32) proto.Message {
+	return &eventpb.InventorySet{
+		HotelId: "grand", RoomTypeId: "double", StartDate: "2026-07-01", EndDate: "2026-08-01", OverbookingPercent: &percent,
+	}
+}
+
+func broke(r eventpb.Restriction, nights ...string) *eventpb.BrokenRestriction {
+	return &eventpb.BrokenRestriction{Restriction: r, Nights: nights}
+}
+
+func restrictedAway(n int, mark int64, s *eventpb.Stay, broken ...*eventpb.BrokenRestriction) proto.Message {
+	m := rejected(n, mark, s).(*eventpb.ReservationRejected)
+	m.Reason, m.BrokenRestrictions = eventpb.ReservationReason_RESERVATION_REASON_RESTRICTED, broken
+	return m
+}
+
+func TestRestrictedHistoryWithoutFault(t *testing.T) {
+	friday := eventpb.Weekday_WEEKDAY_FRIDAY // July 3, 2026
+	limits := stopSell("05", "06").(*eventpb.RestrictionsSet)
+	limits.StopSell, limits.MinStay, limits.ClosedToDeparture = nil, proto.Int32(2), proto.Bool(true)
+	short := broke(eventpb.Restriction_RESTRICTION_MIN_STAY, "2026-07-05")
+	short.Limit = 2
+	r := write(t).add(1, 1, rooms(2, 0, 0)).add(1, 2, overbook(50)).add(1, 3, stopSell("01", "08", friday)).add(1, 4, limits).
+		add(2, 5, restrictedAway(1, 4, stay(1, "01", "05"),
+			broke(eventpb.Restriction_RESTRICTION_CLOSED_TO_DEPARTURE, "2026-07-05"), broke(eventpb.Restriction_RESTRICTION_STOP_SELL, "2026-07-03"))).
+		add(2, 6, restrictedAway(2, 4, stay(1, "05", "06"), short)).
+		add(2, 7, placed(3, 4, stay(3, "04", "06"))).
+		add(2, 8, placed(4, 3, stay(1, "06", "07"))).audit(Options{})
+	if r.ViolationCount != 1 || r.Violations[0].Kind != BadInventoryMark { // the last one, to see that something is looked at
+		t.Errorf("%+v", r.Violations)
 	}
 }
 

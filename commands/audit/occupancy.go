@@ -23,22 +23,32 @@ type hotelNights struct {
 
 // calendar holds the nights of one room type densely, from base on.
 type calendar struct {
-	base   domain.Date
-	nights []night
+	base       domain.Date
+	nights     []night
+	restricted map[domain.Date]*eventpb.RestrictionsSet // nights that have restrictions: all that was said of them
 }
 
 type night struct {
-	physical, outOfOrder, overbooking int32
-	taken                             int32
+	physical, outOfOrder int32
+	overbooking          int32 // rooms, or per cent of physical as a negative number
+	taken                int32
 }
 
-func (n night) sellable() int32 { return n.physical - n.outOfOrder + n.overbooking }
+func (n night) sellable() int32 {
+	if n.overbooking < 0 {
+		return n.physical - n.outOfOrder + int32(int64(n.physical)*int64(-n.overbooking)/100)
+	}
+	return n.physical - n.outOfOrder + n.overbooking
+}
 
 // calendarDaysMax bounds what one room type's events may span.
 const calendarDaysMax = 200 * 366
 
 // countMax bounds the counts of a night, so that their sums cannot overflow. A negative one would make rooms out of nothing.
 const countMax = 1 << 28
+
+// percentMax bounds overbooking in per cent, so that of the highest count it fits.
+const percentMax = 400
 
 func newOccupancy(end log.Offset) *occupancy {
 	return &occupancy{hotels: make(map[string]*hotelNights), end: end}
@@ -107,6 +117,9 @@ func (o *occupancy) set(m *eventpb.InventorySet) error {
 			return fmt.Errorf("a count of %d is not from 0 to %d", n, countMax)
 		}
 	}
+	if p := m.GetOverbookingPercent(); p < 0 || p > percentMax || m.OverbookingPercent != nil && m.OverbookingLimit != nil {
+		return fmt.Errorf("overbooking by %d per cent is not from 0 to %d, or given in rooms as well", p, percentMax)
+	}
 	nights, err := o.hotel(m.GetHotelId()).calendar(m.GetRoomTypeId()).span(from, to)
 	if err != nil {
 		return err
@@ -115,6 +128,9 @@ func (o *occupancy) set(m *eventpb.InventorySet) error {
 		replace(&nights[i].physical, m.PhysicalCount)
 		replace(&nights[i].outOfOrder, m.OutOfOrderCount)
 		replace(&nights[i].overbooking, m.OverbookingLimit)
+		if m.OverbookingPercent != nil {
+			nights[i].overbooking = -*m.OverbookingPercent
+		}
 	}
 	return nil
 }
@@ -136,7 +152,11 @@ func (o *occupancy) placed(p *pass, at log.Position, m *eventpb.ReservationPlace
 	h.report.Placed++
 	h.report.RoomNights += int64(stay.Nights()) * int64(quantity)
 	h.report.KeptRoomNights += int64(stay.Nights()) * int64(quantity)
-	nights, err := h.calendar(m.GetStay().GetRoomTypeId()).span(stay.CheckIn, stay.CheckOut)
+	c := h.calendar(m.GetStay().GetRoomTypeId())
+	if broken := c.broken(stay); len(broken) > 0 {
+		p.found(Forbidden, at, m.GetHotelId(), "reservation %s was placed and breaks %v", m.GetReservationId(), broken)
+	}
+	nights, err := c.span(stay.CheckIn, stay.CheckOut)
 	if err != nil {
 		p.found(BadStay, at, m.GetHotelId(), "%v", err)
 		return
@@ -174,12 +194,12 @@ func (h *hotelNights) peaks(at log.Position, roomTypeID string, d domain.Date, n
 	}
 }
 
-// rejected demands that exactly the nights without room are named.
+// rejected demands that exactly the nights without room and the restrictions that the stay breaks are named, at least one of them.
 func (o *occupancy) rejected(p *pass, at log.Position, m *eventpb.ReservationRejected) {
 	h := o.hotel(m.GetHotelId())
 	h.report.Rejected++
 	stay, quantity, ok := p.stay(at, m.GetHotelId(), m.GetStay())
-	if !ok || m.GetReason() != eventpb.ReservationReason_RESERVATION_REASON_SOLD_OUT {
+	if !ok {
 		return
 	}
 	c := h.calendar(m.GetStay().GetRoomTypeId())
@@ -189,9 +209,14 @@ func (o *occupancy) rejected(p *pass, at log.Position, m *eventpb.ReservationRej
 			full = append(full, d.String())
 		}
 	}
-	if len(full) == 0 || !slices.Equal(full, m.GetFullNights()) {
-		p.found(FalseTurnaway, at, m.GetHotelId(), "reservation %s: %d nights are named as full, %d were",
-			m.GetReservationId(), len(m.GetFullNights()), len(full))
+	reason := eventpb.ReservationReason_RESERVATION_REASON_SOLD_OUT
+	broken := c.broken(stay)
+	if len(full) == 0 {
+		reason = eventpb.ReservationReason_RESERVATION_REASON_RESTRICTED
+	}
+	if len(full)+len(broken) == 0 || reason != m.GetReason() || !slices.Equal(full, m.GetFullNights()) || !slices.Equal(broken, named(m)) {
+		p.found(FalseTurnaway, at, m.GetHotelId(), "reservation %s: %s with %d nights named as full and restrictions %v, it was %s with %d and %v",
+			m.GetReservationId(), m.GetReason(), len(m.GetFullNights()), named(m), reason, len(full), broken)
 	}
 }
 

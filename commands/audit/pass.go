@@ -112,11 +112,14 @@ func (p *pass) inventoryEvent(at log.Position, e *event.Envelope) error {
 	if p.nights == nil {
 		return nil
 	}
-	m, ok := e.Message.(*eventpb.InventorySet)
-	if !ok {
-		return nil
+	var err error
+	switch m := e.Message.(type) {
+	case *eventpb.InventorySet:
+		err = p.nights.set(m)
+	case *eventpb.RestrictionsSet:
+		err = p.nights.restrict(m)
 	}
-	if err := p.nights.set(m); err != nil {
+	if err != nil {
 		p.found(UnknownInventory, at, e.HotelID, "%v", err)
 	}
 	return nil

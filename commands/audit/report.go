@@ -11,7 +11,8 @@ type Kind string
 // The kinds of violations.
 const (
 	Oversold          Kind = "OVERSOLD"           // a night was sold past sellable
-	FalseTurnaway     Kind = "FALSE_TURNAWAY"     // the nights named as full are not those that were
+	FalseTurnaway     Kind = "FALSE_TURNAWAY"     // the nights and restrictions named are not those that stood in the way
+	Forbidden         Kind = "FORBIDDEN"          // placed although a restriction forbade it
 	BadInventoryMark  Kind = "BAD_INVENTORY_MARK" // inventory offset went back, or lies beyond the committed inventory
 	BadPrice          Kind = "BAD_PRICE"          // lines do not sum to the total, or are not one for each night
 	BadStay           Kind = "BAD_STAY"           // dates or quantity that cannot be

@@ -80,6 +80,7 @@ var registry = NewRegistry(
 	kindOf[eventpb.RoomTypeUpdated](HotelsTopic, "lodge.room_type.updated.v1"),
 	kindOf[eventpb.RoomTypeArchived](HotelsTopic, "lodge.room_type.archived.v1"),
 	kindOf[eventpb.InventorySet](InventoryTopic, "lodge.inventory.set.v1"),
+	kindOf[eventpb.RestrictionsSet](InventoryTopic, "lodge.restrictions.set.v1"),
 	kindOf[eventpb.ReservationPlaced](BookingsTopic, "lodge.reservation.placed.v1"),
 	kindOf[eventpb.ReservationRejected](BookingsTopic, "lodge.reservation.rejected.v1"),
 	kindOf[eventpb.ReservationPaid](BookingsTopic, "lodge.reservation.paid.v1"),

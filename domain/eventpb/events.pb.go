@@ -28,6 +28,130 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// A day of the week, as ISO 8601 numbers them.
+type Weekday int32
+
+const (
+	Weekday_WEEKDAY_UNSPECIFIED Weekday = 0
+	Weekday_WEEKDAY_MONDAY      Weekday = 1
+	Weekday_WEEKDAY_TUESDAY     Weekday = 2
+	Weekday_WEEKDAY_WEDNESDAY   Weekday = 3
+	Weekday_WEEKDAY_THURSDAY    Weekday = 4
+	Weekday_WEEKDAY_FRIDAY      Weekday = 5
+	Weekday_WEEKDAY_SATURDAY    Weekday = 6
+	Weekday_WEEKDAY_SUNDAY      Weekday = 7
+)
+
+// Enum value maps for Weekday.
+var (
+	Weekday_name = map[int32]string{
+		0: "WEEKDAY_UNSPECIFIED",
+		1: "WEEKDAY_MONDAY",
+		2: "WEEKDAY_TUESDAY",
+		3: "WEEKDAY_WEDNESDAY",
+		4: "WEEKDAY_THURSDAY",
+		5: "WEEKDAY_FRIDAY",
+		6: "WEEKDAY_SATURDAY",
+		7: "WEEKDAY_SUNDAY",
+	}
+	Weekday_value = map[string]int32{
+		"WEEKDAY_UNSPECIFIED": 0,
+		"WEEKDAY_MONDAY":      1,
+		"WEEKDAY_TUESDAY":     2,
+		"WEEKDAY_WEDNESDAY":   3,
+		"WEEKDAY_THURSDAY":    4,
+		"WEEKDAY_FRIDAY":      5,
+		"WEEKDAY_SATURDAY":    6,
+		"WEEKDAY_SUNDAY":      7,
+	}
+)
+
+func (x Weekday) Enum() *Weekday {
+	p := new(Weekday)
+	*p = x
+	return p
+}
+
+func (x Weekday) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Weekday) Descriptor() protoreflect.EnumDescriptor {
+	return file_lodge_events_v1_events_proto_enumTypes[0].Descriptor()
+}
+
+func (Weekday) Type() protoreflect.EnumType {
+	return &file_lodge_events_v1_events_proto_enumTypes[0]
+}
+
+func (x Weekday) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Weekday.Descriptor instead.
+func (Weekday) EnumDescriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{0}
+}
+
+// What may forbid a stay although there is room.
+type Restriction int32
+
+const (
+	Restriction_RESTRICTION_UNSPECIFIED         Restriction = 0
+	Restriction_RESTRICTION_MIN_STAY            Restriction = 1
+	Restriction_RESTRICTION_MAX_STAY            Restriction = 2
+	Restriction_RESTRICTION_CLOSED_TO_ARRIVAL   Restriction = 3
+	Restriction_RESTRICTION_CLOSED_TO_DEPARTURE Restriction = 4
+	Restriction_RESTRICTION_STOP_SELL           Restriction = 5
+)
+
+// Enum value maps for Restriction.
+var (
+	Restriction_name = map[int32]string{
+		0: "RESTRICTION_UNSPECIFIED",
+		1: "RESTRICTION_MIN_STAY",
+		2: "RESTRICTION_MAX_STAY",
+		3: "RESTRICTION_CLOSED_TO_ARRIVAL",
+		4: "RESTRICTION_CLOSED_TO_DEPARTURE",
+		5: "RESTRICTION_STOP_SELL",
+	}
+	Restriction_value = map[string]int32{
+		"RESTRICTION_UNSPECIFIED":         0,
+		"RESTRICTION_MIN_STAY":            1,
+		"RESTRICTION_MAX_STAY":            2,
+		"RESTRICTION_CLOSED_TO_ARRIVAL":   3,
+		"RESTRICTION_CLOSED_TO_DEPARTURE": 4,
+		"RESTRICTION_STOP_SELL":           5,
+	}
+)
+
+func (x Restriction) Enum() *Restriction {
+	p := new(Restriction)
+	*p = x
+	return p
+}
+
+func (x Restriction) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Restriction) Descriptor() protoreflect.EnumDescriptor {
+	return file_lodge_events_v1_events_proto_enumTypes[1].Descriptor()
+}
+
+func (Restriction) Type() protoreflect.EnumType {
+	return &file_lodge_events_v1_events_proto_enumTypes[1]
+}
+
+func (x Restriction) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Restriction.Descriptor instead.
+func (Restriction) EnumDescriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{1}
+}
+
 type ReservationStatus int32
 
 const (
@@ -70,11 +194,11 @@ func (x ReservationStatus) String() string {
 }
 
 func (ReservationStatus) Descriptor() protoreflect.EnumDescriptor {
-	return file_lodge_events_v1_events_proto_enumTypes[0].Descriptor()
+	return file_lodge_events_v1_events_proto_enumTypes[2].Descriptor()
 }
 
 func (ReservationStatus) Type() protoreflect.EnumType {
-	return &file_lodge_events_v1_events_proto_enumTypes[0]
+	return &file_lodge_events_v1_events_proto_enumTypes[2]
 }
 
 func (x ReservationStatus) Number() protoreflect.EnumNumber {
@@ -83,7 +207,7 @@ func (x ReservationStatus) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ReservationStatus.Descriptor instead.
 func (ReservationStatus) EnumDescriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{0}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{2}
 }
 
 type ReservationReason int32
@@ -96,6 +220,7 @@ const (
 	ReservationReason_RESERVATION_REASON_HOTEL_REQUEST    ReservationReason = 4
 	ReservationReason_RESERVATION_REASON_NO_SHOW          ReservationReason = 5
 	ReservationReason_RESERVATION_REASON_PAYMENT_DECLINED ReservationReason = 6
+	ReservationReason_RESERVATION_REASON_RESTRICTED       ReservationReason = 7
 )
 
 // Enum value maps for ReservationReason.
@@ -108,6 +233,7 @@ var (
 		4: "RESERVATION_REASON_HOTEL_REQUEST",
 		5: "RESERVATION_REASON_NO_SHOW",
 		6: "RESERVATION_REASON_PAYMENT_DECLINED",
+		7: "RESERVATION_REASON_RESTRICTED",
 	}
 	ReservationReason_value = map[string]int32{
 		"RESERVATION_REASON_UNSPECIFIED":      0,
@@ -117,6 +243,7 @@ var (
 		"RESERVATION_REASON_HOTEL_REQUEST":    4,
 		"RESERVATION_REASON_NO_SHOW":          5,
 		"RESERVATION_REASON_PAYMENT_DECLINED": 6,
+		"RESERVATION_REASON_RESTRICTED":       7,
 	}
 )
 
@@ -131,11 +258,11 @@ func (x ReservationReason) String() string {
 }
 
 func (ReservationReason) Descriptor() protoreflect.EnumDescriptor {
-	return file_lodge_events_v1_events_proto_enumTypes[1].Descriptor()
+	return file_lodge_events_v1_events_proto_enumTypes[3].Descriptor()
 }
 
 func (ReservationReason) Type() protoreflect.EnumType {
-	return &file_lodge_events_v1_events_proto_enumTypes[1]
+	return &file_lodge_events_v1_events_proto_enumTypes[3]
 }
 
 func (x ReservationReason) Number() protoreflect.EnumNumber {
@@ -144,7 +271,7 @@ func (x ReservationReason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ReservationReason.Descriptor instead.
 func (ReservationReason) EnumDescriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{1}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{3}
 }
 
 // An amount of money in minor units.
@@ -777,8 +904,10 @@ type InventorySet struct {
 	OutOfOrderCount  *int32 `protobuf:"varint,6,opt,name=out_of_order_count,json=outOfOrderCount,proto3,oneof" json:"out_of_order_count,omitempty"`
 	OverbookingLimit *int32 `protobuf:"varint,7,opt,name=overbooking_limit,json=overbookingLimit,proto3,oneof" json:"overbooking_limit,omitempty"`
 	NightlyRate      *Money `protobuf:"bytes,8,opt,name=nightly_rate,json=nightlyRate,proto3,oneof" json:"nightly_rate,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Rooms sold beyond those that exist, in per cent of physical_count, rounded down; never beside overbooking_limit, which it replaces.
+	OverbookingPercent *int32 `protobuf:"varint,9,opt,name=overbooking_percent,json=overbookingPercent,proto3,oneof" json:"overbooking_percent,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *InventorySet) Reset() {
@@ -867,6 +996,198 @@ func (x *InventorySet) GetNightlyRate() *Money {
 	return nil
 }
 
+func (x *InventorySet) GetOverbookingPercent() int32 {
+	if x != nil && x.OverbookingPercent != nil {
+		return *x.OverbookingPercent
+	}
+	return 0
+}
+
+// Restrictions of a range of nights. An absent field leaves those nights as they were.
+type RestrictionsSet struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	HotelId    string                 `protobuf:"bytes,1,opt,name=hotel_id,json=hotelId,proto3" json:"hotel_id,omitempty"`
+	RoomTypeId string                 `protobuf:"bytes,2,opt,name=room_type_id,json=roomTypeId,proto3" json:"room_type_id,omitempty"`
+	StartDate  string                 `protobuf:"bytes,3,opt,name=start_date,json=startDate,proto3" json:"start_date,omitempty"`
+	// Exclusive.
+	EndDate string `protobuf:"bytes,4,opt,name=end_date,json=endDate,proto3" json:"end_date,omitempty"`
+	// Only nights on these days of the week; none: all.
+	Weekdays []Weekday `protobuf:"varint,5,rep,packed,name=weekdays,proto3,enum=lodge.events.v1.Weekday" json:"weekdays,omitempty"`
+	// Fewest and most nights of a stay that arrives on the night; 0: any.
+	MinStay *int32 `protobuf:"varint,6,opt,name=min_stay,json=minStay,proto3,oneof" json:"min_stay,omitempty"`
+	MaxStay *int32 `protobuf:"varint,7,opt,name=max_stay,json=maxStay,proto3,oneof" json:"max_stay,omitempty"`
+	// No stay arrives on the day, or leaves on it.
+	ClosedToArrival   *bool `protobuf:"varint,8,opt,name=closed_to_arrival,json=closedToArrival,proto3,oneof" json:"closed_to_arrival,omitempty"`
+	ClosedToDeparture *bool `protobuf:"varint,9,opt,name=closed_to_departure,json=closedToDeparture,proto3,oneof" json:"closed_to_departure,omitempty"`
+	// Nothing is sold on the night.
+	StopSell      *bool `protobuf:"varint,10,opt,name=stop_sell,json=stopSell,proto3,oneof" json:"stop_sell,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RestrictionsSet) Reset() {
+	*x = RestrictionsSet{}
+	mi := &file_lodge_events_v1_events_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RestrictionsSet) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RestrictionsSet) ProtoMessage() {}
+
+func (x *RestrictionsSet) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_events_v1_events_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RestrictionsSet.ProtoReflect.Descriptor instead.
+func (*RestrictionsSet) Descriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *RestrictionsSet) GetHotelId() string {
+	if x != nil {
+		return x.HotelId
+	}
+	return ""
+}
+
+func (x *RestrictionsSet) GetRoomTypeId() string {
+	if x != nil {
+		return x.RoomTypeId
+	}
+	return ""
+}
+
+func (x *RestrictionsSet) GetStartDate() string {
+	if x != nil {
+		return x.StartDate
+	}
+	return ""
+}
+
+func (x *RestrictionsSet) GetEndDate() string {
+	if x != nil {
+		return x.EndDate
+	}
+	return ""
+}
+
+func (x *RestrictionsSet) GetWeekdays() []Weekday {
+	if x != nil {
+		return x.Weekdays
+	}
+	return nil
+}
+
+func (x *RestrictionsSet) GetMinStay() int32 {
+	if x != nil && x.MinStay != nil {
+		return *x.MinStay
+	}
+	return 0
+}
+
+func (x *RestrictionsSet) GetMaxStay() int32 {
+	if x != nil && x.MaxStay != nil {
+		return *x.MaxStay
+	}
+	return 0
+}
+
+func (x *RestrictionsSet) GetClosedToArrival() bool {
+	if x != nil && x.ClosedToArrival != nil {
+		return *x.ClosedToArrival
+	}
+	return false
+}
+
+func (x *RestrictionsSet) GetClosedToDeparture() bool {
+	if x != nil && x.ClosedToDeparture != nil {
+		return *x.ClosedToDeparture
+	}
+	return false
+}
+
+func (x *RestrictionsSet) GetStopSell() bool {
+	if x != nil && x.StopSell != nil {
+		return *x.StopSell
+	}
+	return false
+}
+
+// A restriction that a stay breaks.
+type BrokenRestriction struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Restriction Restriction            `protobuf:"varint,1,opt,name=restriction,proto3,enum=lodge.events.v1.Restriction" json:"restriction,omitempty"`
+	// The nights that have it, in order; the day of leaving for CLOSED_TO_DEPARTURE.
+	Nights []string `protobuf:"bytes,2,rep,name=nights,proto3" json:"nights,omitempty"`
+	// The fewest or most nights, for MIN_STAY and MAX_STAY.
+	Limit         int32 `protobuf:"varint,3,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BrokenRestriction) Reset() {
+	*x = BrokenRestriction{}
+	mi := &file_lodge_events_v1_events_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BrokenRestriction) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BrokenRestriction) ProtoMessage() {}
+
+func (x *BrokenRestriction) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_events_v1_events_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BrokenRestriction.ProtoReflect.Descriptor instead.
+func (*BrokenRestriction) Descriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *BrokenRestriction) GetRestriction() Restriction {
+	if x != nil {
+		return x.Restriction
+	}
+	return Restriction_RESTRICTION_UNSPECIFIED
+}
+
+func (x *BrokenRestriction) GetNights() []string {
+	if x != nil {
+		return x.Nights
+	}
+	return nil
+}
+
+func (x *BrokenRestriction) GetLimit() int32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
 // What is reserved: rooms of one type over nights [check_in_date, check_out_date).
 type Stay struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -880,7 +1201,7 @@ type Stay struct {
 
 func (x *Stay) Reset() {
 	*x = Stay{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[11]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -892,7 +1213,7 @@ func (x *Stay) String() string {
 func (*Stay) ProtoMessage() {}
 
 func (x *Stay) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[11]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -905,7 +1226,7 @@ func (x *Stay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stay.ProtoReflect.Descriptor instead.
 func (*Stay) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{11}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Stay) GetRoomTypeId() string {
@@ -952,7 +1273,7 @@ type Guest struct {
 
 func (x *Guest) Reset() {
 	*x = Guest{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[12]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -964,7 +1285,7 @@ func (x *Guest) String() string {
 func (*Guest) ProtoMessage() {}
 
 func (x *Guest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[12]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -977,7 +1298,7 @@ func (x *Guest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Guest.ProtoReflect.Descriptor instead.
 func (*Guest) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{12}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Guest) GetGuestId() string {
@@ -1049,7 +1370,7 @@ type ReservationPlaced struct {
 
 func (x *ReservationPlaced) Reset() {
 	*x = ReservationPlaced{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[13]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1061,7 +1382,7 @@ func (x *ReservationPlaced) String() string {
 func (*ReservationPlaced) ProtoMessage() {}
 
 func (x *ReservationPlaced) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[13]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1074,7 +1395,7 @@ func (x *ReservationPlaced) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationPlaced.ProtoReflect.Descriptor instead.
 func (*ReservationPlaced) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{13}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ReservationPlaced) GetHotelId() string {
@@ -1161,7 +1482,7 @@ func (x *ReservationPlaced) GetPlaceDate() string {
 	return ""
 }
 
-// No rooms are taken: at least one night was full. The reservation is REJECTED.
+// No rooms are taken. The reservation is REJECTED: SOLD_OUT when at least one night was full, otherwise RESTRICTED.
 type ReservationRejected struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	HotelId       string                 `protobuf:"bytes,1,opt,name=hotel_id,json=hotelId,proto3" json:"hotel_id,omitempty"`
@@ -1174,13 +1495,15 @@ type ReservationRejected struct {
 	InventoryOffset   int64    `protobuf:"varint,7,opt,name=inventory_offset,json=inventoryOffset,proto3" json:"inventory_offset,omitempty"`
 	Channel           string   `protobuf:"bytes,8,opt,name=channel,proto3" json:"channel,omitempty"`
 	ExternalReference string   `protobuf:"bytes,9,opt,name=external_reference,json=externalReference,proto3" json:"external_reference,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// All restrictions that the stay breaks, whatever the reason.
+	BrokenRestrictions []*BrokenRestriction `protobuf:"bytes,10,rep,name=broken_restrictions,json=brokenRestrictions,proto3" json:"broken_restrictions,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *ReservationRejected) Reset() {
 	*x = ReservationRejected{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[14]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1192,7 +1515,7 @@ func (x *ReservationRejected) String() string {
 func (*ReservationRejected) ProtoMessage() {}
 
 func (x *ReservationRejected) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[14]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1205,7 +1528,7 @@ func (x *ReservationRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationRejected.ProtoReflect.Descriptor instead.
 func (*ReservationRejected) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{14}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ReservationRejected) GetHotelId() string {
@@ -1271,6 +1594,13 @@ func (x *ReservationRejected) GetExternalReference() string {
 	return ""
 }
 
+func (x *ReservationRejected) GetBrokenRestrictions() []*BrokenRestriction {
+	if x != nil {
+		return x.BrokenRestrictions
+	}
+	return nil
+}
+
 // A pending reservation is PAID.
 type ReservationPaid struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1283,7 +1613,7 @@ type ReservationPaid struct {
 
 func (x *ReservationPaid) Reset() {
 	*x = ReservationPaid{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[15]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1295,7 +1625,7 @@ func (x *ReservationPaid) String() string {
 func (*ReservationPaid) ProtoMessage() {}
 
 func (x *ReservationPaid) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[15]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1308,7 +1638,7 @@ func (x *ReservationPaid) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationPaid.ProtoReflect.Descriptor instead.
 func (*ReservationPaid) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{15}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ReservationPaid) GetHotelId() string {
@@ -1347,7 +1677,7 @@ type ReservationCanceled struct {
 
 func (x *ReservationCanceled) Reset() {
 	*x = ReservationCanceled{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[16]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1359,7 +1689,7 @@ func (x *ReservationCanceled) String() string {
 func (*ReservationCanceled) ProtoMessage() {}
 
 func (x *ReservationCanceled) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[16]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1372,7 +1702,7 @@ func (x *ReservationCanceled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationCanceled.ProtoReflect.Descriptor instead.
 func (*ReservationCanceled) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{16}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ReservationCanceled) GetHotelId() string {
@@ -1430,7 +1760,7 @@ type ReservationNoShow struct {
 
 func (x *ReservationNoShow) Reset() {
 	*x = ReservationNoShow{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[17]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1442,7 +1772,7 @@ func (x *ReservationNoShow) String() string {
 func (*ReservationNoShow) ProtoMessage() {}
 
 func (x *ReservationNoShow) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[17]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1455,7 +1785,7 @@ func (x *ReservationNoShow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationNoShow.ProtoReflect.Descriptor instead.
 func (*ReservationNoShow) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{17}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ReservationNoShow) GetHotelId() string {
@@ -1535,7 +1865,7 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"\x0fRoomTypeUpdated\x126\n" +
 	"\troom_type\x18\x01 \x01(\v2\x19.lodge.events.v1.RoomTypeR\broomType\"J\n" +
 	"\x10RoomTypeArchived\x126\n" +
-	"\troom_type\x18\x01 \x01(\v2\x19.lodge.events.v1.RoomTypeR\broomType\"\xa6\x03\n" +
+	"\troom_type\x18\x01 \x01(\v2\x19.lodge.events.v1.RoomTypeR\broomType\"\xf4\x03\n" +
 	"\fInventorySet\x12\x19\n" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12 \n" +
 	"\froom_type_id\x18\x02 \x01(\tR\n" +
@@ -1546,11 +1876,37 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"\x0ephysical_count\x18\x05 \x01(\x05H\x00R\rphysicalCount\x88\x01\x01\x120\n" +
 	"\x12out_of_order_count\x18\x06 \x01(\x05H\x01R\x0foutOfOrderCount\x88\x01\x01\x120\n" +
 	"\x11overbooking_limit\x18\a \x01(\x05H\x02R\x10overbookingLimit\x88\x01\x01\x12>\n" +
-	"\fnightly_rate\x18\b \x01(\v2\x16.lodge.events.v1.MoneyH\x03R\vnightlyRate\x88\x01\x01B\x11\n" +
+	"\fnightly_rate\x18\b \x01(\v2\x16.lodge.events.v1.MoneyH\x03R\vnightlyRate\x88\x01\x01\x124\n" +
+	"\x13overbooking_percent\x18\t \x01(\x05H\x04R\x12overbookingPercent\x88\x01\x01B\x11\n" +
 	"\x0f_physical_countB\x15\n" +
 	"\x13_out_of_order_countB\x14\n" +
 	"\x12_overbooking_limitB\x0f\n" +
-	"\r_nightly_rate\"\x8e\x01\n" +
+	"\r_nightly_rateB\x16\n" +
+	"\x14_overbooking_percent\"\xdc\x03\n" +
+	"\x0fRestrictionsSet\x12\x19\n" +
+	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12 \n" +
+	"\froom_type_id\x18\x02 \x01(\tR\n" +
+	"roomTypeId\x12\x1d\n" +
+	"\n" +
+	"start_date\x18\x03 \x01(\tR\tstartDate\x12\x19\n" +
+	"\bend_date\x18\x04 \x01(\tR\aendDate\x124\n" +
+	"\bweekdays\x18\x05 \x03(\x0e2\x18.lodge.events.v1.WeekdayR\bweekdays\x12\x1e\n" +
+	"\bmin_stay\x18\x06 \x01(\x05H\x00R\aminStay\x88\x01\x01\x12\x1e\n" +
+	"\bmax_stay\x18\a \x01(\x05H\x01R\amaxStay\x88\x01\x01\x12/\n" +
+	"\x11closed_to_arrival\x18\b \x01(\bH\x02R\x0fclosedToArrival\x88\x01\x01\x123\n" +
+	"\x13closed_to_departure\x18\t \x01(\bH\x03R\x11closedToDeparture\x88\x01\x01\x12 \n" +
+	"\tstop_sell\x18\n" +
+	" \x01(\bH\x04R\bstopSell\x88\x01\x01B\v\n" +
+	"\t_min_stayB\v\n" +
+	"\t_max_stayB\x14\n" +
+	"\x12_closed_to_arrivalB\x16\n" +
+	"\x14_closed_to_departureB\f\n" +
+	"\n" +
+	"_stop_sell\"\x81\x01\n" +
+	"\x11BrokenRestriction\x12>\n" +
+	"\vrestriction\x18\x01 \x01(\x0e2\x1c.lodge.events.v1.RestrictionR\vrestriction\x12\x16\n" +
+	"\x06nights\x18\x02 \x03(\tR\x06nights\x12\x14\n" +
+	"\x05limit\x18\x03 \x01(\x05R\x05limit\"\x8e\x01\n" +
 	"\x04Stay\x12 \n" +
 	"\froom_type_id\x18\x01 \x01(\tR\n" +
 	"roomTypeId\x12\x1a\n" +
@@ -1578,7 +1934,7 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	" \x01(\tR\achannel\x12-\n" +
 	"\x12external_reference\x18\v \x01(\tR\x11externalReference\x12\x1d\n" +
 	"\n" +
-	"place_date\x18\f \x01(\tR\tplaceDate\"\x81\x03\n" +
+	"place_date\x18\f \x01(\tR\tplaceDate\"\xd6\x03\n" +
 	"\x13ReservationRejected\x12\x19\n" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
 	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12)\n" +
@@ -1589,7 +1945,9 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"fullNights\x12)\n" +
 	"\x10inventory_offset\x18\a \x01(\x03R\x0finventoryOffset\x12\x18\n" +
 	"\achannel\x18\b \x01(\tR\achannel\x12-\n" +
-	"\x12external_reference\x18\t \x01(\tR\x11externalReference\"~\n" +
+	"\x12external_reference\x18\t \x01(\tR\x11externalReference\x12S\n" +
+	"\x13broken_restrictions\x18\n" +
+	" \x03(\v2\".lodge.events.v1.BrokenRestrictionR\x12brokenRestrictions\"~\n" +
 	"\x0fReservationPaid\x12\x19\n" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
 	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12)\n" +
@@ -1605,14 +1963,30 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
 	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12)\n" +
 	"\x04stay\x18\x03 \x01(\v2\x15.lodge.events.v1.StayR\x04stay\x12K\n" +
-	"\x0fprevious_status\x18\x04 \x01(\x0e2\".lodge.events.v1.ReservationStatusR\x0epreviousStatus*\xd7\x01\n" +
+	"\x0fprevious_status\x18\x04 \x01(\x0e2\".lodge.events.v1.ReservationStatusR\x0epreviousStatus*\xb6\x01\n" +
+	"\aWeekday\x12\x17\n" +
+	"\x13WEEKDAY_UNSPECIFIED\x10\x00\x12\x12\n" +
+	"\x0eWEEKDAY_MONDAY\x10\x01\x12\x13\n" +
+	"\x0fWEEKDAY_TUESDAY\x10\x02\x12\x15\n" +
+	"\x11WEEKDAY_WEDNESDAY\x10\x03\x12\x14\n" +
+	"\x10WEEKDAY_THURSDAY\x10\x04\x12\x12\n" +
+	"\x0eWEEKDAY_FRIDAY\x10\x05\x12\x14\n" +
+	"\x10WEEKDAY_SATURDAY\x10\x06\x12\x12\n" +
+	"\x0eWEEKDAY_SUNDAY\x10\a*\xc1\x01\n" +
+	"\vRestriction\x12\x1b\n" +
+	"\x17RESTRICTION_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14RESTRICTION_MIN_STAY\x10\x01\x12\x18\n" +
+	"\x14RESTRICTION_MAX_STAY\x10\x02\x12!\n" +
+	"\x1dRESTRICTION_CLOSED_TO_ARRIVAL\x10\x03\x12#\n" +
+	"\x1fRESTRICTION_CLOSED_TO_DEPARTURE\x10\x04\x12\x19\n" +
+	"\x15RESTRICTION_STOP_SELL\x10\x05*\xd7\x01\n" +
 	"\x11ReservationStatus\x12\"\n" +
 	"\x1eRESERVATION_STATUS_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aRESERVATION_STATUS_PENDING\x10\x01\x12\x1b\n" +
 	"\x17RESERVATION_STATUS_PAID\x10\x02\x12\x1f\n" +
 	"\x1bRESERVATION_STATUS_CANCELED\x10\x03\x12\x1f\n" +
 	"\x1bRESERVATION_STATUS_REJECTED\x10\x04\x12\x1f\n" +
-	"\x1bRESERVATION_STATUS_REFUNDED\x10\x05*\x92\x02\n" +
+	"\x1bRESERVATION_STATUS_REFUNDED\x10\x05*\xb5\x02\n" +
 	"\x11ReservationReason\x12\"\n" +
 	"\x1eRESERVATION_REASON_UNSPECIFIED\x10\x00\x12\x1f\n" +
 	"\x1bRESERVATION_REASON_SOLD_OUT\x10\x01\x12#\n" +
@@ -1620,7 +1994,8 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	" RESERVATION_REASON_GUEST_REQUEST\x10\x03\x12$\n" +
 	" RESERVATION_REASON_HOTEL_REQUEST\x10\x04\x12\x1e\n" +
 	"\x1aRESERVATION_REASON_NO_SHOW\x10\x05\x12'\n" +
-	"#RESERVATION_REASON_PAYMENT_DECLINED\x10\x06B\x1eZ\x1clodge/domain/eventpb;eventpbb\x06proto3"
+	"#RESERVATION_REASON_PAYMENT_DECLINED\x10\x06\x12!\n" +
+	"\x1dRESERVATION_REASON_RESTRICTED\x10\aB\x1eZ\x1clodge/domain/eventpb;eventpbb\x06proto3"
 
 var (
 	file_lodge_events_v1_events_proto_rawDescOnce sync.Once
@@ -1634,58 +2009,65 @@ func file_lodge_events_v1_events_proto_rawDescGZIP() []byte {
 	return file_lodge_events_v1_events_proto_rawDescData
 }
 
-var file_lodge_events_v1_events_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_lodge_events_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_lodge_events_v1_events_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_lodge_events_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_lodge_events_v1_events_proto_goTypes = []any{
-	(ReservationStatus)(0),        // 0: lodge.events.v1.ReservationStatus
-	(ReservationReason)(0),        // 1: lodge.events.v1.ReservationReason
-	(*Money)(nil),                 // 2: lodge.events.v1.Money
-	(*Hotel)(nil),                 // 3: lodge.events.v1.Hotel
-	(*Address)(nil),               // 4: lodge.events.v1.Address
-	(*RoomType)(nil),              // 5: lodge.events.v1.RoomType
-	(*HotelCreated)(nil),          // 6: lodge.events.v1.HotelCreated
-	(*HotelUpdated)(nil),          // 7: lodge.events.v1.HotelUpdated
-	(*HotelArchived)(nil),         // 8: lodge.events.v1.HotelArchived
-	(*RoomTypeCreated)(nil),       // 9: lodge.events.v1.RoomTypeCreated
-	(*RoomTypeUpdated)(nil),       // 10: lodge.events.v1.RoomTypeUpdated
-	(*RoomTypeArchived)(nil),      // 11: lodge.events.v1.RoomTypeArchived
-	(*InventorySet)(nil),          // 12: lodge.events.v1.InventorySet
-	(*Stay)(nil),                  // 13: lodge.events.v1.Stay
-	(*Guest)(nil),                 // 14: lodge.events.v1.Guest
-	(*ReservationPlaced)(nil),     // 15: lodge.events.v1.ReservationPlaced
-	(*ReservationRejected)(nil),   // 16: lodge.events.v1.ReservationRejected
-	(*ReservationPaid)(nil),       // 17: lodge.events.v1.ReservationPaid
-	(*ReservationCanceled)(nil),   // 18: lodge.events.v1.ReservationCanceled
-	(*ReservationNoShow)(nil),     // 19: lodge.events.v1.ReservationNoShow
-	(*timestamppb.Timestamp)(nil), // 20: google.protobuf.Timestamp
+	(Weekday)(0),                  // 0: lodge.events.v1.Weekday
+	(Restriction)(0),              // 1: lodge.events.v1.Restriction
+	(ReservationStatus)(0),        // 2: lodge.events.v1.ReservationStatus
+	(ReservationReason)(0),        // 3: lodge.events.v1.ReservationReason
+	(*Money)(nil),                 // 4: lodge.events.v1.Money
+	(*Hotel)(nil),                 // 5: lodge.events.v1.Hotel
+	(*Address)(nil),               // 6: lodge.events.v1.Address
+	(*RoomType)(nil),              // 7: lodge.events.v1.RoomType
+	(*HotelCreated)(nil),          // 8: lodge.events.v1.HotelCreated
+	(*HotelUpdated)(nil),          // 9: lodge.events.v1.HotelUpdated
+	(*HotelArchived)(nil),         // 10: lodge.events.v1.HotelArchived
+	(*RoomTypeCreated)(nil),       // 11: lodge.events.v1.RoomTypeCreated
+	(*RoomTypeUpdated)(nil),       // 12: lodge.events.v1.RoomTypeUpdated
+	(*RoomTypeArchived)(nil),      // 13: lodge.events.v1.RoomTypeArchived
+	(*InventorySet)(nil),          // 14: lodge.events.v1.InventorySet
+	(*RestrictionsSet)(nil),       // 15: lodge.events.v1.RestrictionsSet
+	(*BrokenRestriction)(nil),     // 16: lodge.events.v1.BrokenRestriction
+	(*Stay)(nil),                  // 17: lodge.events.v1.Stay
+	(*Guest)(nil),                 // 18: lodge.events.v1.Guest
+	(*ReservationPlaced)(nil),     // 19: lodge.events.v1.ReservationPlaced
+	(*ReservationRejected)(nil),   // 20: lodge.events.v1.ReservationRejected
+	(*ReservationPaid)(nil),       // 21: lodge.events.v1.ReservationPaid
+	(*ReservationCanceled)(nil),   // 22: lodge.events.v1.ReservationCanceled
+	(*ReservationNoShow)(nil),     // 23: lodge.events.v1.ReservationNoShow
+	(*timestamppb.Timestamp)(nil), // 24: google.protobuf.Timestamp
 }
 var file_lodge_events_v1_events_proto_depIdxs = []int32{
-	4,  // 0: lodge.events.v1.Hotel.address:type_name -> lodge.events.v1.Address
-	2,  // 1: lodge.events.v1.RoomType.base_rate:type_name -> lodge.events.v1.Money
-	3,  // 2: lodge.events.v1.HotelCreated.hotel:type_name -> lodge.events.v1.Hotel
-	3,  // 3: lodge.events.v1.HotelUpdated.hotel:type_name -> lodge.events.v1.Hotel
-	3,  // 4: lodge.events.v1.HotelArchived.hotel:type_name -> lodge.events.v1.Hotel
-	5,  // 5: lodge.events.v1.RoomTypeCreated.room_type:type_name -> lodge.events.v1.RoomType
-	5,  // 6: lodge.events.v1.RoomTypeUpdated.room_type:type_name -> lodge.events.v1.RoomType
-	5,  // 7: lodge.events.v1.RoomTypeArchived.room_type:type_name -> lodge.events.v1.RoomType
-	2,  // 8: lodge.events.v1.InventorySet.nightly_rate:type_name -> lodge.events.v1.Money
-	13, // 9: lodge.events.v1.ReservationPlaced.stay:type_name -> lodge.events.v1.Stay
-	14, // 10: lodge.events.v1.ReservationPlaced.guest:type_name -> lodge.events.v1.Guest
-	20, // 11: lodge.events.v1.ReservationPlaced.hold_expire_time:type_name -> google.protobuf.Timestamp
-	13, // 12: lodge.events.v1.ReservationRejected.stay:type_name -> lodge.events.v1.Stay
-	14, // 13: lodge.events.v1.ReservationRejected.guest:type_name -> lodge.events.v1.Guest
-	1,  // 14: lodge.events.v1.ReservationRejected.reason:type_name -> lodge.events.v1.ReservationReason
-	13, // 15: lodge.events.v1.ReservationPaid.stay:type_name -> lodge.events.v1.Stay
-	13, // 16: lodge.events.v1.ReservationCanceled.stay:type_name -> lodge.events.v1.Stay
-	0,  // 17: lodge.events.v1.ReservationCanceled.previous_status:type_name -> lodge.events.v1.ReservationStatus
-	1,  // 18: lodge.events.v1.ReservationCanceled.reason:type_name -> lodge.events.v1.ReservationReason
-	13, // 19: lodge.events.v1.ReservationNoShow.stay:type_name -> lodge.events.v1.Stay
-	0,  // 20: lodge.events.v1.ReservationNoShow.previous_status:type_name -> lodge.events.v1.ReservationStatus
-	21, // [21:21] is the sub-list for method output_type
-	21, // [21:21] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	6,  // 0: lodge.events.v1.Hotel.address:type_name -> lodge.events.v1.Address
+	4,  // 1: lodge.events.v1.RoomType.base_rate:type_name -> lodge.events.v1.Money
+	5,  // 2: lodge.events.v1.HotelCreated.hotel:type_name -> lodge.events.v1.Hotel
+	5,  // 3: lodge.events.v1.HotelUpdated.hotel:type_name -> lodge.events.v1.Hotel
+	5,  // 4: lodge.events.v1.HotelArchived.hotel:type_name -> lodge.events.v1.Hotel
+	7,  // 5: lodge.events.v1.RoomTypeCreated.room_type:type_name -> lodge.events.v1.RoomType
+	7,  // 6: lodge.events.v1.RoomTypeUpdated.room_type:type_name -> lodge.events.v1.RoomType
+	7,  // 7: lodge.events.v1.RoomTypeArchived.room_type:type_name -> lodge.events.v1.RoomType
+	4,  // 8: lodge.events.v1.InventorySet.nightly_rate:type_name -> lodge.events.v1.Money
+	0,  // 9: lodge.events.v1.RestrictionsSet.weekdays:type_name -> lodge.events.v1.Weekday
+	1,  // 10: lodge.events.v1.BrokenRestriction.restriction:type_name -> lodge.events.v1.Restriction
+	17, // 11: lodge.events.v1.ReservationPlaced.stay:type_name -> lodge.events.v1.Stay
+	18, // 12: lodge.events.v1.ReservationPlaced.guest:type_name -> lodge.events.v1.Guest
+	24, // 13: lodge.events.v1.ReservationPlaced.hold_expire_time:type_name -> google.protobuf.Timestamp
+	17, // 14: lodge.events.v1.ReservationRejected.stay:type_name -> lodge.events.v1.Stay
+	18, // 15: lodge.events.v1.ReservationRejected.guest:type_name -> lodge.events.v1.Guest
+	3,  // 16: lodge.events.v1.ReservationRejected.reason:type_name -> lodge.events.v1.ReservationReason
+	16, // 17: lodge.events.v1.ReservationRejected.broken_restrictions:type_name -> lodge.events.v1.BrokenRestriction
+	17, // 18: lodge.events.v1.ReservationPaid.stay:type_name -> lodge.events.v1.Stay
+	17, // 19: lodge.events.v1.ReservationCanceled.stay:type_name -> lodge.events.v1.Stay
+	2,  // 20: lodge.events.v1.ReservationCanceled.previous_status:type_name -> lodge.events.v1.ReservationStatus
+	3,  // 21: lodge.events.v1.ReservationCanceled.reason:type_name -> lodge.events.v1.ReservationReason
+	17, // 22: lodge.events.v1.ReservationNoShow.stay:type_name -> lodge.events.v1.Stay
+	2,  // 23: lodge.events.v1.ReservationNoShow.previous_status:type_name -> lodge.events.v1.ReservationStatus
+	24, // [24:24] is the sub-list for method output_type
+	24, // [24:24] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_lodge_events_v1_events_proto_init() }
@@ -1694,13 +2076,14 @@ func file_lodge_events_v1_events_proto_init() {
 		return
 	}
 	file_lodge_events_v1_events_proto_msgTypes[10].OneofWrappers = []any{}
+	file_lodge_events_v1_events_proto_msgTypes[11].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lodge_events_v1_events_proto_rawDesc), len(file_lodge_events_v1_events_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   18,
+			NumEnums:      4,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

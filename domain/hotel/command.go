@@ -95,6 +95,8 @@ type SetInventory struct {
 	OutOfOrderCount  *int32
 	OverbookingLimit *int32
 	NightlyRate      *domain.Money
+	// OverbookingPercent replaces OverbookingLimit by per cent of the physical count, whatever that is or becomes, rounded down.
+	OverbookingPercent *int32
 }
 
 // Guest is who books and who stays.

@@ -32,6 +32,8 @@ func Decide(s *State, c Command, at At) ([]proto.Message, error) {
 		return s.expireHolds(c, at)
 	case *SetInventory:
 		return s.setInventory(c, at)
+	case *SetRestrictions:
+		return s.setRestrictions(c, at)
 	case *CreateHotel:
 		return s.createHotel(c)
 	case *UpdateHotel:

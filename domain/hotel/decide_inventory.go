@@ -12,7 +12,7 @@ func (s *State) setInventory(c *SetInventory, at At) ([]proto.Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.checkRange(c, s.today(at.Now)); err != nil {
+	if err := s.checkRange(c.Start, c.End, s.today(at.Now)); err != nil {
 		return nil, err
 	}
 	if err := c.checkCounts(); err != nil {
@@ -24,7 +24,7 @@ func (s *State) setInventory(c *SetInventory, at At) ([]proto.Message, error) {
 	set := &eventpb.InventorySet{
 		HotelId: c.Hotel, RoomTypeId: c.RoomType, StartDate: c.Start.String(), EndDate: c.End.String(),
 		PhysicalCount: copyOf(c.PhysicalCount), OutOfOrderCount: copyOf(c.OutOfOrderCount),
-		OverbookingLimit: copyOf(c.OverbookingLimit),
+		OverbookingLimit: copyOf(c.OverbookingLimit), OverbookingPercent: copyOf(c.OverbookingPercent),
 	}
 	if c.NightlyRate != nil {
 		amount, err := s.checkRate("nightly_rate", c.NightlyRate)
@@ -37,19 +37,19 @@ func (s *State) setInventory(c *SetInventory, at At) ([]proto.Message, error) {
 }
 
 // checkRange returns an error unless the nights lie from today to SetDaysAheadMax days ahead.
-func (s *State) checkRange(c *SetInventory, today domain.Date) error {
-	if !c.Start.Valid() || !c.End.Valid() || c.End <= c.Start {
-		return domain.Errorf(domain.InvalidDates, "end_date", "end %s is not after start %s", c.End, c.Start)
+func (s *State) checkRange(start, end, today domain.Date) error {
+	if !start.Valid() || !end.Valid() || end <= start {
+		return domain.Errorf(domain.InvalidDates, "end_date", "end %s is not after start %s", end, start)
 	}
-	if latest := today.AddDays(SetDaysAheadMax); c.End > latest {
-		return domain.Errorf(domain.TooFarAhead, "end_date", "end %s is after %s, %d days ahead", c.End, latest, SetDaysAheadMax)
+	if latest := today.AddDays(SetDaysAheadMax); end > latest {
+		return domain.Errorf(domain.TooFarAhead, "end_date", "end %s is after %s, %d days ahead", end, latest, SetDaysAheadMax)
 	}
-	if c.Start < today {
-		e := domain.Errorf(domain.PastDate, "start_date", "the night of %s is over; today is %s at the hotel", c.Start, today)
-		e.Nights = datesBetween(c.Start, min(c.End, today), SetDaysAheadMax)
+	if start < today {
+		e := domain.Errorf(domain.PastDate, "start_date", "the night of %s is over; today is %s at the hotel", start, today)
+		e.Nights = datesBetween(start, min(end, today), SetDaysAheadMax)
 		return e
 	}
-	return s.checkBooks("start_date", c.Start)
+	return s.checkBooks("start_date", start)
 }
 
 // checkBooks returns an error when the books of the night of d are closed.
@@ -62,7 +62,7 @@ func (s *State) checkBooks(field string, d domain.Date) error {
 }
 
 func (c *SetInventory) checkCounts() error {
-	if c.PhysicalCount == nil && c.OutOfOrderCount == nil && c.OverbookingLimit == nil && c.NightlyRate == nil {
+	if c.PhysicalCount == nil && c.OutOfOrderCount == nil && c.OverbookingLimit == nil && c.NightlyRate == nil && c.OverbookingPercent == nil {
 		return domain.Errorf(domain.InvalidArgument, "", "neither a count nor a rate is given")
 	}
 	if err := checkCount("physical_count", c.PhysicalCount); err != nil {
@@ -70,6 +70,14 @@ func (c *SetInventory) checkCounts() error {
 	}
 	if err := checkCount("out_of_order_count", c.OutOfOrderCount); err != nil {
 		return err
+	}
+	if n := c.OverbookingPercent; n != nil {
+		switch {
+		case c.OverbookingLimit != nil:
+			return domain.Errorf(domain.InvalidArgument, "overbooking_percent", "the limit is given in rooms and in per cent")
+		case *n < 0 || *n > OverbookPercentMax:
+			return domain.Errorf(domain.InvalidArgument, "overbooking_percent", "%d is not from 0 to %d", *n, OverbookPercentMax)
+		}
 	}
 	return checkCount("overbooking_limit", c.OverbookingLimit)
 }
@@ -115,10 +123,10 @@ func set(dst, src *int32) {
 	}
 }
 
-func copyOf(n *int32) *int32 {
-	if n == nil {
+func copyOf[T any](p *T) *T {
+	if p == nil {
 		return nil
 	}
-	value := *n
+	value := *p
 	return &value
 }

@@ -16,6 +16,9 @@ import (
 // change while events stay; it only refuses what the state cannot hold.
 const countBound = 1 << 28
 
+// percentBound is the most that an overbooking limit in per cent can be: of the highest count it still fits.
+const percentBound = 400
+
 // Evolve applies one event. It keeps no part of m but strings. An error says that the event cannot follow what came
 // before (it is another hotel's, or the log is not one that Decide made), and leaves the state as it was.
 func (s *State) Evolve(m proto.Message) error {
@@ -39,6 +42,8 @@ func (s *State) evolve(m proto.Message) error {
 		return s.settled(m, canceled)
 	case *eventpb.InventorySet:
 		return s.inventorySet(m)
+	case *eventpb.RestrictionsSet:
+		return s.restrictionsSet(m)
 	case *eventpb.HotelCreated:
 		return s.setHotel(m.GetHotel(), s.hotel == nil)
 	case *eventpb.HotelUpdated:
@@ -92,15 +97,7 @@ func (s *State) setRoomType(details *eventpb.RoomType) error {
 }
 
 func (s *State) inventorySet(m *eventpb.InventorySet) error {
-	index, err := s.knownRoomType(m.GetHotelId(), m.GetRoomTypeId())
-	if err != nil {
-		return err
-	}
-	from, err := domain.ParseDate(m.GetStartDate())
-	if err != nil {
-		return err
-	}
-	to, err := domain.ParseDate(m.GetEndDate())
+	index, from, to, err := s.rangeOf(m.GetHotelId(), m.GetRoomTypeId(), m)
 	if err != nil {
 		return err
 	}
@@ -112,7 +109,10 @@ func (s *State) inventorySet(m *eventpb.InventorySet) error {
 	if m.NightlyRate != nil && m.NightlyRate.MinorUnits < 0 {
 		return fmt.Errorf("a rate of %d is negative", m.NightlyRate.MinorUnits)
 	}
-	if from = max(from, s.closed); from >= to {
+	if p := m.GetOverbookingPercent(); p < 0 || p > percentBound {
+		return fmt.Errorf("overbooking by %d per cent is not from 0 to %d", p, percentBound)
+	}
+	if from >= to {
 		return nil
 	}
 	nights := &s.roomTypes[index].nights
@@ -124,11 +124,29 @@ func (s *State) inventorySet(m *eventpb.InventorySet) error {
 		set(&n.physical, m.PhysicalCount)
 		set(&n.outOfOrder, m.OutOfOrderCount)
 		set(&n.overbooking, m.OverbookingLimit)
+		if m.OverbookingPercent != nil {
+			n.overbooking = -*m.OverbookingPercent
+		}
 	}
 	if m.NightlyRate != nil {
 		nights.setRate(from, to, m.NightlyRate.MinorUnits)
 	}
 	return nil
+}
+
+// rangeOf returns the room type and those nights of an event's range whose books are open; from is not before to when there are none.
+func (s *State) rangeOf(hotelID, roomTypeID string, m interface {
+	GetStartDate() string
+	GetEndDate() string
+}) (roomType uint16, from, to domain.Date, err error) {
+	if roomType, err = s.knownRoomType(hotelID, roomTypeID); err != nil {
+		return 0, 0, 0, err
+	}
+	if from, err = domain.ParseDate(m.GetStartDate()); err != nil {
+		return 0, 0, 0, err
+	}
+	to, err = domain.ParseDate(m.GetEndDate())
+	return roomType, max(from, s.closed), to, err
 }
 
 func (s *State) placed(m *eventpb.ReservationPlaced) error {

@@ -47,6 +47,12 @@ func (c *canonical) flag(value bool) {
 	}
 }
 
+func (c *canonical) optionalFlag(value *bool) {
+	if c.flag(value != nil); value != nil {
+		c.flag(*value)
+	}
+}
+
 func (c *canonical) optionalText(s *string) {
 	if c.flag(s != nil); s != nil {
 		c.text(*s)
@@ -164,6 +170,10 @@ func (c *SetInventory) appendTo(b *canonical) {
 	b.optionalNumber(c.OutOfOrderCount)
 	b.optionalNumber(c.OverbookingLimit)
 	b.money(c.NightlyRate)
+	if c.OverbookingPercent != nil {
+		b.text("overbooking_percent")
+		b.number(int64(*c.OverbookingPercent))
+	}
 }
 
 func (c *PlaceReservation) appendTo(b *canonical) {

@@ -8,6 +8,7 @@ const (
 	RoomTypesMax        = 500        // of one hotel, archived ones included
 	QuantityMax         = 100        // rooms in one reservation
 	CountMax            = 100_000    // physical, out-of-order and overbooking count of a night
+	OverbookPercentMax  = 100        // of the physical count
 	PlaceDaysAheadMax   = 3 * 366    // a reservation's check-out, from the hotel's today
 	SetDaysAheadMax     = 5 * 366    // the end of a range of inventory, from the hotel's today
 	ReservationsMax     = 10_000_000 // remembered by one hotel

@@ -18,9 +18,25 @@ type model struct {
 	booked map[string]*booked
 	turned []string // rejected ids, oldest first
 	newest domain.Date
+
+	forbidden map[string]map[domain.Date]forbids
 }
 
-type counts struct{ physical, outOfOrder, overbooking int32 }
+type counts struct{ physical, outOfOrder, overbooking, percent int32 }
+
+// limit returns how many rooms may be sold beyond those that exist.
+func (c counts) limit() int32 {
+	if c.percent > 0 {
+		return c.physical * c.percent / 100
+	}
+	return c.overbooking
+}
+
+// forbids are the restrictions of a night.
+type forbids struct {
+	fewest, most             int32
+	arrival, departure, sale bool
+}
 
 type booked struct {
 	roomType string
@@ -32,7 +48,10 @@ type booked struct {
 }
 
 func newModel() *model {
-	return &model{set: map[string]map[domain.Date]counts{"double": {}, "suite": {}}, booked: map[string]*booked{}}
+	return &model{
+		set: map[string]map[domain.Date]counts{"double": {}, "suite": {}}, booked: map[string]*booked{},
+		forbidden: map[string]map[domain.Date]forbids{"double": {}, "suite": {}},
+	}
 }
 
 func (m *model) closed() domain.Date { return max(0, m.newest-BooksOpenDays) }
@@ -55,11 +74,69 @@ func (m *model) full(roomType string, stay domain.Stay, quantity int32) (full []
 	for d := range stay.All() {
 		c := m.set[roomType][d]
 		sold, held := m.taken(roomType, d)
-		if c.physical-c.outOfOrder+c.overbooking-sold-held < quantity {
+		if c.physical-c.outOfOrder+c.limit()-sold-held < quantity {
 			full = append(full, d)
 		}
 	}
 	return full
+}
+
+// breaks returns the numbers of the restrictions that forbid a stay, and of those that forbid a night of it for each such night.
+func (m *model) breaks(roomType string, stay domain.Stay) (broken []eventpb.Restriction) {
+	of, nights := m.forbidden[roomType], int32(stay.Nights())
+	arrival := of[stay.CheckIn]
+	for r, is := range []bool{
+		1: arrival.fewest > nights, 2: arrival.most != 0 && arrival.most < nights, 3: arrival.arrival, 4: of[stay.CheckOut].departure,
+	} {
+		if is {
+			broken = append(broken, eventpb.Restriction(r))
+		}
+	}
+	for d := range stay.All() {
+		if of[d].sale {
+			broken = append(broken, eventpb.Restriction_RESTRICTION_STOP_SELL)
+		}
+	}
+	return broken
+}
+
+func (m *model) restrict(e *eventpb.RestrictionsSet) {
+	from, _ := domain.ParseDate(e.StartDate)
+	to, _ := domain.ParseDate(e.EndDate)
+	for d := from; d < to; d++ {
+		if e.Weekdays != nil && !slices.ContainsFunc(e.Weekdays, func(w eventpb.Weekday) bool { return int(w)%7 == int(d.Weekday()) }) {
+			continue
+		}
+		f := m.forbidden[e.RoomTypeId][d]
+		set(&f.fewest, e.MinStay)
+		set(&f.most, e.MaxStay)
+		for dst, src := range map[*bool]*bool{&f.arrival: e.ClosedToArrival, &f.departure: e.ClosedToDeparture, &f.sale: e.StopSell} {
+			if src != nil {
+				*dst = *src
+			}
+		}
+		m.forbidden[e.RoomTypeId][d] = f
+	}
+}
+
+// checkRejected demands that a rejection names exactly what stood in the way.
+func (m *model) checkRejected(t *rapid.T, e *eventpb.ReservationRejected) {
+	stay, _ := domain.ParseStay(e.Stay.CheckInDate, e.Stay.CheckOutDate)
+	var full []string
+	for _, d := range m.full(e.Stay.RoomTypeId, stay, e.Stay.Quantity) {
+		full = append(full, d.String())
+	}
+	var broken []eventpb.Restriction
+	for _, b := range e.BrokenRestrictions {
+		broken = append(broken, slices.Repeat([]eventpb.Restriction{b.Restriction}, len(b.Nights))...)
+	}
+	want := m.breaks(e.Stay.RoomTypeId, stay)
+	if full == nil && want == nil || !slices.Equal(e.FullNights, full) || !slices.Equal(broken, want) {
+		t.Fatalf("%v: the full nights are %v, the broken restrictions %v", e, full, want)
+	}
+	if soldOut := e.Reason == eventpb.ReservationReason_RESERVATION_REASON_SOLD_OUT; soldOut != (full != nil) {
+		t.Fatalf("%v: the reason is wrong", e)
+	}
 }
 
 // close forgets what ended before the books that a reservation placed on day closes, except for holds that have yet to end.
@@ -84,13 +161,23 @@ func (m *model) apply(t *rapid.T, e proto.Message) {
 			c := m.set[e.RoomTypeId][d]
 			set(&c.physical, e.PhysicalCount)
 			set(&c.outOfOrder, e.OutOfOrderCount)
-			set(&c.overbooking, e.OverbookingLimit)
+			if e.OverbookingLimit != nil {
+				c.overbooking, c.percent = *e.OverbookingLimit, 0
+			}
+			if e.OverbookingPercent != nil {
+				c.overbooking, c.percent = 0, *e.OverbookingPercent
+			}
 			m.set[e.RoomTypeId][d] = c
 		}
+	case *eventpb.RestrictionsSet:
+		m.restrict(e)
 	case *eventpb.ReservationPlaced:
 		stay, _ := domain.ParseStay(e.Stay.CheckInDate, e.Stay.CheckOutDate)
 		if full := m.full(e.Stay.RoomTypeId, stay, e.Stay.Quantity); full != nil {
 			t.Fatalf("oversold: %v has no room on %v", e, full)
+		}
+		if broken := m.breaks(e.Stay.RoomTypeId, stay); broken != nil {
+			t.Fatalf("%v was placed and breaks %v", e, broken)
 		}
 		var sum int64
 		for _, line := range e.NightlyMinorUnits {
@@ -107,14 +194,7 @@ func (m *model) apply(t *rapid.T, e proto.Message) {
 		day, _ := domain.ParseDate(e.PlaceDate)
 		m.close(day)
 	case *eventpb.ReservationRejected:
-		stay, _ := domain.ParseStay(e.Stay.CheckInDate, e.Stay.CheckOutDate)
-		var want []string
-		for _, d := range m.full(e.Stay.RoomTypeId, stay, e.Stay.Quantity) {
-			want = append(want, d.String())
-		}
-		if want == nil || !slices.Equal(e.FullNights, want) {
-			t.Fatalf("%v: the full nights are %v", e, want)
-		}
+		m.checkRejected(t, e)
 		m.turned = append(m.turned, e.ReservationId)
 	case *eventpb.ReservationPaid:
 		m.settle(t, e.ReservationId, paid, pending)
@@ -160,7 +240,7 @@ func (m *model) check(t *rapid.T, s *State, from, to domain.Date) {
 		for d := max(from, m.closed()); d < to; d++ {
 			c, got := set[d], s.Night(roomType, d)
 			sold, held := m.taken(roomType, d)
-			want := Night{Date: d, PhysicalCount: c.physical, OutOfOrderCount: c.outOfOrder, OverbookingLimit: c.overbooking, SoldCount: sold, HeldCount: held}
+			want := Night{Date: d, PhysicalCount: c.physical, OutOfOrderCount: c.outOfOrder, OverbookingLimit: c.limit(), SoldCount: sold, HeldCount: held}
 			if got != want {
 				t.Fatalf("%s: %+v, want %+v", roomType, got, want)
 			}
@@ -204,8 +284,15 @@ func (d *driver) command(t *rapid.T) Command {
 		return rapid.Ptr(rapid.Int32Range(0, 6), true).Draw(t, "count")
 	})
 	id := uuid(rapid.IntRange(max(0, d.ids-40), d.ids).Draw(t, "id"))
-	switch rapid.IntRange(0, 9).Draw(t, "kind") {
-	case 0, 1:
+	switch rapid.IntRange(0, 10).Draw(t, "kind") {
+	case 10:
+		return d.restrict(t, roomType, from, to)
+	case 0:
+		return &SetInventory{
+			Hotel: "grand", RoomType: roomType, Start: from, End: to.AddDays(3), OverbookingPercent: ptr(rapid.Int32Range(0, 100).Draw(t, "per cent")),
+			OutOfOrderCount: count.Draw(t, "out of order"),
+		}
+	case 1:
 		return &SetInventory{
 			Hotel: "grand", RoomType: roomType, Start: from, End: to.AddDays(10),
 			PhysicalCount: count.Draw(t, "physical"), OutOfOrderCount: count.Draw(t, "out of order"), OverbookingLimit: count.Draw(t, "overbooking"),
@@ -224,6 +311,15 @@ func (d *driver) command(t *rapid.T) Command {
 	return &PlaceReservation{
 		Hotel: "grand", RoomType: roomType, ReservationID: uuid(d.ids), Quantity: rapid.Int32Range(1, 3).Draw(t, "quantity"),
 		Stay: domain.Stay{CheckIn: from, CheckOut: to}, NoHoldExpiry: rapid.Bool().Draw(t, "no expiry"),
+	}
+}
+
+func (d *driver) restrict(t *rapid.T, roomType string, from, to domain.Date) Command {
+	nights, flag := rapid.Ptr(rapid.Int32Range(0, 4), true), rapid.Ptr(rapid.Bool(), true)
+	return &SetRestrictions{
+		Hotel: "grand", RoomType: roomType, Start: from, End: to, Weekdays: domain.Weekdays(rapid.Uint8Range(0, 127).Draw(t, "weekdays")),
+		MinStay: nights.Draw(t, "fewest"), MaxStay: nights.Draw(t, "most"), ClosedToArrival: flag.Draw(t, "arrival"),
+		ClosedToDeparture: flag.Draw(t, "departure"), StopSell: flag.Draw(t, "sale"),
 	}
 }
 

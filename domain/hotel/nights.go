@@ -7,18 +7,26 @@ import (
 	"lodge/domain"
 )
 
-// night is what is counted of one room type on one night. All are >= 0.
+// night is what is counted of one room type on one night. All but overbooking are >= 0.
 type night struct {
 	physical    int32
 	outOfOrder  int32
-	overbooking int32
+	overbooking int32 // rooms when >= 0, else per cent of physical, negated
 	sold        int32 // rooms of paid reservations
 	held        int32 // rooms of pending reservations
 }
 
 // available returns how many rooms can still be taken; negative when inventory was set below what is taken.
 func (n *night) available() int32 {
-	return n.physical - n.outOfOrder + n.overbooking - n.sold - n.held
+	return n.physical - n.outOfOrder + n.overbookingLimit() - n.sold - n.held
+}
+
+// overbookingLimit returns how many rooms may be sold beyond those that exist.
+func (n *night) overbookingLimit() int32 {
+	if n.overbooking >= 0 {
+		return n.overbooking
+	}
+	return int32(int64(n.physical) * -int64(n.overbooking) / 100)
 }
 
 // noRate marks a night without a rate of its own.
@@ -28,11 +36,13 @@ const noRate = -1
 const spanMax = 100 * 366
 
 // nights holds the nights of a room type densely, from base on.
-// Invariant: rates is nil, when no night has a rate of its own, or as long as counts.
+// Invariant: rates and restricted are nil, when no night has any of its own, or as long as counts.
 type nights struct {
 	base   domain.Date
 	counts []night
 	rates  []int64 // minor units, or noRate
+
+	restricted []Restrictions
 }
 
 // at returns the night of d, or nil when nothing was ever said about it.
@@ -51,6 +61,24 @@ func (n *nights) rate(d domain.Date) int64 {
 	return noRate
 }
 
+// restrictions returns those of the night of d.
+func (n *nights) restrictions(d domain.Date) Restrictions {
+	if i := int(d) - int(n.base); i >= 0 && i < len(n.restricted) {
+		return n.restricted[i]
+	}
+	return Restrictions{}
+}
+
+// setRestrictions replaces those of the night of d, which exists.
+func (n *nights) setRestrictions(d domain.Date, r Restrictions) {
+	if n.restricted == nil && r != (Restrictions{}) {
+		n.restricted = make([]Restrictions, len(n.counts))
+	}
+	if n.restricted != nil {
+		n.restricted[d-n.base] = r
+	}
+}
+
 // ensure makes room for the nights [from, to).
 func (n *nights) ensure(from, to domain.Date) error {
 	if len(n.counts) == 0 {
@@ -65,12 +93,18 @@ func (n *nights) ensure(from, to domain.Date) error {
 		if n.rates != nil {
 			n.rates = slices.Concat(slices.Repeat([]int64{noRate}, before), n.rates)
 		}
+		if n.restricted != nil {
+			n.restricted = slices.Concat(make([]Restrictions, before), n.restricted)
+		}
 		n.base = first
 	}
 	if after := int(end-first) - len(n.counts); after > 0 {
 		n.counts = append(n.counts, make([]night, after)...)
 		if n.rates != nil {
 			n.rates = append(n.rates, slices.Repeat([]int64{noRate}, after)...)
+		}
+		if n.restricted != nil {
+			n.restricted = append(n.restricted, make([]Restrictions, after)...)
 		}
 	}
 	return nil
@@ -106,6 +140,9 @@ func (n *nights) forget(d domain.Date) {
 	n.counts = slices.Delete(n.counts, 0, drop)
 	if n.rates != nil {
 		n.rates = slices.Delete(n.rates, 0, drop)
+	}
+	if n.restricted != nil {
+		n.restricted = slices.Delete(n.restricted, 0, drop)
 	}
 	n.base += domain.Date(drop)
 }

@@ -20,8 +20,9 @@ func (s *State) placeReservation(c *PlaceReservation, at At) ([]proto.Message, e
 	if err := s.checkStay(c.Stay, today); err != nil {
 		return nil, err
 	}
-	if full := s.fullNights(index, c.Stay, c.Quantity); full != nil {
-		return one(rejected(c, full, at)), nil
+	full, broken := s.fullNights(index, c.Stay, c.Quantity), s.broken(index, c.Stay)
+	if full != nil || broken != nil {
+		return one(rejected(c, full, broken, at)), nil
 	}
 	b := newPlaced(c, today)
 	if err := s.price(c, index, b); err != nil {
@@ -186,7 +187,8 @@ func fillGuest(m *eventpb.Guest, g *Guest) bool {
 	return *g != (Guest{})
 }
 
-func rejected(c *PlaceReservation, full []domain.Date, at At) proto.Message {
+// rejected says why there is no reservation: SOLD_OUT when nights are full, whatever else, so that demand beyond the house is counted as such.
+func rejected(c *PlaceReservation, full []domain.Date, broken []Broken, at At) proto.Message {
 	e := &eventpb.ReservationRejected{
 		HotelId: c.Hotel, ReservationId: c.ReservationID,
 		Stay: &eventpb.Stay{
@@ -200,8 +202,21 @@ func rejected(c *PlaceReservation, full []domain.Date, at At) proto.Message {
 	if guest := new(eventpb.Guest); fillGuest(guest, &c.Guest) {
 		e.Guest = guest
 	}
-	for _, d := range full {
-		e.FullNights = append(e.FullNights, d.String())
+	if full == nil {
+		e.Reason = eventpb.ReservationReason_RESERVATION_REASON_RESTRICTED
+	}
+	e.FullNights = dateTexts(full)
+	for _, b := range broken {
+		e.BrokenRestrictions = append(e.BrokenRestrictions, &eventpb.BrokenRestriction{
+			Restriction: b.Restriction, Nights: dateTexts(b.Nights), Limit: b.Limit,
+		})
 	}
 	return e
+}
+
+func dateTexts(dates []domain.Date) (texts []string) {
+	for _, d := range dates {
+		texts = append(texts, d.String())
+	}
+	return texts
 }

@@ -10,7 +10,7 @@ import (
 
 // snapshotVersion is the first byte of a snapshot. A snapshot of another version is refused: it is
 // only a shortcut, and its owner replays the log instead.
-const snapshotVersion = 1
+const snapshotVersion = 2
 
 // AppendSnapshot appends the state in a compact form to b. Two states made by the same events give the same bytes.
 //
@@ -19,7 +19,8 @@ const snapshotVersion = 1
 //	newest       varint, days since 1970
 //	closed       varint, days since 1970
 //	room types   count, then each: length, eventpb.RoomType, base (varint), nights (count), runs
-//	  run        nights (count), physical, out of order, overbooking (uvarint), rate (varint)
+//	  run        nights (count), physical, out of order (uvarint), overbooking, rate (varint),
+//	             min stay, max stay, closed (1 byte each)
 //	reservations count, then each in order of ids
 //	rejected     count, then each, oldest first
 //	  each       id (16 bytes), room type index, quantity, status (uvarint),
@@ -63,8 +64,10 @@ func (n *nights) appendTo(b []byte) []byte {
 		b = binary.AppendUvarint(b, uint64(run))
 		b = binary.AppendUvarint(b, uint64(first.physical))
 		b = binary.AppendUvarint(b, uint64(first.outOfOrder))
-		b = binary.AppendUvarint(b, uint64(first.overbooking))
+		b = binary.AppendVarint(b, int64(first.overbooking))
 		b = binary.AppendVarint(b, n.rate(n.base.AddDays(i)))
+		restricted := n.restrictions(n.base.AddDays(i))
+		b = append(b, restricted.MinStay, restricted.MaxStay, byte(restricted.Closed))
 		i += run
 	}
 	return b
@@ -74,7 +77,7 @@ func (n *nights) appendTo(b []byte) []byte {
 func (n *nights) same(i, j int) bool {
 	a, b := &n.counts[i], &n.counts[j]
 	return a.physical == b.physical && a.outOfOrder == b.outOfOrder && a.overbooking == b.overbooking &&
-		(n.rates == nil || n.rates[i] == n.rates[j])
+		(n.rates == nil || n.rates[i] == n.rates[j]) && (n.restricted == nil || n.restricted[i] == n.restricted[j])
 }
 
 func (s *State) appendReservations(b []byte) []byte {

@@ -141,11 +141,15 @@ func (n *nights) load(r *reader, closed domain.Date) {
 
 func (n *nights) loadRun(r *reader, run int) {
 	alike := night{
-		physical:    int32(r.uvarint(countBound)),
-		outOfOrder:  int32(r.uvarint(countBound)),
-		overbooking: int32(r.uvarint(countBound)),
+		physical:   int32(r.uvarint(countBound)),
+		outOfOrder: int32(r.uvarint(countBound)),
 	}
-	rate := r.varint()
+	overbooking, rate := r.varint(), r.varint()
+	restricted := Restrictions{MinStay: r.byte(), MaxStay: r.byte(), Closed: Closed(r.byte())}
+	if overbooking < -percentBound || overbooking > countBound || restricted.Closed&^closedAll != 0 {
+		r.fail("overbooking of %d or closing of %b cannot be", overbooking, restricted.Closed)
+	}
+	alike.overbooking = int32(overbooking)
 	if r.err != nil {
 		return
 	}
@@ -157,6 +161,7 @@ func (n *nights) loadRun(r *reader, run int) {
 	}
 	for d := from; d < to; d++ {
 		*n.at(d) = alike
+		n.setRestrictions(d, restricted)
 	}
 	if rate != noRate {
 		n.setRate(from, to, rate)

@@ -3,6 +3,7 @@ package hotel
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -17,6 +18,12 @@ func eventful(t testing.TB) *State {
 	run(t, s, noon, &SetInventory{
 		Hotel: "grand", RoomType: "double", Start: day(2026, 7, 4), End: day(2026, 7, 6), OutOfOrderCount: ptr(int32(1)),
 		OverbookingLimit: ptr(int32(2)), NightlyRate: &domain.Money{MinorUnits: 7_000},
+	})
+	run(t, s, noon, &SetInventory{
+		Hotel: "grand", RoomType: "double", Start: day(2026, 7, 20), End: day(2026, 7, 22), OverbookingPercent: ptr(int32(50)),
+	}, &SetRestrictions{
+		Hotel: "grand", RoomType: "double", Start: day(2026, 7, 10), End: day(2026, 7, 25), Weekdays: domain.WeekdaysOf(time.Friday),
+		MinStay: ptr(int32(2)), MaxStay: ptr(int32(9)), StopSell: ptr(true),
 	})
 	run(t, s, noon,
 		place(1, 2, july(1, 4)), place(2, 1, july(2, 9)), place(3, 9, july(1, 2)), place(4, 1, july(3, 5)), place(5, 1, july(3, 5)),
@@ -99,6 +106,14 @@ func TestEvolveRefusesWithoutChange(t *testing.T) {
 		"negative inventory":     &eventpb.InventorySet{HotelId: "grand", RoomTypeId: "double", StartDate: "2026-07-01", EndDate: "2026-07-02", PhysicalCount: ptr(int32(-1))},
 		"a negative rate": &eventpb.InventorySet{
 			HotelId: "grand", RoomTypeId: "double", StartDate: "2026-07-01", EndDate: "2026-07-02", NightlyRate: &eventpb.Money{MinorUnits: -1},
+		},
+		"restrictions of nothing": &eventpb.RestrictionsSet{HotelId: "grand", RoomTypeId: "suite", StartDate: "2026-07-01", EndDate: "2026-07-02"},
+		"a stay of an age":        &eventpb.RestrictionsSet{HotelId: "grand", RoomTypeId: "double", StartDate: "2026-07-01", EndDate: "2026-07-02", MinStay: ptr(int32(256))},
+		"an eighth day": &eventpb.RestrictionsSet{
+			HotelId: "grand", RoomTypeId: "double", StartDate: "2026-07-01", EndDate: "2026-07-02", Weekdays: []eventpb.Weekday{8},
+		},
+		"too much overbooking": &eventpb.InventorySet{
+			HotelId: "grand", RoomTypeId: "double", StartDate: "2026-07-01", EndDate: "2026-07-02", OverbookingPercent: ptr(int32(percentBound + 1)),
 		},
 		"a reservation twice":      &eventpb.ReservationPlaced{HotelId: "grand", ReservationId: uuid(1), Stay: stay},
 		"a reservation without id": &eventpb.ReservationPlaced{HotelId: "grand", Stay: stay},

@@ -61,7 +61,7 @@ type Night struct {
 	Date             domain.Date
 	PhysicalCount    int32
 	OutOfOrderCount  int32
-	OverbookingLimit int32
+	OverbookingLimit int32 // in rooms, also when it was set in per cent
 	SoldCount        int32
 	HeldCount        int32
 }
@@ -79,7 +79,7 @@ func (s *State) Night(roomTypeID string, date domain.Date) Night {
 		return found
 	}
 	if n := s.roomTypes[index].nights.at(date); n != nil {
-		found.PhysicalCount, found.OutOfOrderCount, found.OverbookingLimit = n.physical, n.outOfOrder, n.overbooking
+		found.PhysicalCount, found.OutOfOrderCount, found.OverbookingLimit = n.physical, n.outOfOrder, n.overbookingLimit()
 		found.SoldCount, found.HeldCount = n.sold, n.held
 	}
 	return found

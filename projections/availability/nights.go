@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"lodge/domain"
+	"lodge/domain/event"
 	"lodge/domain/eventpb"
 	"lodge/projections"
 )
@@ -58,9 +59,15 @@ func applyNights(events []projections.Event, out writer) error {
 		if first == last {
 			continue
 		}
+		days, err := weekdaysOf(events[i].Envelope.Message)
+		if err != nil {
+			return err
+		}
 		at := m.indexOf(roomTypeOf(events[i].Envelope.Message))
 		for d := first; d < last; d++ {
-			m.touches = append(m.touches, touch{at, d, int32(i)})
+			if days.Has(d) {
+				m.touches = append(m.touches, touch{at, d, int32(i)})
+			}
 		}
 		if len(m.touches) >= touchesMax {
 			if err := m.flush(); err != nil {
@@ -126,7 +133,10 @@ func (m *merger) rank() {
 // nightsOf returns the nights [first, last) whose counts an event changes; none for other events.
 func nightsOf(m proto.Message) (first, last domain.Date, err error) {
 	switch m := m.(type) {
-	case *eventpb.InventorySet:
+	case interface {
+		GetStartDate() string
+		GetEndDate() string
+	}:
 		return nights(m.GetStartDate(), m.GetEndDate())
 	case *eventpb.ReservationRejected:
 		return 0, 0, nil
@@ -134,6 +144,14 @@ func nightsOf(m proto.Message) (first, last domain.Date, err error) {
 		return nights(m.GetStay().GetCheckInDate(), m.GetStay().GetCheckOutDate())
 	}
 	return 0, 0, nil
+}
+
+// weekdaysOf returns the days of the week on which the nights that an event names must fall.
+func weekdaysOf(m proto.Message) (domain.Weekdays, error) {
+	if m, ok := m.(interface{ GetWeekdays() []eventpb.Weekday }); ok {
+		return event.WeekdaysOf(m.GetWeekdays())
+	}
+	return 0, nil
 }
 
 func nights(start, end string) (first, last domain.Date, err error) {
@@ -148,7 +166,10 @@ func nights(start, end string) (first, last domain.Date, err error) {
 
 func roomTypeOf(m proto.Message) roomType {
 	switch m := m.(type) {
-	case *eventpb.InventorySet:
+	case interface {
+		GetHotelId() string
+		GetRoomTypeId() string
+	}:
 		return roomType{m.GetHotelId(), m.GetRoomTypeId()}
 	case interface {
 		GetHotelId() string

@@ -14,11 +14,12 @@ CREATE TABLE room_type_inventory (
 	hotel_id TEXT NOT NULL,
 	room_type_id TEXT NOT NULL,
 	date INTEGER NOT NULL,          -- days since 1970-01-01
-	physical INTEGER,               -- these five by topic inventory, NULL: it has not said
+	physical INTEGER,               -- these six by topic inventory, NULL: it has not said
 	out_of_order INTEGER,
-	overbooking INTEGER,
+	overbooking INTEGER,            -- rooms, or per cent of physical as a negative number
 	rate_currency TEXT,             -- NULL: no rate of its own
 	rate_minor_units INTEGER,
+	restrictions INTEGER,           -- packRestrictions
 	sold INTEGER NOT NULL DEFAULT 0, -- these two by topic bookings
 	held INTEGER NOT NULL DEFAULT 0,
 	PRIMARY KEY (hotel_id, room_type_id, date)
@@ -68,7 +69,7 @@ func (Projector) Apply(tx *projections.Tx, events []projections.Event) error {
 	case event.HotelsTopic:
 		return applyHotels(tx, events)
 	case event.InventoryTopic:
-		return applyNights(events, inventory{tx.Inserter(setInventory)})
+		return applyInventory(tx, events)
 	default:
 		return applyNights(events, newBookings(tx))
 	}

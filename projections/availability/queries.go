@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"lodge/domain"
+	"lodge/domain/hotel"
 	"lodge/projections"
 )
 
@@ -18,10 +19,13 @@ type Night struct {
 	Date        domain.Date
 	Physical    int
 	OutOfOrder  int
-	Overbooking int
+	Overbooking int           // in rooms, also when it was set in per cent
 	Sold        int           // committed
 	Held        int           // taken by pending reservations
 	Rate        *domain.Money // of its own, else the room type's base rate, else nil
+
+	OverbookingPercent int // of Physical, when it was set so
+	Restrictions       hotel.Restrictions
 }
 
 // Sellable returns physical - out of order + overbooking limit.
@@ -49,7 +53,7 @@ const (
 	selectOne   = selectTypes + "AND room_type_id = ?"
 	selectAll   = selectTypes + "AND archived = 0 ORDER BY room_type_id"
 
-	selectNights = `SELECT date, physical, out_of_order, overbooking, sold, held, rate_currency, rate_minor_units
+	selectNights = `SELECT date, physical, out_of_order, overbooking, sold, held, rate_currency, rate_minor_units, restrictions
 		FROM room_type_inventory WHERE hotel_id = ? AND room_type_id = ? AND date >= ? AND date < ?`
 )
 
@@ -97,7 +101,12 @@ func (n *Nights) fill(ctx context.Context, c *projections.Conn, hotelID string) 
 	return c.Query(ctx, selectNights, args, func(r *projections.Row) error {
 		night := &n.Nights[int(r.Int(0))-int(from)]
 		night.Physical, night.OutOfOrder, night.Overbooking = int(r.Int(1)), int(r.Int(2)), int(r.Int(3))
+		if night.Overbooking < 0 {
+			night.OverbookingPercent = -night.Overbooking
+			night.Overbooking = night.Physical * night.OverbookingPercent / 100
+		}
 		night.Sold, night.Held = int(r.Int(4)), int(r.Int(5))
+		night.Restrictions = restrictionsOf(r.Int(8))
 		if rate := money(r, 6); rate != nil {
 			night.Rate = rate
 		}

@@ -8,6 +8,7 @@ import (
 	"lodge/domain"
 	"lodge/domain/event"
 	"lodge/domain/eventpb"
+	"lodge/domain/hotel"
 	"lodge/projections"
 	"lodge/projections/availability"
 	"lodge/projections/hotels"
@@ -37,6 +38,8 @@ func modelOf(t *testing.T, events []*event.Envelope) *model {
 			m.roomTypes[[2]string{x.GetRoomType().GetHotelId(), x.GetRoomType().GetRoomTypeId()}] = x.GetRoomType()
 		case *eventpb.InventorySet:
 			m.each(t, x.GetHotelId(), x.GetRoomTypeId(), x.GetStartDate(), x.GetEndDate(), func(n *availability.Night) { setInventory(n, x) })
+		case *eventpb.RestrictionsSet:
+			m.restrict(t, x)
 		case interface {
 			GetHotelId() string
 			GetReservationId() string
@@ -62,7 +65,35 @@ func (m *model) each(t *testing.T, hotel, roomType, from, to string, change func
 	}
 }
 
+func (m *model) restrict(t *testing.T, x *eventpb.RestrictionsSet) {
+	m.each(t, x.GetHotelId(), x.GetRoomTypeId(), x.GetStartDate(), x.GetEndDate(), func(n *availability.Night) {
+		if day := eventpb.Weekday((int(n.Date.Weekday())+6)%7 + 1); len(x.Weekdays) > 0 && !slices.Contains(x.Weekdays, day) {
+			return
+		}
+		r := &n.Restrictions
+		for dst, src := range map[*uint8]*int32{&r.MinStay: x.MinStay, &r.MaxStay: x.MaxStay} {
+			if src != nil {
+				*dst = uint8(*src)
+			}
+		}
+		for flag, src := range map[hotel.Closed]*bool{hotel.ClosedToArrival: x.ClosedToArrival, hotel.ClosedToDeparture: x.ClosedToDeparture, hotel.StopSell: x.StopSell} {
+			if src != nil {
+				r.Closed &^= flag
+			}
+			if src != nil && *src {
+				r.Closed |= flag
+			}
+		}
+	})
+}
+
 func setInventory(n *availability.Night, x *eventpb.InventorySet) {
+	if x.OverbookingLimit != nil {
+		n.OverbookingPercent = 0
+	}
+	if x.OverbookingPercent != nil {
+		n.OverbookingPercent = int(*x.OverbookingPercent)
+	}
 	for dst, count := range map[*int]*int32{&n.Physical: x.PhysicalCount, &n.OutOfOrder: x.OutOfOrderCount, &n.Overbooking: x.OverbookingLimit} {
 		if count != nil {
 			*dst = int(*count)
@@ -106,6 +137,9 @@ func (m *model) at(hotel, roomType string, d domain.Date) availability.Night {
 	n := availability.Night{Date: d}
 	if known := m.nights[night{hotel, roomType, d}]; known != nil {
 		n = *known
+	}
+	if n.OverbookingPercent > 0 {
+		n.Overbooking = n.Physical * n.OverbookingPercent / 100
 	}
 	if base := m.roomTypes[[2]string{hotel, roomType}].GetBaseRate(); n.Rate == nil && base != nil {
 		n.Rate = &domain.Money{Currency: base.GetCurrencyCode(), MinorUnits: base.GetMinorUnits()}
@@ -223,15 +257,18 @@ func (m *model) search(req *availability.Request) (found []availability.Offer) {
 	return found
 }
 
-func (m *model) offer(hotel, roomType string, req *availability.Request) (availability.RoomOffer, bool) {
+func (m *model) offer(hotelID, roomType string, req *availability.Request) (availability.RoomOffer, bool) {
 	out := availability.RoomOffer{RoomTypeID: roomType, MaxGuests: 2, Available: 1 << 30, Total: domain.Money{Currency: "EUR"}}
 	for d := range req.Stay.All() {
-		n := m.at(hotel, roomType, d)
+		n := m.at(hotelID, roomType, d)
 		if n.Rate == nil {
 			return out, false
 		}
 		out.Available = min(out.Available, n.Sellable()-n.Sold-n.Held)
 		out.Total.MinorUnits += n.Rate.MinorUnits * int64(req.Quantity)
+	}
+	if hotel.BrokenBy(req.Stay, func(d domain.Date) hotel.Restrictions { return m.at(hotelID, roomType, d).Restrictions }) != nil {
+		return out, false
 	}
 	return out, out.Available >= req.Quantity && 2*req.Quantity >= req.Guests
 }

@@ -43,15 +43,30 @@ type RoomOffer struct {
 const selectHotels = `SELECT hotel_id FROM searched_hotel WHERE city_key = ? AND hotel_id > ? AND archived = 0
 ORDER BY hotel_id LIMIT ?`
 
+// sellable is how many rooms may be sold in a night.
+const sellable = `(coalesce(i.physical, 0) - coalesce(i.out_of_order, 0) +
+	CASE WHEN i.overbooking < 0 THEN coalesce(i.physical, 0) * -i.overbooking / 100 ELSE coalesce(i.overbooking, 0) END)`
+
+// forbidden is 1 for a night that is not for sale, or on which the stay [?2, ?3) must not begin; departure for the day on which it must not end.
+// The numbers are those of the column restrictions.
+const (
+	forbidden = `CASE WHEN i.restrictions IS NULL THEN 0 WHEN i.restrictions & 0x40000 THEN 1
+	WHEN i.date = ?2 AND (i.restrictions & 0x10000 OR (i.restrictions & 255) > ?3 - ?2
+		OR (i.restrictions >> 8 & 255) BETWEEN 1 AND ?3 - ?2 - 1) THEN 1 ELSE 0 END`
+	departure = `EXISTS (SELECT 1 FROM room_type_inventory d WHERE d.hotel_id = t.hotel_id AND d.room_type_id = t.room_type_id
+	AND d.date = ?3 AND d.restrictions & 0x20000)`
+)
+
 // The cross join makes SQLite begin with the room types, so that only the nights of the stay are read.
 const selectOffers = `SELECT t.room_type_id, t.max_guests,
-	min(coalesce(i.physical, 0) - coalesce(i.out_of_order, 0) + coalesce(i.overbooking, 0) - i.sold - i.held) AS available,
+	min(` + sellable + ` - i.sold - i.held) AS available,
 	sum(coalesce(i.rate_minor_units, t.base_minor_units)), coalesce(t.base_currency, i.rate_currency)
 FROM searched_room_type t CROSS JOIN room_type_inventory i
 	ON i.hotel_id = t.hotel_id AND i.room_type_id = t.room_type_id AND i.date >= ?2 AND i.date < ?3
 WHERE t.hotel_id = ?1 AND t.archived = 0 AND (?6 = 0 OR t.max_guests * ?5 >= ?6)
 GROUP BY t.room_type_id
 HAVING count(*) = ?3 - ?2 AND available >= ?5 AND count(coalesce(i.rate_minor_units, t.base_minor_units)) = ?3 - ?2
+	AND sum(` + forbidden + `) = 0 AND NOT ` + departure + `
 ORDER BY t.room_type_id LIMIT ?4`
 
 const offersMax = 500 // room types of one hotel

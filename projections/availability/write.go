@@ -132,22 +132,49 @@ func release(was eventpb.ReservationStatus, stay *eventpb.Stay) (sold, held int6
 }
 
 // inventory writes what events say of nights.
-type inventory struct{ put *projections.Inserter }
+type inventory struct {
+	put      *projections.Inserter
+	restrict *projections.Stmt
+}
+
+func applyInventory(tx *projections.Tx, events []projections.Event) error {
+	restrict, err := tx.Stmt(setRestrictions)
+	if err != nil {
+		return err
+	}
+	return applyNights(events, inventory{tx.Inserter(setInventory), restrict})
+}
 
 // night implements writer: of several events, the last one that says anything about a column counts.
 func (w inventory) night(key roomType, date domain.Date, events []projections.Event, touches []touch) error {
 	var physical, outOfOrder, overbooking, currency, units any
+	var restrictions change
+	counted, restricted := false, false
 	for _, t := range touches {
-		m, ok := events[t.event].Envelope.Message.(*eventpb.InventorySet)
-		if !ok {
-			continue
+		switch m := events[t.event].Envelope.Message.(type) {
+		case *eventpb.InventorySet:
+			counted = true
+			setCount(&physical, m.PhysicalCount)
+			setCount(&outOfOrder, m.OutOfOrderCount)
+			setCount(&overbooking, m.OverbookingLimit)
+			if m.OverbookingPercent != nil {
+				overbooking = -int64(m.GetOverbookingPercent())
+			}
+			if rate := m.GetNightlyRate(); rate != nil {
+				currency, units = rate.GetCurrencyCode(), rate.GetMinorUnits()
+			}
+		case *eventpb.RestrictionsSet:
+			restricted = true
+			restrictions.add(m)
 		}
-		setCount(&physical, m.PhysicalCount)
-		setCount(&outOfOrder, m.OutOfOrderCount)
-		setCount(&overbooking, m.OverbookingLimit)
-		if rate := m.GetNightlyRate(); rate != nil {
-			currency, units = rate.GetCurrencyCode(), rate.GetMinorUnits()
+	}
+	if restricted {
+		if err := w.restrict.Exec(key.hotel, key.roomType, int64(date), restrictions.mask, restrictions.value); err != nil {
+			return err
 		}
+	}
+	if !counted {
+		return nil
 	}
 	return w.put.Add(key.hotel, key.roomType, int64(date), physical, outOfOrder, overbooking, currency, units)
 }

@@ -37,6 +37,7 @@ var types = []string{
 	"lodge.inventory.set.v1",
 	"lodge.reservation.placed.v1", "lodge.reservation.rejected.v1", "lodge.reservation.paid.v1",
 	"lodge.reservation.canceled.v1", "lodge.reservation.no_show.v1",
+	"lodge.restrictions.set.v1",
 }
 
 var typeNumbers = func() map[string]int {

@@ -71,6 +71,8 @@ func (h *History) Next(n int) []*event.Envelope {
 			out[i] = h.envelope(&eventpb.HotelUpdated{Hotel: h.hotel(id, h.rng.IntN(8) == 0)})
 		case k < 6:
 			out[i] = h.envelope(&eventpb.RoomTypeUpdated{RoomType: h.roomType(id, rt)})
+		case k < 10:
+			out[i] = h.envelope(h.restrictions(id, rt))
 		case k < 16:
 			out[i] = h.envelope(h.inventory(id, rt))
 		case k < 22:
@@ -149,9 +151,33 @@ func (h *History) inventory(hotel, roomType string) *eventpb.InventorySet {
 	}
 	maybe(&m.PhysicalCount)
 	maybe(&m.OutOfOrderCount)
-	maybe(&m.OverbookingLimit)
+	if h.rng.IntN(2) == 0 {
+		maybe(&m.OverbookingLimit)
+	} else {
+		maybe(&m.OverbookingPercent)
+	}
 	if h.rng.IntN(2) == 0 {
 		m.NightlyRate = &eventpb.Money{CurrencyCode: "EUR", MinorUnits: int64(4000 + h.rng.IntN(9000))}
+	}
+	return m
+}
+
+func (h *History) restrictions(hotel, roomType string) *eventpb.RestrictionsSet {
+	first := Day.AddDays(h.rng.IntN(30))
+	m := &eventpb.RestrictionsSet{HotelId: hotel, RoomTypeId: roomType, StartDate: first.String(), EndDate: first.AddDays(1 + h.rng.IntN(20)).String()}
+	if h.rng.IntN(2) == 0 {
+		m.Weekdays = []eventpb.Weekday{eventpb.Weekday(1 + h.rng.IntN(7))}
+	}
+	for _, limit := range []**int32{&m.MinStay, &m.MaxStay} {
+		if n := int32(h.rng.IntN(8)); n < 4 {
+			*limit = &n
+		}
+	}
+	for _, flag := range []**bool{&m.ClosedToArrival, &m.ClosedToDeparture, &m.StopSell} {
+		if n := h.rng.IntN(6); n < 3 {
+			closed := n == 0
+			*flag = &closed
+		}
 	}
 	return m
 }

@@ -8,6 +8,7 @@ import (
 	"lodge/domain"
 	"lodge/domain/event"
 	"lodge/domain/eventpb"
+	"lodge/domain/hotel"
 	"lodge/log"
 	"lodge/projections"
 	"lodge/projections/internal/packed"
@@ -29,8 +30,22 @@ func appendDetails(b []byte, r *Reservation) []byte {
 	b = packed.AppendInts(b, r.FullNights)
 	b = packed.AppendText(b, r.Channel)
 	b = packed.AppendText(b, r.ExternalReference)
+	if r.HoldExpireTime.IsZero() && len(r.Broken) == 0 {
+		return b
+	}
+	hold := int64(0)
 	if !r.HoldExpireTime.IsZero() {
-		b = packed.AppendInt(b, r.HoldExpireTime.UnixNano())
+		hold = r.HoldExpireTime.UnixNano()
+	}
+	b = packed.AppendInt(b, hold)
+	if len(r.Broken) == 0 {
+		return b
+	}
+	b = packed.AppendInt(b, int64(len(r.Broken)))
+	for i := range r.Broken {
+		b = packed.AppendInt(b, int64(r.Broken[i].Restriction))
+		b = packed.AppendInt(b, int64(r.Broken[i].Limit))
+		b = packed.AppendInts(b, r.Broken[i].Nights)
 	}
 	return b
 }
@@ -45,8 +60,21 @@ func (r *Reservation) readDetails(b []byte) error {
 	r.Total.Currency, r.Total.MinorUnits = p.Text(), p.Int()
 	r.Nightly, r.FullNights = packed.Ints[int64](p), packed.Ints[domain.Date](p)
 	r.Channel, r.ExternalReference = p.Text(), p.Text()
+	if !p.More() {
+		return p.Err()
+	}
+	if hold := p.Int(); hold != 0 {
+		r.HoldExpireTime = nanos(hold)
+	}
 	if p.More() {
-		r.HoldExpireTime = nanos(p.Int())
+		for range p.Int() {
+			if p.Err() != nil {
+				break
+			}
+			broken := hotel.Broken{Restriction: eventpb.Restriction(p.Int()), Limit: int32(p.Int())}
+			broken.Nights = packed.Ints[domain.Date](p)
+			r.Broken = append(r.Broken, broken)
+		}
 	}
 	return p.Err()
 }

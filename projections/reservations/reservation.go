@@ -5,6 +5,7 @@ import (
 
 	"lodge/domain"
 	"lodge/domain/eventpb"
+	"lodge/domain/hotel"
 	"lodge/log"
 )
 
@@ -24,9 +25,10 @@ type Reservation struct {
 	Channel                string
 	ExternalReference      string
 	FullNights             []domain.Date // why it was rejected
-	CreateTime             time.Time     // of the first event
-	UpdateTime             time.Time     // of the last
-	Created, Updated       log.Offset    // of those events, in topic bookings
+	Broken                 []hotel.Broken
+	CreateTime             time.Time  // of the first event
+	UpdateTime             time.Time  // of the last
+	Created, Updated       log.Offset // of those events, in topic bookings
 }
 
 // Guest is who books and who stays.
@@ -86,6 +88,17 @@ func rejected(m *eventpb.ReservationRejected) (*Reservation, error) {
 			return nil, err
 		}
 		r.FullNights = append(r.FullNights, d)
+	}
+	for _, b := range m.GetBrokenRestrictions() {
+		broken := hotel.Broken{Restriction: b.GetRestriction(), Limit: b.GetLimit()}
+		for _, night := range b.GetNights() {
+			d, err := domain.ParseDate(night)
+			if err != nil {
+				return nil, err
+			}
+			broken.Nights = append(broken.Nights, d)
+		}
+		r.Broken = append(r.Broken, broken)
 	}
 	return r, r.setStay(m.GetStay())
 }

@@ -10,6 +10,7 @@ import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	date "google.golang.org/genproto/googleapis/type/date"
+	dayofweek "google.golang.org/genproto/googleapis/type/dayofweek"
 	money "google.golang.org/genproto/googleapis/type/money"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
@@ -44,7 +45,11 @@ type StayNight struct {
 	AvailableCount int32 `protobuf:"varint,8,opt,name=available_count,json=availableCount,proto3" json:"available_count,omitempty"`
 	// What a room costs that night, be it the night's own rate or the room type's base rate. Unset: not priced, so it
 	// cannot be booked.
-	NightlyRate   *money.Money `protobuf:"bytes,9,opt,name=nightly_rate,json=nightlyRate,proto3" json:"nightly_rate,omitempty"`
+	NightlyRate *money.Money `protobuf:"bytes,9,opt,name=nightly_rate,json=nightlyRate,proto3" json:"nightly_rate,omitempty"`
+	// Set when overbooking_limit was set in per cent of physical_count.
+	OverbookingPercent int32 `protobuf:"varint,10,opt,name=overbooking_percent,json=overbookingPercent,proto3" json:"overbooking_percent,omitempty"`
+	// Unset: none.
+	Restrictions  *StayRestrictions `protobuf:"bytes,11,opt,name=restrictions,proto3" json:"restrictions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -142,6 +147,102 @@ func (x *StayNight) GetNightlyRate() *money.Money {
 	return nil
 }
 
+func (x *StayNight) GetOverbookingPercent() int32 {
+	if x != nil {
+		return x.OverbookingPercent
+	}
+	return 0
+}
+
+func (x *StayNight) GetRestrictions() *StayRestrictions {
+	if x != nil {
+		return x.Restrictions
+	}
+	return nil
+}
+
+// What may forbid a stay although there is room.
+type StayRestrictions struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Fewest nights of a stay that arrives on this day. 0: any.
+	MinStay int32 `protobuf:"varint,1,opt,name=min_stay,json=minStay,proto3" json:"min_stay,omitempty"`
+	// Most nights of a stay that arrives on this day. 0: any.
+	MaxStay int32 `protobuf:"varint,2,opt,name=max_stay,json=maxStay,proto3" json:"max_stay,omitempty"`
+	// No stay may arrive on this day.
+	ClosedToArrival bool `protobuf:"varint,3,opt,name=closed_to_arrival,json=closedToArrival,proto3" json:"closed_to_arrival,omitempty"`
+	// No stay may leave on this day.
+	ClosedToDeparture bool `protobuf:"varint,4,opt,name=closed_to_departure,json=closedToDeparture,proto3" json:"closed_to_departure,omitempty"`
+	// The night is not for sale.
+	StopSell      bool `protobuf:"varint,5,opt,name=stop_sell,json=stopSell,proto3" json:"stop_sell,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StayRestrictions) Reset() {
+	*x = StayRestrictions{}
+	mi := &file_lodge_v1_inventory_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StayRestrictions) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StayRestrictions) ProtoMessage() {}
+
+func (x *StayRestrictions) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_inventory_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StayRestrictions.ProtoReflect.Descriptor instead.
+func (*StayRestrictions) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_inventory_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *StayRestrictions) GetMinStay() int32 {
+	if x != nil {
+		return x.MinStay
+	}
+	return 0
+}
+
+func (x *StayRestrictions) GetMaxStay() int32 {
+	if x != nil {
+		return x.MaxStay
+	}
+	return 0
+}
+
+func (x *StayRestrictions) GetClosedToArrival() bool {
+	if x != nil {
+		return x.ClosedToArrival
+	}
+	return false
+}
+
+func (x *StayRestrictions) GetClosedToDeparture() bool {
+	if x != nil {
+		return x.ClosedToDeparture
+	}
+	return false
+}
+
+func (x *StayRestrictions) GetStopSell() bool {
+	if x != nil {
+		return x.StopSell
+	}
+	return false
+}
+
 type SetInventoryRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// hotels/{hotel}/roomTypes/{room_type}.
@@ -156,14 +257,17 @@ type SetInventoryRequest struct {
 	OverbookingLimit *int32       `protobuf:"varint,6,opt,name=overbooking_limit,json=overbookingLimit,proto3,oneof" json:"overbooking_limit,omitempty"`
 	NightlyRate      *money.Money `protobuf:"bytes,7,opt,name=nightly_rate,json=nightlyRate,proto3" json:"nightly_rate,omitempty"`
 	// A UUID that makes retries safe for at least 24 hours; also the HTTP header Idempotency-Key. None: no such safety.
-	RequestId     string `protobuf:"bytes,8,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	RequestId string `protobuf:"bytes,8,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// The overbooking limit in per cent of physical_count, rounded down: 0 to 100, and it follows later changes of that count.
+	// Not beside overbooking_limit.
+	OverbookingPercent *int32 `protobuf:"varint,9,opt,name=overbooking_percent,json=overbookingPercent,proto3,oneof" json:"overbooking_percent,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *SetInventoryRequest) Reset() {
 	*x = SetInventoryRequest{}
-	mi := &file_lodge_v1_inventory_proto_msgTypes[1]
+	mi := &file_lodge_v1_inventory_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -175,7 +279,7 @@ func (x *SetInventoryRequest) String() string {
 func (*SetInventoryRequest) ProtoMessage() {}
 
 func (x *SetInventoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_inventory_proto_msgTypes[1]
+	mi := &file_lodge_v1_inventory_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -188,7 +292,7 @@ func (x *SetInventoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetInventoryRequest.ProtoReflect.Descriptor instead.
 func (*SetInventoryRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_inventory_proto_rawDescGZIP(), []int{1}
+	return file_lodge_v1_inventory_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *SetInventoryRequest) GetRoomType() string {
@@ -247,6 +351,190 @@ func (x *SetInventoryRequest) GetRequestId() string {
 	return ""
 }
 
+func (x *SetInventoryRequest) GetOverbookingPercent() int32 {
+	if x != nil && x.OverbookingPercent != nil {
+		return *x.OverbookingPercent
+	}
+	return 0
+}
+
+type SetRestrictionsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// hotels/{hotel}/roomTypes/{room_type}.
+	RoomType string `protobuf:"bytes,1,opt,name=room_type,json=roomType,proto3" json:"room_type,omitempty"`
+	// The first night.
+	StartDate *date.Date `protobuf:"bytes,2,opt,name=start_date,json=startDate,proto3" json:"start_date,omitempty"`
+	// The day after the last night.
+	EndDate *date.Date `protobuf:"bytes,3,opt,name=end_date,json=endDate,proto3" json:"end_date,omitempty"`
+	// Only nights on these days of the week; none: all.
+	Weekdays []dayofweek.DayOfWeek `protobuf:"varint,4,rep,packed,name=weekdays,proto3,enum=google.type.DayOfWeek" json:"weekdays,omitempty"`
+	// 0 to 90 nights; 0 takes the restriction away.
+	MinStay *int32 `protobuf:"varint,5,opt,name=min_stay,json=minStay,proto3,oneof" json:"min_stay,omitempty"`
+	// 0 to 90 nights; 0 takes the restriction away.
+	MaxStay           *int32 `protobuf:"varint,6,opt,name=max_stay,json=maxStay,proto3,oneof" json:"max_stay,omitempty"`
+	ClosedToArrival   *bool  `protobuf:"varint,7,opt,name=closed_to_arrival,json=closedToArrival,proto3,oneof" json:"closed_to_arrival,omitempty"`
+	ClosedToDeparture *bool  `protobuf:"varint,8,opt,name=closed_to_departure,json=closedToDeparture,proto3,oneof" json:"closed_to_departure,omitempty"`
+	StopSell          *bool  `protobuf:"varint,9,opt,name=stop_sell,json=stopSell,proto3,oneof" json:"stop_sell,omitempty"`
+	// A UUID that makes retries safe for at least 24 hours; also the HTTP header Idempotency-Key. None: no such safety.
+	RequestId     string `protobuf:"bytes,10,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetRestrictionsRequest) Reset() {
+	*x = SetRestrictionsRequest{}
+	mi := &file_lodge_v1_inventory_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetRestrictionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetRestrictionsRequest) ProtoMessage() {}
+
+func (x *SetRestrictionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_inventory_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetRestrictionsRequest.ProtoReflect.Descriptor instead.
+func (*SetRestrictionsRequest) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_inventory_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *SetRestrictionsRequest) GetRoomType() string {
+	if x != nil {
+		return x.RoomType
+	}
+	return ""
+}
+
+func (x *SetRestrictionsRequest) GetStartDate() *date.Date {
+	if x != nil {
+		return x.StartDate
+	}
+	return nil
+}
+
+func (x *SetRestrictionsRequest) GetEndDate() *date.Date {
+	if x != nil {
+		return x.EndDate
+	}
+	return nil
+}
+
+func (x *SetRestrictionsRequest) GetWeekdays() []dayofweek.DayOfWeek {
+	if x != nil {
+		return x.Weekdays
+	}
+	return nil
+}
+
+func (x *SetRestrictionsRequest) GetMinStay() int32 {
+	if x != nil && x.MinStay != nil {
+		return *x.MinStay
+	}
+	return 0
+}
+
+func (x *SetRestrictionsRequest) GetMaxStay() int32 {
+	if x != nil && x.MaxStay != nil {
+		return *x.MaxStay
+	}
+	return 0
+}
+
+func (x *SetRestrictionsRequest) GetClosedToArrival() bool {
+	if x != nil && x.ClosedToArrival != nil {
+		return *x.ClosedToArrival
+	}
+	return false
+}
+
+func (x *SetRestrictionsRequest) GetClosedToDeparture() bool {
+	if x != nil && x.ClosedToDeparture != nil {
+		return *x.ClosedToDeparture
+	}
+	return false
+}
+
+func (x *SetRestrictionsRequest) GetStopSell() bool {
+	if x != nil && x.StopSell != nil {
+		return *x.StopSell
+	}
+	return false
+}
+
+func (x *SetRestrictionsRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+type SetRestrictionsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where the log says so (topic/partition@offset), as in the header Lodge-Position.
+	Position string `protobuf:"bytes,1,opt,name=position,proto3" json:"position,omitempty"`
+	// How many nights were set.
+	NightCount    int32 `protobuf:"varint,2,opt,name=night_count,json=nightCount,proto3" json:"night_count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetRestrictionsResponse) Reset() {
+	*x = SetRestrictionsResponse{}
+	mi := &file_lodge_v1_inventory_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetRestrictionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetRestrictionsResponse) ProtoMessage() {}
+
+func (x *SetRestrictionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_inventory_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetRestrictionsResponse.ProtoReflect.Descriptor instead.
+func (*SetRestrictionsResponse) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_inventory_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *SetRestrictionsResponse) GetPosition() string {
+	if x != nil {
+		return x.Position
+	}
+	return ""
+}
+
+func (x *SetRestrictionsResponse) GetNightCount() int32 {
+	if x != nil {
+		return x.NightCount
+	}
+	return 0
+}
+
 type SetInventoryResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Where the log says so (topic/partition@offset), as in the header Lodge-Position.
@@ -259,7 +547,7 @@ type SetInventoryResponse struct {
 
 func (x *SetInventoryResponse) Reset() {
 	*x = SetInventoryResponse{}
-	mi := &file_lodge_v1_inventory_proto_msgTypes[2]
+	mi := &file_lodge_v1_inventory_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -271,7 +559,7 @@ func (x *SetInventoryResponse) String() string {
 func (*SetInventoryResponse) ProtoMessage() {}
 
 func (x *SetInventoryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_inventory_proto_msgTypes[2]
+	mi := &file_lodge_v1_inventory_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -284,7 +572,7 @@ func (x *SetInventoryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetInventoryResponse.ProtoReflect.Descriptor instead.
 func (*SetInventoryResponse) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_inventory_proto_rawDescGZIP(), []int{2}
+	return file_lodge_v1_inventory_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *SetInventoryResponse) GetPosition() string {
@@ -321,7 +609,7 @@ type ListInventoryRequest struct {
 
 func (x *ListInventoryRequest) Reset() {
 	*x = ListInventoryRequest{}
-	mi := &file_lodge_v1_inventory_proto_msgTypes[3]
+	mi := &file_lodge_v1_inventory_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -333,7 +621,7 @@ func (x *ListInventoryRequest) String() string {
 func (*ListInventoryRequest) ProtoMessage() {}
 
 func (x *ListInventoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_inventory_proto_msgTypes[3]
+	mi := &file_lodge_v1_inventory_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -346,7 +634,7 @@ func (x *ListInventoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListInventoryRequest.ProtoReflect.Descriptor instead.
 func (*ListInventoryRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_inventory_proto_rawDescGZIP(), []int{3}
+	return file_lodge_v1_inventory_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ListInventoryRequest) GetParent() string {
@@ -403,7 +691,7 @@ type ListInventoryResponse struct {
 
 func (x *ListInventoryResponse) Reset() {
 	*x = ListInventoryResponse{}
-	mi := &file_lodge_v1_inventory_proto_msgTypes[4]
+	mi := &file_lodge_v1_inventory_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -415,7 +703,7 @@ func (x *ListInventoryResponse) String() string {
 func (*ListInventoryResponse) ProtoMessage() {}
 
 func (x *ListInventoryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_inventory_proto_msgTypes[4]
+	mi := &file_lodge_v1_inventory_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -428,7 +716,7 @@ func (x *ListInventoryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListInventoryResponse.ProtoReflect.Descriptor instead.
 func (*ListInventoryResponse) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_inventory_proto_rawDescGZIP(), []int{4}
+	return file_lodge_v1_inventory_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListInventoryResponse) GetNights() []*StayNight {
@@ -449,7 +737,7 @@ var File_lodge_v1_inventory_proto protoreflect.FileDescriptor
 
 const file_lodge_v1_inventory_proto_rawDesc = "" +
 	"\n" +
-	"\x18lodge/v1/inventory.proto\x12\blodge.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x16google/type/date.proto\x1a\x17google/type/money.proto\"\xf8\x02\n" +
+	"\x18lodge/v1/inventory.proto\x12\blodge.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x16google/type/date.proto\x1a\x1bgoogle/type/dayofweek.proto\x1a\x17google/type/money.proto\"\xe9\x03\n" +
 	"\tStayNight\x12%\n" +
 	"\x04date\x18\x01 \x01(\v2\x11.google.type.DateR\x04date\x12%\n" +
 	"\x0ephysical_count\x18\x02 \x01(\x05R\rphysicalCount\x12+\n" +
@@ -461,7 +749,16 @@ const file_lodge_v1_inventory_proto_rawDesc = "" +
 	"\n" +
 	"held_count\x18\a \x01(\x05R\theldCount\x12'\n" +
 	"\x0favailable_count\x18\b \x01(\x05R\x0eavailableCount\x125\n" +
-	"\fnightly_rate\x18\t \x01(\v2\x12.google.type.MoneyR\vnightlyRate\"\xd9\x03\n" +
+	"\fnightly_rate\x18\t \x01(\v2\x12.google.type.MoneyR\vnightlyRate\x12/\n" +
+	"\x13overbooking_percent\x18\n" +
+	" \x01(\x05R\x12overbookingPercent\x12>\n" +
+	"\frestrictions\x18\v \x01(\v2\x1a.lodge.v1.StayRestrictionsR\frestrictions\"\xc1\x01\n" +
+	"\x10StayRestrictions\x12\x19\n" +
+	"\bmin_stay\x18\x01 \x01(\x05R\aminStay\x12\x19\n" +
+	"\bmax_stay\x18\x02 \x01(\x05R\amaxStay\x12*\n" +
+	"\x11closed_to_arrival\x18\x03 \x01(\bR\x0fclosedToArrival\x12.\n" +
+	"\x13closed_to_departure\x18\x04 \x01(\bR\x11closedToDeparture\x12\x1b\n" +
+	"\tstop_sell\x18\x05 \x01(\bR\bstopSell\"\xa7\x04\n" +
 	"\x13SetInventoryRequest\x12&\n" +
 	"\troom_type\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\broomType\x12;\n" +
 	"\n" +
@@ -472,10 +769,36 @@ const file_lodge_v1_inventory_proto_rawDesc = "" +
 	"\x11overbooking_limit\x18\x06 \x01(\x05H\x02R\x10overbookingLimit\x88\x01\x01\x125\n" +
 	"\fnightly_rate\x18\a \x01(\v2\x12.google.type.MoneyR\vnightlyRate\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\b \x01(\tR\trequestIdB\x11\n" +
+	"request_id\x18\b \x01(\tR\trequestId\x124\n" +
+	"\x13overbooking_percent\x18\t \x01(\x05H\x03R\x12overbookingPercent\x88\x01\x01B\x11\n" +
 	"\x0f_physical_countB\x15\n" +
 	"\x13_out_of_order_countB\x14\n" +
-	"\x12_overbooking_limit\"S\n" +
+	"\x12_overbooking_limitB\x16\n" +
+	"\x14_overbooking_percent\"\xba\x04\n" +
+	"\x16SetRestrictionsRequest\x12&\n" +
+	"\troom_type\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\broomType\x12;\n" +
+	"\n" +
+	"start_date\x18\x02 \x01(\v2\x11.google.type.DateB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\tstartDate\x127\n" +
+	"\bend_date\x18\x03 \x01(\v2\x11.google.type.DateB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\aendDate\x12E\n" +
+	"\bweekdays\x18\x04 \x03(\x0e2\x16.google.type.DayOfWeekB\x11\xbaH\x0e\x92\x01\v\x10\a\"\a\x82\x01\x04\x10\x01 \x00R\bweekdays\x12\x1e\n" +
+	"\bmin_stay\x18\x05 \x01(\x05H\x00R\aminStay\x88\x01\x01\x12\x1e\n" +
+	"\bmax_stay\x18\x06 \x01(\x05H\x01R\amaxStay\x88\x01\x01\x12/\n" +
+	"\x11closed_to_arrival\x18\a \x01(\bH\x02R\x0fclosedToArrival\x88\x01\x01\x123\n" +
+	"\x13closed_to_departure\x18\b \x01(\bH\x03R\x11closedToDeparture\x88\x01\x01\x12 \n" +
+	"\tstop_sell\x18\t \x01(\bH\x04R\bstopSell\x88\x01\x01\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\n" +
+	" \x01(\tR\trequestIdB\v\n" +
+	"\t_min_stayB\v\n" +
+	"\t_max_stayB\x14\n" +
+	"\x12_closed_to_arrivalB\x16\n" +
+	"\x14_closed_to_departureB\f\n" +
+	"\n" +
+	"_stop_sell\"V\n" +
+	"\x17SetRestrictionsResponse\x12\x1a\n" +
+	"\bposition\x18\x01 \x01(\tR\bposition\x12\x1f\n" +
+	"\vnight_count\x18\x02 \x01(\x05R\n" +
+	"nightCount\"S\n" +
 	"\x14SetInventoryResponse\x12\x1a\n" +
 	"\bposition\x18\x01 \x01(\tR\bposition\x12\x1f\n" +
 	"\vnight_count\x18\x02 \x01(\x05R\n" +
@@ -491,9 +814,10 @@ const file_lodge_v1_inventory_proto_rawDesc = "" +
 	"\fmin_position\x18\x06 \x01(\tR\vminPosition\"l\n" +
 	"\x15ListInventoryResponse\x12+\n" +
 	"\x06nights\x18\x01 \x03(\v2\x13.lodge.v1.StayNightR\x06nights\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xab\x02\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xc5\x03\n" +
 	"\x10InventoryService\x12\x8b\x01\n" +
-	"\fSetInventory\x12\x1d.lodge.v1.SetInventoryRequest\x1a\x1e.lodge.v1.SetInventoryResponse\"<\x82\xd3\xe4\x93\x026:\x01*\"1/v1/{room_type=hotels/*/roomTypes/*}:setInventory\x12\x88\x01\n" +
+	"\fSetInventory\x12\x1d.lodge.v1.SetInventoryRequest\x1a\x1e.lodge.v1.SetInventoryResponse\"<\x82\xd3\xe4\x93\x026:\x01*\"1/v1/{room_type=hotels/*/roomTypes/*}:setInventory\x12\x97\x01\n" +
+	"\x0fSetRestrictions\x12 .lodge.v1.SetRestrictionsRequest\x1a!.lodge.v1.SetRestrictionsResponse\"?\x82\xd3\xe4\x93\x029:\x01*\"4/v1/{room_type=hotels/*/roomTypes/*}:setRestrictions\x12\x88\x01\n" +
 	"\rListInventory\x12\x1e.lodge.v1.ListInventoryRequest\x1a\x1f.lodge.v1.ListInventoryResponse\"6\x82\xd3\xe4\x93\x02-\x12+/v1/{parent=hotels/*/roomTypes/*}/inventory\x90\x02\x01B Z\x1elodge/api/gen/lodge/v1;lodgev1b\x06proto3"
 
 var (
@@ -508,34 +832,44 @@ func file_lodge_v1_inventory_proto_rawDescGZIP() []byte {
 	return file_lodge_v1_inventory_proto_rawDescData
 }
 
-var file_lodge_v1_inventory_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_lodge_v1_inventory_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_lodge_v1_inventory_proto_goTypes = []any{
-	(*StayNight)(nil),             // 0: lodge.v1.StayNight
-	(*SetInventoryRequest)(nil),   // 1: lodge.v1.SetInventoryRequest
-	(*SetInventoryResponse)(nil),  // 2: lodge.v1.SetInventoryResponse
-	(*ListInventoryRequest)(nil),  // 3: lodge.v1.ListInventoryRequest
-	(*ListInventoryResponse)(nil), // 4: lodge.v1.ListInventoryResponse
-	(*date.Date)(nil),             // 5: google.type.Date
-	(*money.Money)(nil),           // 6: google.type.Money
+	(*StayNight)(nil),               // 0: lodge.v1.StayNight
+	(*StayRestrictions)(nil),        // 1: lodge.v1.StayRestrictions
+	(*SetInventoryRequest)(nil),     // 2: lodge.v1.SetInventoryRequest
+	(*SetRestrictionsRequest)(nil),  // 3: lodge.v1.SetRestrictionsRequest
+	(*SetRestrictionsResponse)(nil), // 4: lodge.v1.SetRestrictionsResponse
+	(*SetInventoryResponse)(nil),    // 5: lodge.v1.SetInventoryResponse
+	(*ListInventoryRequest)(nil),    // 6: lodge.v1.ListInventoryRequest
+	(*ListInventoryResponse)(nil),   // 7: lodge.v1.ListInventoryResponse
+	(*date.Date)(nil),               // 8: google.type.Date
+	(*money.Money)(nil),             // 9: google.type.Money
+	(dayofweek.DayOfWeek)(0),        // 10: google.type.DayOfWeek
 }
 var file_lodge_v1_inventory_proto_depIdxs = []int32{
-	5,  // 0: lodge.v1.StayNight.date:type_name -> google.type.Date
-	6,  // 1: lodge.v1.StayNight.nightly_rate:type_name -> google.type.Money
-	5,  // 2: lodge.v1.SetInventoryRequest.start_date:type_name -> google.type.Date
-	5,  // 3: lodge.v1.SetInventoryRequest.end_date:type_name -> google.type.Date
-	6,  // 4: lodge.v1.SetInventoryRequest.nightly_rate:type_name -> google.type.Money
-	5,  // 5: lodge.v1.ListInventoryRequest.start_date:type_name -> google.type.Date
-	5,  // 6: lodge.v1.ListInventoryRequest.end_date:type_name -> google.type.Date
-	0,  // 7: lodge.v1.ListInventoryResponse.nights:type_name -> lodge.v1.StayNight
-	1,  // 8: lodge.v1.InventoryService.SetInventory:input_type -> lodge.v1.SetInventoryRequest
-	3,  // 9: lodge.v1.InventoryService.ListInventory:input_type -> lodge.v1.ListInventoryRequest
-	2,  // 10: lodge.v1.InventoryService.SetInventory:output_type -> lodge.v1.SetInventoryResponse
-	4,  // 11: lodge.v1.InventoryService.ListInventory:output_type -> lodge.v1.ListInventoryResponse
-	10, // [10:12] is the sub-list for method output_type
-	8,  // [8:10] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	8,  // 0: lodge.v1.StayNight.date:type_name -> google.type.Date
+	9,  // 1: lodge.v1.StayNight.nightly_rate:type_name -> google.type.Money
+	1,  // 2: lodge.v1.StayNight.restrictions:type_name -> lodge.v1.StayRestrictions
+	8,  // 3: lodge.v1.SetInventoryRequest.start_date:type_name -> google.type.Date
+	8,  // 4: lodge.v1.SetInventoryRequest.end_date:type_name -> google.type.Date
+	9,  // 5: lodge.v1.SetInventoryRequest.nightly_rate:type_name -> google.type.Money
+	8,  // 6: lodge.v1.SetRestrictionsRequest.start_date:type_name -> google.type.Date
+	8,  // 7: lodge.v1.SetRestrictionsRequest.end_date:type_name -> google.type.Date
+	10, // 8: lodge.v1.SetRestrictionsRequest.weekdays:type_name -> google.type.DayOfWeek
+	8,  // 9: lodge.v1.ListInventoryRequest.start_date:type_name -> google.type.Date
+	8,  // 10: lodge.v1.ListInventoryRequest.end_date:type_name -> google.type.Date
+	0,  // 11: lodge.v1.ListInventoryResponse.nights:type_name -> lodge.v1.StayNight
+	2,  // 12: lodge.v1.InventoryService.SetInventory:input_type -> lodge.v1.SetInventoryRequest
+	3,  // 13: lodge.v1.InventoryService.SetRestrictions:input_type -> lodge.v1.SetRestrictionsRequest
+	6,  // 14: lodge.v1.InventoryService.ListInventory:input_type -> lodge.v1.ListInventoryRequest
+	5,  // 15: lodge.v1.InventoryService.SetInventory:output_type -> lodge.v1.SetInventoryResponse
+	4,  // 16: lodge.v1.InventoryService.SetRestrictions:output_type -> lodge.v1.SetRestrictionsResponse
+	7,  // 17: lodge.v1.InventoryService.ListInventory:output_type -> lodge.v1.ListInventoryResponse
+	15, // [15:18] is the sub-list for method output_type
+	12, // [12:15] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_lodge_v1_inventory_proto_init() }
@@ -543,14 +877,15 @@ func file_lodge_v1_inventory_proto_init() {
 	if File_lodge_v1_inventory_proto != nil {
 		return
 	}
-	file_lodge_v1_inventory_proto_msgTypes[1].OneofWrappers = []any{}
+	file_lodge_v1_inventory_proto_msgTypes[2].OneofWrappers = []any{}
+	file_lodge_v1_inventory_proto_msgTypes[3].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lodge_v1_inventory_proto_rawDesc), len(file_lodge_v1_inventory_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -34,7 +34,7 @@ const (
 	ReservationStatus_RESERVATION_STATUS_PENDING  ReservationStatus = 1
 	ReservationStatus_RESERVATION_STATUS_PAID     ReservationStatus = 2
 	ReservationStatus_RESERVATION_STATUS_CANCELED ReservationStatus = 3
-	// A night was full.
+	// A night was full, or a restriction forbade the stay.
 	ReservationStatus_RESERVATION_STATUS_REJECTED ReservationStatus = 4
 	ReservationStatus_RESERVATION_STATUS_REFUNDED ReservationStatus = 5
 )
@@ -97,6 +97,8 @@ const (
 	ReservationReason_RESERVATION_REASON_HOTEL_REQUEST    ReservationReason = 4
 	ReservationReason_RESERVATION_REASON_NO_SHOW          ReservationReason = 5
 	ReservationReason_RESERVATION_REASON_PAYMENT_DECLINED ReservationReason = 6
+	// There was room, but a restriction forbade the stay.
+	ReservationReason_RESERVATION_REASON_RESTRICTED ReservationReason = 7
 )
 
 // Enum value maps for ReservationReason.
@@ -109,6 +111,7 @@ var (
 		4: "RESERVATION_REASON_HOTEL_REQUEST",
 		5: "RESERVATION_REASON_NO_SHOW",
 		6: "RESERVATION_REASON_PAYMENT_DECLINED",
+		7: "RESERVATION_REASON_RESTRICTED",
 	}
 	ReservationReason_value = map[string]int32{
 		"RESERVATION_REASON_UNSPECIFIED":      0,
@@ -118,6 +121,7 @@ var (
 		"RESERVATION_REASON_HOTEL_REQUEST":    4,
 		"RESERVATION_REASON_NO_SHOW":          5,
 		"RESERVATION_REASON_PAYMENT_DECLINED": 6,
+		"RESERVATION_REASON_RESTRICTED":       7,
 	}
 )
 
@@ -146,6 +150,128 @@ func (x ReservationReason) Number() protoreflect.EnumNumber {
 // Deprecated: Use ReservationReason.Descriptor instead.
 func (ReservationReason) EnumDescriptor() ([]byte, []int) {
 	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{1}
+}
+
+// What may forbid a stay although there is room; see StayRestrictions.
+type Restriction int32
+
+const (
+	Restriction_RESTRICTION_UNSPECIFIED         Restriction = 0
+	Restriction_RESTRICTION_MIN_STAY            Restriction = 1
+	Restriction_RESTRICTION_MAX_STAY            Restriction = 2
+	Restriction_RESTRICTION_CLOSED_TO_ARRIVAL   Restriction = 3
+	Restriction_RESTRICTION_CLOSED_TO_DEPARTURE Restriction = 4
+	Restriction_RESTRICTION_STOP_SELL           Restriction = 5
+)
+
+// Enum value maps for Restriction.
+var (
+	Restriction_name = map[int32]string{
+		0: "RESTRICTION_UNSPECIFIED",
+		1: "RESTRICTION_MIN_STAY",
+		2: "RESTRICTION_MAX_STAY",
+		3: "RESTRICTION_CLOSED_TO_ARRIVAL",
+		4: "RESTRICTION_CLOSED_TO_DEPARTURE",
+		5: "RESTRICTION_STOP_SELL",
+	}
+	Restriction_value = map[string]int32{
+		"RESTRICTION_UNSPECIFIED":         0,
+		"RESTRICTION_MIN_STAY":            1,
+		"RESTRICTION_MAX_STAY":            2,
+		"RESTRICTION_CLOSED_TO_ARRIVAL":   3,
+		"RESTRICTION_CLOSED_TO_DEPARTURE": 4,
+		"RESTRICTION_STOP_SELL":           5,
+	}
+)
+
+func (x Restriction) Enum() *Restriction {
+	p := new(Restriction)
+	*p = x
+	return p
+}
+
+func (x Restriction) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Restriction) Descriptor() protoreflect.EnumDescriptor {
+	return file_lodge_v1_reservation_proto_enumTypes[2].Descriptor()
+}
+
+func (Restriction) Type() protoreflect.EnumType {
+	return &file_lodge_v1_reservation_proto_enumTypes[2]
+}
+
+func (x Restriction) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Restriction.Descriptor instead.
+func (Restriction) EnumDescriptor() ([]byte, []int) {
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{2}
+}
+
+// A restriction that a stay breaks.
+type BrokenRestriction struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Restriction Restriction            `protobuf:"varint,1,opt,name=restriction,proto3,enum=lodge.v1.Restriction" json:"restriction,omitempty"`
+	// The nights that have it, in order; the day of leaving for CLOSED_TO_DEPARTURE.
+	Nights []*date.Date `protobuf:"bytes,2,rep,name=nights,proto3" json:"nights,omitempty"`
+	// The fewest or most nights, for MIN_STAY and MAX_STAY.
+	Limit         int32 `protobuf:"varint,3,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BrokenRestriction) Reset() {
+	*x = BrokenRestriction{}
+	mi := &file_lodge_v1_reservation_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BrokenRestriction) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BrokenRestriction) ProtoMessage() {}
+
+func (x *BrokenRestriction) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_reservation_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BrokenRestriction.ProtoReflect.Descriptor instead.
+func (*BrokenRestriction) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *BrokenRestriction) GetRestriction() Restriction {
+	if x != nil {
+		return x.Restriction
+	}
+	return Restriction_RESTRICTION_UNSPECIFIED
+}
+
+func (x *BrokenRestriction) GetNights() []*date.Date {
+	if x != nil {
+		return x.Nights
+	}
+	return nil
+}
+
+func (x *BrokenRestriction) GetLimit() int32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
 }
 
 // One room type × quantity × stay [check_in_date, check_out_date), in the hotel's own calendar.
@@ -178,14 +304,16 @@ type Reservation struct {
 	// Nights that were full, when REJECTED.
 	FullNights []*date.Date `protobuf:"bytes,16,rep,name=full_nights,json=fullNights,proto3" json:"full_nights,omitempty"`
 	// What was said when it was CANCELED.
-	Note          string `protobuf:"bytes,17,opt,name=note,proto3" json:"note,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Note string `protobuf:"bytes,17,opt,name=note,proto3" json:"note,omitempty"`
+	// All restrictions that the stay broke, when REJECTED for whatever reason.
+	BrokenRestrictions []*BrokenRestriction `protobuf:"bytes,18,rep,name=broken_restrictions,json=brokenRestrictions,proto3" json:"broken_restrictions,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *Reservation) Reset() {
 	*x = Reservation{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[0]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -197,7 +325,7 @@ func (x *Reservation) String() string {
 func (*Reservation) ProtoMessage() {}
 
 func (x *Reservation) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[0]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -210,7 +338,7 @@ func (x *Reservation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reservation.ProtoReflect.Descriptor instead.
 func (*Reservation) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{0}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *Reservation) GetName() string {
@@ -332,6 +460,13 @@ func (x *Reservation) GetNote() string {
 	return ""
 }
 
+func (x *Reservation) GetBrokenRestrictions() []*BrokenRestriction {
+	if x != nil {
+		return x.BrokenRestrictions
+	}
+	return nil
+}
+
 // Who books and who stays.
 type Guest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -348,7 +483,7 @@ type Guest struct {
 
 func (x *Guest) Reset() {
 	*x = Guest{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[1]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -360,7 +495,7 @@ func (x *Guest) String() string {
 func (*Guest) ProtoMessage() {}
 
 func (x *Guest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[1]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -373,7 +508,7 @@ func (x *Guest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Guest.ProtoReflect.Descriptor instead.
 func (*Guest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{1}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Guest) GetGuestId() string {
@@ -440,7 +575,7 @@ type CreateReservationRequest struct {
 
 func (x *CreateReservationRequest) Reset() {
 	*x = CreateReservationRequest{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[2]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -452,7 +587,7 @@ func (x *CreateReservationRequest) String() string {
 func (*CreateReservationRequest) ProtoMessage() {}
 
 func (x *CreateReservationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[2]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -465,7 +600,7 @@ func (x *CreateReservationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateReservationRequest.ProtoReflect.Descriptor instead.
 func (*CreateReservationRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{2}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *CreateReservationRequest) GetParent() string {
@@ -522,7 +657,7 @@ type GetReservationRequest struct {
 
 func (x *GetReservationRequest) Reset() {
 	*x = GetReservationRequest{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[3]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -534,7 +669,7 @@ func (x *GetReservationRequest) String() string {
 func (*GetReservationRequest) ProtoMessage() {}
 
 func (x *GetReservationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[3]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -547,7 +682,7 @@ func (x *GetReservationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetReservationRequest.ProtoReflect.Descriptor instead.
 func (*GetReservationRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{3}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *GetReservationRequest) GetName() string {
@@ -586,7 +721,7 @@ type ListReservationsRequest struct {
 
 func (x *ListReservationsRequest) Reset() {
 	*x = ListReservationsRequest{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[4]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -598,7 +733,7 @@ func (x *ListReservationsRequest) String() string {
 func (*ListReservationsRequest) ProtoMessage() {}
 
 func (x *ListReservationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[4]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -611,7 +746,7 @@ func (x *ListReservationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReservationsRequest.ProtoReflect.Descriptor instead.
 func (*ListReservationsRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{4}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ListReservationsRequest) GetParent() string {
@@ -674,7 +809,7 @@ type ListReservationsResponse struct {
 
 func (x *ListReservationsResponse) Reset() {
 	*x = ListReservationsResponse{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[5]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -686,7 +821,7 @@ func (x *ListReservationsResponse) String() string {
 func (*ListReservationsResponse) ProtoMessage() {}
 
 func (x *ListReservationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[5]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -699,7 +834,7 @@ func (x *ListReservationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReservationsResponse.ProtoReflect.Descriptor instead.
 func (*ListReservationsResponse) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{5}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ListReservationsResponse) GetReservations() []*Reservation {
@@ -728,7 +863,7 @@ type ConfirmReservationRequest struct {
 
 func (x *ConfirmReservationRequest) Reset() {
 	*x = ConfirmReservationRequest{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[6]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -740,7 +875,7 @@ func (x *ConfirmReservationRequest) String() string {
 func (*ConfirmReservationRequest) ProtoMessage() {}
 
 func (x *ConfirmReservationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[6]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -753,7 +888,7 @@ func (x *ConfirmReservationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfirmReservationRequest.ProtoReflect.Descriptor instead.
 func (*ConfirmReservationRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{6}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ConfirmReservationRequest) GetName() string {
@@ -786,7 +921,7 @@ type CancelReservationRequest struct {
 
 func (x *CancelReservationRequest) Reset() {
 	*x = CancelReservationRequest{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[7]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -798,7 +933,7 @@ func (x *CancelReservationRequest) String() string {
 func (*CancelReservationRequest) ProtoMessage() {}
 
 func (x *CancelReservationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[7]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -811,7 +946,7 @@ func (x *CancelReservationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelReservationRequest.ProtoReflect.Descriptor instead.
 func (*CancelReservationRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{7}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *CancelReservationRequest) GetName() string {
@@ -854,7 +989,7 @@ type MarkNoShowRequest struct {
 
 func (x *MarkNoShowRequest) Reset() {
 	*x = MarkNoShowRequest{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[8]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -866,7 +1001,7 @@ func (x *MarkNoShowRequest) String() string {
 func (*MarkNoShowRequest) ProtoMessage() {}
 
 func (x *MarkNoShowRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[8]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -879,7 +1014,7 @@ func (x *MarkNoShowRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MarkNoShowRequest.ProtoReflect.Descriptor instead.
 func (*MarkNoShowRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{8}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *MarkNoShowRequest) GetName() string {
@@ -912,7 +1047,7 @@ type ListReservationEventsRequest struct {
 
 func (x *ListReservationEventsRequest) Reset() {
 	*x = ListReservationEventsRequest{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[9]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -924,7 +1059,7 @@ func (x *ListReservationEventsRequest) String() string {
 func (*ListReservationEventsRequest) ProtoMessage() {}
 
 func (x *ListReservationEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[9]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -937,7 +1072,7 @@ func (x *ListReservationEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReservationEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListReservationEventsRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{9}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListReservationEventsRequest) GetParent() string {
@@ -979,7 +1114,7 @@ type ListReservationEventsResponse struct {
 
 func (x *ListReservationEventsResponse) Reset() {
 	*x = ListReservationEventsResponse{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[10]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -991,7 +1126,7 @@ func (x *ListReservationEventsResponse) String() string {
 func (*ListReservationEventsResponse) ProtoMessage() {}
 
 func (x *ListReservationEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[10]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1004,7 +1139,7 @@ func (x *ListReservationEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReservationEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListReservationEventsResponse) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{10}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListReservationEventsResponse) GetEvents() []*Event {
@@ -1025,7 +1160,11 @@ var File_lodge_v1_reservation_proto protoreflect.FileDescriptor
 
 const file_lodge_v1_reservation_proto_rawDesc = "" +
 	"\n" +
-	"\x1alodge/v1/reservation.proto\x12\blodge.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x17google/type/money.proto\x1a\x14lodge/v1/event.proto\"\xc9\a\n" +
+	"\x1alodge/v1/reservation.proto\x12\blodge.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x17google/type/money.proto\x1a\x14lodge/v1/event.proto\"\x8d\x01\n" +
+	"\x11BrokenRestriction\x127\n" +
+	"\vrestriction\x18\x01 \x01(\x0e2\x15.lodge.v1.RestrictionR\vrestriction\x12)\n" +
+	"\x06nights\x18\x02 \x03(\v2\x11.google.type.DateR\x06nights\x12\x14\n" +
+	"\x05limit\x18\x03 \x01(\x05R\x05limit\"\x9c\b\n" +
 	"\vReservation\x12\x17\n" +
 	"\x04name\x18\x01 \x01(\tB\x03\xe0A\bR\x04name\x12&\n" +
 	"\troom_type\x18\x02 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\broomType\x12\x1f\n" +
@@ -1047,7 +1186,8 @@ const file_lodge_v1_reservation_proto_rawDesc = "" +
 	"updateTime\x127\n" +
 	"\vfull_nights\x18\x10 \x03(\v2\x11.google.type.DateB\x03\xe0A\x03R\n" +
 	"fullNights\x12\x17\n" +
-	"\x04note\x18\x11 \x01(\tB\x03\xe0A\x03R\x04note:\\\xeaAY\n" +
+	"\x04note\x18\x11 \x01(\tB\x03\xe0A\x03R\x04note\x12Q\n" +
+	"\x13broken_restrictions\x18\x12 \x03(\v2\x1b.lodge.v1.BrokenRestrictionB\x03\xe0A\x03R\x12brokenRestrictions:\\\xeaAY\n" +
 	"\x11lodge/Reservation\x12)hotels/{hotel}/reservations/{reservation}*\freservations2\vreservation\"\xc4\x01\n" +
 	"\x05Guest\x12\x19\n" +
 	"\bguest_id\x18\x01 \x01(\tR\aguestId\x12!\n" +
@@ -1108,7 +1248,7 @@ const file_lodge_v1_reservation_proto_rawDesc = "" +
 	"\x17RESERVATION_STATUS_PAID\x10\x02\x12\x1f\n" +
 	"\x1bRESERVATION_STATUS_CANCELED\x10\x03\x12\x1f\n" +
 	"\x1bRESERVATION_STATUS_REJECTED\x10\x04\x12\x1f\n" +
-	"\x1bRESERVATION_STATUS_REFUNDED\x10\x05*\x92\x02\n" +
+	"\x1bRESERVATION_STATUS_REFUNDED\x10\x05*\xb5\x02\n" +
 	"\x11ReservationReason\x12\"\n" +
 	"\x1eRESERVATION_REASON_UNSPECIFIED\x10\x00\x12\x1f\n" +
 	"\x1bRESERVATION_REASON_SOLD_OUT\x10\x01\x12#\n" +
@@ -1116,7 +1256,15 @@ const file_lodge_v1_reservation_proto_rawDesc = "" +
 	" RESERVATION_REASON_GUEST_REQUEST\x10\x03\x12$\n" +
 	" RESERVATION_REASON_HOTEL_REQUEST\x10\x04\x12\x1e\n" +
 	"\x1aRESERVATION_REASON_NO_SHOW\x10\x05\x12'\n" +
-	"#RESERVATION_REASON_PAYMENT_DECLINED\x10\x062\xd2\a\n" +
+	"#RESERVATION_REASON_PAYMENT_DECLINED\x10\x06\x12!\n" +
+	"\x1dRESERVATION_REASON_RESTRICTED\x10\a*\xc1\x01\n" +
+	"\vRestriction\x12\x1b\n" +
+	"\x17RESTRICTION_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14RESTRICTION_MIN_STAY\x10\x01\x12\x18\n" +
+	"\x14RESTRICTION_MAX_STAY\x10\x02\x12!\n" +
+	"\x1dRESTRICTION_CLOSED_TO_ARRIVAL\x10\x03\x12#\n" +
+	"\x1fRESTRICTION_CLOSED_TO_DEPARTURE\x10\x04\x12\x19\n" +
+	"\x15RESTRICTION_STOP_SELL\x10\x052\xd2\a\n" +
 	"\x12ReservationService\x12\x87\x01\n" +
 	"\x11CreateReservation\x12\".lodge.v1.CreateReservationRequest\x1a\x15.lodge.v1.Reservation\"7\x82\xd3\xe4\x93\x021:\vreservation\"\"/v1/{parent=hotels/*}/reservations\x12w\n" +
 	"\x0eGetReservation\x12\x1f.lodge.v1.GetReservationRequest\x1a\x15.lodge.v1.Reservation\"-\x82\xd3\xe4\x93\x02$\x12\"/v1/{name=hotels/*/reservations/*}\x90\x02\x01\x12\x88\x01\n" +
@@ -1139,65 +1287,70 @@ func file_lodge_v1_reservation_proto_rawDescGZIP() []byte {
 	return file_lodge_v1_reservation_proto_rawDescData
 }
 
-var file_lodge_v1_reservation_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_lodge_v1_reservation_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_lodge_v1_reservation_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_lodge_v1_reservation_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_lodge_v1_reservation_proto_goTypes = []any{
 	(ReservationStatus)(0),                // 0: lodge.v1.ReservationStatus
 	(ReservationReason)(0),                // 1: lodge.v1.ReservationReason
-	(*Reservation)(nil),                   // 2: lodge.v1.Reservation
-	(*Guest)(nil),                         // 3: lodge.v1.Guest
-	(*CreateReservationRequest)(nil),      // 4: lodge.v1.CreateReservationRequest
-	(*GetReservationRequest)(nil),         // 5: lodge.v1.GetReservationRequest
-	(*ListReservationsRequest)(nil),       // 6: lodge.v1.ListReservationsRequest
-	(*ListReservationsResponse)(nil),      // 7: lodge.v1.ListReservationsResponse
-	(*ConfirmReservationRequest)(nil),     // 8: lodge.v1.ConfirmReservationRequest
-	(*CancelReservationRequest)(nil),      // 9: lodge.v1.CancelReservationRequest
-	(*MarkNoShowRequest)(nil),             // 10: lodge.v1.MarkNoShowRequest
-	(*ListReservationEventsRequest)(nil),  // 11: lodge.v1.ListReservationEventsRequest
-	(*ListReservationEventsResponse)(nil), // 12: lodge.v1.ListReservationEventsResponse
-	(*date.Date)(nil),                     // 13: google.type.Date
-	(*money.Money)(nil),                   // 14: google.type.Money
-	(*timestamppb.Timestamp)(nil),         // 15: google.protobuf.Timestamp
-	(*Event)(nil),                         // 16: lodge.v1.Event
+	(Restriction)(0),                      // 2: lodge.v1.Restriction
+	(*BrokenRestriction)(nil),             // 3: lodge.v1.BrokenRestriction
+	(*Reservation)(nil),                   // 4: lodge.v1.Reservation
+	(*Guest)(nil),                         // 5: lodge.v1.Guest
+	(*CreateReservationRequest)(nil),      // 6: lodge.v1.CreateReservationRequest
+	(*GetReservationRequest)(nil),         // 7: lodge.v1.GetReservationRequest
+	(*ListReservationsRequest)(nil),       // 8: lodge.v1.ListReservationsRequest
+	(*ListReservationsResponse)(nil),      // 9: lodge.v1.ListReservationsResponse
+	(*ConfirmReservationRequest)(nil),     // 10: lodge.v1.ConfirmReservationRequest
+	(*CancelReservationRequest)(nil),      // 11: lodge.v1.CancelReservationRequest
+	(*MarkNoShowRequest)(nil),             // 12: lodge.v1.MarkNoShowRequest
+	(*ListReservationEventsRequest)(nil),  // 13: lodge.v1.ListReservationEventsRequest
+	(*ListReservationEventsResponse)(nil), // 14: lodge.v1.ListReservationEventsResponse
+	(*date.Date)(nil),                     // 15: google.type.Date
+	(*money.Money)(nil),                   // 16: google.type.Money
+	(*timestamppb.Timestamp)(nil),         // 17: google.protobuf.Timestamp
+	(*Event)(nil),                         // 18: lodge.v1.Event
 }
 var file_lodge_v1_reservation_proto_depIdxs = []int32{
-	13, // 0: lodge.v1.Reservation.check_in_date:type_name -> google.type.Date
-	13, // 1: lodge.v1.Reservation.check_out_date:type_name -> google.type.Date
-	3,  // 2: lodge.v1.Reservation.guest:type_name -> lodge.v1.Guest
-	0,  // 3: lodge.v1.Reservation.status:type_name -> lodge.v1.ReservationStatus
-	1,  // 4: lodge.v1.Reservation.reason:type_name -> lodge.v1.ReservationReason
-	14, // 5: lodge.v1.Reservation.nightly_amounts:type_name -> google.type.Money
-	14, // 6: lodge.v1.Reservation.total:type_name -> google.type.Money
-	15, // 7: lodge.v1.Reservation.hold_expire_time:type_name -> google.protobuf.Timestamp
-	15, // 8: lodge.v1.Reservation.create_time:type_name -> google.protobuf.Timestamp
-	15, // 9: lodge.v1.Reservation.update_time:type_name -> google.protobuf.Timestamp
-	13, // 10: lodge.v1.Reservation.full_nights:type_name -> google.type.Date
-	2,  // 11: lodge.v1.CreateReservationRequest.reservation:type_name -> lodge.v1.Reservation
-	14, // 12: lodge.v1.CreateReservationRequest.nightly_rate_override:type_name -> google.type.Money
-	13, // 13: lodge.v1.ListReservationsRequest.check_in_start_date:type_name -> google.type.Date
-	13, // 14: lodge.v1.ListReservationsRequest.check_in_end_date:type_name -> google.type.Date
-	2,  // 15: lodge.v1.ListReservationsResponse.reservations:type_name -> lodge.v1.Reservation
-	1,  // 16: lodge.v1.CancelReservationRequest.reason:type_name -> lodge.v1.ReservationReason
-	16, // 17: lodge.v1.ListReservationEventsResponse.events:type_name -> lodge.v1.Event
-	4,  // 18: lodge.v1.ReservationService.CreateReservation:input_type -> lodge.v1.CreateReservationRequest
-	5,  // 19: lodge.v1.ReservationService.GetReservation:input_type -> lodge.v1.GetReservationRequest
-	6,  // 20: lodge.v1.ReservationService.ListReservations:input_type -> lodge.v1.ListReservationsRequest
-	8,  // 21: lodge.v1.ReservationService.ConfirmReservation:input_type -> lodge.v1.ConfirmReservationRequest
-	9,  // 22: lodge.v1.ReservationService.CancelReservation:input_type -> lodge.v1.CancelReservationRequest
-	10, // 23: lodge.v1.ReservationService.MarkNoShow:input_type -> lodge.v1.MarkNoShowRequest
-	11, // 24: lodge.v1.ReservationService.ListReservationEvents:input_type -> lodge.v1.ListReservationEventsRequest
-	2,  // 25: lodge.v1.ReservationService.CreateReservation:output_type -> lodge.v1.Reservation
-	2,  // 26: lodge.v1.ReservationService.GetReservation:output_type -> lodge.v1.Reservation
-	7,  // 27: lodge.v1.ReservationService.ListReservations:output_type -> lodge.v1.ListReservationsResponse
-	2,  // 28: lodge.v1.ReservationService.ConfirmReservation:output_type -> lodge.v1.Reservation
-	2,  // 29: lodge.v1.ReservationService.CancelReservation:output_type -> lodge.v1.Reservation
-	2,  // 30: lodge.v1.ReservationService.MarkNoShow:output_type -> lodge.v1.Reservation
-	12, // 31: lodge.v1.ReservationService.ListReservationEvents:output_type -> lodge.v1.ListReservationEventsResponse
-	25, // [25:32] is the sub-list for method output_type
-	18, // [18:25] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	2,  // 0: lodge.v1.BrokenRestriction.restriction:type_name -> lodge.v1.Restriction
+	15, // 1: lodge.v1.BrokenRestriction.nights:type_name -> google.type.Date
+	15, // 2: lodge.v1.Reservation.check_in_date:type_name -> google.type.Date
+	15, // 3: lodge.v1.Reservation.check_out_date:type_name -> google.type.Date
+	5,  // 4: lodge.v1.Reservation.guest:type_name -> lodge.v1.Guest
+	0,  // 5: lodge.v1.Reservation.status:type_name -> lodge.v1.ReservationStatus
+	1,  // 6: lodge.v1.Reservation.reason:type_name -> lodge.v1.ReservationReason
+	16, // 7: lodge.v1.Reservation.nightly_amounts:type_name -> google.type.Money
+	16, // 8: lodge.v1.Reservation.total:type_name -> google.type.Money
+	17, // 9: lodge.v1.Reservation.hold_expire_time:type_name -> google.protobuf.Timestamp
+	17, // 10: lodge.v1.Reservation.create_time:type_name -> google.protobuf.Timestamp
+	17, // 11: lodge.v1.Reservation.update_time:type_name -> google.protobuf.Timestamp
+	15, // 12: lodge.v1.Reservation.full_nights:type_name -> google.type.Date
+	3,  // 13: lodge.v1.Reservation.broken_restrictions:type_name -> lodge.v1.BrokenRestriction
+	4,  // 14: lodge.v1.CreateReservationRequest.reservation:type_name -> lodge.v1.Reservation
+	16, // 15: lodge.v1.CreateReservationRequest.nightly_rate_override:type_name -> google.type.Money
+	15, // 16: lodge.v1.ListReservationsRequest.check_in_start_date:type_name -> google.type.Date
+	15, // 17: lodge.v1.ListReservationsRequest.check_in_end_date:type_name -> google.type.Date
+	4,  // 18: lodge.v1.ListReservationsResponse.reservations:type_name -> lodge.v1.Reservation
+	1,  // 19: lodge.v1.CancelReservationRequest.reason:type_name -> lodge.v1.ReservationReason
+	18, // 20: lodge.v1.ListReservationEventsResponse.events:type_name -> lodge.v1.Event
+	6,  // 21: lodge.v1.ReservationService.CreateReservation:input_type -> lodge.v1.CreateReservationRequest
+	7,  // 22: lodge.v1.ReservationService.GetReservation:input_type -> lodge.v1.GetReservationRequest
+	8,  // 23: lodge.v1.ReservationService.ListReservations:input_type -> lodge.v1.ListReservationsRequest
+	10, // 24: lodge.v1.ReservationService.ConfirmReservation:input_type -> lodge.v1.ConfirmReservationRequest
+	11, // 25: lodge.v1.ReservationService.CancelReservation:input_type -> lodge.v1.CancelReservationRequest
+	12, // 26: lodge.v1.ReservationService.MarkNoShow:input_type -> lodge.v1.MarkNoShowRequest
+	13, // 27: lodge.v1.ReservationService.ListReservationEvents:input_type -> lodge.v1.ListReservationEventsRequest
+	4,  // 28: lodge.v1.ReservationService.CreateReservation:output_type -> lodge.v1.Reservation
+	4,  // 29: lodge.v1.ReservationService.GetReservation:output_type -> lodge.v1.Reservation
+	9,  // 30: lodge.v1.ReservationService.ListReservations:output_type -> lodge.v1.ListReservationsResponse
+	4,  // 31: lodge.v1.ReservationService.ConfirmReservation:output_type -> lodge.v1.Reservation
+	4,  // 32: lodge.v1.ReservationService.CancelReservation:output_type -> lodge.v1.Reservation
+	4,  // 33: lodge.v1.ReservationService.MarkNoShow:output_type -> lodge.v1.Reservation
+	14, // 34: lodge.v1.ReservationService.ListReservationEvents:output_type -> lodge.v1.ListReservationEventsResponse
+	28, // [28:35] is the sub-list for method output_type
+	21, // [21:28] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_lodge_v1_reservation_proto_init() }
@@ -1211,8 +1364,8 @@ func file_lodge_v1_reservation_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lodge_v1_reservation_proto_rawDesc), len(file_lodge_v1_reservation_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   11,
+			NumEnums:      3,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -43,7 +43,7 @@ const (
 
 // AvailabilityServiceClient is a client for the lodge.v1.AvailabilityService service.
 type AvailabilityServiceClient interface {
-	// Finds hotels in a city with rooms for every night of a stay.
+	// Finds hotels in a city with rooms for every night of a stay that no restriction forbids.
 	SearchHotels(context.Context, *connect.Request[v1.SearchHotelsRequest]) (*connect.Response[v1.SearchHotelsResponse], error)
 	// Returns counts and prices of a hotel for each night of a date range. Errors: HOTEL_NOT_FOUND,
 	// ROOM_TYPE_NOT_FOUND, INVALID_DATES.
@@ -96,7 +96,7 @@ func (c *availabilityServiceClient) GetAvailability(ctx context.Context, req *co
 
 // AvailabilityServiceHandler is an implementation of the lodge.v1.AvailabilityService service.
 type AvailabilityServiceHandler interface {
-	// Finds hotels in a city with rooms for every night of a stay.
+	// Finds hotels in a city with rooms for every night of a stay that no restriction forbids.
 	SearchHotels(context.Context, *connect.Request[v1.SearchHotelsRequest]) (*connect.Response[v1.SearchHotelsResponse], error)
 	// Returns counts and prices of a hotel for each night of a date range. Errors: HOTEL_NOT_FOUND,
 	// ROOM_TYPE_NOT_FOUND, INVALID_DATES.

@@ -36,6 +36,9 @@ const (
 	// InventoryServiceSetInventoryProcedure is the fully-qualified name of the InventoryService's
 	// SetInventory RPC.
 	InventoryServiceSetInventoryProcedure = "/lodge.v1.InventoryService/SetInventory"
+	// InventoryServiceSetRestrictionsProcedure is the fully-qualified name of the InventoryService's
+	// SetRestrictions RPC.
+	InventoryServiceSetRestrictionsProcedure = "/lodge.v1.InventoryService/SetRestrictions"
 	// InventoryServiceListInventoryProcedure is the fully-qualified name of the InventoryService's
 	// ListInventory RPC.
 	InventoryServiceListInventoryProcedure = "/lodge.v1.InventoryService/ListInventory"
@@ -47,6 +50,10 @@ type InventoryServiceClient interface {
 	// HOTEL_ARCHIVED, ROOM_TYPE_NOT_FOUND, ROOM_TYPE_ARCHIVED, INVALID_DATES, PAST_DATE, TOO_FAR_AHEAD,
 	// CURRENCY_MISMATCH.
 	SetInventory(context.Context, *connect.Request[v1.SetInventoryRequest]) (*connect.Response[v1.SetInventoryResponse], error)
+	// Sets restrictions of a range of nights; what is absent stays as it was. A reservation that breaks one is refused with
+	// RESTRICTED. Errors: HOTEL_NOT_FOUND, HOTEL_ARCHIVED, ROOM_TYPE_NOT_FOUND, ROOM_TYPE_ARCHIVED, INVALID_ARGUMENT,
+	// INVALID_DATES, PAST_DATE, TOO_FAR_AHEAD.
+	SetRestrictions(context.Context, *connect.Request[v1.SetRestrictionsRequest]) (*connect.Response[v1.SetRestrictionsResponse], error)
 	// Lists the nights of a room type by date. Errors: ROOM_TYPE_NOT_FOUND, INVALID_DATES.
 	ListInventory(context.Context, *connect.Request[v1.ListInventoryRequest]) (*connect.Response[v1.ListInventoryResponse], error)
 }
@@ -68,6 +75,12 @@ func NewInventoryServiceClient(httpClient connect.HTTPClient, baseURL string, op
 			connect.WithSchema(inventoryServiceMethods.ByName("SetInventory")),
 			connect.WithClientOptions(opts...),
 		),
+		setRestrictions: connect.NewClient[v1.SetRestrictionsRequest, v1.SetRestrictionsResponse](
+			httpClient,
+			baseURL+InventoryServiceSetRestrictionsProcedure,
+			connect.WithSchema(inventoryServiceMethods.ByName("SetRestrictions")),
+			connect.WithClientOptions(opts...),
+		),
 		listInventory: connect.NewClient[v1.ListInventoryRequest, v1.ListInventoryResponse](
 			httpClient,
 			baseURL+InventoryServiceListInventoryProcedure,
@@ -80,13 +93,19 @@ func NewInventoryServiceClient(httpClient connect.HTTPClient, baseURL string, op
 
 // inventoryServiceClient implements InventoryServiceClient.
 type inventoryServiceClient struct {
-	setInventory  *connect.Client[v1.SetInventoryRequest, v1.SetInventoryResponse]
-	listInventory *connect.Client[v1.ListInventoryRequest, v1.ListInventoryResponse]
+	setInventory    *connect.Client[v1.SetInventoryRequest, v1.SetInventoryResponse]
+	setRestrictions *connect.Client[v1.SetRestrictionsRequest, v1.SetRestrictionsResponse]
+	listInventory   *connect.Client[v1.ListInventoryRequest, v1.ListInventoryResponse]
 }
 
 // SetInventory calls lodge.v1.InventoryService.SetInventory.
 func (c *inventoryServiceClient) SetInventory(ctx context.Context, req *connect.Request[v1.SetInventoryRequest]) (*connect.Response[v1.SetInventoryResponse], error) {
 	return c.setInventory.CallUnary(ctx, req)
+}
+
+// SetRestrictions calls lodge.v1.InventoryService.SetRestrictions.
+func (c *inventoryServiceClient) SetRestrictions(ctx context.Context, req *connect.Request[v1.SetRestrictionsRequest]) (*connect.Response[v1.SetRestrictionsResponse], error) {
+	return c.setRestrictions.CallUnary(ctx, req)
 }
 
 // ListInventory calls lodge.v1.InventoryService.ListInventory.
@@ -100,6 +119,10 @@ type InventoryServiceHandler interface {
 	// HOTEL_ARCHIVED, ROOM_TYPE_NOT_FOUND, ROOM_TYPE_ARCHIVED, INVALID_DATES, PAST_DATE, TOO_FAR_AHEAD,
 	// CURRENCY_MISMATCH.
 	SetInventory(context.Context, *connect.Request[v1.SetInventoryRequest]) (*connect.Response[v1.SetInventoryResponse], error)
+	// Sets restrictions of a range of nights; what is absent stays as it was. A reservation that breaks one is refused with
+	// RESTRICTED. Errors: HOTEL_NOT_FOUND, HOTEL_ARCHIVED, ROOM_TYPE_NOT_FOUND, ROOM_TYPE_ARCHIVED, INVALID_ARGUMENT,
+	// INVALID_DATES, PAST_DATE, TOO_FAR_AHEAD.
+	SetRestrictions(context.Context, *connect.Request[v1.SetRestrictionsRequest]) (*connect.Response[v1.SetRestrictionsResponse], error)
 	// Lists the nights of a room type by date. Errors: ROOM_TYPE_NOT_FOUND, INVALID_DATES.
 	ListInventory(context.Context, *connect.Request[v1.ListInventoryRequest]) (*connect.Response[v1.ListInventoryResponse], error)
 }
@@ -117,6 +140,12 @@ func NewInventoryServiceHandler(svc InventoryServiceHandler, opts ...connect.Han
 		connect.WithSchema(inventoryServiceMethods.ByName("SetInventory")),
 		connect.WithHandlerOptions(opts...),
 	)
+	inventoryServiceSetRestrictionsHandler := connect.NewUnaryHandler(
+		InventoryServiceSetRestrictionsProcedure,
+		svc.SetRestrictions,
+		connect.WithSchema(inventoryServiceMethods.ByName("SetRestrictions")),
+		connect.WithHandlerOptions(opts...),
+	)
 	inventoryServiceListInventoryHandler := connect.NewUnaryHandler(
 		InventoryServiceListInventoryProcedure,
 		svc.ListInventory,
@@ -128,6 +157,8 @@ func NewInventoryServiceHandler(svc InventoryServiceHandler, opts ...connect.Han
 		switch r.URL.Path {
 		case InventoryServiceSetInventoryProcedure:
 			inventoryServiceSetInventoryHandler.ServeHTTP(w, r)
+		case InventoryServiceSetRestrictionsProcedure:
+			inventoryServiceSetRestrictionsHandler.ServeHTTP(w, r)
 		case InventoryServiceListInventoryProcedure:
 			inventoryServiceListInventoryHandler.ServeHTTP(w, r)
 		default:
@@ -141,6 +172,10 @@ type UnimplementedInventoryServiceHandler struct{}
 
 func (UnimplementedInventoryServiceHandler) SetInventory(context.Context, *connect.Request[v1.SetInventoryRequest]) (*connect.Response[v1.SetInventoryResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("lodge.v1.InventoryService.SetInventory is not implemented"))
+}
+
+func (UnimplementedInventoryServiceHandler) SetRestrictions(context.Context, *connect.Request[v1.SetRestrictionsRequest]) (*connect.Response[v1.SetRestrictionsResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("lodge.v1.InventoryService.SetRestrictions is not implemented"))
 }
 
 func (UnimplementedInventoryServiceHandler) ListInventory(context.Context, *connect.Request[v1.ListInventoryRequest]) (*connect.Response[v1.ListInventoryResponse], error) {

@@ -59,7 +59,7 @@ const (
 // ReservationServiceClient is a client for the lodge.v1.ReservationService service.
 type ReservationServiceClient interface {
 	// Reserves rooms, all nights or none. The reservation is PENDING and holds its rooms until hold_expire_time.
-	// Errors: SOLD_OUT with the nights that were full, HOTEL_NOT_FOUND, HOTEL_ARCHIVED, ROOM_TYPE_NOT_FOUND,
+	// Errors: SOLD_OUT with the nights that were full, RESTRICTED with the restrictions and their nights, HOTEL_NOT_FOUND, HOTEL_ARCHIVED, ROOM_TYPE_NOT_FOUND,
 	// ROOM_TYPE_ARCHIVED, INVALID_DATES, STAY_TOO_LONG, PAST_DATE, TOO_FAR_AHEAD, INVALID_QUANTITY, NOT_PRICED,
 	// RESERVATION_EXISTS, FORBIDDEN_FIELD.
 	CreateReservation(context.Context, *connect.Request[v1.CreateReservationRequest]) (*connect.Response[v1.Reservation], error)
@@ -186,7 +186,7 @@ func (c *reservationServiceClient) ListReservationEvents(ctx context.Context, re
 // ReservationServiceHandler is an implementation of the lodge.v1.ReservationService service.
 type ReservationServiceHandler interface {
 	// Reserves rooms, all nights or none. The reservation is PENDING and holds its rooms until hold_expire_time.
-	// Errors: SOLD_OUT with the nights that were full, HOTEL_NOT_FOUND, HOTEL_ARCHIVED, ROOM_TYPE_NOT_FOUND,
+	// Errors: SOLD_OUT with the nights that were full, RESTRICTED with the restrictions and their nights, HOTEL_NOT_FOUND, HOTEL_ARCHIVED, ROOM_TYPE_NOT_FOUND,
 	// ROOM_TYPE_ARCHIVED, INVALID_DATES, STAY_TOO_LONG, PAST_DATE, TOO_FAR_AHEAD, INVALID_QUANTITY, NOT_PRICED,
 	// RESERVATION_EXISTS, FORBIDDEN_FIELD.
 	CreateReservation(context.Context, *connect.Request[v1.CreateReservationRequest]) (*connect.Response[v1.Reservation], error)
