@@ -83,15 +83,26 @@ func catchUp(b testing.TB, s *projections.Store, l *projectiontest.Log) {
 	}
 }
 
-// BenchmarkLive applies booking events spread over 1,000 hotels to all projections while it runs; fetched and decoded on the way.
+// BenchmarkLive applies booking events spread over 1,000 hotels to all projections while it runs; fetched and decoded on the way. Once with a store that is
+// in no group, once with two members of one.
 func BenchmarkLive(b *testing.B) {
+	b.Run("alone", func(b *testing.B) { benchLive(b, projections.Options{}) })
+	b.Run("group", func(b *testing.B) { benchLive(b, projections.Options{Group: projections.GroupName, Members: 2}) })
+}
+
+func benchLive(b *testing.B, opts projections.Options) {
+	opts.Partitions, opts.Logger = benchPartitions, projectiontest.Quiet()
+	group := projectiontest.NewGroup(b, benchPartitions)
 	var used time.Duration
 	for range b.N {
 		b.StopTimer()
 		_, events := benchStory()
 		l := projectiontest.NewLog(benchPartitions)
 		l.Append(projectiontest.NewHistory(1, benchHotels).Hotels(benchNights)...)
-		s := open(b, b.TempDir(), l, all()...)
+		s, err := projections.Open(b.TempDir(), projectiontest.Grouped{Log: l, Group: group}, all(), opts)
+		if err != nil {
+			b.Fatal(err)
+		}
 		stop := run(b, s)
 		catchUp(b, s, l)
 		b.StartTimer()

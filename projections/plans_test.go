@@ -25,6 +25,7 @@ func TestListsUseTheirIndexes(t *testing.T) {
 			ORDER BY time_nanos, topic, offset LIMIT 9`, "event_by_hotel (hotel_id=? AND (time_nanos,topic,offset)>(?,?,?) AND time_nanos<?)"},
 		{eventindex.New(), `SELECT * FROM event WHERE (time_nanos, topic, offset) > (1, 2, 3) AND time_nanos < 9
 			ORDER BY time_nanos, topic, offset LIMIT 9`, "PRIMARY KEY ((time_nanos,topic,offset)>(?,?,?) AND time_nanos<?)"},
+		{eventindex.New(), `SELECT * FROM event WHERE event_id = x'00' ORDER BY time_nanos, topic, offset LIMIT 1`, "event_by_id (event_id=?)"},
 		{availability.New(), `SELECT date FROM room_type_inventory WHERE hotel_id = 'h' AND room_type_id = 'r' AND date >= 1 AND date < 9`,
 			"PRIMARY KEY (hotel_id=? AND room_type_id=? AND date>? AND date<?)"},
 	} {

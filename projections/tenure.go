@@ -111,7 +111,7 @@ func (s *Store) tend(ctx context.Context, p *projection, partition log.Partition
 			return err
 		}
 		if ctx.Err() != nil {
-			return nil
+			break
 		}
 		p.setTrouble(partition, err)
 		if unusable(err) {
@@ -135,12 +135,12 @@ func (s *Store) tend(ctx context.Context, p *projection, partition log.Partition
 
 // rejoin has the shard in service follow the log, if there is a sound one.
 func (s *Store) rejoin(ctx context.Context, p *projection, partition log.Partition) error {
-	if p.condemned() != nil {
-		return nil
+	if p.condemned() != nil || p.inService() == nil {
+		return nil // it is being built, and whoever puts it in service wakes this
 	}
 	v, err := p.acquire()
 	if err != nil {
-		return nil // it is being built, and whoever puts it in service wakes this
+		return err
 	}
 	err = s.join(ctx, v.shards[partition], func(int) {})
 	if rerr := v.release(false); err == nil {

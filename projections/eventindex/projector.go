@@ -22,10 +22,12 @@ CREATE TABLE event (
 	topic INTEGER NOT NULL,         -- see topics
 	offset INTEGER NOT NULL,
 	hotel_id TEXT NOT NULL,
-	rest BLOB NOT NULL,             -- type, subject, ids: appendRest
+	event_id BLOB NOT NULL,         -- packed.Key
+	rest BLOB NOT NULL,             -- type, subject, correlation: appendRest
 	PRIMARY KEY (time_nanos, topic, offset)
 ) WITHOUT ROWID;
-CREATE INDEX event_by_hotel ON event (hotel_id)`
+CREATE INDEX event_by_hotel ON event (hotel_id);
+CREATE INDEX event_by_id ON event (event_id)`
 
 // topics gives the numbers by which rows name topics: the index plus one. Only ever append.
 var topics = []log.Topic{event.HotelsTopic, event.InventoryTopic, event.BookingsTopic}
@@ -48,7 +50,7 @@ var typeNumbers = func() map[string]int {
 	return numbers
 }()
 
-var putEvent = projections.Insert{Into: "INSERT INTO event VALUES", Columns: 5}
+var putEvent = projections.Insert{Into: "INSERT INTO event VALUES", Columns: 6}
 
 // Projector fills the read model.
 type Projector struct{}
@@ -66,15 +68,17 @@ func (Projector) Schema() string { return tables }
 func (Projector) Topics() []log.Topic { return slices.Clone(topics) }
 
 // Apply implements projections.Projector. Events come nearly in order of their times; written in full order, they are
-// appended to the table.
+// appended to the table; ids, which begin with the time, nearly are to their index.
 func (Projector) Apply(tx *projections.Tx, events []projections.Event) error {
 	put := tx.Inserter(putEvent)
 	topic := 1 + slices.Index(topics, events[0].Position.Topic)
-	rest := make([]byte, 0, restBytes*len(events))
+	arena := make([]byte, 0, rowBytes*len(events))
 	for _, e := range inOrder(events) {
-		start := len(rest)
-		rest = appendRest(rest, e.Envelope)
-		err := put.Add(e.Envelope.Time.UnixNano(), topic, int64(e.Position.Offset), e.Envelope.HotelID, rest[start:len(rest):len(rest)])
+		var id any
+		arena, id = packed.Key(arena, e.Envelope.ID)
+		start := len(arena)
+		arena = appendRest(arena, e.Envelope)
+		err := put.Add(e.Envelope.Time.UnixNano(), topic, int64(e.Position.Offset), e.Envelope.HotelID, id, arena[start:len(arena):len(arena)])
 		if err != nil {
 			return err
 		}
@@ -82,8 +86,8 @@ func (Projector) Apply(tx *projections.Tx, events []projections.Event) error {
 	return put.Flush()
 }
 
-// restBytes is the usual length of a rest: three UUIDs and a type.
-const restBytes = 3*17 + 1
+// rowBytes is the usual length of an id and a rest: a UUID; two more and a type.
+const rowBytes = 16 + 2*17 + 1
 
 // appendRest appends what no query searches by.
 func appendRest(b []byte, e *event.Envelope) []byte {
@@ -92,7 +96,6 @@ func appendRest(b []byte, e *event.Envelope) []byte {
 		b = packed.AppendText(b, e.Type)
 	}
 	b = packed.AppendID(b, subject(e.Message))
-	b = packed.AppendID(b, e.ID)
 	return packed.AppendID(b, e.CorrelationID)
 }
 
@@ -104,7 +107,7 @@ func (e *Entry) readRest(b []byte) error {
 	} else {
 		e.Type = r.Text()
 	}
-	e.SubjectID, e.ID, e.CorrelationID = r.ID(), r.ID(), r.ID()
+	e.SubjectID, e.CorrelationID = r.ID(), r.ID()
 	return r.Err()
 }
 

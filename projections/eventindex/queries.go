@@ -10,6 +10,7 @@ import (
 
 	"lodge/log"
 	"lodge/projections"
+	"lodge/projections/internal/packed"
 )
 
 // Limits of List.
@@ -63,11 +64,37 @@ type Queries struct{ store *projections.Store }
 func NewQueries(store *projections.Store) *Queries { return &Queries{store} }
 
 const (
-	columns  = "SELECT time_nanos, topic, offset, hotel_id, rest FROM event "
+	columns  = "SELECT time_nanos, topic, offset, hotel_id, event_id, rest FROM event "
 	inTime   = "(time_nanos, topic, offset) > (?, ?, ?) AND time_nanos < ? ORDER BY time_nanos, topic, offset LIMIT ?"
 	overAll  = columns + "WHERE " + inTime
 	forHotel = columns + "WHERE hotel_id = ? AND " + inTime
+	withID   = columns + "WHERE event_id = ? ORDER BY time_nanos, topic, offset LIMIT 1"
 )
+
+// Find returns the event with an id, and whether there is one. Its record lies at Entry.Position. Of several, which only producers that give
+// the same id twice can make, it is the oldest. An event that was just appended is found once the projection has it: see projections.Store.WaitFor. Error:
+// log.InvalidArgument when id is empty; those of projections.Store.View.
+func (q *Queries) Find(ctx context.Context, id string) (Entry, bool, error) {
+	if id == "" {
+		return Entry{}, false, log.NewError(log.InvalidArgument, "find an event", "the id is empty")
+	}
+	_, key := packed.Key(nil, id)
+	page, err := projections.Gather(ctx, q.store, Name, projections.Query[Entry, Cursor]{
+		Limit: 1, Key: (*Entry).cursor, Compare: Cursor.compare,
+		Shard: func(ctx context.Context, c *projections.Conn, p log.Partition, _ Cursor, _ int) (part projections.Part[Entry, Cursor], err error) {
+			err = c.Query(ctx, withID, []any{key}, func(r *projections.Row) error {
+				e, err := entryOf(r, p)
+				part.Items = append(part.Items, e)
+				return err
+			})
+			return part, err
+		},
+	})
+	if err != nil || len(page.Items) == 0 {
+		return Entry{}, false, err
+	}
+	return page.Items[0], true, nil
+}
 
 // List returns events in order of their times, oldest first, over all topics and partitions. Go on with
 // Filter.After = *Next; a page may be short, even empty, and yet have a Next, when few events pass the filter.
@@ -133,15 +160,24 @@ func (f *Filter) scan(ctx context.Context, c *projections.Conn, p log.Partition,
 	}
 	args = append(args, after.Time, after.Topic, int64(after.Offset), to, scanMax)
 	return c.Query(ctx, sql, args, func(r *projections.Row) error {
-		e := Entry{
-			Position: log.Position{Topic: topicOf(int(r.Int(1))), Partition: p, Offset: log.Offset(r.Int(2))},
-			HotelID:  r.Text(3), Time: time.Unix(0, r.Int(0)).UTC(),
-		}
-		if err := e.readRest(r.Blob(4)); err != nil {
-			return fmt.Errorf("read the index of %s: %w", e.Position, err)
+		e, err := entryOf(r, p)
+		if err != nil {
+			return err
 		}
 		return each(&e)
 	})
+}
+
+// entryOf reads a row of columns.
+func entryOf(r *projections.Row, p log.Partition) (Entry, error) {
+	e := Entry{
+		Position: log.Position{Topic: topicOf(int(r.Int(1))), Partition: p, Offset: log.Offset(r.Int(2))},
+		HotelID:  r.Text(3), ID: packed.KeyText(r.Value(4)), Time: time.Unix(0, r.Int(0)).UTC(),
+	}
+	if err := e.readRest(r.Blob(5)); err != nil {
+		return e, fmt.Errorf("read the index of %s: %w", e.Position, err)
+	}
+	return e, nil
 }
 
 // begin returns the place in partition p behind which the page begins: of rows with the cursor's time and topic, those of lower

@@ -121,6 +121,34 @@ func TestEntriesSayWhatTheEventsSay(t *testing.T) {
 	}
 }
 
+func TestFindByID(t *testing.T) {
+	l, h := projectiontest.NewLog(3), projectiontest.NewHistory(projectiontest.Seed(t), 6)
+	events := append(h.Hotels(5), h.Next(200)...)
+	events[7].ID, events[9].ID = "no-uuid", strings.ToUpper(events[9].ID)
+	again := *events[8]
+	again.Time = again.Time.Add(time.Hour)
+	all := appended(l, events)
+	l.Append(&again) // a producer that gives an id twice
+	b := projectiontest.NewBench(t, l, func() projections.Projector { return eventindex.New() })
+	b.Start()
+	defer b.Close()
+	q := eventindex.NewQueries(b.Store)
+	for _, want := range all {
+		got, found, err := q.Find(t.Context(), want.ID)
+		if err != nil || !found || got.Position != want.Position || got.ID != want.ID || got.Type != want.Type || got.HotelID != want.HotelID || !got.Time.Equal(want.Time) {
+			t.Fatalf("%s: %+v, %v, error %v\nwant %+v", want.ID, got, found, err, want)
+		}
+	}
+	for _, id := range []string{"nothing", strings.ToLower(events[9].ID)} {
+		if got, found, err := q.Find(t.Context(), id); found || err != nil {
+			t.Errorf("%s: %+v, error %v", id, got, err)
+		}
+	}
+	if _, _, err := q.Find(t.Context(), ""); log.CodeOf(err) != log.InvalidArgument {
+		t.Errorf("without id: %v", err)
+	}
+}
+
 func TestEveryTypeHasANumber(t *testing.T) {
 	for _, kind := range event.Kinds() {
 		if !eventindex.Numbered(kind.Type) {
