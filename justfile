@@ -21,6 +21,12 @@ race *ARGS:
 crash KILLS="200":
     go test ./cmd/lodge -run TestKill -count=1 -timeout 60m -v -args -kills={{KILLS}}
 
+# Watermill's stress suite, and the log's random tests with N times as many seeds: minutes.
+long N="10":
+    go test ./log/watermill -run Stress -count=1 -timeout 20m -stress
+    go test ./log/broker ./log/natsbridge -count=1 -timeout 60m -args -long={{N}}
+    go test ./log/internal/commitlog -count=1 -timeout 60m -args -seeds={{N}}0
+
 # Every fuzz target for TIME each.
 fuzz TIME="30s":
     .ci/fuzz {{TIME}}
@@ -28,6 +34,10 @@ fuzz TIME="30s":
 # The benchmark table: floors measured in the same run beside each figure.
 bench *ARGS:
     go run ./cmd/lodge bench {{ARGS}}
+
+# Other embedded logs beside this one, in a module of its own.
+peerbench *ARGS:
+    cd cmd/peerbench && go run . {{ARGS}}
 
 # Formatting, vet, linters, proto style.
 lint:

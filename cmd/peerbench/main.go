@@ -73,7 +73,7 @@ func (o *options) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	for _, c := range cases(o.records) {
 		lines, err := o.measure(ctx, dir, &c)
 		if err != nil {
@@ -127,7 +127,7 @@ func (o *options) once(ctx context.Context, dir string, c *workload, s *candidat
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return bench.Result{}, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	return c.run(ctx, dir, s, o.duration)
 }
 
