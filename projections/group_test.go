@@ -25,11 +25,13 @@ type fleet struct {
 	log   *projectiontest.Log
 	group *projectiontest.Group
 	story *projectiontest.History
+	rng   *rand.Rand
 }
 
 func newFleet(t *testing.T) *fleet {
+	seed := projectiontest.Seed(t)
 	f := &fleet{t: t, log: projectiontest.NewLog(groupPartitions), group: projectiontest.NewGroup(t, groupPartitions),
-		story: projectiontest.NewHistory(projectiontest.Seed(t), 12)}
+		story: projectiontest.NewHistory(seed, 12), rng: rand.New(rand.NewPCG(seed, 3))}
 	f.log.Append(f.story.Hotels(30)...)
 	return f
 }
@@ -107,12 +109,14 @@ func (f *fleet) load() (stop func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
+		pace := time.NewTicker(2 * time.Millisecond)
+		defer pace.Stop()
 		for range 400 {
 			f.log.Append(f.story.Next(50)...)
 			select {
 			case <-ctx.Done():
 				return
-			case <-time.After(2 * time.Millisecond):
+			case <-pace.C:
 			}
 		}
 	}()
@@ -122,13 +126,12 @@ func (f *fleet) load() (stop func()) {
 // Members come, go, die without leaving, and are cut off and come back, and a projection is rebuilt, in random order under load.
 func TestMembersComeAndGoUnderLoad(t *testing.T) {
 	f := newFleet(t)
-	rng := rand.New(rand.NewPCG(projectiontest.Seed(t), 3))
 	s, stop := f.store(t.TempDir(), grouped(3))
 	defer stop()
 	stopLoad := f.load()
 	for range 25 {
-		f.happen(s, rng)
-		f.wait(s, rng)
+		f.happen(s)
+		f.wait(s)
 	}
 	stopLoad()
 	if len(s.Members()) == 0 {
@@ -139,18 +142,18 @@ func TestMembersComeAndGoUnderLoad(t *testing.T) {
 }
 
 // happen does something to the members.
-func (f *fleet) happen(s *projections.Store, rng *rand.Rand) {
+func (f *fleet) happen(s *projections.Store) {
 	f.t.Helper()
 	members := s.Members()
 	if len(members) < 2 {
 		f.add(s)
 		return
 	}
-	m := members[rng.IntN(len(members))]
+	m := members[f.rng.IntN(len(members))]
 	if m.ID == "" {
 		return // it is about to join
 	}
-	switch rng.IntN(5) {
+	switch f.rng.IntN(5) {
 	case 0:
 		f.add(s)
 	case 1:
@@ -160,11 +163,11 @@ func (f *fleet) happen(s *projections.Store, rng *rand.Rand) {
 		f.remove(s, m.Name)
 	case 3: // it is cut off, and heard again before or after the others have been given what it has
 		f.group.CutOff(m.ID, true)
-		f.wait(s, rng)
+		f.wait(s)
 		f.group.CutOff(m.ID, false)
 	default:
 		names := s.Status(f.t.Context())
-		if err := s.Rebuild(f.t.Context(), names[rng.IntN(len(names))].Name, nil); err != nil {
+		if err := s.Rebuild(f.t.Context(), names[f.rng.IntN(len(names))].Name, nil); err != nil {
 			f.t.Fatal(err)
 		}
 	}
@@ -187,14 +190,14 @@ func (f *fleet) remove(s *projections.Store, name string) {
 }
 
 // wait waits now and then until something is read that is new, so that changes also come apart.
-func (f *fleet) wait(s *projections.Store, rng *rand.Rand) {
-	if rng.IntN(2) == 0 {
+func (f *fleet) wait(s *projections.Store) {
+	if f.rng.IntN(2) == 0 {
 		return
 	}
 	ends := f.log.Ends()
 	ctx, cancel := context.WithTimeout(f.t.Context(), time.Second)
 	defer cancel()
-	_ = s.WaitFor(ctx, hotels.Name, ends[rng.IntN(len(ends))]) // or until time is up
+	_ = s.WaitFor(ctx, hotels.Name, ends[f.rng.IntN(len(ends))]) // or until time is up
 }
 
 // reads waits until the group is at rest and the members of the stores read all partitions, each of them one at least.
