@@ -53,6 +53,9 @@ func (s *Store) replay(ctx context.Context, sh *shard, ends map[log.Topic]log.Of
 			if next >= ends[topic] {
 				break
 			}
+			if err := ctx.Err(); err != nil {
+				return err // whoever reads the partition now waits for this
+			}
 			b, err := s.collect(ctx, log.TopicPartition{Topic: topic, Partition: sh.partition}, next, ends[topic])
 			if b != nil {
 				b.truncate(ends[topic])

@@ -3,9 +3,13 @@ package projections_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -320,6 +324,49 @@ func catchUpIn(t *testing.T, s *projections.Store, l *projectiontest.Log, partit
 			}
 		}
 	}
+}
+
+// Two stores write the same files, each as if they were its own: what a deposed store in another process would do at its worst.
+func TestTwoStoresOnTheSameFiles(t *testing.T) {
+	f, dir, alias := newFleet(t), t.TempDir(), t.TempDir()
+	opts := grouped(1)
+	first, stopFirst := f.store(dir, opts)
+	catchUp(t, first, f.log)
+	for _, st := range first.Status(t.Context()) {
+		if err := os.Symlink(filepath.Join(dir, st.Name), filepath.Join(alias, st.Name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var met atomic.Int32
+	opts.Group, opts.Logger = "another", slog.New(fences{slog.DiscardHandler, &met})
+	second, stopSecond := f.store(alias, opts)
+	stopLoad := f.load()
+	until(t, "fenced", func() bool { return met.Load() > 20 })
+	stopLoad()
+	catchUp(t, first, f.log)
+	catchUp(t, second, f.log)
+	f.equalsReplay(first, everywhere...)
+	f.equalsReplay(second, everywhere...)
+	stopFirst()
+	stopSecond()
+}
+
+// fences counts how often a store has noticed another writer.
+type fences struct {
+	slog.Handler
+	met *atomic.Int32
+}
+
+func (h fences) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h fences) Handle(_ context.Context, r slog.Record) error {
+	r.Attrs(func(a slog.Attr) bool {
+		if strings.Contains(a.Value.String(), "somebody else writes this file") {
+			h.met.Add(1)
+		}
+		return true
+	})
+	return nil
 }
 
 func TestAFolderHasOneStore(t *testing.T) {

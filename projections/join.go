@@ -82,7 +82,10 @@ func (sh *shard) behind(ends map[log.Topic]log.Offset) int64 {
 func (s *Store) verify(ctx context.Context, sh *shard) error {
 	for _, topic := range sh.projector.Topics() {
 		tp := log.TopicPartition{Topic: topic, Partition: sh.partition}
-		next, _, _ := sh.marks.get(topic)
+		next, id, err := sh.checkpoint(ctx, topic)
+		if err != nil {
+			return err
+		}
 		start, end, err := s.reader.Offsets(ctx, tp)
 		switch {
 		case err != nil:
@@ -95,7 +98,7 @@ func (s *Store) verify(ctx context.Context, sh *shard) error {
 		case next == start:
 			continue
 		}
-		if err := s.verifyLast(ctx, sh, tp, next-1); err != nil {
+		if err := s.verifyLast(ctx, sh, tp, next-1, id); err != nil {
 			return err
 		}
 	}
@@ -103,13 +106,9 @@ func (s *Store) verify(ctx context.Context, sh *shard) error {
 }
 
 // verifyLast compares the event at an offset with the id that the shard's checkpoint holds.
-func (s *Store) verifyLast(ctx context.Context, sh *shard, tp log.TopicPartition, at log.Offset) error {
+func (s *Store) verifyLast(ctx context.Context, sh *shard, tp log.TopicPartition, at log.Offset, id string) error {
 	b, err := s.fetch(ctx, tp, at, 1, 0)
 	if b == nil || len(b.events) == 0 || b.events[0].Position.Offset != at {
-		return err
-	}
-	id, err := sh.lastEvent(ctx, tp.Topic)
-	if err != nil {
 		return err
 	}
 	if found := b.events[0].Envelope.ID; id != found {
@@ -119,13 +118,14 @@ func (s *Store) verifyLast(ctx context.Context, sh *shard, tp log.TopicPartition
 	return nil
 }
 
-func (sh *shard) lastEvent(ctx context.Context, topic log.Topic) (id string, err error) {
+// checkpoint returns a topic's offset and event id as they are in the file, of one moment.
+func (sh *shard) checkpoint(ctx context.Context, topic log.Topic) (next log.Offset, id string, err error) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if sh.conn == nil {
-		return "", errClosed
+		return 0, "", errClosed
 	}
-	err = sh.conn.Query(ctx, "SELECT last_event_id FROM projection_checkpoint WHERE topic = ?", []any{string(topic)},
-		func(r *Row) error { id = r.Text(0); return nil })
-	return id, err
+	err = sh.conn.Query(ctx, "SELECT next_offset, last_event_id FROM projection_checkpoint WHERE topic = ?", []any{string(topic)},
+		func(r *Row) error { next, id = log.Offset(r.Int(0)), r.Text(1); return nil })
+	return next, id, err
 }

@@ -129,6 +129,13 @@ func (p *projection) condemn(reason error) {
 	poke(p.build)
 }
 
+// sound reports whether there is a version in service that need not be rebuilt.
+func (p *projection) sound() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.current != nil && p.damage == nil
+}
+
 func (p *projection) condemned() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

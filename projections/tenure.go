@@ -135,7 +135,7 @@ func (s *Store) tend(ctx context.Context, p *projection, partition log.Partition
 
 // rejoin has the shard in service follow the log, if there is a sound one.
 func (s *Store) rejoin(ctx context.Context, p *projection, partition log.Partition) error {
-	if p.condemned() != nil || p.inService() == nil {
+	if !p.sound() {
 		return nil // it is being built, and whoever puts it in service wakes this
 	}
 	v, err := p.acquire()
