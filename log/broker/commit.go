@@ -87,7 +87,7 @@ func (p *partition) commit(g *group) error {
 	wake(waiters)
 	if err == nil {
 		p.polls.notify()
-		p.watchers.notify()
+		p.watchers.notify(p.tp.Topic)
 		p.wantZeros()
 	}
 	p.b.groups.put(buffer)

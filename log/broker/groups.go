@@ -80,6 +80,7 @@ type coordinator struct {
 
 	mu     sync.Mutex // taken with a group's mu held, never the other way round
 	groups map[log.Group]*consumerGroup
+	queues map[log.Group]bool // names that are queue groups'
 	due    dueGroups
 	wake   chan struct{} // capacity 1: Run is to look at due
 }
@@ -106,7 +107,7 @@ type consumerGroup struct {
 func newCoordinator(b *Broker) *coordinator {
 	o := b.opts.Groups
 	return &coordinator{
-		b: b, groups: map[log.Group]*consumerGroup{}, wake: make(chan struct{}, 1),
+		b: b, groups: map[log.Group]*consumerGroup{}, queues: map[log.Group]bool{}, wake: make(chan struct{}, 1),
 		config: groups.Config{
 			SessionTimeoutMin: o.SessionTimeoutMin, SessionTimeoutMax: o.SessionTimeoutMax,
 			InitialRebalanceDelay: o.InitialRebalanceDelay, MembersMax: o.MembersMax,
@@ -173,11 +174,42 @@ func (c *coordinator) find(op string, name log.Group, create bool) (*consumerGro
 	if g != nil || !create {
 		return g, nil
 	}
+	if c.queues[name] {
+		return nil, errIsQueue(op, name)
+	}
 	if len(c.groups) >= c.b.opts.Groups.GroupsMax {
 		return nil, log.NewError(log.LimitReached, op+" group "+string(name), "there are %d groups", len(c.groups))
 	}
 	g = c.add(name, groups.New(name, c.config))
 	return g, nil
+}
+
+// reserve makes a name a queue group's, unless it is a consumer group's.
+func (c *coordinator) reserve(name log.Group) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.groups[name] != nil {
+		return false
+	}
+	c.queues[name] = true
+	return true
+}
+
+// unreserve undoes reserve.
+func (c *coordinator) unreserve(name log.Group) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.queues, name)
+}
+
+func (c *coordinator) isQueue(name log.Group) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.queues[name]
+}
+
+func errIsQueue(op string, name log.Group) error {
+	return log.NewError(log.InconsistentProtocol, op+" group "+string(name), "it is a queue group, and no consumer group")
 }
 
 // add makes a group known. mu must be held.

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"lodge/log"
@@ -11,7 +12,7 @@ import (
 // CommitOffsets implements log.Coordinator. A commit that its caller stops waiting for may be stored all the same.
 func (b *Broker) CommitOffsets(ctx context.Context, req log.CommitRequest) error {
 	admin := req.Generation < 0 && req.Member == "" && req.Instance == ""
-	if err := b.consumers.ready(ctx, "commit to", req.Group, admin); err != nil {
+	if err := errors.Join(b.consumers.ready(ctx, "commit to", req.Group, admin), b.knowQueues(ctx)); err != nil {
 		return err
 	}
 	for {
@@ -20,6 +21,9 @@ func (b *Broker) CommitOffsets(ctx context.Context, req log.CommitRequest) error
 			return err
 		}
 		if g == nil { // as Kafka answers a member of a group that it does not know
+			if b.consumers.isQueue(req.Group) {
+				return errIsQueue("commit to", req.Group)
+			}
 			return log.NewError(log.IllegalGeneration, "commit to group "+string(req.Group), "there is no such group")
 		}
 		full, err := g.commit(req)

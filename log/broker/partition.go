@@ -51,6 +51,8 @@ type partition struct {
 	polls    polls
 	watchers watchers // queue groups that wait for records
 
+	recovered log.Offset // the log's end when it was opened
+
 	unsynced     atomic.Int64 // uptime at the first write since the last sync; 0: all is synced
 	replayed     bool         // open found batches behind the last checkpoint
 	filling      atomic.Bool  // Run was asked for zeros
@@ -109,6 +111,7 @@ func (p *partition) open() error {
 		return err
 	}
 	p.next = p.log.NextOffset()
+	p.recovered = p.next
 	p.checkpointed.Store(int64(p.next))
 	if p.replayed {
 		p.checkpointed.Store(int64(log.NoOffset))

@@ -14,9 +14,9 @@ import (
 
 // queuePart is one partition that a queue group shares.
 type queuePart struct {
-	g  *queueGroup
-	tp log.TopicPartition
-	p  *partition
+	g *queueGroup
+	p *partition
+	standing
 
 	reading sync.Mutex // held by whoever fetches: the others wait for what it finds
 
@@ -28,8 +28,8 @@ type queuePart struct {
 	trimmed log.Offset   // everything below was deleted from a point-to-point topic
 }
 
-func newQueuePart(g *queueGroup, tp log.TopicPartition, state *queue.Partition) *queuePart {
-	return &queuePart{g: g, tp: tp, state: state, read: state.Next()}
+func newQueuePart(g *queueGroup, of standing, state *queue.Partition) *queuePart {
+	return &queuePart{g: g, standing: of, state: state, read: state.Next()}
 }
 
 func (q *queuePart) setConfig(config log.QueueConfig) {
@@ -48,14 +48,20 @@ func (q *queuePart) receive(ctx context.Context, limit int) (deliveries []log.De
 		return nil, soonest, err
 	}
 	if err := ticket.Wait(ctx); err != nil {
+		for i := range fresh {
+			again = append(again, fresh[i].Receipt)
+		}
+		q.giveBack(ctx, again)
 		return nil, 0, err
 	}
 	deliveries, err = q.readAgain(ctx, again)
-	return append(deliveries, fresh...), soonest, err
+	deliveries = append(deliveries, fresh...)
+	return deliveries, soonest, unlessDelivered(err, len(deliveries))
 }
 
 // deliver takes deliveries from the machine and has that stored.
 func (q *queuePart) deliver(ctx context.Context, limit int) (again []log.Receipt, fresh []log.Delivery, ticket log.Ticket, soonest time.Duration, err error) {
+	visibility := q.g.visibility() // before mu, see queueGroup
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.gone != nil {
@@ -64,12 +70,12 @@ func (q *queuePart) deliver(ctx context.Context, limit int) (again []log.Receipt
 	now := q.g.b.opts.Clock()
 	q.state.Expire(now)
 	again = q.state.Again(now, limit)
-	for len(again)+len(fresh) < limit && len(q.buffer) > 0 && q.state.Room() > 0 {
+	for len(again)+len(fresh) < limit && len(q.buffer) > 0 && !q.blocked() {
 		rec := q.buffer[0]
 		q.buffer = q.buffer[1:]
 		receipt := q.state.Fresh(rec.Offset, now)
 		receipt.TopicPartition = q.tp
-		fresh = append(fresh, log.Delivery{Record: rec, Receipt: receipt, Deliveries: 1, Deadline: now.Add(q.g.visibility())})
+		fresh = append(fresh, log.Delivery{Record: rec, Receipt: receipt, Deliveries: 1, Deadline: now.Add(visibility)})
 	}
 	soonest = time.Hour
 	if next, ok := q.state.NextTime(); ok {
@@ -77,6 +83,18 @@ func (q *queuePart) deliver(ctx context.Context, limit int) (again []log.Receipt
 	}
 	ticket, err = q.store(ctx)
 	return again, fresh, ticket, soonest, err
+}
+
+// blocked reports whether nothing may be delivered for the first time until something is done. mu must be held.
+func (q *queuePart) blocked() bool {
+	return q.state.Room() == 0 || len(q.buffer) > 0 && !q.state.Takes(q.buffer[0].Offset)
+}
+
+// deliverable reports whether a Receive would find something.
+func (q *queuePart) deliverable() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.gone == nil && (q.state.Ready() || !q.blocked() && (len(q.buffer) > 0 || int64(q.read) < q.p.highWatermark.Load()))
 }
 
 func (g *queueGroup) visibility() time.Duration {
@@ -95,10 +113,7 @@ func (q *queuePart) fill(ctx context.Context) error {
 	if !need {
 		return nil
 	}
-	if start := q.p.start(); from < start {
-		from = start
-	}
-	result, err := q.g.b.Fetch(ctx, log.FetchRequest{TopicPartition: q.tp, Offset: from})
+	result, err := q.fetch(ctx, from)
 	if err != nil {
 		return err
 	}
@@ -106,10 +121,21 @@ func (q *queuePart) fill(ctx context.Context) error {
 	defer q.mu.Unlock()
 	q.state.Advance(min(result.LogStart, result.Next))
 	q.buffer, q.read = result.Records, result.Next
-	if len(q.buffer) == 0 {
+	if len(q.buffer) == 0 && q.state.Takes(result.Next) {
 		q.state.Skip(result.Next) // a stretch of which compaction left nothing
 	}
 	return nil
+}
+
+// fetch reads from an offset on, or from where the log begins if that is above.
+func (q *queuePart) fetch(ctx context.Context, from log.Offset) (log.FetchResult, error) {
+	for {
+		start := q.p.start()
+		result, err := q.g.b.Fetch(ctx, log.FetchRequest{TopicPartition: q.tp, Offset: max(from, start)})
+		if log.CodeOf(err) != log.OffsetOutOfRange || max(from, q.p.start()) == max(from, start) {
+			return result, err // else retention went on meanwhile
+		}
+	}
 }
 
 // readAgain fetches the records of deliveries that are made again. What the log has no longer is done.
@@ -148,7 +174,7 @@ func (q *queuePart) giveBack(ctx context.Context, receipts []log.Receipt) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, r := range receipts {
-		q.state.Release(r.Offset)
+		q.state.Release(r.Offset, r.Delivery)
 	}
 	_, _ = q.store(ctx) // an error stays in gone, for the next call
 }
@@ -167,19 +193,28 @@ const lettersMax = 64
 // tend buries the dead and frees what a point-to-point topic no longer needs.
 func (q *queuePart) tend(ctx context.Context) error {
 	letters, ticket, err := q.bringOut(ctx)
+	errs := []error{err}
 	for i := range letters {
 		if err == nil {
-			err = q.sendLetter(ctx, &letters[i])
+			err = ctx.Err()
 		}
-		if err != nil {
-			q.mu.Lock()
-			q.state.Exhume(letters[i].Offset)
-			q.mu.Unlock()
+		e := err
+		if e == nil {
+			e = q.sendLetter(ctx, &letters[i])
+			errs = append(errs, e)
+		}
+		if e == nil {
+			q.bury(ctx, letters[i].Offset)
 			continue
 		}
-		q.bury(ctx, letters[i].Offset)
+		q.mu.Lock()
+		q.state.Exhume(letters[i].Offset)
+		q.mu.Unlock()
 	}
-	if err != nil {
+	if q.deliverable() { // a time was up, or a burial made room
+		q.g.signal(q.tp.Topic)
+	}
+	if err := errors.Join(errs...); err != nil {
 		return err
 	}
 	if err := ticket.Wait(ctx); err != nil {
@@ -291,11 +326,11 @@ func (w *watchers) change(g *queueGroup, there bool) {
 	w.list.Store(&list)
 }
 
-// notify wakes a Receive of each group.
-func (w *watchers) notify() {
+// notify wakes a Receive of each group that waits for the topic.
+func (w *watchers) notify(topic log.Topic) {
 	if list := w.list.Load(); list != nil {
 		for _, g := range *list {
-			g.signal()
+			g.signal(topic)
 		}
 	}
 }

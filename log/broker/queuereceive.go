@@ -2,13 +2,14 @@ package broker
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"lodge/log"
 )
 
 // Receive implements log.Queues. Topics, when given, are those of the group's to look at. When ctx ends while the deliveries are
-// being made durable, they were made to nobody: the records come again after their visibility timeout.
+// being made durable, they were made to nobody and do not count.
 func (b *Broker) Receive(ctx context.Context, req log.ReceiveRequest) ([]log.Delivery, error) {
 	g, err := b.queueGroup(ctx, req.Group, "receive from")
 	if err != nil {
@@ -19,18 +20,20 @@ func (b *Broker) Receive(ctx context.Context, req log.ReceiveRequest) ([]log.Del
 	}
 	req.RecordsMax = max(1, req.RecordsMax)
 	deadline := time.Now().Add(req.MaxWait)
-	woken := false
+	var woken []log.Topic
 	for {
-		w := g.enlist() // before looking: what comes meanwhile is not missed
+		w := g.enlist(req.Topics) // before looking: what comes meanwhile is not missed
 		deliveries, next, err := g.take(ctx, &req)
 		left := time.Until(deadline)
 		if err == nil && len(deliveries) == 0 && left > 0 {
 			err = g.await(ctx, w, min(left, next))
 		}
-		woken = !g.delist(w) || woken
+		if by, ok := g.delist(w); ok && !slices.Contains(woken, by) {
+			woken = append(woken, by)
+		}
 		if err != nil || len(deliveries) > 0 || left <= 0 {
-			if woken {
-				g.signal() // it was one signal for all that came: for the next one there may be more
+			for _, topic := range woken {
+				g.signal(topic) // it was one signal for all that came: for the next one there may be more
 			}
 			return deliveries, err
 		}
@@ -38,11 +41,11 @@ func (b *Broker) Receive(ctx context.Context, req log.ReceiveRequest) ([]log.Del
 }
 
 // await waits for a signal, for d, or for the end.
-func (g *queueGroup) await(ctx context.Context, w chan struct{}, d time.Duration) error {
+func (g *queueGroup) await(ctx context.Context, w *waitingReceive, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
-	case <-w:
+	case <-w.woken:
 	case <-timer.C:
 	case <-ctx.Done():
 		return ctx.Err()
@@ -60,6 +63,9 @@ func (g *queueGroup) take(ctx context.Context, req *log.ReceiveRequest) (deliver
 			continue
 		}
 		more, soonest, err := q.receive(ctx, req.RecordsMax-len(deliveries))
+		if log.CodeOf(err) == log.UnknownTopic {
+			continue // it was deleted or retired under our hands
+		}
 		if err != nil {
 			return deliveries, 0, unlessDelivered(err, len(deliveries))
 		}
@@ -81,12 +87,7 @@ func unlessDelivered(err error, deliveries int) error {
 }
 
 func wanted(topics []log.Topic, topic log.Topic) bool {
-	for _, t := range topics {
-		if t == topic {
-			return true
-		}
-	}
-	return len(topics) == 0
+	return len(topics) == 0 || slices.Contains(topics, topic)
 }
 
 // Ack implements log.Queues.
@@ -135,7 +136,7 @@ func (b *Broker) answer(ctx context.Context, group log.Group, op string, receipt
 	var void error
 	var tickets []log.Ticket
 	for tp, rs := range byPart {
-		ticket, e, err := g.answerIn(ctx, tp, rs, apply)
+		ticket, e, err := g.answerIn(ctx, op, tp, rs, apply)
 		if err != nil {
 			return err
 		}
@@ -149,14 +150,11 @@ func (b *Broker) answer(ctx context.Context, group log.Group, op string, receipt
 			return err
 		}
 	}
-	if op == "nack" {
-		g.signal()
-	}
 	return void
 }
 
 // answerIn is answer for one partition.
-func (g *queueGroup) answerIn(ctx context.Context, tp log.TopicPartition, receipts []log.Receipt, apply func(*queuePart, log.Receipt, time.Time) error) (ticket log.Ticket, void, err error) {
+func (g *queueGroup) answerIn(ctx context.Context, op string, tp log.TopicPartition, receipts []log.Receipt, apply func(*queuePart, log.Receipt, time.Time) error) (ticket log.Ticket, void, err error) {
 	g.mu.Lock()
 	g.syncParts()
 	q := g.parts[tp]
@@ -164,17 +162,27 @@ func (g *queueGroup) answerIn(ctx context.Context, tp log.TopicPartition, receip
 	if q == nil {
 		return ticket, log.NewError(log.VoidReceipt, "receipt", "queue group %s has no partition %s", g.name, tp), nil
 	}
+	blocked, ticket, void, err := q.answer(ctx, receipts, apply)
+	if blocked || op == "nack" {
+		g.signal(tp.Topic) // there may be room, or something to wait for
+	}
+	return ticket, void, err
+}
+
+// answer applies what a consumer says of deliveries, and has that stored. blocked says that there was no room for fresh ones before.
+func (q *queuePart) answer(ctx context.Context, receipts []log.Receipt, apply func(*queuePart, log.Receipt, time.Time) error) (blocked bool, ticket log.Ticket, void, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.gone != nil {
-		return ticket, nil, q.gone
+		return false, ticket, nil, q.gone
 	}
-	now := g.b.opts.Clock()
+	blocked = q.blocked()
+	now := q.g.b.opts.Clock()
 	for _, r := range receipts {
 		if err := apply(q, r, now); err != nil && void == nil {
 			void = err
 		}
 	}
 	ticket, err = q.store(ctx)
-	return ticket, void, err
+	return blocked, ticket, void, err
 }

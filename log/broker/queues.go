@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"lodge/log"
@@ -36,10 +37,11 @@ const buryInterval = 250 * time.Millisecond
 type queues struct {
 	mu     sync.Mutex // guards groups; held while they are loaded and while a group is made or deleted
 	groups map[log.Group]*queueGroup
-	err    error // why there are none to be had: the topic cannot be read, or a change could not be written
+	loaded atomic.Bool // groups are loaded
+	err    error       // why there are none to be had: the topic cannot be read, or a change could not be written
 }
 
-// queueGroup is one queue group.
+// queueGroup is one queue group. Locks are taken in this order: queues.mu, the group's mu, a partition's mu.
 type queueGroup struct {
 	b    *Broker
 	name log.Group
@@ -48,11 +50,19 @@ type queueGroup struct {
 	topics  []log.Topic
 	config  log.QueueConfig
 	parts   map[log.TopicPartition]*queuePart
-	order   []*queuePart // by topic and partition
-	first   int          // whose turn it is
-	loaders map[log.TopicPartition]*queue.Loader
+	order   []*queuePart              // by topic and partition
+	first   int                       // whose turn it is
+	left    map[*partition]*queuePart // of topics that were the group's and may be again: no more than the log has partitions
+	loaders loaders                   // of what was not asked for since the log was opened
 	deleted bool
-	waiting []chan struct{} // Receives without records, the longest waiting first
+	waiting []*waitingReceive // the longest waiting first
+}
+
+// waitingReceive is a Receive without records.
+type waitingReceive struct {
+	topics []log.Topic   // that it looks at; none: all
+	woken  chan struct{} // closed when it is to look again
+	by     log.Topic     // what woke it: written before woken is closed
 }
 
 // queueGroup returns a group by its name.
@@ -68,7 +78,8 @@ func (b *Broker) queueGroup(ctx context.Context, name log.Group, op string) (*qu
 	return nil, log.NewError(log.UnknownGroup, op+" "+string(name), "no such queue group")
 }
 
-// CreateQueue implements log.Queues. The settings are durable when it returns. A group that is there keeps its standing in the topics that stay.
+// CreateQueue implements log.Queues. The settings are durable when it returns. A group that is there keeps its
+// standing, also in topics that go and come back. Codes beside those of log.Queues: InvalidArgument when the name is a consumer group's.
 func (b *Broker) CreateQueue(ctx context.Context, name log.Group, topics []log.Topic, config log.QueueConfig) error {
 	op := "create queue " + string(name)
 	config = config.WithDefaults(name)
@@ -91,10 +102,17 @@ func (b *Broker) CreateQueue(ctx context.Context, name log.Group, topics []log.T
 	if g == nil && len(b.queues.groups) >= log.QueuesMax {
 		return log.NewError(log.LimitReached, op, "there are %d queue groups", log.QueuesMax)
 	}
-	if err := b.makeDeadLetterTopic(ctx, topics, config); err != nil {
-		return fmt.Errorf("%s: %w", op, err)
+	if g == nil && !b.consumers.reserve(name) {
+		return log.NewError(log.InvalidArgument, op, "%q is a consumer group", name)
 	}
-	if err := b.storeQueue(ctx, name, topics, config); err != nil {
+	err := b.makeDeadLetterTopic(ctx, topics, config)
+	if err == nil {
+		err = b.storeQueue(ctx, name, topics, config)
+	}
+	if err != nil {
+		if g == nil {
+			b.consumers.unreserve(name)
+		}
 		return fmt.Errorf("%s: %w", op, err)
 	}
 	if g == nil {
@@ -147,7 +165,7 @@ func (g *queueGroup) set(topics []log.Topic, config log.QueueConfig) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.topics, g.config = topics, config
-	for _, q := range g.order {
+	for _, q := range slices.Concat(g.order, slices.Collect(maps.Values(g.left))) {
 		q.setConfig(config)
 	}
 	g.signalAll()
@@ -174,21 +192,21 @@ func (b *Broker) DeleteQueue(ctx context.Context, name log.Group) error {
 	}
 	g.syncParts()
 	keys := [][]byte{settingsKey(name)}
-	for tp, l := range g.loaders { // of topics that it has no longer
-		q := newQueuePart(g, tp, l.Partition(g.config, 0))
-		keys = append(keys, q.storedKeys()...)
+	for of, l := range g.loaders { // of topics that it has no longer
+		keys = append(keys, newQueuePart(g, of, l.Partition(g.config, 0)).storedKeys()...)
 	}
-	for _, q := range g.order {
+	for _, q := range slices.Concat(g.order, slices.Collect(maps.Values(g.left))) {
 		q.mu.Lock()
-		defer q.mu.Unlock()
 		q.gone = log.NewError(log.UnknownGroup, "queue "+string(name), "the queue group was deleted")
 		keys = append(keys, q.storedKeys()...)
+		q.mu.Unlock()
 	}
 	if err := b.forgetKeys(ctx, keys); err != nil {
 		return fmt.Errorf("delete queue %s: %w", name, err)
 	}
 	g.deleted = true
 	delete(b.queues.groups, name)
+	b.consumers.unreserve(name)
 	g.unwatch(g.order)
 	g.signalAll()
 	return nil
@@ -239,7 +257,7 @@ func (g *queueGroup) syncParts() {
 		for _, p := range t.live() {
 			there[p.tp] = true
 			if q := g.parts[p.tp]; q == nil || q.p != p {
-				g.add(p)
+				g.add(p, t.created.UnixNano())
 				grown = true
 			}
 		}
@@ -259,19 +277,29 @@ func (g *queueGroup) syncParts() {
 		if g.parts[q.tp] == q {
 			delete(g.parts, q.tp)
 		}
+		if g.left == nil {
+			g.left = map[*partition]*queuePart{}
+		}
+		g.left[q.p] = q
 	}
+	maps.DeleteFunc(g.left, func(p *partition, q *queuePart) bool { return g.b.partitionMade(q.standing) != p })
 	g.unwatch(gone)
 }
 
-// add begins to share a partition: where it was left, or at its first kept record. mu must be held.
-func (g *queueGroup) add(p *partition) {
-	loader := g.loaders[p.tp]
-	if loader == nil {
-		loader = &queue.Loader{}
+// add begins to share a partition of a topic that was made then: where it was left, or at its first kept record. mu must be held.
+func (g *queueGroup) add(p *partition, made int64) {
+	of := standing{tp: p.tp, made: made}
+	q := g.left[p]
+	delete(g.left, p)
+	if q == nil {
+		loader := g.loaders[of]
+		if loader == nil {
+			loader = &queue.Loader{}
+		}
+		delete(g.loaders, of)
+		q = newQueuePart(g, of, loader.Partition(g.config, p.start()))
+		q.p = p
 	}
-	delete(g.loaders, p.tp)
-	q := newQueuePart(g, p.tp, loader.Partition(g.config, p.start()))
-	q.p = p
 	if g.parts == nil {
 		g.parts = map[log.TopicPartition]*queuePart{}
 	}
@@ -288,42 +316,44 @@ func (g *queueGroup) unwatch(parts []*queuePart) {
 	}
 }
 
-// signal wakes one waiting Receive.
-func (g *queueGroup) signal() {
+// signal wakes one Receive that looks at the topic.
+func (g *queueGroup) signal(topic log.Topic) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if len(g.waiting) > 0 {
-		close(g.waiting[0])
-		g.waiting = g.waiting[1:]
+	i := slices.IndexFunc(g.waiting, func(w *waitingReceive) bool { return wanted(w.topics, topic) })
+	if i >= 0 {
+		g.waiting[i].by = topic
+		close(g.waiting[i].woken)
+		g.waiting = slices.Delete(g.waiting, i, i+1)
 	}
 }
 
 // signalAll wakes all of them. mu must be held.
 func (g *queueGroup) signalAll() {
 	for _, w := range g.waiting {
-		close(w)
+		close(w.woken)
 	}
 	g.waiting = nil
 }
 
-// enlist adds a Receive to those that wait; delist takes it off again, and reports whether it was still waiting.
-func (g *queueGroup) enlist() chan struct{} {
+// enlist adds a Receive to those that wait; delist takes it off again, and reports whether it was woken, and by which topic.
+func (g *queueGroup) enlist(topics []log.Topic) *waitingReceive {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	w := make(chan struct{})
+	w := &waitingReceive{topics: topics, woken: make(chan struct{})}
 	g.waiting = append(g.waiting, w)
 	return w
 }
 
-func (g *queueGroup) delist(w chan struct{}) bool {
+func (g *queueGroup) delist(w *waitingReceive) (by log.Topic, woken bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	i := slices.Index(g.waiting, w)
 	if i < 0 {
-		return false
+		return w.by, w.by != ""
 	}
 	g.waiting = slices.Delete(g.waiting, i, i+1)
-	return true
+	return "", false
 }
 
 // tendQueues buries dead letters and frees point-to-point topics, for Run. It does not wait for a group that is being made: that may wait for Close, which

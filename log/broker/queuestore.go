@@ -15,8 +15,10 @@ import (
 //
 // The topic __queues, of one partition and compacted, has two kinds of keys; the fields end with a zero byte, numbers are big-endian:
 //
-//	'c' group 0                              settings, as JSON
-//	's' group 0 topic 0 partition(4) key(8)  a queue.Entry of one partition
+//	'c' group 0                                      settings, as JSON
+//	's' group 0 topic 0 made(8) partition(4) key(8)  a queue.Entry of one partition
+//
+// made is when the topic was made, in nanoseconds: one of the same name that is made later begins anew.
 const (
 	settingsKind = 'c'
 	standingKind = 's'
@@ -40,20 +42,31 @@ func settingsKey(group log.Group) []byte {
 func (q *queuePart) entryKey(key int64) []byte {
 	k := append(append([]byte{standingKind}, q.g.name...), 0)
 	k = append(append(k, q.tp.Topic...), 0)
+	k = binary.BigEndian.AppendUint64(k, uint64(q.made))
 	k = binary.BigEndian.AppendUint32(k, uint32(q.tp.Partition))
 	return binary.BigEndian.AppendUint64(k, uint64(key))
 }
 
 // parseEntryKey reads what entryKey made, behind its kind.
-func parseEntryKey(k []byte) (group log.Group, tp log.TopicPartition, key int64, ok bool) {
+func parseEntryKey(k []byte) (group log.Group, of standing, key int64, ok bool) {
 	g, rest, ok1 := bytes.Cut(k, []byte{0})
 	t, rest, ok2 := bytes.Cut(rest, []byte{0})
-	if !ok1 || !ok2 || len(rest) != 12 {
-		return "", tp, 0, false
+	if !ok1 || !ok2 || len(rest) != 20 {
+		return "", of, 0, false
 	}
-	tp = log.TopicPartition{Topic: log.Topic(t), Partition: log.Partition(binary.BigEndian.Uint32(rest))}
-	return log.Group(g), tp, int64(binary.BigEndian.Uint64(rest[4:])), true
+	of.made = int64(binary.BigEndian.Uint64(rest))
+	of.tp = log.TopicPartition{Topic: log.Topic(t), Partition: log.Partition(binary.BigEndian.Uint32(rest[8:]))}
+	return log.Group(g), of, int64(binary.BigEndian.Uint64(rest[12:])), true
 }
+
+// standing names what a group knows of one partition, of the topic that was made then.
+type standing struct {
+	tp   log.TopicPartition
+	made int64 // nanoseconds since 1970
+}
+
+// loaders are what was read of one group.
+type loaders map[standing]*queue.Loader
 
 // store enqueues what changed. mu must be held: the topic gets the changes in the order in which they were made. After an error q stands still.
 func (q *queuePart) store(ctx context.Context) (log.Ticket, error) {
@@ -61,13 +74,11 @@ func (q *queuePart) store(ctx context.Context) (log.Ticket, error) {
 	if len(entries) == 0 {
 		return log.Ticket{}, nil
 	}
-	records := make([]log.Record, len(entries))
-	for i, e := range entries {
-		records[i] = log.Record{Key: q.entryKey(e.Key), Value: e.Value}
-	}
 	p, err := q.g.b.partition(queuesPartition, "append")
 	var ticket log.Ticket
-	if err == nil { // the change is made, so it must be stored, however long its caller waits
+	for len(entries) > 0 && err == nil { // the change is made, so it must be stored, however long its caller waits
+		var records []log.Record
+		records, entries = q.entryRecords(entries)
 		ticket, err = p.enqueueWaiting(context.WithoutCancel(ctx), &log.Batch{Records: records})
 	}
 	if err != nil {
@@ -75,6 +86,21 @@ func (q *queuePart) store(ctx context.Context) (log.Ticket, error) {
 		return ticket, q.gone
 	}
 	return ticket, nil
+}
+
+// entryRecords returns as many entries as one batch takes, as records, and the rest: any first part of what changed makes sense.
+func (q *queuePart) entryRecords(entries []queue.Entry) (records []log.Record, rest []queue.Entry) {
+	const perRecord = 64 // more than the batch format adds
+	size := 0
+	for i, e := range entries {
+		r := log.Record{Key: q.entryKey(e.Key), Value: e.Value}
+		size += len(r.Key) + len(r.Value) + perRecord
+		if i > 0 && size > q.g.b.opts.BatchBytesMax/2 {
+			return records, entries[i:]
+		}
+		records = append(records, r)
+	}
+	return records, nil
 }
 
 // storedKeys returns the keys of everything that is stored for q.
@@ -137,20 +163,72 @@ func (b *Broker) loadQueues(ctx context.Context) error {
 		return errClosed("load queues")
 	}
 	groups := map[log.Group]*queueGroup{}
-	loaders := map[log.Group]map[log.TopicPartition]*queue.Loader{}
+	loaded := map[log.Group]loaders{}
 	if (*b.topics.Load())[queuesTopic] != nil {
-		if err := b.replayQueues(ctx, groups, loaders); err != nil {
+		if err := b.replayQueues(ctx, groups, loaded); err != nil {
 			return fmt.Errorf("load queues: %w", err)
 		}
 	}
+	if err := b.forgetKeys(ctx, b.settleLoaded(groups, loaded)); err != nil {
+		return fmt.Errorf("load queues: %w", err)
+	}
 	for name, g := range groups {
-		g.loaders = loaders[name]
+		g.loaders = loaded[name]
+		b.consumers.reserve(name)
 	}
 	b.queues.groups = groups
+	b.queues.loaded.Store(true)
 	return nil
 }
 
-func (b *Broker) replayQueues(ctx context.Context, groups map[log.Group]*queueGroup, loaders map[log.Group]map[log.TopicPartition]*queue.Loader) error {
+// settleLoaded holds what was loaded against the topics as they are. It returns the keys of what is of no use any more: of groups that are
+// deleted, and of topics and partitions that are gone. Of the others nothing counts from where the log ended when it was opened: a power loss
+// may have taken records, and others get their offsets.
+func (b *Broker) settleLoaded(groups map[log.Group]*queueGroup, loaded map[log.Group]loaders) (stale [][]byte) {
+	for name, of := range loaded {
+		g := groups[name]
+		for s, l := range of {
+			p := b.partitionMade(s)
+			if g != nil && p != nil && !l.Empty() {
+				if p.refusal() == nil || p.recovered > 0 {
+					l.Clamp(p.recovered)
+				}
+				continue
+			}
+			delete(of, s)
+			if !l.Empty() {
+				q := newQueuePart(&queueGroup{b: b, name: name}, s, l.Partition(log.QueueConfig{}, 0))
+				stale = append(stale, q.storedKeys()...)
+			}
+		}
+	}
+	return stale
+}
+
+// partitionMade returns a partition that is not retired, of the topic that was made then, or nil.
+func (b *Broker) partitionMade(s standing) *partition {
+	t := (*b.topics.Load())[s.tp.Topic]
+	if t == nil || t.created.UnixNano() != s.made || !t.state.Load().isMade(s.tp.Partition) {
+		return nil
+	}
+	return t.state.Load().partitions[s.tp.Partition]
+}
+
+// knowQueues makes the names of queue groups known, since a consumer group cannot have them. Where they cannot be read the consumer
+// groups do not suffer.
+func (b *Broker) knowQueues(ctx context.Context) error {
+	if b.queues.loaded.Load() || (*b.topics.Load())[queuesTopic] == nil {
+		return nil
+	}
+	b.queues.mu.Lock()
+	defer b.queues.mu.Unlock()
+	if err := b.loadQueues(ctx); err != nil && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return nil
+}
+
+func (b *Broker) replayQueues(ctx context.Context, groups map[log.Group]*queueGroup, loaded map[log.Group]loaders) error {
 	next, end, err := b.Offsets(ctx, queuesPartition)
 	for err == nil && next < end {
 		var result log.FetchResult
@@ -158,7 +236,7 @@ func (b *Broker) replayQueues(ctx context.Context, groups map[log.Group]*queueGr
 			return err
 		}
 		for i := range result.Records {
-			if err := b.replayQueue(&result.Records[i], groups, loaders); err != nil {
+			if err := b.replayQueue(&result.Records[i], groups, loaded); err != nil {
 				return fmt.Errorf("%s: %w", result.Records[i].Position(), err)
 			}
 		}
@@ -167,30 +245,29 @@ func (b *Broker) replayQueues(ctx context.Context, groups map[log.Group]*queueGr
 	return err
 }
 
-func (b *Broker) replayQueue(r *log.Record, groups map[log.Group]*queueGroup, loaders map[log.Group]map[log.TopicPartition]*queue.Loader) error {
+func (b *Broker) replayQueue(r *log.Record, groups map[log.Group]*queueGroup, loaded map[log.Group]loaders) error {
 	if len(r.Key) < 2 {
 		return log.NewError(log.Corrupt, "load queues", "a key of %d bytes", len(r.Key))
 	}
 	if r.Key[0] == settingsKind {
-		return b.replaySettings(log.Group(r.Key[1:len(r.Key)-1]), r.Value, groups, loaders)
+		return b.replaySettings(log.Group(r.Key[1:len(r.Key)-1]), r.Value, groups)
 	}
-	group, tp, key, ok := parseEntryKey(r.Key[1:])
+	group, of, key, ok := parseEntryKey(r.Key[1:])
 	if r.Key[0] != standingKind || !ok {
 		return log.NewError(log.Corrupt, "load queues", "key %x is not known", r.Key)
 	}
-	if loaders[group] == nil {
-		loaders[group] = map[log.TopicPartition]*queue.Loader{}
+	if loaded[group] == nil {
+		loaded[group] = loaders{}
 	}
-	if loaders[group][tp] == nil {
-		loaders[group][tp] = &queue.Loader{}
+	if loaded[group][of] == nil {
+		loaded[group][of] = &queue.Loader{}
 	}
-	return loaders[group][tp].Load(queue.Entry{Key: key, Value: r.Value})
+	return loaded[group][of].Load(queue.Entry{Key: key, Value: r.Value})
 }
 
-func (b *Broker) replaySettings(group log.Group, value []byte, groups map[log.Group]*queueGroup, loaders map[log.Group]map[log.TopicPartition]*queue.Loader) error {
-	if value == nil { // deleted; tombstones of its standing follow
+func (b *Broker) replaySettings(group log.Group, value []byte, groups map[log.Group]*queueGroup) error {
+	if value == nil { // deleted; tombstones of its standing follow, or else those that settleLoaded writes
 		delete(groups, group)
-		delete(loaders, group)
 		return nil
 	}
 	var s storedQueue

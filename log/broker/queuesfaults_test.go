@@ -1,0 +1,312 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"lodge/log"
+	"lodge/log/vfs"
+)
+
+// jobsOf returns what deliveries hold, in order.
+func jobsOf(deliveries []log.Delivery) (all []string) {
+	for _, d := range deliveries {
+		all = append(all, string(d.Record.Value))
+	}
+	return all
+}
+
+func ackAll(t testing.TB, b *Broker, deliveries []log.Delivery) {
+	t.Helper()
+	for _, d := range deliveries {
+		if err := b.Ack(t.Context(), "workers", d.Receipt); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func wantValues(t testing.TB, what string, got []log.Delivery, want ...string) {
+	t.Helper()
+	if fmt.Sprint(jobsOf(got)) != fmt.Sprint(want) {
+		t.Fatalf("%s: %v, not %v", what, jobsOf(got), want)
+	}
+}
+
+// settingClock is a clock of which each look is a microsecond later.
+func settingClock() func() time.Time {
+	var mu sync.Mutex
+	now := time.UnixMilli(1_700_000_000_000)
+	return func() time.Time {
+		mu.Lock()
+		defer mu.Unlock()
+		now = now.Add(time.Microsecond)
+		return now
+	}
+}
+
+func TestQueueIsChangedWhileItIsWorkedOn(t *testing.T) {
+	b := queueOf(t, vfs.NewMem(), 2, log.QueueConfig{})
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() {
+		for range 300 {
+			if err := b.CreateQueue(t.Context(), "workers", []log.Topic{"jobs"}, log.QueueConfig{}); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	for i := range 300 {
+		mustAppend(t, b, job(log.Partition(i%2)), batchOf("a"))
+		ackAll(t, b, receive(t, b, 1))
+	}
+}
+
+func TestQueueBeginsAnewWithATopicMadeAnew(t *testing.T) {
+	for _, restart := range []string{"between", "before", "after"} {
+		t.Run(restart, func(t *testing.T) {
+			opts := Options{Clock: settingClock()}
+			mem := vfs.NewMem()
+			b := open(t, mem, opts)
+			create(t, b, "jobs", log.TopicConfig{})
+			if err := b.CreateQueue(t.Context(), "workers", []log.Topic{"jobs"}, log.QueueConfig{}); err != nil {
+				t.Fatal(err)
+			}
+			reopen := func(when string) {
+				if when == restart {
+					mem = mem.CrashClone(vfs.LoseAll)
+					b = open(t, mem, opts)
+				}
+			}
+			for range 100 {
+				mustAppend(t, b, job(0), batchOf("old"))
+			}
+			ackAll(t, b, receive(t, b, 100)[10:])
+			reopen("before")
+			if err := b.DeleteTopic(t.Context(), "jobs"); err != nil {
+				t.Fatal(err)
+			}
+			reopen("between")
+			create(t, b, "jobs", log.TopicConfig{})
+			for i := range 100 {
+				mustAppend(t, b, job(0), batchOf(fmt.Sprint(i)))
+			}
+			if restart != "after" {
+				wantValues(t, "new topic", receive(t, b, 1), "0")
+			}
+			mem = mem.CrashClone(vfs.LoseAll)
+			b = open(t, mem, opts)
+			want := 100
+			if restart != "after" {
+				want = 99 // one is in flight
+			}
+			got := receive(t, b, 1000)
+			if len(got) != want {
+				t.Fatalf("%d records of the new topic came, not %d", len(got), want)
+			}
+			ackAll(t, b, got[:50])
+			b = open(t, mem.CrashClone(vfs.LoseAll), opts)
+			if infos, err := b.DescribeQueues(t.Context()); err != nil || len(infos) != 1 || infos[0].InFlight != 50 {
+				t.Errorf("standing %+v, %v", infos, err)
+			}
+		})
+	}
+}
+
+func TestQueueKeepsItsStandingInATopicThatComesBack(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		mem := vfs.NewMem()
+		b := queueOf(t, mem, 1, log.QueueConfig{})
+		create(t, b, "others", log.TopicConfig{})
+		mustAppend(t, b, job(0), batchOf("a", "b", "c"))
+		d := receive(t, b, 3)
+		ackAll(t, b, d[:1])
+		ackAll(t, b, d[2:])
+		for _, topic := range []log.Topic{"others", "jobs"} {
+			if err := b.CreateQueue(t.Context(), "workers", []log.Topic{topic}, log.QueueConfig{}); err != nil {
+				t.Fatal(err)
+			}
+			if d := receive(t, b, 9); len(d) > 0 {
+				t.Fatalf("with %s: %v", topic, jobsOf(d))
+			}
+			if restart {
+				mem = mem.CrashClone(vfs.LoseAll)
+				b = open(t, mem, Options{})
+			}
+		}
+		ackAll(t, b, d[1:2])
+		if infos, err := b.DescribeQueues(t.Context()); err != nil || len(infos) != 1 || infos[0].Floor != 3 {
+			t.Errorf("standing %+v, %v", infos, err)
+		}
+	}
+}
+
+// TestQueueSeesWhatFollowsLostRecords loses records of a topic that is not synced, and delivers those that get their offsets.
+func TestQueueSeesWhatFollowsLostRecords(t *testing.T) {
+	mem := vfs.NewMem()
+	b := open(t, mem, Options{})
+	create(t, b, "jobs", log.TopicConfig{Durability: log.None})
+	if err := b.CreateQueue(t.Context(), "workers", []log.Topic{"jobs"}, log.QueueConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	for range 70 {
+		mustAppend(t, b, job(0), batchOf("lost"))
+	}
+	ackAll(t, b, receive(t, b, 70)[:68])
+	mem = mem.CrashClone(vfs.LoseAll)
+	b = open(t, mem, Options{})
+	if _, end, err := b.Offsets(t.Context(), job(0)); end >= 70 || err != nil {
+		t.Fatalf("nothing was lost: the log ends at %d, %v", end, err)
+	}
+	mustAppend(t, b, job(0), batchOf("x", "y")) // before anybody asks for the queue
+	wantValues(t, "after the loss", receive(t, b, 9), "x", "y")
+}
+
+func TestQueueWakesWhoWaitsForTheTopic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := open(t, vfs.NewMem(), Options{})
+		create(t, b, "jobs", log.TopicConfig{})
+		create(t, b, "others", log.TopicConfig{})
+		if err := b.CreateQueue(t.Context(), "workers", []log.Topic{"jobs", "others"}, log.QueueConfig{}); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		defer cancel()
+		wg.Go(func() {
+			_, _ = b.Receive(ctx, log.ReceiveRequest{Group: "workers", Topics: []log.Topic{"others"}, MaxWait: time.Hour})
+		})
+		synctest.Wait()
+		wakes(t, b, "jobs", 0, func() { mustAppend(t, b, job(0), batchOf("a")) })
+	})
+}
+
+func TestQueueWakesWhenThereIsRoomAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := queueOf(t, vfs.NewMem(), 1, log.QueueConfig{InFlightMax: 1, Visibility: time.Hour})
+		mustAppend(t, b, job(0), batchOf("a", "b"))
+		d := receive(t, b, 2)
+		wantValues(t, "room for one", d, "a")
+		wakes(t, b, "jobs", 0, func() { ackAll(t, b, d) })
+	})
+}
+
+// wakes has a Receive wait, does something, and checks that the Receive returns a record within a time.
+func wakes(t *testing.T, b *Broker, topic log.Topic, within time.Duration, do func()) {
+	t.Helper()
+	done := make(chan int, 1)
+	began := time.Now()
+	go func() {
+		got, err := b.Receive(context.Background(), log.ReceiveRequest{Group: "workers", Topics: []log.Topic{topic}, MaxWait: 30 * time.Minute})
+		if err != nil {
+			t.Error(err)
+		}
+		done <- len(got)
+	}()
+	synctest.Wait()
+	do()
+	if n := <-done; n != 1 || time.Since(began) > within {
+		t.Errorf("%d records after %v", n, time.Since(began))
+	}
+}
+
+func TestAReceiveThatEndsEarlyDeliversNothing(t *testing.T) {
+	g := newGate()
+	b := gatedTopic(t, g, Options{})
+	if err := b.CreateQueue(t.Context(), "workers", []log.Topic{"t"}, log.QueueConfig{DeliveriesMax: 1}); err != nil {
+		t.Fatal(err)
+	}
+	mustAppend(t, b, tp0, batchOf("a"))
+	_ = receive(t, b, 1)
+	mustAppend(t, b, tp0, batchOf("b"))
+	group, err := b.queueGroup(t.Context(), "workers", "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := group.partitions()[0]
+	ctx, cancel := context.WithCancel(t.Context())
+	before := g.syncs.Load()
+	g.shut()
+	held := make(chan error)
+	go func() { // has the turn, and is held up
+		held <- b.CreateQueue(context.Background(), "others", []log.Topic{"t"}, log.QueueConfig{DeadLetter: "dlq.workers"})
+	}()
+	for g.syncs.Load() == before {
+		runtime.Gosched()
+	}
+	cancel()
+	if _, _, err := q.receive(ctx, 1); err == nil {
+		t.Fatal("a Receive that ended early has no error")
+	}
+	g.open()
+	if err := <-held; err != nil {
+		t.Fatal(err)
+	}
+	d := receive(t, b, 1)
+	if len(d) != 1 || string(d[0].Record.Value) != "b" || d[0].Deliveries != 1 {
+		t.Errorf("received %+v", d)
+	}
+}
+
+func TestOneLetterThatCannotBeBuriedLeavesTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := open(t, vfs.NewMem(), Options{})
+		defer running(t, b)()
+		create(t, b, "jobs", log.TopicConfig{})
+		create(t, b, "small", log.TopicConfig{RecordBytesMax: 1000})
+		if err := b.CreateQueue(t.Context(), "workers", []log.Topic{"jobs"}, log.QueueConfig{DeadLetter: "small", DeliveriesMax: 1}); err != nil {
+			t.Fatal(err)
+		}
+		mustAppend(t, b, job(0), batchOf(string(make([]byte, 2000)), "b"))
+		for _, d := range receive(t, b, 2) {
+			if err := b.Nack(t.Context(), "workers", 0, "no", d.Receipt); err != nil {
+				t.Fatal(err)
+			}
+		}
+		letters, err := b.Fetch(t.Context(), log.FetchRequest{TopicPartition: log.TopicPartition{Topic: "small"}, MaxWait: time.Minute})
+		if err != nil || len(letters.Records) != 1 || string(letters.Records[0].Value) != "b" {
+			t.Errorf("letters %+v, %v", letters, err)
+		}
+	})
+}
+
+func TestANameIsAConsumerGroupOrAQueueGroup(t *testing.T) {
+	mem := vfs.NewMem()
+	b := queueOf(t, mem, 1, log.QueueConfig{})
+	commit := func(b *Broker, name log.Group) error {
+		return b.CommitOffsets(t.Context(), log.CommitRequest{Group: name, Generation: log.NoGeneration,
+			Offsets: map[log.TopicPartition]log.CommittedOffset{job(0): {}}})
+	}
+	refused := func(b *Broker) {
+		t.Helper()
+		_, err := b.JoinGroup(t.Context(), log.JoinRequest{Group: "workers", SessionTimeout: 10 * time.Second, ProtocolType: "consumer"})
+		wantCode(t, err, log.InconsistentProtocol)
+		wantCode(t, commit(b, "workers"), log.InconsistentProtocol)
+	}
+	refused(b)
+	if err := commit(b, "readers"); err != nil {
+		t.Fatal(err)
+	}
+	wantCode(t, b.CreateQueue(t.Context(), "readers", []log.Topic{"jobs"}, log.QueueConfig{}), log.InvalidArgument)
+	mem = mem.CrashClone(vfs.LoseAll)
+	b = open(t, mem, Options{})
+	refused(b)
+	wantCode(t, b.CreateQueue(t.Context(), "readers", []log.Topic{"jobs"}, log.QueueConfig{}), log.InvalidArgument)
+	if err := b.DeleteQueue(t.Context(), "workers"); err != nil {
+		t.Fatal(err)
+	}
+	if err := commit(b, "workers"); err != nil {
+		t.Error(err)
+	}
+	if err := b.DeleteGroup(t.Context(), "readers"); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.CreateQueue(t.Context(), "readers", []log.Topic{"jobs"}, log.QueueConfig{}); err != nil {
+		t.Error(err)
+	}
+}
