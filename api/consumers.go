@@ -71,7 +71,7 @@ func (c *consuming) offsets(positions []string) (map[log.TopicPartition]log.Offs
 		if _, twice := offsets[tp]; twice || !ok {
 			return nil, domain.Errorf(ReasonInvalidPosition, field, "%.300q is empty, or its partition is named twice", text)
 		}
-		if sent, any := c.sent[tp]; any && pos.Offset > sent {
+		if sent, ok := c.sent[tp]; ok && pos.Offset > sent {
 			return nil, domain.Errorf(ReasonInvalidPosition, field, "%s has been sent up to %d only", tp, sent)
 		}
 		offsets[tp] = pos.Offset

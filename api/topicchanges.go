@@ -90,7 +90,7 @@ func (s *adminService) UpdateTopic(ctx context.Context, req *connect.Request[lod
 		return nil, err
 	}
 	for _, setting := range names {
-		if selected[setting] && !(platformTopic(name) && slices.Contains(harmlessSettings, setting)) {
+		if selected[setting] && (!platformTopic(name) || !slices.Contains(harmlessSettings, setting)) {
 			if err := unprotected("change "+setting+" of", name, "topic."+setting); err != nil {
 				return nil, err
 			}

@@ -58,6 +58,9 @@ func (c *produceCommand) Run(ctx context.Context, m *Main) error {
 		if !c.JSON {
 			fmt.Fprintf(m.Stdout, "%d records to %s\n", p.acknowledged, c.Topic)
 		}
+		if ctx.Err() != nil { // interrupted: that is how typing ends
+			err = nil
+		}
 		return err
 	})
 }
@@ -101,7 +104,7 @@ func (p *producer) run(ctx context.Context, in *bufio.Reader) error {
 			}
 		}
 		switch {
-		case errors.Is(err, io.EOF) || ctx.Err() != nil:
+		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
 			return err

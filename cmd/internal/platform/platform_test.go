@@ -7,9 +7,11 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"connectrpc.com/connect"
 	"go.uber.org/goleak"
@@ -132,6 +134,41 @@ func TestProfilesAreOnTheAdminPortOnly(t *testing.T) {
 	}
 }
 
+func TestSchedulesAreAPartOfTheHealth(t *testing.T) {
+	for _, without := range []bool{false, true} {
+		dir := t.TempDir()
+		p, _ := runIn(t, dir, Options{NoSchedules: without})
+		client := Client(dir)
+		defer client.CloseIdleConnections()
+		res, err := lodgev1connect.NewAdminServiceClient(client, SocketURL).GetHealth(t.Context(), connect.NewRequest(&lodgev1.GetHealthRequest{}))
+		if err != nil || !res.Msg.GetHealthy() {
+			t.Fatal(res, err)
+		}
+		told := slices.ContainsFunc(res.Msg.GetParts(), func(part *lodgev1.Health_Part) bool { return part.GetName() == "schedules" })
+		if _, err := os.Stat(filepath.Join(dir, natsFolder)); told == without || (err == nil) == without || (p.Bridge == nil) != without {
+			t.Errorf("without schedules %t: %v %v", without, res.Msg, err)
+		}
+	}
+}
+
+// TestAnUnreachableNATS: schedules fire by the bridge's own timers, and the health says why NATS is not there.
+func TestAnUnreachableNATS(t *testing.T) {
+	p, _ := runIn(t, t.TempDir(), Options{NATSURL: "nats://127.0.0.1:1"})
+	if err := p.Broker.CreateTopic(t.Context(), "t", log.TopicConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Bridge.After(t.Context(), time.Millisecond, log.Record{Topic: "t", Value: []byte("x")}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := p.Broker.Fetch(t.Context(), log.FetchRequest{TopicPartition: log.TopicPartition{Topic: "t"}, MaxWait: time.Minute})
+	if err != nil || len(got.Records) != 1 {
+		t.Errorf("%v %v", got, err)
+	}
+	if healthy, message := p.schedulesHealth(); !healthy || !strings.Contains(message, "without NATS") {
+		t.Errorf("%t %s", healthy, message)
+	}
+}
+
 func TestATakenPortReleasesTheFolder(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -167,7 +204,7 @@ func TestAFailingPartStopsTheOthers(t *testing.T) {
 }
 
 func TestOptionsAreValidated(t *testing.T) {
-	for _, o := range []Options{{Partitions: -1}, {Partitions: log.PartitionsMax + 1}, {ShutdownTimeout: -1}} {
+	for _, o := range []Options{{Partitions: -1}, {Partitions: log.PartitionsMax + 1}, {ShutdownTimeout: -1}, {NATSCredentials: "file"}} {
 		if _, err := Open(t.Context(), t.TempDir(), o); err == nil {
 			t.Errorf("%+v is accepted", o)
 		}
