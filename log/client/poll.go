@@ -28,7 +28,10 @@ func (e *PartitionError) Unwrap() error { return e.Err }
 // Other errors: *PartitionError, once for each time a partition is stopped; Closed; those of OnAssigned and OnRevoked. In a group also those
 // of a commit, FencedInstance from when another member has taken over this one's instance on, and what the coordinator refuses a member
 // for (GroupFull, InvalidSessionTimeout, InconsistentProtocol, …): the next Poll tries to join again.
-func (c *Consumer) Poll(ctx context.Context) ([]log.Record, error) {
+func (c *Consumer) Poll(ctx context.Context) ([]log.Record, error) { return c.pollUntil(ctx, nil) }
+
+// pollUntil is Poll that returns nothing when there are no records and enough, if it is not nil, says so.
+func (c *Consumer) pollUntil(ctx context.Context, enough func() bool) ([]log.Record, error) {
 	c.polling.Lock()
 	defer c.polling.Unlock()
 	for {
@@ -41,6 +44,9 @@ func (c *Consumer) Poll(ctx context.Context) ([]log.Record, error) {
 		}
 		if again {
 			continue
+		}
+		if enough != nil && enough() {
+			return nil, nil
 		}
 		select {
 		case <-c.changed:

@@ -60,7 +60,8 @@ func (t *Transformer) forget(ctx context.Context, offsets map[log.TopicPartition
 	return gone
 }
 
-// poll takes records in. It waits for some unless there is something else to do.
+// poll takes records in. It waits for some unless there is something else to do, as there is when the filter has left out all that there
+// was: it is done with, and in key order other members wait for that.
 func (t *Transformer) poll(ctx context.Context) error {
 	waiting, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -69,7 +70,7 @@ func (t *Transformer) poll(ctx context.Context) error {
 			cancel()
 		}
 	}
-	records, err := t.consumer.Poll(waiting)
+	records, err := t.consumer.pollUntil(waiting, t.gotAhead)
 	if err != nil && (ctx.Err() != nil || !errors.Is(err, context.Canceled)) {
 		return err
 	}
@@ -84,6 +85,16 @@ func (t *Transformer) poll(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// gotAhead reports whether there are partitions that the consumer has read on in.
+func (t *Transformer) gotAhead() bool {
+	for tp, s := range t.sources {
+		if read, ok := t.consumer.Position(tp); ok && read > s.read {
+			return true
+		}
+	}
+	return false
 }
 
 // plan returns what can be worked on, and what is to be committed before.
