@@ -3,6 +3,7 @@ package broker
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -144,8 +145,9 @@ func TestOffsetsOfADeletedTopicGo(t *testing.T) {
 
 func TestOffsetsExpire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		mem, now := vfs.NewMem(), time.Now
-		opts := Options{Clock: func() time.Time { return now() }, FlushInterval: time.Second}
+		mem := vfs.NewMem()
+		var ahead atomic.Int64 // of the time in the bubble, nanoseconds
+		opts := Options{Clock: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }, FlushInterval: time.Second}
 		b, stop := runGroups(t, mem, opts)
 		joined := mustJoin(t, b, joinRequest("", ""))
 		mustSync(t, b, joined, "")
@@ -153,7 +155,7 @@ func TestOffsetsExpire(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(11 * time.Second) // the session ends after 10 s
-		now = func() time.Time { return time.Now().Add(7*24*time.Hour - 11*time.Minute) }
+		ahead.Store(int64(7*24*time.Hour - 11*time.Minute))
 		time.Sleep(10 * time.Minute)
 		if got := committed(t, b, 1); got != 7 {
 			t.Fatalf("offset %d is committed, not 7", got)
