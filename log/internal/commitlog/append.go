@@ -104,7 +104,7 @@ func (l *Log) write(piece []byte, plan []planned) error {
 	}
 	l.fileSize = max(l.fileSize, end)
 	s.take(plan, pos)
-	l.tagWritten(s, piece, pos)
+	l.tagWritten(s, piece, pos, plan[len(plan)-1].next)
 	s.size.Store(end)
 	l.next.Store(int64(plan[len(plan)-1].next))
 	return nil

@@ -110,3 +110,19 @@ func matchingOffsets(t *testing.T, batches []byte, from log.Offset, f *log.Filte
 	}
 	return offsets
 }
+
+// TestExpectedMarksAreForgotten writes batches that no index takes in: their marks go all the same.
+func TestExpectedMarksAreForgotten(t *testing.T) {
+	l := mustOpen(t, tagOptions(vfs.NewMem()))
+	l.opts.Tags.drop(l.active)
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for range 50 {
+		l.ExpectMarks(l.NextOffset(), tagName, make([]uint32, 10))
+		if err := l.Append(tagBatch(t, rnd, l.NextOffset(), 1, 10)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(l.expected.queue); n > 0 {
+		t.Errorf("the marks of %d batches are kept", n)
+	}
+}

@@ -52,11 +52,26 @@ func (e *expecting) take(base log.Offset, header string) (marks []uint32, ok boo
 	return marks, ok
 }
 
-// tagWritten takes what was written at pos into the index of the active segment, if that is kept and ends there. mu must be held.
-func (l *Log) tagWritten(s *segment, batches []byte, pos int64) {
+// forget drops the marks of batches that are written, whether an index took them or not.
+func (e *expecting) forget(next log.Offset) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	n := 0
+	for n < len(e.queue) && e.queue[n].base < next {
+		n++
+	}
+	if e.queue = e.queue[n:]; len(e.queue) == 0 {
+		e.queue = nil // the array holds on to the marks
+	}
+}
+
+// tagWritten takes what was written at pos, up to offset next, into the index of the active segment, if that is kept and ends there. mu
+// must be held.
+func (l *Log) tagWritten(s *segment, batches []byte, pos int64, next log.Offset) {
 	if x := s.tags.Load(); x != nil {
 		l.marks = x.addBatches(batches, pos, l.marks, l.expected.take)
 	}
+	l.expected.forget(next)
 }
 
 // beginTags gives a new segment an index. mu must be held.
