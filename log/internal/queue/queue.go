@@ -177,6 +177,9 @@ func (p *Partition) Again(now time.Time, limit int) (receipts []log.Receipt) {
 	return receipts
 }
 
+// Ready reports whether Again would deliver something.
+func (p *Partition) Ready() bool { return len(p.ready) > 0 }
+
 // Expire looks at the time: deliveries whose deadline is over are to be delivered again, or dead, and what waited
 // for now is ready.
 func (p *Partition) Expire(now time.Time) {
