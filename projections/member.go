@@ -27,7 +27,7 @@ type member struct {
 	mu        sync.Mutex // held while partitions come and go
 	held      map[log.TopicPartition]bool
 	committed map[log.TopicPartition]log.Offset // known to be the group's
-	err       error                             // why it is not in the group
+	err       error                             // why it is not in the group, or does not begin
 	strange   map[log.Partition]error           // numbers that it has and does not apply
 }
 
@@ -191,7 +191,9 @@ func (m *member) commitNowAndThen(ctx context.Context) {
 		case <-tick.C:
 		}
 		m.mu.Lock()
-		m.resume(ctx)
+		if _, generation := m.consumer.Member(); generation != log.NoGeneration {
+			m.err = m.resume(ctx, generation)
+		}
 		offsets := m.behind()
 		m.mu.Unlock()
 		m.commit(ctx, offsets)
@@ -199,16 +201,16 @@ func (m *member) commitNowAndThen(ctx context.Context) {
 }
 
 // resume begins the tenures that are missing. The caller holds mu.
-func (m *member) resume(ctx context.Context) {
-	_, generation := m.consumer.Member()
+func (m *member) resume(ctx context.Context, generation log.Generation) error {
 	for _, p := range numbersOf(slices.Collect(maps.Keys(m.held))) {
 		if m.check(p) != nil || m.run.tenure(m.run.store.feeds[p]) != nil {
 			continue
 		}
 		if err := m.run.begin(ctx, m.run.store.feeds[p], m.name, generation); err != nil {
-			m.err = err
+			return err
 		}
 	}
+	return nil
 }
 
 // applied returns how far all projections are in what the member applies: of each partition the offset behind the last event that is in
