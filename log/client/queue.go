@@ -43,7 +43,9 @@ func (o *QueueConsumerOptions) Validate() error {
 		return o.Group.Validate()
 	case o.Concurrency < 0 || o.Concurrency > concurrencyMax:
 		return invalid("queue consumer options", "concurrency %d is not within 1..%d", o.Concurrency, concurrencyMax)
-	case o.Visibility < 0 || o.WorkMax < 0 || o.Backoff < 0 || o.BackoffMax < 0:
+	case o.Visibility != 0 && (log.QueueConfig{Visibility: o.Visibility}).WithDefaults(o.Group).Validate() != nil:
+		return invalid("queue consumer options", "a visibility of %v is none that a queue group can have", o.Visibility)
+	case o.WorkMax < 0 || o.Backoff < 0 || o.BackoffMax < 0:
 		return invalid("queue consumer options", "a duration is negative")
 	}
 	return nil
@@ -114,8 +116,8 @@ func (c *QueueConsumer) serve(ctx context.Context, d *log.Delivery) error {
 	default:
 		err = c.queues.Nack(answering, c.opts.Group, c.delay(d.Deliveries), err.Error(), d.Receipt)
 	}
-	if log.CodeOf(err) == log.VoidReceipt || errors.Is(err, context.DeadlineExceeded) {
-		return nil
+	if code := log.CodeOf(err); code == log.VoidReceipt || code.Retriable() || errors.Is(err, context.DeadlineExceeded) {
+		return nil // what the log was not told it will deliver again
 	}
 	return err
 }
@@ -140,7 +142,7 @@ func (c *QueueConsumer) keeping(ctx context.Context, d *log.Delivery) error {
 	defer finished()
 	go func() {
 		defer close(done)
-		for sleep(working, c.opts.Visibility/3) {
+		for wait := min(c.opts.Visibility, time.Until(d.Deadline)) / 3; sleep(working, wait); wait = c.opts.Visibility / 3 {
 			err := c.queues.Extend(working, c.opts.Group, c.opts.Visibility, d.Receipt)
 			if err != nil && working.Err() == nil && !log.CodeOf(err).Retriable() {
 				cancel()

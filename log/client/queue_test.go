@@ -128,3 +128,28 @@ func TestQueueConsumerEndsWithItsGroup(t *testing.T) {
 		}
 	})
 }
+
+// TestQueueConsumerKeepsWhatHasAShortDeadline works on a group whose visibility is not the consumer's.
+func TestQueueConsumerKeepsWhatHasAShortDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lg := workers(t, 1, log.QueueConfig{Visibility: time.Second})
+		handled := 0
+		workOff(t, lg, client.QueueConsumerOptions{Concurrency: 3}, func(context.Context, *log.Delivery) (bool, error) {
+			handled++
+			time.Sleep(5 * time.Second) // of the bubble's time
+			return true, nil
+		})
+		if handled != 1 {
+			t.Errorf("handled %d times", handled)
+		}
+	})
+}
+
+func TestQueueConsumerVisibilityIsChecked(t *testing.T) {
+	for d, ok := range map[time.Duration]bool{0: true, time.Millisecond: false, -1: false, time.Second: true, 13 * time.Hour: false} {
+		opts := client.QueueConsumerOptions{Group: "g", Visibility: d}
+		if err := opts.Validate(); (err == nil) != ok || !ok && log.CodeOf(err) != log.InvalidArgument {
+			t.Errorf("visibility %v: %v", d, err)
+		}
+	}
+}
