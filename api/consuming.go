@@ -20,8 +20,9 @@ import (
 const (
 	consumeSendMax = 60 * time.Second       // how long a caller may leave a message lie while the group waits for its partitions
 	handoverMax    = 3 * time.Second        // how long a partition that goes to another member waits for the caller's commit
-	idleShort      = 100 * time.Millisecond // how soon silence is looked at, until it is known whether the stream has caught up
-	idleEmpty      = time.Second            // a member that has got nothing for so long gets nothing
+	idleShort      = 100 * time.Millisecond // how soon silence is looked at, until it is known whether the stream has caught up; doubling up to idleLong
+	idleLong       = time.Second
+	idleEmpty      = time.Second // a member that has got nothing for so long gets nothing
 )
 
 // consuming is one Consume stream. Everything but commit runs in the stream's own goroutine, also what the consumer calls from Poll.
@@ -42,6 +43,7 @@ type consuming struct {
 	joined     log.MemberID                      // as the caller knows it
 	since      time.Time                         // when the member was first seen without partitions
 	spoken     time.Time                         // when the last message was sent
+	patience   time.Duration                     // of the next poll, as long as something is to be found out
 
 	mu        sync.Mutex
 	sent      map[log.TopicPartition]log.Offset // behind what was sent
@@ -53,7 +55,7 @@ func (c *consuming) init() {
 	c.targets = map[log.TopicPartition]log.Offset{}
 	c.sent, c.committed = map[log.TopicPartition]log.Offset{}, map[log.TopicPartition]log.Offset{}
 	c.progress = make(chan struct{})
-	c.spoken = time.Now()
+	c.spoken, c.patience = time.Now(), idleShort
 	if c.group != "" {
 		c.name = consumersPrefix + uuid.NewString()
 	}
@@ -80,15 +82,38 @@ func (c *consuming) run(ctx context.Context) error {
 	}
 }
 
-// poll waits for records no longer than until something else is to be said.
+// poll waits for records no longer than until something else is to be said. What Poll does beside, taking over partitions and committing, has to
+// fit in as well, and gets more time with each attempt.
 func (c *consuming) poll(ctx context.Context) ([]log.Record, error) {
 	wait := time.Until(c.spoken.Add(c.heartbeat))
 	if !c.caughtUp || c.dirty {
-		wait = min(wait, idleShort)
+		wait = min(wait, c.patience)
+	}
+	if c.atMostOnce || !c.settled() {
+		wait = max(wait, c.patience)
 	}
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	return c.consumer.Poll(ctx)
+	records, err := c.consumer.Poll(ctx)
+	switch {
+	case err == nil:
+		c.patience = idleShort
+	case c.settled():
+		c.patience = min(2*c.patience, idleLong)
+	default:
+		c.patience = min(2*c.patience, consumeSendMax)
+	}
+	return records, err
+}
+
+// settled reports whether the consumer reads everything that it has been assigned.
+func (c *consuming) settled() bool {
+	for tp := range c.targets {
+		if _, ok := c.consumer.Position(tp); !ok {
+			return false
+		}
+	}
+	return true
 }
 
 // send sends records in messages of a bearable size.
