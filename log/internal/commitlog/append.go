@@ -157,7 +157,7 @@ func (l *Log) seal() error {
 		l.unsynced = append(l.unsynced, s)
 		return nil
 	}
-	if dirty || cut {
+	if dirty || cut || l.found {
 		if err := l.file.SyncData(); err != nil {
 			return fmt.Errorf("sync %s: %w", s.path, err)
 		}
@@ -181,7 +181,7 @@ func (l *Log) begin(base log.Offset) error {
 	}
 	l.files.pin(s, file)
 	l.beginTags(s)
-	l.active, l.file, l.fileSize = s, file, 0
+	l.active, l.file, l.fileSize, l.found = s, file, 0, false
 	l.since = l.opts.Clock().UnixMilli()
 	var list []*segment
 	if old := l.segments.Load(); old != nil {

@@ -1,8 +1,10 @@
 package commitlog
 
 import (
+	"errors"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"lodge/log"
 	"lodge/log/vfs"
@@ -110,6 +112,44 @@ func TestSyncIsNotRetried(t *testing.T) {
 		t.Fatalf("records that were readable are gone: the log ends at %d", again.NextOffset())
 	}
 	checkRecords(t, again)
+}
+
+// TestLengthFoundAtOpen: a process dies between cutting its segment and syncing that. The next one finds the new length, which is on no disk,
+// and must not call it durable.
+func TestLengthFoundAtOpen(t *testing.T) {
+	mem := vfs.NewMem()
+	cut := false
+	dying := errorfs.InjectorFunc(func(op errorfs.Op) error {
+		cut = cut || op.Kind == errorfs.Truncate
+		if cut && op.Kind == errorfs.SyncData {
+			return errorfs.ErrInjected
+		}
+		return nil
+	})
+	now := testTime
+	opts := testOptions(errorfs.Wrap(mem, dying))
+	opts.Zero, opts.Clock = true, func() time.Time { return now }
+	l := mustOpen(t, opts)
+	mustAppend(t, l, 3, 100)
+	if err := errors.Join(l.Preallocate(), l.Checkpoint(nil)); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(l.Config().SegmentAge)
+	if err := l.Append(batch(t, 3, 1, 100, now)); err == nil || !cut {
+		t.Fatalf("%v: it was to die on the way", err)
+	}
+	opts.FS = mem
+	l = mustOpen(t, opts)
+	mustAppend(t, l, 1, 100) // to the next segment
+	if err := l.Sync(); err != nil || l.Segments() != 2 {
+		t.Fatalf("%d segments, %v", l.Segments(), err)
+	}
+	opts.FS = mem.CrashClone(vfs.LoseAll)
+	l = mustOpen(t, opts)
+	if l.NextOffset() != 4 {
+		t.Fatalf("the log ends at %d", l.NextOffset())
+	}
+	checkRecords(t, l)
 }
 
 func TestAppendRefusesWithoutHarm(t *testing.T) {

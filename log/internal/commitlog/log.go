@@ -34,6 +34,7 @@ type Log struct {
 	active   *segment   // the last of segments
 	file     vfs.File   // of active, for writing
 	fileSize int64      // of file, at most; beyond active.size there are zeros
+	found    bool       // file was there at Open: whether its length is durable nobody knows
 	durable  log.Offset // everything below is on disk
 	unsynced []*segment // full segments that are not known to be on disk, ascending; their files are pinned
 	since    int64      // when active was begun, milliseconds

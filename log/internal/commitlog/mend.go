@@ -58,7 +58,7 @@ func (r *recovery) activate(s *segment) error {
 		return err
 	}
 	r.files.pin(s, file)
-	r.active, r.file, r.fileSize = s, file, s.size.Load()
+	r.active, r.file, r.fileSize, r.found = s, file, s.size.Load(), true
 	r.segments.Store(&r.list)
 	r.next.Store(int64(r.end.offset))
 	r.durable = r.end.offset
