@@ -43,7 +43,7 @@ func (l *lane) take(records []log.Record) bool {
 	defer l.mu.Unlock()
 	l.records = append(l.records, records...)
 	l.signal()
-	return len(l.records) > laneMax && l.resume == nil
+	return len(l.records) > laneMax
 }
 
 // paused says how to go on with the partition, once the lane has caught up.
@@ -72,7 +72,7 @@ func (l *lane) signal() {
 func (l *lane) uncommitted() (log.Offset, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.done, l.done != l.committed
+	return l.done, l.done != log.NoOffset && l.done != l.committed
 }
 
 func (l *lane) setCommitted(o log.Offset) {
@@ -153,6 +153,8 @@ func (l *lane) send(r *log.Record) (acked, answered bool) {
 	msg.SetContext(ctx)
 	select {
 	case <-l.finishing:
+		return false, false
+	case <-l.ctx.Done(): // the partition may be another's already
 		return false, false
 	default:
 	}

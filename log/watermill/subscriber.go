@@ -22,9 +22,11 @@ type SubscriberConfig struct {
 	// Start is where a subscription begins that finds no committed offset: default the beginning.
 	Start client.Start
 
-	// Consumer's other options: Group, Start, Delivery, CommitInterval, OnAssigned, OnRevoked and OnLost are set here.
+	// Consumer's other options: Group, Start, Delivery, CommitInterval, OnAssigned, OnRevoked and OnLost are set here. Nobody can seek, so
+	// an OutOfRange of Fail, the default, is ToBeginning.
 	Consumer client.ConsumerOptions
 
+	FollowInterval time.Duration    // without a group: how often to look for added and retired partitions: default 5 s
 	CommitInterval time.Duration    // how often acknowledged offsets are committed: default 1 s
 	NackDelay      time.Duration    // before a message is sent again: default 100 ms; negative: at once
 	HandoverWait   time.Duration    // how long a message under way may keep its partition from going to another subscription: default 10 s
@@ -67,6 +69,7 @@ func NewSubscriber(lg SubscriberLog, config SubscriberConfig) (*Subscriber, erro
 			return nil, err
 		}
 	}
+	config.FollowInterval = cmp.Or(config.FollowInterval, 5*time.Second)
 	config.CommitInterval = cmp.Or(config.CommitInterval, time.Second)
 	config.NackDelay = cmp.Or(config.NackDelay, 100*time.Millisecond)
 	config.HandoverWait = cmp.Or(config.HandoverWait, 10*time.Second)
@@ -100,6 +103,7 @@ func (s *Subscriber) Subscribe(ctx context.Context, topic string) (<-chan *messa
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
+		sub.stop()
 		sub.consumer.Close()
 		return nil, errClosed("subscribe to " + topic)
 	}

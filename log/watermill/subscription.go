@@ -3,6 +3,7 @@ package watermill
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,6 +23,8 @@ type subscription struct {
 	consumer *client.Consumer
 	running  sync.WaitGroup // lanes
 
+	committing sync.Mutex // held from what is to be committed until it is: an older commit never follows a newer one
+
 	mu    sync.Mutex
 	lanes map[log.TopicPartition]*lane
 }
@@ -31,6 +34,9 @@ func newSubscription(ctx context.Context, s *Subscriber, topic log.Topic) (*subs
 	opts := s.config.Consumer
 	opts.Group = s.config.Group
 	opts.OnAssigned, opts.OnRevoked, opts.OnLost = nil, nil, nil
+	if opts.OutOfRange == client.Fail {
+		opts.OutOfRange = client.ToBeginning
+	}
 	if opts.Group != "" {
 		opts.Start, opts.Delivery, opts.CommitInterval = s.config.Start, client.AtLeastOnce, -1
 		opts.OnRevoked, opts.OnLost = sub.handOver, sub.drop
@@ -61,6 +67,22 @@ func (sub *subscription) assignAll(ctx context.Context) error {
 	return sub.consumer.Assign(ctx, sub.s.config.Start, tps...)
 }
 
+// follow gives a subscription without a group the partitions that the topic gets, and takes those away that it has no longer.
+func (sub *subscription) follow() {
+	for sub.s.config.Group == "" && sub.ctx.Err() == nil {
+		pause(sub.ctx, sub.s.config.FollowInterval)
+		there, err := client.NewAdmin(sub.s.lg).Partitions(sub.ctx, sub.topic)
+		if err != nil {
+			continue // also when the topic is deleted: it may be made anew
+		}
+		had := sub.consumer.Assignment()
+		added := slices.DeleteFunc(slices.Clone(there), func(tp log.TopicPartition) bool { return slices.Contains(had, tp) })
+		if err := sub.consumer.Assign(sub.ctx, client.AtBeginning(), added...); err != nil && sub.ctx.Err() == nil {
+			sub.s.config.Logger.Warn("added partitions are not read yet", "topic", string(sub.topic), "error", err)
+		}
+	}
+}
+
 // run polls and hands records to the lanes until the subscription ends.
 func (sub *subscription) run() {
 	defer close(sub.out)
@@ -72,8 +94,9 @@ func (sub *subscription) run() {
 		case <-sub.ctx.Done():
 		}
 	}()
-	var committing sync.WaitGroup
-	committing.Go(sub.commitRegularly)
+	var beside sync.WaitGroup
+	beside.Go(sub.commitRegularly)
+	beside.Go(sub.follow)
 	for sub.ctx.Err() == nil {
 		records, err := sub.consumer.Poll(sub.ctx)
 		if err != nil && sub.ctx.Err() == nil && !sub.survives(err) {
@@ -82,7 +105,7 @@ func (sub *subscription) run() {
 		sub.dispatch(records)
 	}
 	sub.stop()
-	committing.Wait()
+	beside.Wait()
 	sub.running.Wait()
 	sub.finish()
 }
@@ -90,12 +113,17 @@ func (sub *subscription) run() {
 // survives says whether polling may go on after an error, and waits a little if so.
 func (sub *subscription) survives(err error) bool {
 	sub.s.config.Logger.Error("subscription", "topic", string(sub.topic), "group", string(sub.s.config.Group), "error", err)
-	if code := log.CodeOf(err); code == log.Closed || code == log.FencedInstance {
+	code := log.CodeOf(err)
+	if code == log.Closed || code == log.FencedInstance {
 		return false
 	}
 	var partition *client.PartitionError
+	if errors.As(err, &partition) && code == log.UnknownTopic && sub.s.config.Group == "" {
+		sub.consumer.Unassign(partition.TopicPartition) // retired or deleted: follow sees to one that is made anew
+		return true
+	}
 	pause(sub.ctx, time.Second)
-	if errors.As(err, &partition) {
+	if partition != nil {
 		sub.consumer.Resume(partition.TopicPartition)
 	}
 	return true
@@ -139,11 +167,13 @@ func (sub *subscription) commitRegularly() {
 func (sub *subscription) commit(ctx context.Context, tps []log.TopicPartition) {
 	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()
-	offsets := map[log.TopicPartition]log.Offset{}
+	sub.committing.Lock()
+	defer sub.committing.Unlock()
+	offsets, lanes := map[log.TopicPartition]log.Offset{}, map[log.TopicPartition]*lane{}
 	sub.mu.Lock()
 	for tp, l := range sub.lanes {
 		if done, ok := l.uncommitted(); ok && among(tps, tp) {
-			offsets[tp] = done
+			offsets[tp], lanes[tp] = done, l
 		}
 	}
 	sub.mu.Unlock()
@@ -156,22 +186,13 @@ func (sub *subscription) commit(ctx context.Context, tps []log.TopicPartition) {
 		}
 		return
 	}
-	sub.mu.Lock()
-	defer sub.mu.Unlock()
-	for tp, o := range offsets {
-		if l := sub.lanes[tp]; l != nil {
-			l.setCommitted(o)
-		}
+	for tp, l := range lanes { // not those of now: a partition may have gone and come back
+		l.setCommitted(offsets[tp])
 	}
 }
 
 func among(tps []log.TopicPartition, tp log.TopicPartition) bool {
-	for _, t := range tps {
-		if t == tp {
-			return true
-		}
-	}
-	return tps == nil
+	return tps == nil || slices.Contains(tps, tp)
 }
 
 // dispatch gives records to their partitions' lanes.
