@@ -125,6 +125,9 @@ func (b *Broker) CreateQueue(ctx context.Context, name log.Group, topics []log.T
 
 // checkQueueTopics checks what a group is to share.
 func (b *Broker) checkQueueTopics(op string, name log.Group, topics []log.Topic, config log.QueueConfig) error {
+	if config.DeadLetter.Internal() {
+		return log.NewError(log.InvalidArgument, op, "dead-letter topic %q belongs to the log itself", config.DeadLetter)
+	}
 	for _, topic := range topics {
 		t := (*b.topics.Load())[topic]
 		switch {

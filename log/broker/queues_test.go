@@ -222,6 +222,7 @@ func TestQueuesAreChecked(t *testing.T) {
 	wantCode(t, b.CreateQueue(ctx, "q", jobs, log.QueueConfig{DeliveriesMax: 1001}), log.InvalidArgument)
 	wantCode(t, b.CreateQueue(ctx, "q", jobs, log.QueueConfig{InFlightMax: -1}), log.InvalidArgument)
 	wantCode(t, b.CreateQueue(ctx, "q", jobs, log.QueueConfig{DeadLetter: "jobs"}), log.InvalidArgument)
+	wantCode(t, b.CreateQueue(ctx, "q", jobs, log.QueueConfig{DeadLetter: queuesTopic}), log.InvalidArgument)
 	wantCode(t, b.Ack(ctx, "q"), log.UnknownGroup)
 	if topics, _ := b.ListTopics(ctx); len(topics) != 1 {
 		t.Errorf("refused calls left %d topics", len(topics))
