@@ -11,6 +11,7 @@ import (
 var aliases = map[string][]string{
 	"hotel_id":       {"parent", "hotel", "name"},
 	"room_type_id":   {"room_type", "parent", "name"},
+	"rate_plan_id":   {"rate_plan", "parent", "name"},
 	"reservation_id": {"name"},
 	"nightly_rate":   {"nightly_rate_override"},
 }

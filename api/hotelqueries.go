@@ -147,6 +147,7 @@ func hotelRow(h *hotels.Hotel) *lodgev1.Hotel {
 		HoldDuration: durationpb.New(h.HoldTime),
 		Archived:     h.Archived,
 		Etag:         toEtag(h.Version),
+		Taxes:        toTaxes(h.Taxes, h.Currency),
 		CreateTime:   timestamppb.New(h.CreateTime),
 		UpdateTime:   timestamppb.New(h.UpdateTime),
 	}

@@ -27,6 +27,10 @@ func (s *hotelService) CreateHotel(ctx context.Context, req *connect.Request[lod
 		return nil, err
 	}
 	h := req.Msg.GetHotel()
+	taxes, err := fromTaxes(h)
+	if err != nil {
+		return nil, err
+	}
 	return s.changeHotel(ctx, c, &hotel.CreateHotel{
 		Hotel:        req.Msg.GetHotelId(),
 		DisplayName:  h.GetDisplayName(),
@@ -35,6 +39,7 @@ func (s *hotelService) CreateHotel(ctx context.Context, req *connect.Request[lod
 		TimeZone:     h.GetTimeZone(),
 		CurrencyCode: h.GetCurrencyCode(),
 		HoldDuration: h.GetHoldDuration().AsDuration(),
+		Taxes:        taxes,
 	})
 }
 
@@ -53,7 +58,11 @@ func (s *hotelService) UpdateHotel(ctx context.Context, req *connect.Request[lod
 	if err != nil {
 		return nil, err
 	}
-	set, err := maskedFields(req.Msg.GetUpdateMask(), h, "display_name", "description", "address", "time_zone", "hold_duration")
+	set, err := maskedFields(req.Msg.GetUpdateMask(), h, "display_name", "description", "address", "time_zone", "hold_duration", "taxes")
+	if err != nil {
+		return nil, err
+	}
+	taxes, err := fromTaxes(h)
 	if err != nil {
 		return nil, err
 	}
@@ -65,6 +74,7 @@ func (s *hotelService) UpdateHotel(ctx context.Context, req *connect.Request[lod
 		Address:         when(set["address"], fromAddress(h.GetAddress())),
 		TimeZone:        when(set["time_zone"], h.GetTimeZone()),
 		HoldDuration:    when(set["hold_duration"], h.GetHoldDuration().AsDuration()),
+		Taxes:           when(set["taxes"], taxes),
 	})
 }
 
@@ -124,6 +134,7 @@ func toHotel(h *eventpb.Hotel) *lodgev1.Hotel {
 		HoldDuration: durationpb.New(time.Duration(h.GetHoldSeconds()) * time.Second),
 		Archived:     h.GetArchived(),
 		Etag:         toEtag(h.GetVersion()),
+		Taxes:        toTaxes(h.GetTaxes(), h.GetCurrencyCode()),
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 const (
 	hotelsPrefix      = "hotels/"
 	roomTypesInfix    = "/roomTypes/"
+	ratePlansInfix    = "/ratePlans/"
 	reservationsInfix = "/reservations/"
 	topicsPrefix      = "topics/"
 	projectionsPrefix = "projections/"

@@ -223,6 +223,7 @@ func reservationRow(r *reservations.Reservation) *lodgev1.Reservation {
 	if !r.HoldExpireTime.IsZero() {
 		out.HoldExpireTime = timestamppb.New(r.HoldExpireTime)
 	}
+	addTerms(out, r.Terms, r.Total.Currency)
 	for _, d := range r.FullNights {
 		out.FullNights = append(out.FullNights, toDate(d))
 	}

@@ -98,6 +98,14 @@ func placeReservation(req *lodgev1.CreateReservationRequest) (*hotel.PlaceReserv
 		}
 		body.NightlyRate = &amount
 	}
+	if r.GetRatePlan() != "" {
+		if ofHotel, body.RatePlan, err = parseRatePlan(r.GetRatePlan(), "reservation.rate_plan"); err != nil {
+			return nil, err
+		}
+		if ofHotel != hotelID {
+			return nil, domain.Errorf(domain.InvalidArgument, "reservation.rate_plan", "the rate plan is not of hotel %s", hotelID)
+		}
+	}
 	if !body.ClientAssignedID {
 		id, err := uuid.NewV7()
 		if err != nil {
@@ -132,6 +140,7 @@ func toPlaced(e *event.Envelope, m *eventpb.ReservationPlaced) *lodgev1.Reservat
 	r.Total = toMoney(m.GetCurrencyCode(), m.GetTotalMinorUnits())
 	r.HoldExpireTime = m.GetHoldExpireTime()
 	r.Channel, r.ExternalReference = m.GetChannel(), m.GetExternalReference()
+	addTerms(r, m, m.GetCurrencyCode())
 	r.CreateTime = timestamppb.New(e.Time)
 	r.UpdateTime = r.CreateTime
 	return r

@@ -38,6 +38,10 @@ const (
 	Restricted          Reason = "RESTRICTED" // there is room, but a restriction forbids the stay
 	LimitReached        Reason = "LIMIT_REACHED"
 	NotPriced           Reason = "NOT_PRICED"
+	RatePlanNotFound    Reason = "RATE_PLAN_NOT_FOUND"
+	RatePlanExists      Reason = "RATE_PLAN_EXISTS"
+	RatePlanArchived    Reason = "RATE_PLAN_ARCHIVED"
+	OccupancyExceeded   Reason = "OCCUPANCY_EXCEEDED" // the rate plan's rooms do not take so many guests
 )
 
 // Error returns the reason's text.

@@ -9,7 +9,7 @@
 //
 //   - a rejection names exactly the nights that were full and the restrictions that the stay breaks, and no placed stay breaks any;
 //   - the inventory offset of decisions never goes back, and never lies beyond what was committed;
-//   - prices of nights sum to the total, one for each night;
+//   - prices of nights, one for each, and the taxes and fees on top of them sum to the total;
 //   - no reservation of a hotel was placed twice, and each was paid, canceled or missed only once, from a status that allows it, releasing exactly what it took;
 //   - no request id was applied twice within the time for which request ids are remembered;
 //   - every event lies at the partition of its hotel, since otherwise two writers could have sold the same night.

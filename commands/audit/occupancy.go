@@ -214,7 +214,7 @@ func (o *occupancy) rejected(p *pass, at log.Position, m *eventpb.ReservationRej
 	if len(full) == 0 {
 		reason = eventpb.ReservationReason_RESERVATION_REASON_RESTRICTED
 	}
-	if len(full)+len(broken) == 0 || reason != m.GetReason() || !slices.Equal(full, m.GetFullNights()) || !slices.Equal(broken, named(m)) {
+	if len(full)+len(m.GetBrokenRestrictions()) == 0 || reason != m.GetReason() || !slices.Equal(full, m.GetFullNights()) || !slices.Equal(broken, named(m)) {
 		p.found(FalseTurnaway, at, m.GetHotelId(), "reservation %s: %s with %d nights named as full and restrictions %v, it was %s with %d and %v",
 			m.GetReservationId(), m.GetReason(), len(m.GetFullNights()), named(m), reason, len(full), broken)
 	}
@@ -253,7 +253,7 @@ func (p *pass) stay(at log.Position, hotelID string, m *eventpb.Stay) (domain.St
 	return domain.Stay{CheckIn: in, CheckOut: out}, m.GetQuantity(), true
 }
 
-// price demands one line for each night that is not negative, and their sum.
+// price demands one line for each night that is not negative, and that they and the charges on top sum to the total.
 func (p *pass) price(at log.Position, m *eventpb.ReservationPlaced, stay domain.Stay) {
 	var sum int64
 	for _, line := range m.GetNightlyMinorUnits() {
@@ -261,6 +261,15 @@ func (p *pass) price(at log.Position, m *eventpb.ReservationPlaced, stay domain.
 		if line < 0 || sum < 0 {
 			p.found(BadPrice, at, m.GetHotelId(), "reservation %s: a night costs %d", m.GetReservationId(), line)
 			return
+		}
+	}
+	for _, c := range m.GetCharges() {
+		if c.GetMinorUnits() < 0 {
+			p.found(BadPrice, at, m.GetHotelId(), "reservation %s: %s is %d", m.GetReservationId(), c.GetTaxId(), c.GetMinorUnits())
+			return
+		}
+		if !c.GetIncluded() {
+			sum += c.GetMinorUnits()
 		}
 	}
 	if lines := len(m.GetNightlyMinorUnits()); lines != stay.Nights() || sum != m.GetTotalMinorUnits() {

@@ -78,9 +78,13 @@ func (c *calendar) broken(stay domain.Stay) (broken []string) {
 	return broken
 }
 
-// named writes down the restrictions that a rejection names, as broken does.
+// named writes down the restrictions of nights that a rejection names, as broken does. Those of a rate plan are not looked at: between it and bookings
+// nothing says which version counted.
 func named(m *eventpb.ReservationRejected) (broken []string) {
 	for _, b := range m.GetBrokenRestrictions() {
+		if b.GetRestriction() >= eventpb.Restriction_RESTRICTION_RATE_PLAN_MIN_STAY {
+			continue
+		}
 		broken = append(broken, describe(b.GetRestriction(), b.GetLimit(), b.GetNights()))
 	}
 	return broken

@@ -114,7 +114,7 @@ func requireComplete(t *testing.T, m protoreflect.Message) {
 	fields := m.Descriptor().Fields()
 	for i := range fields.Len() {
 		field := fields.Get(i)
-		if !m.Has(field) && field.Name() != "archived" {
+		if !m.Has(field) && field.Name() != "archived" && field.Name() != "included" {
 			t.Errorf("the sample of %s does not set %s", m.Descriptor().Name(), field.Name())
 		}
 		if field.Message() != nil && !field.IsList() && field.Message().ParentFile().Package() == "lodge.events.v1" {
@@ -143,6 +143,19 @@ func variants() map[string]proto.Message {
 	return map[string]proto.Message{
 		"percent": &eventpb.InventorySet{
 			HotelId: "grand", RoomTypeId: "double", StartDate: "2026-07-01", EndDate: "2026-08-01", OverbookingPercent: proto.Int32(10),
+		},
+		"taxes": &eventpb.HotelUpdated{Hotel: &eventpb.Hotel{HotelId: "grand", Taxes: []*eventpb.Tax{
+			{TaxId: "vat", DisplayName: "VAT", Basis: eventpb.TaxBasis_TAX_BASIS_PERCENT, Amount: 6_000, Included: true},
+			{TaxId: "city", DisplayName: "City tax", Basis: eventpb.TaxBasis_TAX_BASIS_GUEST_NIGHT, Amount: 400},
+		}}},
+		"plan": &eventpb.ReservationPlaced{
+			HotelId: "grand", ReservationId: "01980000-0000-7000-8000-000000000003",
+			Stay:         &eventpb.Stay{RoomTypeId: "double", Quantity: 1, CheckInDate: "2026-07-01", CheckOutDate: "2026-07-02"},
+			CurrencyCode: "EUR", NightlyMinorUnits: []int64{20_500}, TotalMinorUnits: 21_700, PlaceDate: "2026-06-20", RatePlanId: "flexible",
+			Cancellation: &eventpb.CancellationTerms{FreeDays: 1, FreeUntilHour: 18}, ExtraGuestMinorUnits: 2_500,
+			Charges: []*eventpb.Charge{
+				{TaxId: "vat", DisplayName: "VAT", MinorUnits: 1_160, Included: true}, {TaxId: "city", DisplayName: "City tax", MinorUnits: 1_200},
+			},
 		},
 		"restricted": &eventpb.ReservationRejected{
 			HotelId: "grand", ReservationId: "01980000-0000-7000-8000-000000000003",
@@ -178,7 +191,24 @@ func originals() []proto.Message {
 	guest := &eventpb.Guest{
 		GuestId: "guest-1", DisplayName: "Maria da Conceição", Email: "maria@example.com", Adults: 2, Children: 1, Infants: 1,
 	}
+	flexible := &eventpb.RatePlan{
+		HotelId: "grand", RatePlanId: "flexible", DisplayName: "Flexible", Description: "With breakfast.", IncludedGuests: 2,
+		ExtraGuestCharge: &eventpb.Money{CurrencyCode: "EUR", MinorUnits: 2_500}, MaxAdults: proto.Int32(3), MaxChildren: proto.Int32(2),
+		MinStay: 1, MaxStay: 30, Version: 2, CurrencyCode: "EUR",
+		Cancellation: &eventpb.CancellationTerms{
+			FreeDays: 1, FreeUntilHour: 18, NeverFree: true,
+			Fee:       &eventpb.CancellationFee{Kind: eventpb.CancellationFeeKind_CANCELLATION_FEE_KIND_NIGHTS, Amount: 1},
+			NoShowFee: &eventpb.CancellationFee{Kind: eventpb.CancellationFeeKind_CANCELLATION_FEE_KIND_PERCENT, Amount: 100_000},
+		},
+	}
+	dropped := proto.CloneOf(flexible)
+	dropped.Archived = true
 	return []proto.Message{
+		&eventpb.RatePlanCreated{RatePlan: flexible}, &eventpb.RatePlanUpdated{RatePlan: flexible}, &eventpb.RatePlanArchived{RatePlan: dropped},
+		&eventpb.RatesSet{
+			HotelId: "grand", RatePlanId: "flexible", RoomTypeId: "double", StartDate: "2026-07-01", EndDate: "2026-08-01",
+			Weekdays: []eventpb.Weekday{eventpb.Weekday_WEEKDAY_SATURDAY}, NightlyRate: &eventpb.Money{CurrencyCode: "EUR", MinorUnits: 18_000},
+		},
 		&eventpb.HotelCreated{Hotel: hotel}, &eventpb.HotelUpdated{Hotel: hotel}, &eventpb.HotelArchived{Hotel: archived},
 		&eventpb.RoomTypeCreated{RoomType: double}, &eventpb.RoomTypeUpdated{RoomType: double}, &eventpb.RoomTypeArchived{RoomType: closed},
 		&eventpb.InventorySet{

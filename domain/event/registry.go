@@ -79,6 +79,10 @@ var registry = NewRegistry(
 	kindOf[eventpb.RoomTypeCreated](HotelsTopic, "lodge.room_type.created.v1"),
 	kindOf[eventpb.RoomTypeUpdated](HotelsTopic, "lodge.room_type.updated.v1"),
 	kindOf[eventpb.RoomTypeArchived](HotelsTopic, "lodge.room_type.archived.v1"),
+	kindOf[eventpb.RatePlanCreated](HotelsTopic, "lodge.rate_plan.created.v1"),
+	kindOf[eventpb.RatePlanUpdated](HotelsTopic, "lodge.rate_plan.updated.v1"),
+	kindOf[eventpb.RatePlanArchived](HotelsTopic, "lodge.rate_plan.archived.v1"),
+	kindOf[eventpb.RatesSet](InventoryTopic, "lodge.rates.set.v1"),
 	kindOf[eventpb.InventorySet](InventoryTopic, "lodge.inventory.set.v1"),
 	kindOf[eventpb.RestrictionsSet](InventoryTopic, "lodge.restrictions.set.v1"),
 	kindOf[eventpb.ReservationPlaced](BookingsTopic, "lodge.reservation.placed.v1"),
@@ -119,6 +123,8 @@ func HotelOf(m proto.Message) string {
 		return m.GetHotel().GetHotelId()
 	case interface{ GetRoomType() *eventpb.RoomType }:
 		return m.GetRoomType().GetHotelId()
+	case interface{ GetRatePlan() *eventpb.RatePlan }:
+		return m.GetRatePlan().GetHotelId()
 	}
 	return ""
 }

@@ -28,6 +28,117 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type TaxBasis int32
+
+const (
+	TaxBasis_TAX_BASIS_UNSPECIFIED TaxBasis = 0
+	// Of the prices of all nights.
+	TaxBasis_TAX_BASIS_PERCENT TaxBasis = 1
+	// For each room and night.
+	TaxBasis_TAX_BASIS_ROOM_NIGHT TaxBasis = 2
+	// For each room, once.
+	TaxBasis_TAX_BASIS_ROOM_STAY TaxBasis = 3
+	// For each guest but infants, and night.
+	TaxBasis_TAX_BASIS_GUEST_NIGHT TaxBasis = 4
+)
+
+// Enum value maps for TaxBasis.
+var (
+	TaxBasis_name = map[int32]string{
+		0: "TAX_BASIS_UNSPECIFIED",
+		1: "TAX_BASIS_PERCENT",
+		2: "TAX_BASIS_ROOM_NIGHT",
+		3: "TAX_BASIS_ROOM_STAY",
+		4: "TAX_BASIS_GUEST_NIGHT",
+	}
+	TaxBasis_value = map[string]int32{
+		"TAX_BASIS_UNSPECIFIED": 0,
+		"TAX_BASIS_PERCENT":     1,
+		"TAX_BASIS_ROOM_NIGHT":  2,
+		"TAX_BASIS_ROOM_STAY":   3,
+		"TAX_BASIS_GUEST_NIGHT": 4,
+	}
+)
+
+func (x TaxBasis) Enum() *TaxBasis {
+	p := new(TaxBasis)
+	*p = x
+	return p
+}
+
+func (x TaxBasis) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (TaxBasis) Descriptor() protoreflect.EnumDescriptor {
+	return file_lodge_events_v1_events_proto_enumTypes[0].Descriptor()
+}
+
+func (TaxBasis) Type() protoreflect.EnumType {
+	return &file_lodge_events_v1_events_proto_enumTypes[0]
+}
+
+func (x TaxBasis) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use TaxBasis.Descriptor instead.
+func (TaxBasis) EnumDescriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{0}
+}
+
+type CancellationFeeKind int32
+
+const (
+	CancellationFeeKind_CANCELLATION_FEE_KIND_UNSPECIFIED CancellationFeeKind = 0
+	CancellationFeeKind_CANCELLATION_FEE_KIND_NIGHTS      CancellationFeeKind = 1
+	CancellationFeeKind_CANCELLATION_FEE_KIND_PERCENT     CancellationFeeKind = 2
+	CancellationFeeKind_CANCELLATION_FEE_KIND_AMOUNT      CancellationFeeKind = 3
+)
+
+// Enum value maps for CancellationFeeKind.
+var (
+	CancellationFeeKind_name = map[int32]string{
+		0: "CANCELLATION_FEE_KIND_UNSPECIFIED",
+		1: "CANCELLATION_FEE_KIND_NIGHTS",
+		2: "CANCELLATION_FEE_KIND_PERCENT",
+		3: "CANCELLATION_FEE_KIND_AMOUNT",
+	}
+	CancellationFeeKind_value = map[string]int32{
+		"CANCELLATION_FEE_KIND_UNSPECIFIED": 0,
+		"CANCELLATION_FEE_KIND_NIGHTS":      1,
+		"CANCELLATION_FEE_KIND_PERCENT":     2,
+		"CANCELLATION_FEE_KIND_AMOUNT":      3,
+	}
+)
+
+func (x CancellationFeeKind) Enum() *CancellationFeeKind {
+	p := new(CancellationFeeKind)
+	*p = x
+	return p
+}
+
+func (x CancellationFeeKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (CancellationFeeKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_lodge_events_v1_events_proto_enumTypes[1].Descriptor()
+}
+
+func (CancellationFeeKind) Type() protoreflect.EnumType {
+	return &file_lodge_events_v1_events_proto_enumTypes[1]
+}
+
+func (x CancellationFeeKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use CancellationFeeKind.Descriptor instead.
+func (CancellationFeeKind) EnumDescriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{1}
+}
+
 // A day of the week, as ISO 8601 numbers them.
 type Weekday int32
 
@@ -77,11 +188,11 @@ func (x Weekday) String() string {
 }
 
 func (Weekday) Descriptor() protoreflect.EnumDescriptor {
-	return file_lodge_events_v1_events_proto_enumTypes[0].Descriptor()
+	return file_lodge_events_v1_events_proto_enumTypes[2].Descriptor()
 }
 
 func (Weekday) Type() protoreflect.EnumType {
-	return &file_lodge_events_v1_events_proto_enumTypes[0]
+	return &file_lodge_events_v1_events_proto_enumTypes[2]
 }
 
 func (x Weekday) Number() protoreflect.EnumNumber {
@@ -90,7 +201,7 @@ func (x Weekday) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Weekday.Descriptor instead.
 func (Weekday) EnumDescriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{0}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{2}
 }
 
 // What may forbid a stay although there is room.
@@ -103,6 +214,9 @@ const (
 	Restriction_RESTRICTION_CLOSED_TO_ARRIVAL   Restriction = 3
 	Restriction_RESTRICTION_CLOSED_TO_DEPARTURE Restriction = 4
 	Restriction_RESTRICTION_STOP_SELL           Restriction = 5
+	// Of the rate plan rather than a night.
+	Restriction_RESTRICTION_RATE_PLAN_MIN_STAY Restriction = 6
+	Restriction_RESTRICTION_RATE_PLAN_MAX_STAY Restriction = 7
 )
 
 // Enum value maps for Restriction.
@@ -114,6 +228,8 @@ var (
 		3: "RESTRICTION_CLOSED_TO_ARRIVAL",
 		4: "RESTRICTION_CLOSED_TO_DEPARTURE",
 		5: "RESTRICTION_STOP_SELL",
+		6: "RESTRICTION_RATE_PLAN_MIN_STAY",
+		7: "RESTRICTION_RATE_PLAN_MAX_STAY",
 	}
 	Restriction_value = map[string]int32{
 		"RESTRICTION_UNSPECIFIED":         0,
@@ -122,6 +238,8 @@ var (
 		"RESTRICTION_CLOSED_TO_ARRIVAL":   3,
 		"RESTRICTION_CLOSED_TO_DEPARTURE": 4,
 		"RESTRICTION_STOP_SELL":           5,
+		"RESTRICTION_RATE_PLAN_MIN_STAY":  6,
+		"RESTRICTION_RATE_PLAN_MAX_STAY":  7,
 	}
 )
 
@@ -136,11 +254,11 @@ func (x Restriction) String() string {
 }
 
 func (Restriction) Descriptor() protoreflect.EnumDescriptor {
-	return file_lodge_events_v1_events_proto_enumTypes[1].Descriptor()
+	return file_lodge_events_v1_events_proto_enumTypes[3].Descriptor()
 }
 
 func (Restriction) Type() protoreflect.EnumType {
-	return &file_lodge_events_v1_events_proto_enumTypes[1]
+	return &file_lodge_events_v1_events_proto_enumTypes[3]
 }
 
 func (x Restriction) Number() protoreflect.EnumNumber {
@@ -149,7 +267,7 @@ func (x Restriction) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Restriction.Descriptor instead.
 func (Restriction) EnumDescriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{1}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{3}
 }
 
 type ReservationStatus int32
@@ -194,11 +312,11 @@ func (x ReservationStatus) String() string {
 }
 
 func (ReservationStatus) Descriptor() protoreflect.EnumDescriptor {
-	return file_lodge_events_v1_events_proto_enumTypes[2].Descriptor()
+	return file_lodge_events_v1_events_proto_enumTypes[4].Descriptor()
 }
 
 func (ReservationStatus) Type() protoreflect.EnumType {
-	return &file_lodge_events_v1_events_proto_enumTypes[2]
+	return &file_lodge_events_v1_events_proto_enumTypes[4]
 }
 
 func (x ReservationStatus) Number() protoreflect.EnumNumber {
@@ -207,7 +325,7 @@ func (x ReservationStatus) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ReservationStatus.Descriptor instead.
 func (ReservationStatus) EnumDescriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{2}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{4}
 }
 
 type ReservationReason int32
@@ -258,11 +376,11 @@ func (x ReservationReason) String() string {
 }
 
 func (ReservationReason) Descriptor() protoreflect.EnumDescriptor {
-	return file_lodge_events_v1_events_proto_enumTypes[3].Descriptor()
+	return file_lodge_events_v1_events_proto_enumTypes[5].Descriptor()
 }
 
 func (ReservationReason) Type() protoreflect.EnumType {
-	return &file_lodge_events_v1_events_proto_enumTypes[3]
+	return &file_lodge_events_v1_events_proto_enumTypes[5]
 }
 
 func (x ReservationReason) Number() protoreflect.EnumNumber {
@@ -271,7 +389,7 @@ func (x ReservationReason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ReservationReason.Descriptor instead.
 func (ReservationReason) EnumDescriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{3}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{5}
 }
 
 // An amount of money in minor units.
@@ -341,8 +459,10 @@ type Hotel struct {
 	// How long a pending reservation holds its rooms.
 	HoldSeconds int64 `protobuf:"varint,7,opt,name=hold_seconds,json=holdSeconds,proto3" json:"hold_seconds,omitempty"`
 	// Counts the changes, from 1.
-	Version       int64 `protobuf:"varint,8,opt,name=version,proto3" json:"version,omitempty"`
-	Archived      bool  `protobuf:"varint,9,opt,name=archived,proto3" json:"archived,omitempty"`
+	Version  int64 `protobuf:"varint,8,opt,name=version,proto3" json:"version,omitempty"`
+	Archived bool  `protobuf:"varint,9,opt,name=archived,proto3" json:"archived,omitempty"`
+	// In the order in which they are charged.
+	Taxes         []*Tax `protobuf:"bytes,10,rep,name=taxes,proto3" json:"taxes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -440,6 +560,382 @@ func (x *Hotel) GetArchived() bool {
 	return false
 }
 
+func (x *Hotel) GetTaxes() []*Tax {
+	if x != nil {
+		return x.Taxes
+	}
+	return nil
+}
+
+// A tax or fee that a hotel charges for every stay.
+type Tax struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	TaxId       string                 `protobuf:"bytes,1,opt,name=tax_id,json=taxId,proto3" json:"tax_id,omitempty"`
+	DisplayName string                 `protobuf:"bytes,2,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
+	Basis       TaxBasis               `protobuf:"varint,3,opt,name=basis,proto3,enum=lodge.events.v1.TaxBasis" json:"basis,omitempty"`
+	// Thousandths of a per cent for PERCENT (8875 is 8.875 %), otherwise minor units of the hotel's currency.
+	Amount int64 `protobuf:"varint,4,opt,name=amount,proto3" json:"amount,omitempty"`
+	// It is a part of the nights' prices; otherwise it comes on top.
+	Included      bool `protobuf:"varint,5,opt,name=included,proto3" json:"included,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Tax) Reset() {
+	*x = Tax{}
+	mi := &file_lodge_events_v1_events_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Tax) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Tax) ProtoMessage() {}
+
+func (x *Tax) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_events_v1_events_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Tax.ProtoReflect.Descriptor instead.
+func (*Tax) Descriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Tax) GetTaxId() string {
+	if x != nil {
+		return x.TaxId
+	}
+	return ""
+}
+
+func (x *Tax) GetDisplayName() string {
+	if x != nil {
+		return x.DisplayName
+	}
+	return ""
+}
+
+func (x *Tax) GetBasis() TaxBasis {
+	if x != nil {
+		return x.Basis
+	}
+	return TaxBasis_TAX_BASIS_UNSPECIFIED
+}
+
+func (x *Tax) GetAmount() int64 {
+	if x != nil {
+		return x.Amount
+	}
+	return 0
+}
+
+func (x *Tax) GetIncluded() bool {
+	if x != nil {
+		return x.Included
+	}
+	return false
+}
+
+// A rate plan as it is after the event: the terms under which rooms are sold at its nightly rates.
+type RatePlan struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	HotelId      string                 `protobuf:"bytes,1,opt,name=hotel_id,json=hotelId,proto3" json:"hotel_id,omitempty"`
+	RatePlanId   string                 `protobuf:"bytes,2,opt,name=rate_plan_id,json=ratePlanId,proto3" json:"rate_plan_id,omitempty"`
+	DisplayName  string                 `protobuf:"bytes,3,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
+	Description  string                 `protobuf:"bytes,4,opt,name=description,proto3" json:"description,omitempty"`
+	Cancellation *CancellationTerms     `protobuf:"bytes,5,opt,name=cancellation,proto3" json:"cancellation,omitempty"`
+	// Guests in one room that the nightly rate pays for; 0: all.
+	IncludedGuests int32 `protobuf:"varint,6,opt,name=included_guests,json=includedGuests,proto3" json:"included_guests,omitempty"`
+	// Of each further guest and night.
+	ExtraGuestCharge *Money `protobuf:"bytes,7,opt,name=extra_guest_charge,json=extraGuestCharge,proto3" json:"extra_guest_charge,omitempty"`
+	// Most in one room; unset: any.
+	MaxAdults   *int32 `protobuf:"varint,8,opt,name=max_adults,json=maxAdults,proto3,oneof" json:"max_adults,omitempty"`
+	MaxChildren *int32 `protobuf:"varint,9,opt,name=max_children,json=maxChildren,proto3,oneof" json:"max_children,omitempty"`
+	// Nights of a stay; 0: any.
+	MinStay int32 `protobuf:"varint,10,opt,name=min_stay,json=minStay,proto3" json:"min_stay,omitempty"`
+	MaxStay int32 `protobuf:"varint,11,opt,name=max_stay,json=maxStay,proto3" json:"max_stay,omitempty"`
+	// Counts the changes, from 1.
+	Version  int64 `protobuf:"varint,12,opt,name=version,proto3" json:"version,omitempty"`
+	Archived bool  `protobuf:"varint,13,opt,name=archived,proto3" json:"archived,omitempty"`
+	// The hotel's, of all amounts.
+	CurrencyCode  string `protobuf:"bytes,14,opt,name=currency_code,json=currencyCode,proto3" json:"currency_code,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RatePlan) Reset() {
+	*x = RatePlan{}
+	mi := &file_lodge_events_v1_events_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RatePlan) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RatePlan) ProtoMessage() {}
+
+func (x *RatePlan) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_events_v1_events_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RatePlan.ProtoReflect.Descriptor instead.
+func (*RatePlan) Descriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *RatePlan) GetHotelId() string {
+	if x != nil {
+		return x.HotelId
+	}
+	return ""
+}
+
+func (x *RatePlan) GetRatePlanId() string {
+	if x != nil {
+		return x.RatePlanId
+	}
+	return ""
+}
+
+func (x *RatePlan) GetDisplayName() string {
+	if x != nil {
+		return x.DisplayName
+	}
+	return ""
+}
+
+func (x *RatePlan) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *RatePlan) GetCancellation() *CancellationTerms {
+	if x != nil {
+		return x.Cancellation
+	}
+	return nil
+}
+
+func (x *RatePlan) GetIncludedGuests() int32 {
+	if x != nil {
+		return x.IncludedGuests
+	}
+	return 0
+}
+
+func (x *RatePlan) GetExtraGuestCharge() *Money {
+	if x != nil {
+		return x.ExtraGuestCharge
+	}
+	return nil
+}
+
+func (x *RatePlan) GetMaxAdults() int32 {
+	if x != nil && x.MaxAdults != nil {
+		return *x.MaxAdults
+	}
+	return 0
+}
+
+func (x *RatePlan) GetMaxChildren() int32 {
+	if x != nil && x.MaxChildren != nil {
+		return *x.MaxChildren
+	}
+	return 0
+}
+
+func (x *RatePlan) GetMinStay() int32 {
+	if x != nil {
+		return x.MinStay
+	}
+	return 0
+}
+
+func (x *RatePlan) GetMaxStay() int32 {
+	if x != nil {
+		return x.MaxStay
+	}
+	return 0
+}
+
+func (x *RatePlan) GetVersion() int64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *RatePlan) GetArchived() bool {
+	if x != nil {
+		return x.Archived
+	}
+	return false
+}
+
+func (x *RatePlan) GetCurrencyCode() string {
+	if x != nil {
+		return x.CurrencyCode
+	}
+	return ""
+}
+
+// What a cancellation costs. It is free until free_until_hour o'clock, in the hotel's time, of the day that is free_days before check-in.
+type CancellationTerms struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	FreeDays int32                  `protobuf:"varint,1,opt,name=free_days,json=freeDays,proto3" json:"free_days,omitempty"`
+	// 0 to 24; 24 is the end of the day.
+	FreeUntilHour int32 `protobuf:"varint,2,opt,name=free_until_hour,json=freeUntilHour,proto3" json:"free_until_hour,omitempty"`
+	// It is never free.
+	NeverFree bool `protobuf:"varint,3,opt,name=never_free,json=neverFree,proto3" json:"never_free,omitempty"`
+	// After that.
+	Fee *CancellationFee `protobuf:"bytes,4,opt,name=fee,proto3" json:"fee,omitempty"`
+	// For a guest who never came.
+	NoShowFee     *CancellationFee `protobuf:"bytes,5,opt,name=no_show_fee,json=noShowFee,proto3" json:"no_show_fee,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CancellationTerms) Reset() {
+	*x = CancellationTerms{}
+	mi := &file_lodge_events_v1_events_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CancellationTerms) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CancellationTerms) ProtoMessage() {}
+
+func (x *CancellationTerms) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_events_v1_events_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CancellationTerms.ProtoReflect.Descriptor instead.
+func (*CancellationTerms) Descriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *CancellationTerms) GetFreeDays() int32 {
+	if x != nil {
+		return x.FreeDays
+	}
+	return 0
+}
+
+func (x *CancellationTerms) GetFreeUntilHour() int32 {
+	if x != nil {
+		return x.FreeUntilHour
+	}
+	return 0
+}
+
+func (x *CancellationTerms) GetNeverFree() bool {
+	if x != nil {
+		return x.NeverFree
+	}
+	return false
+}
+
+func (x *CancellationTerms) GetFee() *CancellationFee {
+	if x != nil {
+		return x.Fee
+	}
+	return nil
+}
+
+func (x *CancellationTerms) GetNoShowFee() *CancellationFee {
+	if x != nil {
+		return x.NoShowFee
+	}
+	return nil
+}
+
+// What is kept of a reservation's price, never more than it.
+type CancellationFee struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Kind  CancellationFeeKind    `protobuf:"varint,1,opt,name=kind,proto3,enum=lodge.events.v1.CancellationFeeKind" json:"kind,omitempty"`
+	// Nights, thousandths of a per cent, or minor units.
+	Amount        int64 `protobuf:"varint,2,opt,name=amount,proto3" json:"amount,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CancellationFee) Reset() {
+	*x = CancellationFee{}
+	mi := &file_lodge_events_v1_events_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CancellationFee) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CancellationFee) ProtoMessage() {}
+
+func (x *CancellationFee) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_events_v1_events_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CancellationFee.ProtoReflect.Descriptor instead.
+func (*CancellationFee) Descriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *CancellationFee) GetKind() CancellationFeeKind {
+	if x != nil {
+		return x.Kind
+	}
+	return CancellationFeeKind_CANCELLATION_FEE_KIND_UNSPECIFIED
+}
+
+func (x *CancellationFee) GetAmount() int64 {
+	if x != nil {
+		return x.Amount
+	}
+	return 0
+}
+
 // Where a hotel is.
 type Address struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
@@ -456,7 +952,7 @@ type Address struct {
 
 func (x *Address) Reset() {
 	*x = Address{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[2]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -468,7 +964,7 @@ func (x *Address) String() string {
 func (*Address) ProtoMessage() {}
 
 func (x *Address) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[2]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -481,7 +977,7 @@ func (x *Address) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Address.ProtoReflect.Descriptor instead.
 func (*Address) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{2}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Address) GetStreet() string {
@@ -544,7 +1040,7 @@ type RoomType struct {
 
 func (x *RoomType) Reset() {
 	*x = RoomType{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[3]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -556,7 +1052,7 @@ func (x *RoomType) String() string {
 func (*RoomType) ProtoMessage() {}
 
 func (x *RoomType) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[3]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -569,7 +1065,7 @@ func (x *RoomType) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoomType.ProtoReflect.Descriptor instead.
 func (*RoomType) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{3}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *RoomType) GetHotelId() string {
@@ -628,6 +1124,138 @@ func (x *RoomType) GetArchived() bool {
 	return false
 }
 
+type RatePlanCreated struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	RatePlan      *RatePlan              `protobuf:"bytes,1,opt,name=rate_plan,json=ratePlan,proto3" json:"rate_plan,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RatePlanCreated) Reset() {
+	*x = RatePlanCreated{}
+	mi := &file_lodge_events_v1_events_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RatePlanCreated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RatePlanCreated) ProtoMessage() {}
+
+func (x *RatePlanCreated) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_events_v1_events_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RatePlanCreated.ProtoReflect.Descriptor instead.
+func (*RatePlanCreated) Descriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *RatePlanCreated) GetRatePlan() *RatePlan {
+	if x != nil {
+		return x.RatePlan
+	}
+	return nil
+}
+
+type RatePlanUpdated struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	RatePlan      *RatePlan              `protobuf:"bytes,1,opt,name=rate_plan,json=ratePlan,proto3" json:"rate_plan,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RatePlanUpdated) Reset() {
+	*x = RatePlanUpdated{}
+	mi := &file_lodge_events_v1_events_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RatePlanUpdated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RatePlanUpdated) ProtoMessage() {}
+
+func (x *RatePlanUpdated) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_events_v1_events_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RatePlanUpdated.ProtoReflect.Descriptor instead.
+func (*RatePlanUpdated) Descriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *RatePlanUpdated) GetRatePlan() *RatePlan {
+	if x != nil {
+		return x.RatePlan
+	}
+	return nil
+}
+
+type RatePlanArchived struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	RatePlan      *RatePlan              `protobuf:"bytes,1,opt,name=rate_plan,json=ratePlan,proto3" json:"rate_plan,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RatePlanArchived) Reset() {
+	*x = RatePlanArchived{}
+	mi := &file_lodge_events_v1_events_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RatePlanArchived) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RatePlanArchived) ProtoMessage() {}
+
+func (x *RatePlanArchived) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_events_v1_events_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RatePlanArchived.ProtoReflect.Descriptor instead.
+func (*RatePlanArchived) Descriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *RatePlanArchived) GetRatePlan() *RatePlan {
+	if x != nil {
+		return x.RatePlan
+	}
+	return nil
+}
+
 type HotelCreated struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Hotel         *Hotel                 `protobuf:"bytes,1,opt,name=hotel,proto3" json:"hotel,omitempty"`
@@ -637,7 +1265,7 @@ type HotelCreated struct {
 
 func (x *HotelCreated) Reset() {
 	*x = HotelCreated{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[4]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -649,7 +1277,7 @@ func (x *HotelCreated) String() string {
 func (*HotelCreated) ProtoMessage() {}
 
 func (x *HotelCreated) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[4]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -662,7 +1290,7 @@ func (x *HotelCreated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HotelCreated.ProtoReflect.Descriptor instead.
 func (*HotelCreated) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{4}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *HotelCreated) GetHotel() *Hotel {
@@ -681,7 +1309,7 @@ type HotelUpdated struct {
 
 func (x *HotelUpdated) Reset() {
 	*x = HotelUpdated{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[5]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -693,7 +1321,7 @@ func (x *HotelUpdated) String() string {
 func (*HotelUpdated) ProtoMessage() {}
 
 func (x *HotelUpdated) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[5]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -706,7 +1334,7 @@ func (x *HotelUpdated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HotelUpdated.ProtoReflect.Descriptor instead.
 func (*HotelUpdated) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{5}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *HotelUpdated) GetHotel() *Hotel {
@@ -725,7 +1353,7 @@ type HotelArchived struct {
 
 func (x *HotelArchived) Reset() {
 	*x = HotelArchived{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[6]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -737,7 +1365,7 @@ func (x *HotelArchived) String() string {
 func (*HotelArchived) ProtoMessage() {}
 
 func (x *HotelArchived) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[6]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -750,7 +1378,7 @@ func (x *HotelArchived) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HotelArchived.ProtoReflect.Descriptor instead.
 func (*HotelArchived) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{6}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *HotelArchived) GetHotel() *Hotel {
@@ -769,7 +1397,7 @@ type RoomTypeCreated struct {
 
 func (x *RoomTypeCreated) Reset() {
 	*x = RoomTypeCreated{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[7]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -781,7 +1409,7 @@ func (x *RoomTypeCreated) String() string {
 func (*RoomTypeCreated) ProtoMessage() {}
 
 func (x *RoomTypeCreated) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[7]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -794,7 +1422,7 @@ func (x *RoomTypeCreated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoomTypeCreated.ProtoReflect.Descriptor instead.
 func (*RoomTypeCreated) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{7}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *RoomTypeCreated) GetRoomType() *RoomType {
@@ -813,7 +1441,7 @@ type RoomTypeUpdated struct {
 
 func (x *RoomTypeUpdated) Reset() {
 	*x = RoomTypeUpdated{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[8]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -825,7 +1453,7 @@ func (x *RoomTypeUpdated) String() string {
 func (*RoomTypeUpdated) ProtoMessage() {}
 
 func (x *RoomTypeUpdated) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[8]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -838,7 +1466,7 @@ func (x *RoomTypeUpdated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoomTypeUpdated.ProtoReflect.Descriptor instead.
 func (*RoomTypeUpdated) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{8}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *RoomTypeUpdated) GetRoomType() *RoomType {
@@ -857,7 +1485,7 @@ type RoomTypeArchived struct {
 
 func (x *RoomTypeArchived) Reset() {
 	*x = RoomTypeArchived{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[9]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -869,7 +1497,7 @@ func (x *RoomTypeArchived) String() string {
 func (*RoomTypeArchived) ProtoMessage() {}
 
 func (x *RoomTypeArchived) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[9]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -882,7 +1510,7 @@ func (x *RoomTypeArchived) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoomTypeArchived.ProtoReflect.Descriptor instead.
 func (*RoomTypeArchived) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{9}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *RoomTypeArchived) GetRoomType() *RoomType {
@@ -912,7 +1540,7 @@ type InventorySet struct {
 
 func (x *InventorySet) Reset() {
 	*x = InventorySet{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[10]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -924,7 +1552,7 @@ func (x *InventorySet) String() string {
 func (*InventorySet) ProtoMessage() {}
 
 func (x *InventorySet) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[10]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -937,7 +1565,7 @@ func (x *InventorySet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InventorySet.ProtoReflect.Descriptor instead.
 func (*InventorySet) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{10}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *InventorySet) GetHotelId() string {
@@ -1003,6 +1631,102 @@ func (x *InventorySet) GetOverbookingPercent() int32 {
 	return 0
 }
 
+// Nightly rate of a room type in a rate plan, over a range of nights.
+type RatesSet struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	HotelId    string                 `protobuf:"bytes,1,opt,name=hotel_id,json=hotelId,proto3" json:"hotel_id,omitempty"`
+	RatePlanId string                 `protobuf:"bytes,2,opt,name=rate_plan_id,json=ratePlanId,proto3" json:"rate_plan_id,omitempty"`
+	RoomTypeId string                 `protobuf:"bytes,3,opt,name=room_type_id,json=roomTypeId,proto3" json:"room_type_id,omitempty"`
+	StartDate  string                 `protobuf:"bytes,4,opt,name=start_date,json=startDate,proto3" json:"start_date,omitempty"`
+	// Exclusive.
+	EndDate string `protobuf:"bytes,5,opt,name=end_date,json=endDate,proto3" json:"end_date,omitempty"`
+	// Only nights on these days of the week; none: all.
+	Weekdays []Weekday `protobuf:"varint,6,rep,packed,name=weekdays,proto3,enum=lodge.events.v1.Weekday" json:"weekdays,omitempty"`
+	// Of one room. Unset: the nights have no rate any more.
+	NightlyRate   *Money `protobuf:"bytes,7,opt,name=nightly_rate,json=nightlyRate,proto3" json:"nightly_rate,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RatesSet) Reset() {
+	*x = RatesSet{}
+	mi := &file_lodge_events_v1_events_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RatesSet) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RatesSet) ProtoMessage() {}
+
+func (x *RatesSet) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_events_v1_events_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RatesSet.ProtoReflect.Descriptor instead.
+func (*RatesSet) Descriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *RatesSet) GetHotelId() string {
+	if x != nil {
+		return x.HotelId
+	}
+	return ""
+}
+
+func (x *RatesSet) GetRatePlanId() string {
+	if x != nil {
+		return x.RatePlanId
+	}
+	return ""
+}
+
+func (x *RatesSet) GetRoomTypeId() string {
+	if x != nil {
+		return x.RoomTypeId
+	}
+	return ""
+}
+
+func (x *RatesSet) GetStartDate() string {
+	if x != nil {
+		return x.StartDate
+	}
+	return ""
+}
+
+func (x *RatesSet) GetEndDate() string {
+	if x != nil {
+		return x.EndDate
+	}
+	return ""
+}
+
+func (x *RatesSet) GetWeekdays() []Weekday {
+	if x != nil {
+		return x.Weekdays
+	}
+	return nil
+}
+
+func (x *RatesSet) GetNightlyRate() *Money {
+	if x != nil {
+		return x.NightlyRate
+	}
+	return nil
+}
+
 // Restrictions of a range of nights. An absent field leaves those nights as they were.
 type RestrictionsSet struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
@@ -1027,7 +1751,7 @@ type RestrictionsSet struct {
 
 func (x *RestrictionsSet) Reset() {
 	*x = RestrictionsSet{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[11]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1039,7 +1763,7 @@ func (x *RestrictionsSet) String() string {
 func (*RestrictionsSet) ProtoMessage() {}
 
 func (x *RestrictionsSet) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[11]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1052,7 +1776,7 @@ func (x *RestrictionsSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestrictionsSet.ProtoReflect.Descriptor instead.
 func (*RestrictionsSet) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{11}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *RestrictionsSet) GetHotelId() string {
@@ -1139,7 +1863,7 @@ type BrokenRestriction struct {
 
 func (x *BrokenRestriction) Reset() {
 	*x = BrokenRestriction{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[12]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1151,7 +1875,7 @@ func (x *BrokenRestriction) String() string {
 func (*BrokenRestriction) ProtoMessage() {}
 
 func (x *BrokenRestriction) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[12]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1164,7 +1888,7 @@ func (x *BrokenRestriction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BrokenRestriction.ProtoReflect.Descriptor instead.
 func (*BrokenRestriction) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{12}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *BrokenRestriction) GetRestriction() Restriction {
@@ -1201,7 +1925,7 @@ type Stay struct {
 
 func (x *Stay) Reset() {
 	*x = Stay{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[13]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1213,7 +1937,7 @@ func (x *Stay) String() string {
 func (*Stay) ProtoMessage() {}
 
 func (x *Stay) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[13]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1226,7 +1950,7 @@ func (x *Stay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stay.ProtoReflect.Descriptor instead.
 func (*Stay) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{13}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Stay) GetRoomTypeId() string {
@@ -1273,7 +1997,7 @@ type Guest struct {
 
 func (x *Guest) Reset() {
 	*x = Guest{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[14]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1285,7 +2009,7 @@ func (x *Guest) String() string {
 func (*Guest) ProtoMessage() {}
 
 func (x *Guest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[14]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1298,7 +2022,7 @@ func (x *Guest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Guest.ProtoReflect.Descriptor instead.
 func (*Guest) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{14}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Guest) GetGuestId() string {
@@ -1351,7 +2075,8 @@ type ReservationPlaced struct {
 	Stay          *Stay                  `protobuf:"bytes,3,opt,name=stay,proto3" json:"stay,omitempty"`
 	Guest         *Guest                 `protobuf:"bytes,4,opt,name=guest,proto3" json:"guest,omitempty"`
 	CurrencyCode  string                 `protobuf:"bytes,5,opt,name=currency_code,json=currencyCode,proto3" json:"currency_code,omitempty"`
-	// Price of one night for all rooms, in order of the nights. The sum is total_minor_units.
+	// Price of one night for all rooms, extra guests included, in order of the nights. The sum of these and of the charges that are not
+	// included is total_minor_units.
 	NightlyMinorUnits []int64 `protobuf:"varint,6,rep,packed,name=nightly_minor_units,json=nightlyMinorUnits,proto3" json:"nightly_minor_units,omitempty"`
 	TotalMinorUnits   int64   `protobuf:"varint,7,opt,name=total_minor_units,json=totalMinorUnits,proto3" json:"total_minor_units,omitempty"`
 	// Unset: the hold does not expire.
@@ -1363,14 +2088,22 @@ type ReservationPlaced struct {
 	// The channel's own reference, or empty.
 	ExternalReference string `protobuf:"bytes,11,opt,name=external_reference,json=externalReference,proto3" json:"external_reference,omitempty"`
 	// The hotel's local day on which this was decided. It closes the books of days long past (see domain/hotel).
-	PlaceDate     string `protobuf:"bytes,12,opt,name=place_date,json=placeDate,proto3" json:"place_date,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	PlaceDate string `protobuf:"bytes,12,opt,name=place_date,json=placeDate,proto3" json:"place_date,omitempty"`
+	// Under whose terms; empty: at the hotel's own rates.
+	RatePlanId string `protobuf:"bytes,13,opt,name=rate_plan_id,json=ratePlanId,proto3" json:"rate_plan_id,omitempty"`
+	// As the rate plan had it.
+	Cancellation *CancellationTerms `protobuf:"bytes,14,opt,name=cancellation,proto3" json:"cancellation,omitempty"`
+	// Taxes and fees.
+	Charges []*Charge `protobuf:"bytes,15,rep,name=charges,proto3" json:"charges,omitempty"`
+	// Of each night's price, what guests beyond those included cost.
+	ExtraGuestMinorUnits int64 `protobuf:"varint,16,opt,name=extra_guest_minor_units,json=extraGuestMinorUnits,proto3" json:"extra_guest_minor_units,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
 }
 
 func (x *ReservationPlaced) Reset() {
 	*x = ReservationPlaced{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[15]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1382,7 +2115,7 @@ func (x *ReservationPlaced) String() string {
 func (*ReservationPlaced) ProtoMessage() {}
 
 func (x *ReservationPlaced) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[15]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1395,7 +2128,7 @@ func (x *ReservationPlaced) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationPlaced.ProtoReflect.Descriptor instead.
 func (*ReservationPlaced) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{15}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ReservationPlaced) GetHotelId() string {
@@ -1482,6 +2215,104 @@ func (x *ReservationPlaced) GetPlaceDate() string {
 	return ""
 }
 
+func (x *ReservationPlaced) GetRatePlanId() string {
+	if x != nil {
+		return x.RatePlanId
+	}
+	return ""
+}
+
+func (x *ReservationPlaced) GetCancellation() *CancellationTerms {
+	if x != nil {
+		return x.Cancellation
+	}
+	return nil
+}
+
+func (x *ReservationPlaced) GetCharges() []*Charge {
+	if x != nil {
+		return x.Charges
+	}
+	return nil
+}
+
+func (x *ReservationPlaced) GetExtraGuestMinorUnits() int64 {
+	if x != nil {
+		return x.ExtraGuestMinorUnits
+	}
+	return 0
+}
+
+// A tax or fee of a reservation.
+type Charge struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	TaxId       string                 `protobuf:"bytes,1,opt,name=tax_id,json=taxId,proto3" json:"tax_id,omitempty"`
+	DisplayName string                 `protobuf:"bytes,2,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
+	MinorUnits  int64                  `protobuf:"varint,3,opt,name=minor_units,json=minorUnits,proto3" json:"minor_units,omitempty"`
+	// It is a part of the nights' prices; otherwise it comes on top.
+	Included      bool `protobuf:"varint,4,opt,name=included,proto3" json:"included,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Charge) Reset() {
+	*x = Charge{}
+	mi := &file_lodge_events_v1_events_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Charge) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Charge) ProtoMessage() {}
+
+func (x *Charge) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_events_v1_events_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Charge.ProtoReflect.Descriptor instead.
+func (*Charge) Descriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *Charge) GetTaxId() string {
+	if x != nil {
+		return x.TaxId
+	}
+	return ""
+}
+
+func (x *Charge) GetDisplayName() string {
+	if x != nil {
+		return x.DisplayName
+	}
+	return ""
+}
+
+func (x *Charge) GetMinorUnits() int64 {
+	if x != nil {
+		return x.MinorUnits
+	}
+	return 0
+}
+
+func (x *Charge) GetIncluded() bool {
+	if x != nil {
+		return x.Included
+	}
+	return false
+}
+
 // No rooms are taken. The reservation is REJECTED: SOLD_OUT when at least one night was full, otherwise RESTRICTED.
 type ReservationRejected struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1497,13 +2328,14 @@ type ReservationRejected struct {
 	ExternalReference string   `protobuf:"bytes,9,opt,name=external_reference,json=externalReference,proto3" json:"external_reference,omitempty"`
 	// All restrictions that the stay breaks, whatever the reason.
 	BrokenRestrictions []*BrokenRestriction `protobuf:"bytes,10,rep,name=broken_restrictions,json=brokenRestrictions,proto3" json:"broken_restrictions,omitempty"`
+	RatePlanId         string               `protobuf:"bytes,11,opt,name=rate_plan_id,json=ratePlanId,proto3" json:"rate_plan_id,omitempty"`
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
 }
 
 func (x *ReservationRejected) Reset() {
 	*x = ReservationRejected{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[16]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1515,7 +2347,7 @@ func (x *ReservationRejected) String() string {
 func (*ReservationRejected) ProtoMessage() {}
 
 func (x *ReservationRejected) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[16]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1528,7 +2360,7 @@ func (x *ReservationRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationRejected.ProtoReflect.Descriptor instead.
 func (*ReservationRejected) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{16}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ReservationRejected) GetHotelId() string {
@@ -1601,6 +2433,13 @@ func (x *ReservationRejected) GetBrokenRestrictions() []*BrokenRestriction {
 	return nil
 }
 
+func (x *ReservationRejected) GetRatePlanId() string {
+	if x != nil {
+		return x.RatePlanId
+	}
+	return ""
+}
+
 // A pending reservation is PAID.
 type ReservationPaid struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1613,7 +2452,7 @@ type ReservationPaid struct {
 
 func (x *ReservationPaid) Reset() {
 	*x = ReservationPaid{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[17]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1625,7 +2464,7 @@ func (x *ReservationPaid) String() string {
 func (*ReservationPaid) ProtoMessage() {}
 
 func (x *ReservationPaid) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[17]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1638,7 +2477,7 @@ func (x *ReservationPaid) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationPaid.ProtoReflect.Descriptor instead.
 func (*ReservationPaid) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{17}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ReservationPaid) GetHotelId() string {
@@ -1677,7 +2516,7 @@ type ReservationCanceled struct {
 
 func (x *ReservationCanceled) Reset() {
 	*x = ReservationCanceled{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[18]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1689,7 +2528,7 @@ func (x *ReservationCanceled) String() string {
 func (*ReservationCanceled) ProtoMessage() {}
 
 func (x *ReservationCanceled) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[18]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1702,7 +2541,7 @@ func (x *ReservationCanceled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationCanceled.ProtoReflect.Descriptor instead.
 func (*ReservationCanceled) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{18}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ReservationCanceled) GetHotelId() string {
@@ -1760,7 +2599,7 @@ type ReservationNoShow struct {
 
 func (x *ReservationNoShow) Reset() {
 	*x = ReservationNoShow{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[19]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1772,7 +2611,7 @@ func (x *ReservationNoShow) String() string {
 func (*ReservationNoShow) ProtoMessage() {}
 
 func (x *ReservationNoShow) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[19]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1785,7 +2624,7 @@ func (x *ReservationNoShow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationNoShow.ProtoReflect.Descriptor instead.
 func (*ReservationNoShow) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{19}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ReservationNoShow) GetHotelId() string {
@@ -1824,7 +2663,7 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"\x05Money\x12#\n" +
 	"\rcurrency_code\x18\x01 \x01(\tR\fcurrencyCode\x12\x1f\n" +
 	"\vminor_units\x18\x02 \x01(\x03R\n" +
-	"minorUnits\"\xb6\x02\n" +
+	"minorUnits\"\xe2\x02\n" +
 	"\x05Hotel\x12\x19\n" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12!\n" +
 	"\fdisplay_name\x18\x02 \x01(\tR\vdisplayName\x12 \n" +
@@ -1834,7 +2673,45 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"\rcurrency_code\x18\x06 \x01(\tR\fcurrencyCode\x12!\n" +
 	"\fhold_seconds\x18\a \x01(\x03R\vholdSeconds\x12\x18\n" +
 	"\aversion\x18\b \x01(\x03R\aversion\x12\x1a\n" +
-	"\barchived\x18\t \x01(\bR\barchived\"\xb3\x01\n" +
+	"\barchived\x18\t \x01(\bR\barchived\x12*\n" +
+	"\x05taxes\x18\n" +
+	" \x03(\v2\x14.lodge.events.v1.TaxR\x05taxes\"\xa4\x01\n" +
+	"\x03Tax\x12\x15\n" +
+	"\x06tax_id\x18\x01 \x01(\tR\x05taxId\x12!\n" +
+	"\fdisplay_name\x18\x02 \x01(\tR\vdisplayName\x12/\n" +
+	"\x05basis\x18\x03 \x01(\x0e2\x19.lodge.events.v1.TaxBasisR\x05basis\x12\x16\n" +
+	"\x06amount\x18\x04 \x01(\x03R\x06amount\x12\x1a\n" +
+	"\bincluded\x18\x05 \x01(\bR\bincluded\"\xc0\x04\n" +
+	"\bRatePlan\x12\x19\n" +
+	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12 \n" +
+	"\frate_plan_id\x18\x02 \x01(\tR\n" +
+	"ratePlanId\x12!\n" +
+	"\fdisplay_name\x18\x03 \x01(\tR\vdisplayName\x12 \n" +
+	"\vdescription\x18\x04 \x01(\tR\vdescription\x12F\n" +
+	"\fcancellation\x18\x05 \x01(\v2\".lodge.events.v1.CancellationTermsR\fcancellation\x12'\n" +
+	"\x0fincluded_guests\x18\x06 \x01(\x05R\x0eincludedGuests\x12D\n" +
+	"\x12extra_guest_charge\x18\a \x01(\v2\x16.lodge.events.v1.MoneyR\x10extraGuestCharge\x12\"\n" +
+	"\n" +
+	"max_adults\x18\b \x01(\x05H\x00R\tmaxAdults\x88\x01\x01\x12&\n" +
+	"\fmax_children\x18\t \x01(\x05H\x01R\vmaxChildren\x88\x01\x01\x12\x19\n" +
+	"\bmin_stay\x18\n" +
+	" \x01(\x05R\aminStay\x12\x19\n" +
+	"\bmax_stay\x18\v \x01(\x05R\amaxStay\x12\x18\n" +
+	"\aversion\x18\f \x01(\x03R\aversion\x12\x1a\n" +
+	"\barchived\x18\r \x01(\bR\barchived\x12#\n" +
+	"\rcurrency_code\x18\x0e \x01(\tR\fcurrencyCodeB\r\n" +
+	"\v_max_adultsB\x0f\n" +
+	"\r_max_children\"\xed\x01\n" +
+	"\x11CancellationTerms\x12\x1b\n" +
+	"\tfree_days\x18\x01 \x01(\x05R\bfreeDays\x12&\n" +
+	"\x0ffree_until_hour\x18\x02 \x01(\x05R\rfreeUntilHour\x12\x1d\n" +
+	"\n" +
+	"never_free\x18\x03 \x01(\bR\tneverFree\x122\n" +
+	"\x03fee\x18\x04 \x01(\v2 .lodge.events.v1.CancellationFeeR\x03fee\x12@\n" +
+	"\vno_show_fee\x18\x05 \x01(\v2 .lodge.events.v1.CancellationFeeR\tnoShowFee\"c\n" +
+	"\x0fCancellationFee\x128\n" +
+	"\x04kind\x18\x01 \x01(\x0e2$.lodge.events.v1.CancellationFeeKindR\x04kind\x12\x16\n" +
+	"\x06amount\x18\x02 \x01(\x03R\x06amount\"\xb3\x01\n" +
 	"\aAddress\x12\x16\n" +
 	"\x06street\x18\x01 \x01(\tR\x06street\x12\x12\n" +
 	"\x04city\x18\x02 \x01(\tR\x04city\x12\x1f\n" +
@@ -1853,7 +2730,13 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"max_guests\x18\x05 \x01(\x05R\tmaxGuests\x123\n" +
 	"\tbase_rate\x18\x06 \x01(\v2\x16.lodge.events.v1.MoneyR\bbaseRate\x12\x18\n" +
 	"\aversion\x18\a \x01(\x03R\aversion\x12\x1a\n" +
-	"\barchived\x18\b \x01(\bR\barchived\"<\n" +
+	"\barchived\x18\b \x01(\bR\barchived\"I\n" +
+	"\x0fRatePlanCreated\x126\n" +
+	"\trate_plan\x18\x01 \x01(\v2\x19.lodge.events.v1.RatePlanR\bratePlan\"I\n" +
+	"\x0fRatePlanUpdated\x126\n" +
+	"\trate_plan\x18\x01 \x01(\v2\x19.lodge.events.v1.RatePlanR\bratePlan\"J\n" +
+	"\x10RatePlanArchived\x126\n" +
+	"\trate_plan\x18\x01 \x01(\v2\x19.lodge.events.v1.RatePlanR\bratePlan\"<\n" +
 	"\fHotelCreated\x12,\n" +
 	"\x05hotel\x18\x01 \x01(\v2\x16.lodge.events.v1.HotelR\x05hotel\"<\n" +
 	"\fHotelUpdated\x12,\n" +
@@ -1882,7 +2765,18 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"\x13_out_of_order_countB\x14\n" +
 	"\x12_overbooking_limitB\x0f\n" +
 	"\r_nightly_rateB\x16\n" +
-	"\x14_overbooking_percent\"\xdc\x03\n" +
+	"\x14_overbooking_percent\"\x94\x02\n" +
+	"\bRatesSet\x12\x19\n" +
+	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12 \n" +
+	"\frate_plan_id\x18\x02 \x01(\tR\n" +
+	"ratePlanId\x12 \n" +
+	"\froom_type_id\x18\x03 \x01(\tR\n" +
+	"roomTypeId\x12\x1d\n" +
+	"\n" +
+	"start_date\x18\x04 \x01(\tR\tstartDate\x12\x19\n" +
+	"\bend_date\x18\x05 \x01(\tR\aendDate\x124\n" +
+	"\bweekdays\x18\x06 \x03(\x0e2\x18.lodge.events.v1.WeekdayR\bweekdays\x129\n" +
+	"\fnightly_rate\x18\a \x01(\v2\x16.lodge.events.v1.MoneyR\vnightlyRate\"\xdc\x03\n" +
 	"\x0fRestrictionsSet\x12\x19\n" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12 \n" +
 	"\froom_type_id\x18\x02 \x01(\tR\n" +
@@ -1919,7 +2813,7 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"\x05email\x18\x03 \x01(\tR\x05email\x12\x16\n" +
 	"\x06adults\x18\x04 \x01(\x05R\x06adults\x12\x1a\n" +
 	"\bchildren\x18\x05 \x01(\x05R\bchildren\x12\x18\n" +
-	"\ainfants\x18\x06 \x01(\x05R\ainfants\"\x88\x04\n" +
+	"\ainfants\x18\x06 \x01(\x05R\ainfants\"\xdc\x05\n" +
 	"\x11ReservationPlaced\x12\x19\n" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
 	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12)\n" +
@@ -1934,7 +2828,18 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	" \x01(\tR\achannel\x12-\n" +
 	"\x12external_reference\x18\v \x01(\tR\x11externalReference\x12\x1d\n" +
 	"\n" +
-	"place_date\x18\f \x01(\tR\tplaceDate\"\xd6\x03\n" +
+	"place_date\x18\f \x01(\tR\tplaceDate\x12 \n" +
+	"\frate_plan_id\x18\r \x01(\tR\n" +
+	"ratePlanId\x12F\n" +
+	"\fcancellation\x18\x0e \x01(\v2\".lodge.events.v1.CancellationTermsR\fcancellation\x121\n" +
+	"\acharges\x18\x0f \x03(\v2\x17.lodge.events.v1.ChargeR\acharges\x125\n" +
+	"\x17extra_guest_minor_units\x18\x10 \x01(\x03R\x14extraGuestMinorUnits\"\x7f\n" +
+	"\x06Charge\x12\x15\n" +
+	"\x06tax_id\x18\x01 \x01(\tR\x05taxId\x12!\n" +
+	"\fdisplay_name\x18\x02 \x01(\tR\vdisplayName\x12\x1f\n" +
+	"\vminor_units\x18\x03 \x01(\x03R\n" +
+	"minorUnits\x12\x1a\n" +
+	"\bincluded\x18\x04 \x01(\bR\bincluded\"\xf8\x03\n" +
 	"\x13ReservationRejected\x12\x19\n" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
 	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12)\n" +
@@ -1947,7 +2852,9 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"\achannel\x18\b \x01(\tR\achannel\x12-\n" +
 	"\x12external_reference\x18\t \x01(\tR\x11externalReference\x12S\n" +
 	"\x13broken_restrictions\x18\n" +
-	" \x03(\v2\".lodge.events.v1.BrokenRestrictionR\x12brokenRestrictions\"~\n" +
+	" \x03(\v2\".lodge.events.v1.BrokenRestrictionR\x12brokenRestrictions\x12 \n" +
+	"\frate_plan_id\x18\v \x01(\tR\n" +
+	"ratePlanId\"~\n" +
 	"\x0fReservationPaid\x12\x19\n" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
 	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12)\n" +
@@ -1963,7 +2870,18 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
 	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12)\n" +
 	"\x04stay\x18\x03 \x01(\v2\x15.lodge.events.v1.StayR\x04stay\x12K\n" +
-	"\x0fprevious_status\x18\x04 \x01(\x0e2\".lodge.events.v1.ReservationStatusR\x0epreviousStatus*\xb6\x01\n" +
+	"\x0fprevious_status\x18\x04 \x01(\x0e2\".lodge.events.v1.ReservationStatusR\x0epreviousStatus*\x8a\x01\n" +
+	"\bTaxBasis\x12\x19\n" +
+	"\x15TAX_BASIS_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11TAX_BASIS_PERCENT\x10\x01\x12\x18\n" +
+	"\x14TAX_BASIS_ROOM_NIGHT\x10\x02\x12\x17\n" +
+	"\x13TAX_BASIS_ROOM_STAY\x10\x03\x12\x19\n" +
+	"\x15TAX_BASIS_GUEST_NIGHT\x10\x04*\xa3\x01\n" +
+	"\x13CancellationFeeKind\x12%\n" +
+	"!CANCELLATION_FEE_KIND_UNSPECIFIED\x10\x00\x12 \n" +
+	"\x1cCANCELLATION_FEE_KIND_NIGHTS\x10\x01\x12!\n" +
+	"\x1dCANCELLATION_FEE_KIND_PERCENT\x10\x02\x12 \n" +
+	"\x1cCANCELLATION_FEE_KIND_AMOUNT\x10\x03*\xb6\x01\n" +
 	"\aWeekday\x12\x17\n" +
 	"\x13WEEKDAY_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eWEEKDAY_MONDAY\x10\x01\x12\x13\n" +
@@ -1972,14 +2890,16 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"\x10WEEKDAY_THURSDAY\x10\x04\x12\x12\n" +
 	"\x0eWEEKDAY_FRIDAY\x10\x05\x12\x14\n" +
 	"\x10WEEKDAY_SATURDAY\x10\x06\x12\x12\n" +
-	"\x0eWEEKDAY_SUNDAY\x10\a*\xc1\x01\n" +
+	"\x0eWEEKDAY_SUNDAY\x10\a*\x89\x02\n" +
 	"\vRestriction\x12\x1b\n" +
 	"\x17RESTRICTION_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14RESTRICTION_MIN_STAY\x10\x01\x12\x18\n" +
 	"\x14RESTRICTION_MAX_STAY\x10\x02\x12!\n" +
 	"\x1dRESTRICTION_CLOSED_TO_ARRIVAL\x10\x03\x12#\n" +
 	"\x1fRESTRICTION_CLOSED_TO_DEPARTURE\x10\x04\x12\x19\n" +
-	"\x15RESTRICTION_STOP_SELL\x10\x05*\xd7\x01\n" +
+	"\x15RESTRICTION_STOP_SELL\x10\x05\x12\"\n" +
+	"\x1eRESTRICTION_RATE_PLAN_MIN_STAY\x10\x06\x12\"\n" +
+	"\x1eRESTRICTION_RATE_PLAN_MAX_STAY\x10\a*\xd7\x01\n" +
 	"\x11ReservationStatus\x12\"\n" +
 	"\x1eRESERVATION_STATUS_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aRESERVATION_STATUS_PENDING\x10\x01\x12\x1b\n" +
@@ -2009,65 +2929,90 @@ func file_lodge_events_v1_events_proto_rawDescGZIP() []byte {
 	return file_lodge_events_v1_events_proto_rawDescData
 }
 
-var file_lodge_events_v1_events_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_lodge_events_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_lodge_events_v1_events_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
+var file_lodge_events_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_lodge_events_v1_events_proto_goTypes = []any{
-	(Weekday)(0),                  // 0: lodge.events.v1.Weekday
-	(Restriction)(0),              // 1: lodge.events.v1.Restriction
-	(ReservationStatus)(0),        // 2: lodge.events.v1.ReservationStatus
-	(ReservationReason)(0),        // 3: lodge.events.v1.ReservationReason
-	(*Money)(nil),                 // 4: lodge.events.v1.Money
-	(*Hotel)(nil),                 // 5: lodge.events.v1.Hotel
-	(*Address)(nil),               // 6: lodge.events.v1.Address
-	(*RoomType)(nil),              // 7: lodge.events.v1.RoomType
-	(*HotelCreated)(nil),          // 8: lodge.events.v1.HotelCreated
-	(*HotelUpdated)(nil),          // 9: lodge.events.v1.HotelUpdated
-	(*HotelArchived)(nil),         // 10: lodge.events.v1.HotelArchived
-	(*RoomTypeCreated)(nil),       // 11: lodge.events.v1.RoomTypeCreated
-	(*RoomTypeUpdated)(nil),       // 12: lodge.events.v1.RoomTypeUpdated
-	(*RoomTypeArchived)(nil),      // 13: lodge.events.v1.RoomTypeArchived
-	(*InventorySet)(nil),          // 14: lodge.events.v1.InventorySet
-	(*RestrictionsSet)(nil),       // 15: lodge.events.v1.RestrictionsSet
-	(*BrokenRestriction)(nil),     // 16: lodge.events.v1.BrokenRestriction
-	(*Stay)(nil),                  // 17: lodge.events.v1.Stay
-	(*Guest)(nil),                 // 18: lodge.events.v1.Guest
-	(*ReservationPlaced)(nil),     // 19: lodge.events.v1.ReservationPlaced
-	(*ReservationRejected)(nil),   // 20: lodge.events.v1.ReservationRejected
-	(*ReservationPaid)(nil),       // 21: lodge.events.v1.ReservationPaid
-	(*ReservationCanceled)(nil),   // 22: lodge.events.v1.ReservationCanceled
-	(*ReservationNoShow)(nil),     // 23: lodge.events.v1.ReservationNoShow
-	(*timestamppb.Timestamp)(nil), // 24: google.protobuf.Timestamp
+	(TaxBasis)(0),                 // 0: lodge.events.v1.TaxBasis
+	(CancellationFeeKind)(0),      // 1: lodge.events.v1.CancellationFeeKind
+	(Weekday)(0),                  // 2: lodge.events.v1.Weekday
+	(Restriction)(0),              // 3: lodge.events.v1.Restriction
+	(ReservationStatus)(0),        // 4: lodge.events.v1.ReservationStatus
+	(ReservationReason)(0),        // 5: lodge.events.v1.ReservationReason
+	(*Money)(nil),                 // 6: lodge.events.v1.Money
+	(*Hotel)(nil),                 // 7: lodge.events.v1.Hotel
+	(*Tax)(nil),                   // 8: lodge.events.v1.Tax
+	(*RatePlan)(nil),              // 9: lodge.events.v1.RatePlan
+	(*CancellationTerms)(nil),     // 10: lodge.events.v1.CancellationTerms
+	(*CancellationFee)(nil),       // 11: lodge.events.v1.CancellationFee
+	(*Address)(nil),               // 12: lodge.events.v1.Address
+	(*RoomType)(nil),              // 13: lodge.events.v1.RoomType
+	(*RatePlanCreated)(nil),       // 14: lodge.events.v1.RatePlanCreated
+	(*RatePlanUpdated)(nil),       // 15: lodge.events.v1.RatePlanUpdated
+	(*RatePlanArchived)(nil),      // 16: lodge.events.v1.RatePlanArchived
+	(*HotelCreated)(nil),          // 17: lodge.events.v1.HotelCreated
+	(*HotelUpdated)(nil),          // 18: lodge.events.v1.HotelUpdated
+	(*HotelArchived)(nil),         // 19: lodge.events.v1.HotelArchived
+	(*RoomTypeCreated)(nil),       // 20: lodge.events.v1.RoomTypeCreated
+	(*RoomTypeUpdated)(nil),       // 21: lodge.events.v1.RoomTypeUpdated
+	(*RoomTypeArchived)(nil),      // 22: lodge.events.v1.RoomTypeArchived
+	(*InventorySet)(nil),          // 23: lodge.events.v1.InventorySet
+	(*RatesSet)(nil),              // 24: lodge.events.v1.RatesSet
+	(*RestrictionsSet)(nil),       // 25: lodge.events.v1.RestrictionsSet
+	(*BrokenRestriction)(nil),     // 26: lodge.events.v1.BrokenRestriction
+	(*Stay)(nil),                  // 27: lodge.events.v1.Stay
+	(*Guest)(nil),                 // 28: lodge.events.v1.Guest
+	(*ReservationPlaced)(nil),     // 29: lodge.events.v1.ReservationPlaced
+	(*Charge)(nil),                // 30: lodge.events.v1.Charge
+	(*ReservationRejected)(nil),   // 31: lodge.events.v1.ReservationRejected
+	(*ReservationPaid)(nil),       // 32: lodge.events.v1.ReservationPaid
+	(*ReservationCanceled)(nil),   // 33: lodge.events.v1.ReservationCanceled
+	(*ReservationNoShow)(nil),     // 34: lodge.events.v1.ReservationNoShow
+	(*timestamppb.Timestamp)(nil), // 35: google.protobuf.Timestamp
 }
 var file_lodge_events_v1_events_proto_depIdxs = []int32{
-	6,  // 0: lodge.events.v1.Hotel.address:type_name -> lodge.events.v1.Address
-	4,  // 1: lodge.events.v1.RoomType.base_rate:type_name -> lodge.events.v1.Money
-	5,  // 2: lodge.events.v1.HotelCreated.hotel:type_name -> lodge.events.v1.Hotel
-	5,  // 3: lodge.events.v1.HotelUpdated.hotel:type_name -> lodge.events.v1.Hotel
-	5,  // 4: lodge.events.v1.HotelArchived.hotel:type_name -> lodge.events.v1.Hotel
-	7,  // 5: lodge.events.v1.RoomTypeCreated.room_type:type_name -> lodge.events.v1.RoomType
-	7,  // 6: lodge.events.v1.RoomTypeUpdated.room_type:type_name -> lodge.events.v1.RoomType
-	7,  // 7: lodge.events.v1.RoomTypeArchived.room_type:type_name -> lodge.events.v1.RoomType
-	4,  // 8: lodge.events.v1.InventorySet.nightly_rate:type_name -> lodge.events.v1.Money
-	0,  // 9: lodge.events.v1.RestrictionsSet.weekdays:type_name -> lodge.events.v1.Weekday
-	1,  // 10: lodge.events.v1.BrokenRestriction.restriction:type_name -> lodge.events.v1.Restriction
-	17, // 11: lodge.events.v1.ReservationPlaced.stay:type_name -> lodge.events.v1.Stay
-	18, // 12: lodge.events.v1.ReservationPlaced.guest:type_name -> lodge.events.v1.Guest
-	24, // 13: lodge.events.v1.ReservationPlaced.hold_expire_time:type_name -> google.protobuf.Timestamp
-	17, // 14: lodge.events.v1.ReservationRejected.stay:type_name -> lodge.events.v1.Stay
-	18, // 15: lodge.events.v1.ReservationRejected.guest:type_name -> lodge.events.v1.Guest
-	3,  // 16: lodge.events.v1.ReservationRejected.reason:type_name -> lodge.events.v1.ReservationReason
-	16, // 17: lodge.events.v1.ReservationRejected.broken_restrictions:type_name -> lodge.events.v1.BrokenRestriction
-	17, // 18: lodge.events.v1.ReservationPaid.stay:type_name -> lodge.events.v1.Stay
-	17, // 19: lodge.events.v1.ReservationCanceled.stay:type_name -> lodge.events.v1.Stay
-	2,  // 20: lodge.events.v1.ReservationCanceled.previous_status:type_name -> lodge.events.v1.ReservationStatus
-	3,  // 21: lodge.events.v1.ReservationCanceled.reason:type_name -> lodge.events.v1.ReservationReason
-	17, // 22: lodge.events.v1.ReservationNoShow.stay:type_name -> lodge.events.v1.Stay
-	2,  // 23: lodge.events.v1.ReservationNoShow.previous_status:type_name -> lodge.events.v1.ReservationStatus
-	24, // [24:24] is the sub-list for method output_type
-	24, // [24:24] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	12, // 0: lodge.events.v1.Hotel.address:type_name -> lodge.events.v1.Address
+	8,  // 1: lodge.events.v1.Hotel.taxes:type_name -> lodge.events.v1.Tax
+	0,  // 2: lodge.events.v1.Tax.basis:type_name -> lodge.events.v1.TaxBasis
+	10, // 3: lodge.events.v1.RatePlan.cancellation:type_name -> lodge.events.v1.CancellationTerms
+	6,  // 4: lodge.events.v1.RatePlan.extra_guest_charge:type_name -> lodge.events.v1.Money
+	11, // 5: lodge.events.v1.CancellationTerms.fee:type_name -> lodge.events.v1.CancellationFee
+	11, // 6: lodge.events.v1.CancellationTerms.no_show_fee:type_name -> lodge.events.v1.CancellationFee
+	1,  // 7: lodge.events.v1.CancellationFee.kind:type_name -> lodge.events.v1.CancellationFeeKind
+	6,  // 8: lodge.events.v1.RoomType.base_rate:type_name -> lodge.events.v1.Money
+	9,  // 9: lodge.events.v1.RatePlanCreated.rate_plan:type_name -> lodge.events.v1.RatePlan
+	9,  // 10: lodge.events.v1.RatePlanUpdated.rate_plan:type_name -> lodge.events.v1.RatePlan
+	9,  // 11: lodge.events.v1.RatePlanArchived.rate_plan:type_name -> lodge.events.v1.RatePlan
+	7,  // 12: lodge.events.v1.HotelCreated.hotel:type_name -> lodge.events.v1.Hotel
+	7,  // 13: lodge.events.v1.HotelUpdated.hotel:type_name -> lodge.events.v1.Hotel
+	7,  // 14: lodge.events.v1.HotelArchived.hotel:type_name -> lodge.events.v1.Hotel
+	13, // 15: lodge.events.v1.RoomTypeCreated.room_type:type_name -> lodge.events.v1.RoomType
+	13, // 16: lodge.events.v1.RoomTypeUpdated.room_type:type_name -> lodge.events.v1.RoomType
+	13, // 17: lodge.events.v1.RoomTypeArchived.room_type:type_name -> lodge.events.v1.RoomType
+	6,  // 18: lodge.events.v1.InventorySet.nightly_rate:type_name -> lodge.events.v1.Money
+	2,  // 19: lodge.events.v1.RatesSet.weekdays:type_name -> lodge.events.v1.Weekday
+	6,  // 20: lodge.events.v1.RatesSet.nightly_rate:type_name -> lodge.events.v1.Money
+	2,  // 21: lodge.events.v1.RestrictionsSet.weekdays:type_name -> lodge.events.v1.Weekday
+	3,  // 22: lodge.events.v1.BrokenRestriction.restriction:type_name -> lodge.events.v1.Restriction
+	27, // 23: lodge.events.v1.ReservationPlaced.stay:type_name -> lodge.events.v1.Stay
+	28, // 24: lodge.events.v1.ReservationPlaced.guest:type_name -> lodge.events.v1.Guest
+	35, // 25: lodge.events.v1.ReservationPlaced.hold_expire_time:type_name -> google.protobuf.Timestamp
+	10, // 26: lodge.events.v1.ReservationPlaced.cancellation:type_name -> lodge.events.v1.CancellationTerms
+	30, // 27: lodge.events.v1.ReservationPlaced.charges:type_name -> lodge.events.v1.Charge
+	27, // 28: lodge.events.v1.ReservationRejected.stay:type_name -> lodge.events.v1.Stay
+	28, // 29: lodge.events.v1.ReservationRejected.guest:type_name -> lodge.events.v1.Guest
+	5,  // 30: lodge.events.v1.ReservationRejected.reason:type_name -> lodge.events.v1.ReservationReason
+	26, // 31: lodge.events.v1.ReservationRejected.broken_restrictions:type_name -> lodge.events.v1.BrokenRestriction
+	27, // 32: lodge.events.v1.ReservationPaid.stay:type_name -> lodge.events.v1.Stay
+	27, // 33: lodge.events.v1.ReservationCanceled.stay:type_name -> lodge.events.v1.Stay
+	4,  // 34: lodge.events.v1.ReservationCanceled.previous_status:type_name -> lodge.events.v1.ReservationStatus
+	5,  // 35: lodge.events.v1.ReservationCanceled.reason:type_name -> lodge.events.v1.ReservationReason
+	27, // 36: lodge.events.v1.ReservationNoShow.stay:type_name -> lodge.events.v1.Stay
+	4,  // 37: lodge.events.v1.ReservationNoShow.previous_status:type_name -> lodge.events.v1.ReservationStatus
+	38, // [38:38] is the sub-list for method output_type
+	38, // [38:38] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_lodge_events_v1_events_proto_init() }
@@ -2075,15 +3020,16 @@ func file_lodge_events_v1_events_proto_init() {
 	if File_lodge_events_v1_events_proto != nil {
 		return
 	}
-	file_lodge_events_v1_events_proto_msgTypes[10].OneofWrappers = []any{}
-	file_lodge_events_v1_events_proto_msgTypes[11].OneofWrappers = []any{}
+	file_lodge_events_v1_events_proto_msgTypes[3].OneofWrappers = []any{}
+	file_lodge_events_v1_events_proto_msgTypes[17].OneofWrappers = []any{}
+	file_lodge_events_v1_events_proto_msgTypes[19].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lodge_events_v1_events_proto_rawDesc), len(file_lodge_events_v1_events_proto_rawDesc)),
-			NumEnums:      4,
-			NumMessages:   20,
+			NumEnums:      6,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

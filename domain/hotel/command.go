@@ -37,6 +37,7 @@ type CreateHotel struct {
 	TimeZone     string        // IANA name, required
 	CurrencyCode string        // required; never changes
 	HoldDuration time.Duration // whole seconds; 0: HoldDurationDefault
+	Taxes        []Tax         // at most TaxesMax
 }
 
 // UpdateHotel changes what is not nil. It is recorded even when everything is as it was.
@@ -48,6 +49,7 @@ type UpdateHotel struct {
 	Address         *Address
 	TimeZone        *string
 	HoldDuration    *time.Duration
+	Taxes           *[]Tax
 }
 
 // ArchiveHotel ends a hotel's selling. Its reservations can still be confirmed, canceled and missed.
@@ -121,12 +123,14 @@ type PlaceReservation struct {
 	Quantity int32
 	Stay     domain.Stay
 	Guest    Guest
-	// NightlyRate is the price of one room for one night, instead of the hotel's own; nil: the hotel's. An empty
+	// NightlyRate is the price of one room for one night, instead of the hotel's own and with all taxes; nil: the hotel's. An empty
 	// currency means the hotel's.
 	NightlyRate       *domain.Money
 	NoHoldExpiry      bool // hold the rooms until somebody decides
 	Channel           string
 	ExternalReference string
+
+	RatePlan string // under whose terms and at whose rates; empty: at the room type's own. Not beside NightlyRate
 }
 
 // ConfirmReservation makes a pending reservation paid. A hold whose time is over cannot be confirmed.

@@ -34,6 +34,14 @@ func Decide(s *State, c Command, at At) ([]proto.Message, error) {
 		return s.setInventory(c, at)
 	case *SetRestrictions:
 		return s.setRestrictions(c, at)
+	case *SetRates:
+		return s.setRates(c, at)
+	case *CreateRatePlan:
+		return s.createRatePlan(c)
+	case *UpdateRatePlan:
+		return s.updateRatePlan(c)
+	case *ArchiveRatePlan:
+		return s.archiveRatePlan(c)
 	case *CreateHotel:
 		return s.createHotel(c)
 	case *UpdateHotel:

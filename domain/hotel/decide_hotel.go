@@ -22,7 +22,7 @@ func (s *State) createHotel(c *CreateHotel) ([]proto.Message, error) {
 	hotel := &eventpb.Hotel{HotelId: c.Hotel, CurrencyCode: c.CurrencyCode, Version: 1}
 	err := applyHotel(hotel, &UpdateHotel{
 		DisplayName: &c.DisplayName, Description: &c.Description, Address: &c.Address,
-		TimeZone: &c.TimeZone, HoldDuration: &c.HoldDuration,
+		TimeZone: &c.TimeZone, HoldDuration: &c.HoldDuration, Taxes: &c.Taxes,
 	})
 	if err != nil {
 		return nil, err
@@ -95,6 +95,13 @@ func applyHotel(hotel *eventpb.Hotel, c *UpdateHotel) error {
 			return err
 		}
 		hotel.HoldSeconds = int64(hold / time.Second)
+	}
+	if c.Taxes != nil {
+		taxes, err := taxMessages(*c.Taxes, hotel.CurrencyCode)
+		if err != nil {
+			return err
+		}
+		hotel.Taxes = taxes
 	}
 	return nil
 }

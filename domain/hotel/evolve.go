@@ -44,6 +44,14 @@ func (s *State) evolve(m proto.Message) error {
 		return s.inventorySet(m)
 	case *eventpb.RestrictionsSet:
 		return s.restrictionsSet(m)
+	case *eventpb.RatesSet:
+		return s.ratesSet(m)
+	case *eventpb.RatePlanCreated:
+		return s.addRatePlan(m.GetRatePlan())
+	case *eventpb.RatePlanUpdated:
+		return s.setRatePlan(m.GetRatePlan())
+	case *eventpb.RatePlanArchived:
+		return s.setRatePlan(m.GetRatePlan())
 	case *eventpb.HotelCreated:
 		return s.setHotel(m.GetHotel(), s.hotel == nil)
 	case *eventpb.HotelUpdated:
@@ -231,6 +239,9 @@ func (s *State) closeBooks(day domain.Date) {
 	s.book.close(s.closed)
 	for _, roomType := range s.roomTypes {
 		roomType.nights.forget(s.closed)
+		for i := range roomType.planRates {
+			roomType.planRates[i].forget(s.closed)
+		}
 	}
 }
 

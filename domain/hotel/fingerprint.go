@@ -126,6 +126,10 @@ func (c *CreateHotel) appendTo(b *canonical) {
 	b.address(&c.Address)
 	b.text(c.TimeZone, c.CurrencyCode)
 	b.number(int64(c.HoldDuration))
+	if len(c.Taxes) > 0 {
+		b.text("taxes")
+		b.taxes(c.Taxes)
+	}
 }
 
 func (c *UpdateHotel) appendTo(b *canonical) {
@@ -136,6 +140,10 @@ func (c *UpdateHotel) appendTo(b *canonical) {
 	b.address(c.Address)
 	b.optionalText(c.TimeZone)
 	b.optionalDuration(c.HoldDuration)
+	if c.Taxes != nil {
+		b.text("taxes")
+		b.taxes(*c.Taxes)
+	}
 }
 
 func (c *ArchiveHotel) appendTo(b *canonical) {
@@ -188,6 +196,9 @@ func (c *PlaceReservation) appendTo(b *canonical) {
 	b.money(c.NightlyRate)
 	b.flag(c.NoHoldExpiry)
 	b.text(c.Channel, c.ExternalReference)
+	if c.RatePlan != "" {
+		b.text("rate_plan", c.RatePlan)
+	}
 }
 
 func (c *ConfirmReservation) appendTo(b *canonical) {

@@ -6,6 +6,9 @@ import "time"
 // also say what Evolve forgets, so a change of theirs makes old snapshots differ from a replay: then raise snapshotVersion.
 const (
 	RoomTypesMax        = 500        // of one hotel, archived ones included
+	RatePlansMax        = 200        // of one hotel, archived ones included
+	TaxesMax            = 20         // of one hotel
+	FreeDaysMax         = 365        // before check-in, until which a cancellation may be free
 	QuantityMax         = 100        // rooms in one reservation
 	CountMax            = 100_000    // physical, out-of-order and overbooking count of a night
 	OverbookPercentMax  = 100        // of the physical count

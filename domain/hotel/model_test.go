@@ -183,6 +183,11 @@ func (m *model) apply(t *rapid.T, e proto.Message) {
 		for _, line := range e.NightlyMinorUnits {
 			sum += line
 		}
+		for _, c := range e.Charges {
+			if !c.Included {
+				sum += c.MinorUnits
+			}
+		}
 		if sum != e.TotalMinorUnits || len(e.NightlyMinorUnits) != stay.Nights() {
 			t.Fatalf("the lines of %v do not sum to its total", e)
 		}
@@ -284,7 +289,12 @@ func (d *driver) command(t *rapid.T) Command {
 		return rapid.Ptr(rapid.Int32Range(0, 6), true).Draw(t, "count")
 	})
 	id := uuid(rapid.IntRange(max(0, d.ids-40), d.ids).Draw(t, "id"))
-	switch rapid.IntRange(0, 10).Draw(t, "kind") {
+	switch rapid.IntRange(0, 11).Draw(t, "kind") {
+	case 11:
+		return &SetRates{
+			Hotel: "grand", RatePlan: "flexible", RoomType: roomType, Start: from, End: to.AddDays(5), Weekdays: domain.Weekdays(rapid.Uint8Range(0, 127).Draw(t, "weekdays")),
+			NightlyRate: rapid.SampledFrom([]*domain.Money{nil, {MinorUnits: 7}, {MinorUnits: 10_001}}).Draw(t, "rate"),
+		}
 	case 10:
 		return d.restrict(t, roomType, from, to)
 	case 0:
@@ -311,6 +321,7 @@ func (d *driver) command(t *rapid.T) Command {
 	return &PlaceReservation{
 		Hotel: "grand", RoomType: roomType, ReservationID: uuid(d.ids), Quantity: rapid.Int32Range(1, 3).Draw(t, "quantity"),
 		Stay: domain.Stay{CheckIn: from, CheckOut: to}, NoHoldExpiry: rapid.Bool().Draw(t, "no expiry"),
+		RatePlan: rapid.SampledFrom([]string{"", "", "flexible"}).Draw(t, "plan"), Guest: Guest{Adults: rapid.Int32Range(0, 6).Draw(t, "adults")},
 	}
 }
 
@@ -332,7 +343,8 @@ func TestAgainstTheModel(t *testing.T) {
 		d := &driver{state: New(), model: newModel(), now: noon}
 		for _, c := range []Command{
 			createHotel(), createDouble(), with(createDouble(), func(c *CreateRoomType) { c.RoomType = "suite" }), rooms(4),
-			with(rooms(1), func(c *SetInventory) { c.RoomType = "suite" }),
+			with(rooms(1), func(c *SetInventory) { c.RoomType = "suite" }), cityTaxes(),
+			with(createFlexible(), func(c *CreateRatePlan) { c.Terms.MinStay, c.Terms.MaxStay = 0, 0 }), rates(1, 25, 4_321),
 		} {
 			if err := d.execute(t, c); err != nil {
 				t.Fatal(err)

@@ -20,12 +20,19 @@ func (s *State) placeReservation(c *PlaceReservation, at At) ([]proto.Message, e
 	if err := s.checkStay(c.Stay, today); err != nil {
 		return nil, err
 	}
+	plan, err := s.planOf(c)
+	if err != nil {
+		return nil, err
+	}
 	full, broken := s.fullNights(index, c.Stay, c.Quantity), s.broken(index, c.Stay)
+	if plan != nil {
+		broken = append(broken, BrokenByPlan(plan, c.Stay)...)
+	}
 	if full != nil || broken != nil {
 		return one(rejected(c, full, broken, at)), nil
 	}
 	b := newPlaced(c, today)
-	if err := s.price(c, index, b); err != nil {
+	if err := s.price(c, index, plan, b); err != nil {
 		return nil, err
 	}
 	b.event.CurrencyCode = s.currency
@@ -101,42 +108,66 @@ func (s *State) fullNights(roomType uint16, stay domain.Stay, quantity int32) []
 	return full
 }
 
-// price writes every night's price for all rooms and their sum.
-func (s *State) price(c *PlaceReservation, roomType uint16, b *placed) error {
-	var override *int64
+// planOf returns the rate plan that c names, or nil. It takes the guests.
+func (s *State) planOf(c *PlaceReservation) (*eventpb.RatePlan, error) {
+	if c.RatePlan == "" {
+		return nil, nil
+	}
+	index, err := s.openRatePlan(c.Hotel, c.RatePlan)
+	if err != nil {
+		return nil, err
+	}
 	if c.NightlyRate != nil {
-		override = &c.NightlyRate.MinorUnits
+		return nil, domain.Errorf(domain.InvalidArgument, "rate_plan_id", "a rate plan has rates of its own")
+	}
+	plan := s.ratePlans[index]
+	return plan, CheckOccupancy(plan, c.Quantity, c.Guest.Adults, c.Guest.Children)
+}
+
+// price writes every night's price for all rooms, taxes and fees, and their sum.
+func (s *State) price(c *PlaceReservation, roomType uint16, plan *eventpb.RatePlan, b *placed) error {
+	e := &b.event
+	in := Priced{Rates: e.NightlyMinorUnits, Quantity: c.Quantity, Guests: c.Guest.Adults + c.Guest.Children, Plan: plan}
+	if c.NightlyRate == nil {
+		in.Taxes = s.hotel.Taxes
 	}
 	var unpriced []domain.Date
-	var total int64
 	for i, d := 0, c.Stay.CheckIn; d < c.Stay.CheckOut; i, d = i+1, d+1 {
-		rate := s.rate(roomType, d, override)
+		rate := s.rate(c, roomType, d)
 		if rate == noRate {
 			unpriced = append(unpriced, d)
-			continue
 		}
-		line, err := domain.MultiplyUnits(rate, int64(c.Quantity))
-		if err != nil {
-			return err
-		}
-		if total, err = domain.AddUnits(total, line); err != nil {
-			return err
-		}
-		b.event.NightlyMinorUnits[i] = line
+		in.Rates[i] = rate
 	}
 	if unpriced != nil {
-		e := domain.Errorf(domain.NotPriced, "stay", "%d nights have no rate, first %s", len(unpriced), unpriced[0])
-		e.Nights = unpriced
-		return e
+		return NotPricedOn(unpriced)
 	}
-	b.event.TotalMinorUnits = total
+	price, err := PriceStay(&in)
+	if err != nil {
+		return err
+	}
+	e.TotalMinorUnits, e.Charges, e.ExtraGuestMinorUnits = price.Total, price.Charges, price.ExtraGuests
+	if plan != nil {
+		e.RatePlanId, e.Cancellation = plan.RatePlanId, proto.CloneOf(plan.Cancellation)
+	}
 	return nil
 }
 
-// rate returns what one room costs on the night of d: the override, the night's own rate, or the room type's base rate; or noRate.
-func (s *State) rate(roomType uint16, d domain.Date, override *int64) int64 {
-	if override != nil {
-		return *override
+// NotPricedOn returns the error that says which nights have no rate.
+func NotPricedOn(nights []domain.Date) error {
+	e := domain.Errorf(domain.NotPriced, "stay", "%d nights have no rate, first %s", len(nights), nights[0])
+	e.Nights = nights
+	return e
+}
+
+// rate returns what one room costs on the night of d: the override, the rate plan's rate, or the night's own rate, or the room type's base
+// rate; or noRate.
+func (s *State) rate(c *PlaceReservation, roomType uint16, d domain.Date) int64 {
+	if c.NightlyRate != nil {
+		return c.NightlyRate.MinorUnits
+	}
+	if c.RatePlan != "" {
+		return s.planRate(roomType, s.ratePlanIndex[c.RatePlan], d)
 	}
 	rt := s.roomTypes[roomType]
 	if rate := rt.nights.rate(d); rate != noRate {
@@ -197,7 +228,7 @@ func rejected(c *PlaceReservation, full []domain.Date, broken []Broken, at At) p
 		},
 		Reason:          eventpb.ReservationReason_RESERVATION_REASON_SOLD_OUT,
 		InventoryOffset: at.InventoryOffset,
-		Channel:         c.Channel, ExternalReference: c.ExternalReference,
+		Channel:         c.Channel, ExternalReference: c.ExternalReference, RatePlanId: c.RatePlan,
 	}
 	if guest := new(eventpb.Guest); fillGuest(guest, &c.Guest) {
 		e.Guest = guest

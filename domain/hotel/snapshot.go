@@ -10,7 +10,7 @@ import (
 
 // snapshotVersion is the first byte of a snapshot. A snapshot of another version is refused: it is
 // only a shortcut, and its owner replays the log instead.
-const snapshotVersion = 2
+const snapshotVersion = 3
 
 // AppendSnapshot appends the state in a compact form to b. Two states made by the same events give the same bytes.
 //
@@ -21,6 +21,7 @@ const snapshotVersion = 2
 //	room types   count, then each: length, eventpb.RoomType, base (varint), nights (count), runs
 //	  run        nights (count), physical, out of order (uvarint), overbooking, rate (varint),
 //	             min stay, max stay, closed (1 byte each)
+//	rate plans   see appendRates
 //	reservations count, then each in order of ids
 //	rejected     count, then each, oldest first
 //	  each       id (16 bytes), room type index, quantity, status (uvarint),
@@ -40,7 +41,7 @@ func (s *State) AppendSnapshot(b []byte) []byte {
 		b = appendMessage(b, roomType.details)
 		b = roomType.nights.appendTo(b)
 	}
-	return s.appendReservations(b)
+	return s.appendReservations(s.appendRates(b))
 }
 
 func appendMessage(b []byte, m proto.Message) []byte {
@@ -140,6 +141,7 @@ func (s *State) load(r *reader, hotel []byte) {
 	for range r.count(roomTypeBytesMin) {
 		s.loadRoomType(r)
 	}
+	s.loadRates(r)
 	for range r.count(reservationBytesMin) {
 		s.loadReservation(r, false)
 	}

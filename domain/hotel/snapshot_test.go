@@ -24,7 +24,8 @@ func eventful(t testing.TB) *State {
 	}, &SetRestrictions{
 		Hotel: "grand", RoomType: "double", Start: day(2026, 7, 10), End: day(2026, 7, 25), Weekdays: domain.WeekdaysOf(time.Friday),
 		MinStay: ptr(int32(2)), MaxStay: ptr(int32(9)), StopSell: ptr(true),
-	})
+	}, cityTaxes(), createFlexible(), with(createFlexible(), func(c *CreateRatePlan) { c.RatePlan = "other" }), rates(3, 9, 5_000), rates(5, 6, 0),
+		with(rates(1, 2, 7), func(c *SetRates) { c.RatePlan = "other" }))
 	run(t, s, noon,
 		place(1, 2, july(1, 4)), place(2, 1, july(2, 9)), place(3, 9, july(1, 2)), place(4, 1, july(3, 5)), place(5, 1, july(3, 5)),
 		confirm(2), cancel(4), confirm(5), cancel(5), place(6, 9, july(1, 2)), &ArchiveRoomType{Hotel: "grand", RoomType: "double"})
@@ -111,6 +112,14 @@ func TestEvolveRefusesWithoutChange(t *testing.T) {
 		"a stay of an age":        &eventpb.RestrictionsSet{HotelId: "grand", RoomTypeId: "double", StartDate: "2026-07-01", EndDate: "2026-07-02", MinStay: ptr(int32(256))},
 		"an eighth day": &eventpb.RestrictionsSet{
 			HotelId: "grand", RoomTypeId: "double", StartDate: "2026-07-01", EndDate: "2026-07-02", Weekdays: []eventpb.Weekday{8},
+		},
+		"a plan twice":      &eventpb.RatePlanCreated{RatePlan: flexible(1)},
+		"an unknown plan":   &eventpb.RatePlanUpdated{RatePlan: &eventpb.RatePlan{HotelId: "grand", RatePlanId: "none"}},
+		"rates of no plan":  &eventpb.RatesSet{HotelId: "grand", RatePlanId: "none", RoomTypeId: "double", StartDate: "2026-07-01", EndDate: "2026-07-02"},
+		"rates of an age":   &eventpb.RatesSet{HotelId: "grand", RatePlanId: "flexible", RoomTypeId: "double", StartDate: "2026-07-01", EndDate: "9999-07-02"},
+		"rates of no rooms": &eventpb.RatesSet{HotelId: "grand", RatePlanId: "flexible", RoomTypeId: "suite", StartDate: "2026-07-01", EndDate: "2026-07-02"},
+		"rates below zero": &eventpb.RatesSet{
+			HotelId: "grand", RatePlanId: "flexible", RoomTypeId: "double", StartDate: "2026-07-01", EndDate: "2026-07-02", NightlyRate: &eventpb.Money{MinorUnits: -1},
 		},
 		"too much overbooking": &eventpb.InventorySet{
 			HotelId: "grand", RoomTypeId: "double", StartDate: "2026-07-01", EndDate: "2026-07-02", OverbookingPercent: ptr(int32(percentBound + 1)),

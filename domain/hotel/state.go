@@ -15,6 +15,9 @@ type State struct {
 	roomTypes     []*roomType // in order of creation
 	roomTypeIndex map[string]uint16
 
+	ratePlans     []*eventpb.RatePlan // in order of creation; owned
+	ratePlanIndex map[string]uint16   // nil: no plans
+
 	book   book
 	newest domain.Date // the newest place_date seen, or 0
 	closed domain.Date // the books of the nights before it are closed: newest - BooksOpenDays, or 0
@@ -29,6 +32,8 @@ type State struct {
 type roomType struct {
 	details *eventpb.RoomType // owned
 	nights  nights
+
+	planRates []rateCalendar // by index of the plan; as long as the last plan with rates needs
 }
 
 // At is when and upon what a command is decided.

@@ -133,6 +133,8 @@ func (m *merger) rank() {
 // nightsOf returns the nights [first, last) whose counts an event changes; none for other events.
 func nightsOf(m proto.Message) (first, last domain.Date, err error) {
 	switch m := m.(type) {
+	case *eventpb.RatesSet:
+		return 0, 0, nil // in a table of its own
 	case interface {
 		GetStartDate() string
 		GetEndDate() string

@@ -2,6 +2,7 @@ package availability
 
 import (
 	"lodge/domain/event"
+	"lodge/domain/eventpb"
 	"lodge/log"
 	"lodge/projections"
 )
@@ -23,6 +24,15 @@ CREATE TABLE room_type_inventory (
 	sold INTEGER NOT NULL DEFAULT 0, -- these two by topic bookings
 	held INTEGER NOT NULL DEFAULT 0,
 	PRIMARY KEY (hotel_id, room_type_id, date)
+) WITHOUT ROWID;
+CREATE TABLE rate (                 -- by topic inventory
+	hotel_id TEXT NOT NULL,
+	rate_plan_id TEXT NOT NULL,
+	room_type_id TEXT NOT NULL,
+	date INTEGER NOT NULL,
+	currency TEXT,
+	minor_units INTEGER,            -- NULL: the night has no rate any more
+	PRIMARY KEY (hotel_id, rate_plan_id, room_type_id, date)
 ) WITHOUT ROWID;
 CREATE TABLE searched_hotel (       -- by topic hotels
 	hotel_id TEXT PRIMARY KEY,
@@ -57,6 +67,9 @@ func (Projector) Topics() []log.Topic {
 // Weight implements projections.Weigher: an event writes a row for each of its nights.
 func (Projector) Weight(e *projections.Event) int {
 	first, last, err := nightsOf(e.Envelope.Message)
+	if m, ok := e.Envelope.Message.(*eventpb.RatesSet); ok {
+		first, last, err = nights(m.GetStartDate(), m.GetEndDate())
+	}
 	if err != nil {
 		return 1
 	}

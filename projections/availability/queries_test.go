@@ -2,6 +2,7 @@ package availability_test
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"testing"
 
@@ -62,6 +63,50 @@ func (m *model) each(t *testing.T, hotel, roomType, from, to string, change func
 			m.nights[key] = &availability.Night{Date: d}
 		}
 		change(m.nights[key])
+	}
+}
+
+// TestRates: the last event that names a night says what it costs.
+func TestRates(t *testing.T) {
+	l, h := projectiontest.NewLog(3), projectiontest.NewHistory(projectiontest.Seed(t), testHotels)
+	events := append(h.Hotels(40), h.Next(2_000)...)
+	l.Append(events...)
+	b := projectiontest.NewBench(t, l, func() projections.Projector { return availability.New() })
+	b.Start()
+	t.Cleanup(b.Close)
+	q := availability.NewQueries(b.Store)
+	want := map[night]*eventpb.Money{}
+	for _, e := range events {
+		if x, ok := e.Message.(*eventpb.RatesSet); ok {
+			stay, _ := domain.ParseStay(x.StartDate, x.EndDate)
+			for d := range stay.All() {
+				if day := eventpb.Weekday((int(d.Weekday())+6)%7 + 1); len(x.Weekdays) == 0 || slices.Contains(x.Weekdays, day) {
+					want[night{x.HotelId, x.RoomTypeId, d}] = x.NightlyRate
+				}
+			}
+		}
+	}
+	if len(want) == 0 {
+		t.Fatal("the history sets no rates")
+	}
+	from, to, seen := projectiontest.Day.AddDays(-3), projectiontest.Day.AddDays(60), 0
+	for i := range testHotels {
+		for _, rt := range projectiontest.RoomTypes {
+			rates, err := q.Rates(t.Context(), projectiontest.HotelID(i), "flexible", rt, from, to)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range rates {
+				seen++
+				if rate := want[night{projectiontest.HotelID(i), rt, r.Date}]; rate.GetMinorUnits() != r.Amount.MinorUnits || rate.GetCurrencyCode() != r.Amount.Currency {
+					t.Errorf("%+v, want %v", r, rate)
+				}
+			}
+		}
+	}
+	maps.DeleteFunc(want, func(_ night, rate *eventpb.Money) bool { return rate == nil })
+	if seen != len(want) {
+		t.Errorf("%d rates, want %d", seen, len(want))
 	}
 }
 

@@ -142,7 +142,10 @@ func applyInventory(tx *projections.Tx, events []projections.Event) error {
 	if err != nil {
 		return err
 	}
-	return applyNights(events, inventory{tx.Inserter(setInventory), restrict})
+	if err := applyNights(events, inventory{tx.Inserter(setInventory), restrict}); err != nil {
+		return err
+	}
+	return applyRates(tx, events)
 }
 
 // night implements writer: of several events, the last one that says anything about a column counts.

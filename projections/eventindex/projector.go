@@ -40,6 +40,7 @@ var types = []string{
 	"lodge.reservation.placed.v1", "lodge.reservation.rejected.v1", "lodge.reservation.paid.v1",
 	"lodge.reservation.canceled.v1", "lodge.reservation.no_show.v1",
 	"lodge.restrictions.set.v1",
+	"lodge.rate_plan.created.v1", "lodge.rate_plan.updated.v1", "lodge.rate_plan.archived.v1", "lodge.rates.set.v1",
 }
 
 var typeNumbers = func() map[string]int {

@@ -22,6 +22,7 @@ type Hotel struct {
 	CreateTime  time.Time
 	UpdateTime  time.Time
 	Offset      log.Offset // of the event that made it so, in topic hotels
+	Taxes       []*eventpb.Tax
 }
 
 // Address is where a hotel is.
@@ -52,7 +53,7 @@ func hotelOf(h *eventpb.Hotel) Hotel {
 		Address: Address{Street: a.GetStreet(), City: a.GetCity(), PostalCode: a.GetPostalCode(), CountryCode: a.GetCountryCode(),
 			Latitude: a.GetLatitude(), Longitude: a.GetLongitude()},
 		TimeZone: h.GetTimeZone(), Currency: h.GetCurrencyCode(), HoldTime: time.Duration(h.GetHoldSeconds()) * time.Second,
-		Version: h.GetVersion(), Archived: h.GetArchived(),
+		Version: h.GetVersion(), Archived: h.GetArchived(), Taxes: h.GetTaxes(),
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
+
 	"lodge/domain/event"
 	"lodge/domain/eventpb"
 	"lodge/log"
@@ -34,7 +36,17 @@ CREATE TABLE hotel (
 	archived INTEGER NOT NULL,
 	create_nanos INTEGER NOT NULL,  -- since 1970, of the first event
 	update_nanos INTEGER NOT NULL,  -- of the last
-	update_offset INTEGER NOT NULL
+	update_offset INTEGER NOT NULL,
+	taxes BLOB NOT NULL             -- an eventpb.Hotel with nothing else
+) WITHOUT ROWID;
+CREATE TABLE rate_plan (
+	hotel_id TEXT NOT NULL,
+	rate_plan_id TEXT NOT NULL,
+	archived INTEGER NOT NULL,
+	plan BLOB NOT NULL,             -- the eventpb.RatePlan
+	create_nanos INTEGER NOT NULL,
+	update_nanos INTEGER NOT NULL,
+	PRIMARY KEY (hotel_id, rate_plan_id)
 ) WITHOUT ROWID;
 CREATE TABLE room_type (
 	hotel_id TEXT NOT NULL,
@@ -53,10 +65,10 @@ CREATE TABLE room_type (
 ) WITHOUT ROWID;
 CREATE INDEX hotel_by_city ON hotel (city_key, hotel_id)`
 
-const putHotel = `INSERT INTO hotel VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
+const putHotel = `INSERT INTO hotel VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
 ON CONFLICT DO UPDATE SET display_name = ?2, description = ?3, street = ?4, city = ?5, city_key = ?6, postal_code = ?7, country_code = ?8,
 	latitude = ?9, longitude = ?10, time_zone = ?11, currency_code = ?12, hold_seconds = ?13, version = ?14, archived = ?15,
-	update_nanos = ?17, update_offset = ?18`
+	update_nanos = ?17, update_offset = ?18, taxes = ?19`
 
 const putRoomType = `INSERT INTO room_type VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
 ON CONFLICT DO UPDATE SET display_name = ?3, description = ?4, max_guests = ?5, base_currency = ?6, base_minor_units = ?7,
@@ -88,11 +100,12 @@ func (a roomTypeKey) compare(b roomTypeKey) int {
 type changes struct {
 	hotels    map[string]Hotel
 	roomTypes map[roomTypeKey]RoomType
+	ratePlans map[roomTypeKey]RatePlan // by hotel and plan
 }
 
 // Apply implements projections.Projector: every event holds the whole new state, so the last one wins.
 func (Projector) Apply(tx *projections.Tx, events []projections.Event) error {
-	c := changes{map[string]Hotel{}, map[roomTypeKey]RoomType{}}
+	c := changes{map[string]Hotel{}, map[roomTypeKey]RoomType{}, map[roomTypeKey]RatePlan{}}
 	for i := range events {
 		c.add(&events[i])
 	}
@@ -103,6 +116,11 @@ func (Projector) Apply(tx *projections.Tx, events []projections.Event) error {
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(c.roomTypes), roomTypeKey.compare) {
 		if err := writeRoomType(tx, c.roomTypes[key]); err != nil {
+			return err
+		}
+	}
+	for _, key := range slices.SortedFunc(maps.Keys(c.ratePlans), roomTypeKey.compare) {
+		if err := writeRatePlan(tx, c.ratePlans[key]); err != nil {
 			return err
 		}
 	}
@@ -126,6 +144,13 @@ func (c *changes) add(e *projections.Event) {
 			r.CreateTime = before.CreateTime
 		}
 		c.roomTypes[key] = r
+	case interface{ GetRatePlan() *eventpb.RatePlan }:
+		p := RatePlan{Plan: m.GetRatePlan(), CreateTime: e.Envelope.Time, UpdateTime: e.Envelope.Time}
+		key := roomTypeKey{p.Plan.GetHotelId(), p.Plan.GetRatePlanId()}
+		if before, ok := c.ratePlans[key]; ok {
+			p.CreateTime = before.CreateTime
+		}
+		c.ratePlans[key] = p
 	}
 }
 
@@ -134,10 +159,14 @@ func writeHotel(tx *projections.Tx, h Hotel) error {
 	if err != nil {
 		return err
 	}
+	taxes, err := proto.MarshalOptions{Deterministic: true}.Marshal(&eventpb.Hotel{Taxes: h.Taxes})
+	if err != nil {
+		return err
+	}
 	a := h.Address
 	return put.Exec(h.HotelID, h.DisplayName, h.Description, a.Street, a.City, CityKey(a.City), a.PostalCode, a.CountryCode,
 		a.Latitude, a.Longitude, h.TimeZone, h.Currency, int64(h.HoldTime.Seconds()), h.Version, h.Archived,
-		h.CreateTime.UnixNano(), h.UpdateTime.UnixNano(), int64(h.Offset))
+		h.CreateTime.UnixNano(), h.UpdateTime.UnixNano(), int64(h.Offset), taxes)
 }
 
 func writeRoomType(tx *projections.Tx, r RoomType) error {

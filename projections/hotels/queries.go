@@ -2,11 +2,15 @@ package hotels
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"lodge/domain"
+	"lodge/domain/eventpb"
 	"lodge/log"
 	"lodge/projections"
 )
@@ -110,20 +114,26 @@ func (q *Queries) roomTypes(ctx context.Context, hotelID, where string, args ...
 
 func hotelsOf(ctx context.Context, c *projections.Conn, where string, args ...any) (found []Hotel, err error) {
 	err = c.Query(ctx, "SELECT * FROM hotel "+where, args, func(r *projections.Row) error {
-		found = append(found, scanHotel(r))
-		return nil
+		h, err := scanHotel(r)
+		found = append(found, h)
+		return err
 	})
 	return found, err
 }
 
-func scanHotel(r *projections.Row) Hotel {
+func scanHotel(r *projections.Row) (Hotel, error) {
+	var taxed eventpb.Hotel
+	if err := proto.Unmarshal(r.Blob(18), &taxed); err != nil {
+		return Hotel{}, fmt.Errorf("read the taxes of hotel %s: %w", r.Text(0), err)
+	}
 	return Hotel{
 		HotelID: r.Text(0), DisplayName: r.Text(1), Description: r.Text(2),
 		Address: Address{Street: r.Text(3), City: r.Text(4), PostalCode: r.Text(6), CountryCode: r.Text(7),
 			Latitude: r.Float(8), Longitude: r.Float(9)},
 		TimeZone: r.Text(10), Currency: r.Text(11), HoldTime: time.Duration(r.Int(12)) * time.Second,
 		Version: r.Int(13), Archived: r.Bool(14), CreateTime: nanos(r.Int(15)), UpdateTime: nanos(r.Int(16)), Offset: log.Offset(r.Int(17)),
-	}
+		Taxes: taxed.GetTaxes(),
+	}, nil
 }
 
 func scanRoomType(r *projections.Row) RoomType {

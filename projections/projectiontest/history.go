@@ -71,6 +71,10 @@ func (h *History) Next(n int) []*event.Envelope {
 			out[i] = h.envelope(&eventpb.HotelUpdated{Hotel: h.hotel(id, h.rng.IntN(8) == 0)})
 		case k < 6:
 			out[i] = h.envelope(&eventpb.RoomTypeUpdated{RoomType: h.roomType(id, rt)})
+		case k < 7:
+			out[i] = h.envelope(h.ratePlan(id))
+		case k < 8:
+			out[i] = h.envelope(h.rates(id, rt))
 		case k < 10:
 			out[i] = h.envelope(h.restrictions(id, rt))
 		case k < 16:
@@ -171,6 +175,25 @@ func (h *History) inventory(hotel, roomType string) *eventpb.InventorySet {
 	return m
 }
 
+func (h *History) ratePlan(hotel string) *eventpb.RatePlanUpdated {
+	return &eventpb.RatePlanUpdated{RatePlan: &eventpb.RatePlan{
+		HotelId: hotel, RatePlanId: "flexible", DisplayName: "Flexible", Version: h.version(hotel + "//flexible"), Archived: h.rng.IntN(5) == 0,
+		Cancellation: &eventpb.CancellationTerms{FreeDays: int32(h.rng.IntN(3))},
+	}}
+}
+
+func (h *History) rates(hotel, roomType string) *eventpb.RatesSet {
+	first := Day.AddDays(h.rng.IntN(30))
+	m := &eventpb.RatesSet{HotelId: hotel, RatePlanId: "flexible", RoomTypeId: roomType, StartDate: first.String(), EndDate: first.AddDays(1 + h.rng.IntN(20)).String()}
+	if h.rng.IntN(2) == 0 {
+		m.Weekdays = []eventpb.Weekday{eventpb.Weekday(1 + h.rng.IntN(7))}
+	}
+	if h.rng.IntN(4) > 0 {
+		m.NightlyRate = &eventpb.Money{CurrencyCode: "EUR", MinorUnits: int64(4000 + h.rng.IntN(9000))}
+	}
+	return m
+}
+
 func (h *History) restrictions(hotel, roomType string) *eventpb.RestrictionsSet {
 	first := Day.AddDays(h.rng.IntN(30))
 	m := &eventpb.RestrictionsSet{HotelId: hotel, RoomTypeId: roomType, StartDate: first.String(), EndDate: first.AddDays(1 + h.rng.IntN(20)).String()}
@@ -215,6 +238,10 @@ func (h *History) placed(b booking) *eventpb.ReservationPlaced {
 		m.NightlyMinorUnits = append(m.NightlyMinorUnits, 9900)
 		m.TotalMinorUnits += 9900
 	}
+	if h.rng.IntN(3) == 0 {
+		m.RatePlanId, m.ExtraGuestMinorUnits, m.Cancellation = "flexible", 900, &eventpb.CancellationTerms{FreeDays: 2}
+		m.Charges = []*eventpb.Charge{{TaxId: "vat", DisplayName: "VAT", MinorUnits: 560, Included: true}}
+	}
 	if h.rng.IntN(2) == 0 {
 		m.HoldExpireTime = timestamppb.New(h.now.Add(15 * time.Minute))
 	}
@@ -224,5 +251,6 @@ func (h *History) placed(b booking) *eventpb.ReservationPlaced {
 func (h *History) rejected(hotel, roomType string) *eventpb.ReservationRejected {
 	stay := h.stay(roomType)
 	return &eventpb.ReservationRejected{HotelId: hotel, ReservationId: h.uuid(), Stay: stay, Guest: h.guest(),
-		Reason: eventpb.ReservationReason_RESERVATION_REASON_SOLD_OUT, FullNights: []string{stay.GetCheckInDate()}, Channel: "web"}
+		Reason: eventpb.ReservationReason_RESERVATION_REASON_SOLD_OUT, FullNights: []string{stay.GetCheckInDate()}, Channel: "web",
+		BrokenRestrictions: []*eventpb.BrokenRestriction{{Restriction: eventpb.Restriction_RESTRICTION_MIN_STAY, Nights: []string{stay.GetCheckInDate()}, Limit: 3}}}
 }

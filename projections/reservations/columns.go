@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"lodge/domain"
 	"lodge/domain/event"
 	"lodge/domain/eventpb"
@@ -30,7 +32,13 @@ func appendDetails(b []byte, r *Reservation) []byte {
 	b = packed.AppendInts(b, r.FullNights)
 	b = packed.AppendText(b, r.Channel)
 	b = packed.AppendText(b, r.ExternalReference)
-	if r.HoldExpireTime.IsZero() && len(r.Broken) == 0 {
+	return appendTail(b, r)
+}
+
+// appendTail appends what few reservations have; its parts end with the last one that there is. The terms are an event, since there is no other form of them.
+func appendTail(b []byte, r *Reservation) []byte {
+	size := proto.Size(r.Terms)
+	if r.HoldExpireTime.IsZero() && len(r.Broken) == 0 && size == 0 {
 		return b
 	}
 	hold := int64(0)
@@ -38,7 +46,7 @@ func appendDetails(b []byte, r *Reservation) []byte {
 		hold = r.HoldExpireTime.UnixNano()
 	}
 	b = packed.AppendInt(b, hold)
-	if len(r.Broken) == 0 {
+	if len(r.Broken) == 0 && size == 0 {
 		return b
 	}
 	b = packed.AppendInt(b, int64(len(r.Broken)))
@@ -47,7 +55,11 @@ func appendDetails(b []byte, r *Reservation) []byte {
 		b = packed.AppendInt(b, int64(r.Broken[i].Limit))
 		b = packed.AppendInts(b, r.Broken[i].Nights)
 	}
-	return b
+	if size == 0 {
+		return b
+	}
+	terms, _ := proto.MarshalOptions{Deterministic: true}.Marshal(r.Terms) // cannot fail: it came in as valid UTF-8 and has no required field
+	return packed.AppendText(b, string(terms))
 }
 
 // readDetails is the reverse of appendDetails. The check-in date must be known.
@@ -60,6 +72,10 @@ func (r *Reservation) readDetails(b []byte) error {
 	r.Total.Currency, r.Total.MinorUnits = p.Text(), p.Int()
 	r.Nightly, r.FullNights = packed.Ints[int64](p), packed.Ints[domain.Date](p)
 	r.Channel, r.ExternalReference = p.Text(), p.Text()
+	return r.readTail(p)
+}
+
+func (r *Reservation) readTail(p *packed.Reader) error {
 	if !p.More() {
 		return p.Err()
 	}
@@ -75,6 +91,13 @@ func (r *Reservation) readDetails(b []byte) error {
 			broken.Nights = packed.Ints[domain.Date](p)
 			r.Broken = append(r.Broken, broken)
 		}
+	}
+	if !p.More() {
+		return p.Err()
+	}
+	r.Terms = new(eventpb.ReservationPlaced)
+	if err := proto.Unmarshal([]byte(p.Text()), r.Terms); err != nil {
+		return fmt.Errorf("%w: %w", packed.ErrMalformed, err)
 	}
 	return p.Err()
 }

@@ -20,7 +20,7 @@ CREATE TABLE reservation (
 	reservation_id BLOB NOT NULL,   -- packed.Key
 	check_in INTEGER NOT NULL,      -- days since 1970-01-01
 	guest_id TEXT,                  -- NULL: none
-	details BLOB NOT NULL,          -- what it began with: appendDetails
+	details BLOB NOT NULL,          -- what it began with, its terms too: appendDetails
 	history BLOB NOT NULL,          -- its events, oldest first: appendEntry
 	PRIMARY KEY (hotel_id, reservation_id)
 ) WITHOUT ROWID;

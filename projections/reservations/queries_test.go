@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+
 	"lodge/domain"
 	"lodge/domain/event"
 	"lodge/domain/eventpb"
@@ -147,6 +149,13 @@ func checkPlaced(t *testing.T, r *reservations.Reservation, p *eventpb.Reservati
 	if hold := p.GetHoldExpireTime(); hold != nil {
 		want.HoldExpireTime = hold.AsTime()
 	}
+	terms := &eventpb.ReservationPlaced{
+		RatePlanId: p.GetRatePlanId(), Cancellation: p.GetCancellation(), Charges: p.GetCharges(), ExtraGuestMinorUnits: p.GetExtraGuestMinorUnits(),
+	}
+	if stored := *r; !proto.Equal(stored.Terms, terms) && (stored.Terms != nil || proto.Size(terms) > 0) {
+		t.Errorf("terms %v, want %v", stored.Terms, terms)
+	}
+	want.Terms = r.Terms
 	if !reflect.DeepEqual(*r, want) {
 		t.Errorf("got  %+v\nwant %+v", *r, want)
 	}

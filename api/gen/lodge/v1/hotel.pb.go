@@ -45,8 +45,10 @@ type Hotel struct {
 	// The version. Sent back with a change, it makes the change conditional on nobody having made another.
 	Etag string `protobuf:"bytes,9,opt,name=etag,proto3" json:"etag,omitempty"`
 	// Not in the answer to an update.
-	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
-	UpdateTime    *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	// Taxes and fees of every stay, in the order in which they are shown. At most 20.
+	Taxes         []*Tax `protobuf:"bytes,12,rep,name=taxes,proto3" json:"taxes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -158,6 +160,158 @@ func (x *Hotel) GetUpdateTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Hotel) GetTaxes() []*Tax {
+	if x != nil {
+		return x.Taxes
+	}
+	return nil
+}
+
+// A tax or fee that a hotel charges for every stay.
+type Tax struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 1 to 63 lower-case letters, digits and inner hyphens; once in a hotel.
+	TaxId       string `protobuf:"bytes,1,opt,name=tax_id,json=taxId,proto3" json:"tax_id,omitempty"`
+	DisplayName string `protobuf:"bytes,2,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
+	// Types that are valid to be assigned to Amount:
+	//
+	//	*Tax_PercentThousandths
+	//	*Tax_RoomNight
+	//	*Tax_RoomStay
+	//	*Tax_GuestNight
+	Amount isTax_Amount `protobuf_oneof:"amount"`
+	// It is a part of the nights' prices and only shown; otherwise it comes on top of them.
+	Included      bool `protobuf:"varint,7,opt,name=included,proto3" json:"included,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Tax) Reset() {
+	*x = Tax{}
+	mi := &file_lodge_v1_hotel_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Tax) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Tax) ProtoMessage() {}
+
+func (x *Tax) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_hotel_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Tax.ProtoReflect.Descriptor instead.
+func (*Tax) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Tax) GetTaxId() string {
+	if x != nil {
+		return x.TaxId
+	}
+	return ""
+}
+
+func (x *Tax) GetDisplayName() string {
+	if x != nil {
+		return x.DisplayName
+	}
+	return ""
+}
+
+func (x *Tax) GetAmount() isTax_Amount {
+	if x != nil {
+		return x.Amount
+	}
+	return nil
+}
+
+func (x *Tax) GetPercentThousandths() int32 {
+	if x != nil {
+		if x, ok := x.Amount.(*Tax_PercentThousandths); ok {
+			return x.PercentThousandths
+		}
+	}
+	return 0
+}
+
+func (x *Tax) GetRoomNight() *money.Money {
+	if x != nil {
+		if x, ok := x.Amount.(*Tax_RoomNight); ok {
+			return x.RoomNight
+		}
+	}
+	return nil
+}
+
+func (x *Tax) GetRoomStay() *money.Money {
+	if x != nil {
+		if x, ok := x.Amount.(*Tax_RoomStay); ok {
+			return x.RoomStay
+		}
+	}
+	return nil
+}
+
+func (x *Tax) GetGuestNight() *money.Money {
+	if x != nil {
+		if x, ok := x.Amount.(*Tax_GuestNight); ok {
+			return x.GuestNight
+		}
+	}
+	return nil
+}
+
+func (x *Tax) GetIncluded() bool {
+	if x != nil {
+		return x.Included
+	}
+	return false
+}
+
+type isTax_Amount interface {
+	isTax_Amount()
+}
+
+type Tax_PercentThousandths struct {
+	// Of the prices of all nights, in thousandths of a per cent: 8875 is 8.875 %. At most 100,000.
+	PercentThousandths int32 `protobuf:"varint,3,opt,name=percent_thousandths,json=percentThousandths,proto3,oneof"`
+}
+
+type Tax_RoomNight struct {
+	// For each room and night.
+	RoomNight *money.Money `protobuf:"bytes,4,opt,name=room_night,json=roomNight,proto3,oneof"`
+}
+
+type Tax_RoomStay struct {
+	// For each room, once.
+	RoomStay *money.Money `protobuf:"bytes,5,opt,name=room_stay,json=roomStay,proto3,oneof"`
+}
+
+type Tax_GuestNight struct {
+	// For each guest but infants, and night.
+	GuestNight *money.Money `protobuf:"bytes,6,opt,name=guest_night,json=guestNight,proto3,oneof"`
+}
+
+func (*Tax_PercentThousandths) isTax_Amount() {}
+
+func (*Tax_RoomNight) isTax_Amount() {}
+
+func (*Tax_RoomStay) isTax_Amount() {}
+
+func (*Tax_GuestNight) isTax_Amount() {}
+
 // Where a hotel is.
 type Address struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
@@ -176,7 +330,7 @@ type Address struct {
 
 func (x *Address) Reset() {
 	*x = Address{}
-	mi := &file_lodge_v1_hotel_proto_msgTypes[1]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -188,7 +342,7 @@ func (x *Address) String() string {
 func (*Address) ProtoMessage() {}
 
 func (x *Address) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_hotel_proto_msgTypes[1]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -201,7 +355,7 @@ func (x *Address) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Address.ProtoReflect.Descriptor instead.
 func (*Address) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{1}
+	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Address) GetStreet() string {
@@ -269,7 +423,7 @@ type RoomType struct {
 
 func (x *RoomType) Reset() {
 	*x = RoomType{}
-	mi := &file_lodge_v1_hotel_proto_msgTypes[2]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -281,7 +435,7 @@ func (x *RoomType) String() string {
 func (*RoomType) ProtoMessage() {}
 
 func (x *RoomType) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_hotel_proto_msgTypes[2]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -294,7 +448,7 @@ func (x *RoomType) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoomType.ProtoReflect.Descriptor instead.
 func (*RoomType) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{2}
+	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *RoomType) GetName() string {
@@ -373,7 +527,7 @@ type CreateHotelRequest struct {
 
 func (x *CreateHotelRequest) Reset() {
 	*x = CreateHotelRequest{}
-	mi := &file_lodge_v1_hotel_proto_msgTypes[3]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -385,7 +539,7 @@ func (x *CreateHotelRequest) String() string {
 func (*CreateHotelRequest) ProtoMessage() {}
 
 func (x *CreateHotelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_hotel_proto_msgTypes[3]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -398,7 +552,7 @@ func (x *CreateHotelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateHotelRequest.ProtoReflect.Descriptor instead.
 func (*CreateHotelRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{3}
+	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *CreateHotelRequest) GetHotelId() string {
@@ -434,7 +588,7 @@ type GetHotelRequest struct {
 
 func (x *GetHotelRequest) Reset() {
 	*x = GetHotelRequest{}
-	mi := &file_lodge_v1_hotel_proto_msgTypes[4]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -446,7 +600,7 @@ func (x *GetHotelRequest) String() string {
 func (*GetHotelRequest) ProtoMessage() {}
 
 func (x *GetHotelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_hotel_proto_msgTypes[4]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -459,7 +613,7 @@ func (x *GetHotelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetHotelRequest.ProtoReflect.Descriptor instead.
 func (*GetHotelRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{4}
+	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *GetHotelRequest) GetName() string {
@@ -492,7 +646,7 @@ type ListHotelsRequest struct {
 
 func (x *ListHotelsRequest) Reset() {
 	*x = ListHotelsRequest{}
-	mi := &file_lodge_v1_hotel_proto_msgTypes[5]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -504,7 +658,7 @@ func (x *ListHotelsRequest) String() string {
 func (*ListHotelsRequest) ProtoMessage() {}
 
 func (x *ListHotelsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_hotel_proto_msgTypes[5]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -517,7 +671,7 @@ func (x *ListHotelsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListHotelsRequest.ProtoReflect.Descriptor instead.
 func (*ListHotelsRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{5}
+	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ListHotelsRequest) GetPageSize() int32 {
@@ -559,7 +713,7 @@ type ListHotelsResponse struct {
 
 func (x *ListHotelsResponse) Reset() {
 	*x = ListHotelsResponse{}
-	mi := &file_lodge_v1_hotel_proto_msgTypes[6]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -571,7 +725,7 @@ func (x *ListHotelsResponse) String() string {
 func (*ListHotelsResponse) ProtoMessage() {}
 
 func (x *ListHotelsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_hotel_proto_msgTypes[6]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -584,7 +738,7 @@ func (x *ListHotelsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListHotelsResponse.ProtoReflect.Descriptor instead.
 func (*ListHotelsResponse) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{6}
+	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListHotelsResponse) GetHotels() []*Hotel {
@@ -616,7 +770,7 @@ type UpdateHotelRequest struct {
 
 func (x *UpdateHotelRequest) Reset() {
 	*x = UpdateHotelRequest{}
-	mi := &file_lodge_v1_hotel_proto_msgTypes[7]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -628,7 +782,7 @@ func (x *UpdateHotelRequest) String() string {
 func (*UpdateHotelRequest) ProtoMessage() {}
 
 func (x *UpdateHotelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_hotel_proto_msgTypes[7]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -641,7 +795,7 @@ func (x *UpdateHotelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateHotelRequest.ProtoReflect.Descriptor instead.
 func (*UpdateHotelRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{7}
+	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *UpdateHotelRequest) GetHotel() *Hotel {
@@ -679,7 +833,7 @@ type ArchiveHotelRequest struct {
 
 func (x *ArchiveHotelRequest) Reset() {
 	*x = ArchiveHotelRequest{}
-	mi := &file_lodge_v1_hotel_proto_msgTypes[8]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -691,7 +845,7 @@ func (x *ArchiveHotelRequest) String() string {
 func (*ArchiveHotelRequest) ProtoMessage() {}
 
 func (x *ArchiveHotelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_hotel_proto_msgTypes[8]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -704,7 +858,7 @@ func (x *ArchiveHotelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ArchiveHotelRequest.ProtoReflect.Descriptor instead.
 func (*ArchiveHotelRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{8}
+	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ArchiveHotelRequest) GetName() string {
@@ -743,7 +897,7 @@ type CreateRoomTypeRequest struct {
 
 func (x *CreateRoomTypeRequest) Reset() {
 	*x = CreateRoomTypeRequest{}
-	mi := &file_lodge_v1_hotel_proto_msgTypes[9]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -755,7 +909,7 @@ func (x *CreateRoomTypeRequest) String() string {
 func (*CreateRoomTypeRequest) ProtoMessage() {}
 
 func (x *CreateRoomTypeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_hotel_proto_msgTypes[9]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -768,7 +922,7 @@ func (x *CreateRoomTypeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateRoomTypeRequest.ProtoReflect.Descriptor instead.
 func (*CreateRoomTypeRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{9}
+	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *CreateRoomTypeRequest) GetParent() string {
@@ -811,7 +965,7 @@ type GetRoomTypeRequest struct {
 
 func (x *GetRoomTypeRequest) Reset() {
 	*x = GetRoomTypeRequest{}
-	mi := &file_lodge_v1_hotel_proto_msgTypes[10]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -823,7 +977,7 @@ func (x *GetRoomTypeRequest) String() string {
 func (*GetRoomTypeRequest) ProtoMessage() {}
 
 func (x *GetRoomTypeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_hotel_proto_msgTypes[10]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -836,7 +990,7 @@ func (x *GetRoomTypeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRoomTypeRequest.ProtoReflect.Descriptor instead.
 func (*GetRoomTypeRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{10}
+	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *GetRoomTypeRequest) GetName() string {
@@ -871,7 +1025,7 @@ type ListRoomTypesRequest struct {
 
 func (x *ListRoomTypesRequest) Reset() {
 	*x = ListRoomTypesRequest{}
-	mi := &file_lodge_v1_hotel_proto_msgTypes[11]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -883,7 +1037,7 @@ func (x *ListRoomTypesRequest) String() string {
 func (*ListRoomTypesRequest) ProtoMessage() {}
 
 func (x *ListRoomTypesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_hotel_proto_msgTypes[11]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -896,7 +1050,7 @@ func (x *ListRoomTypesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRoomTypesRequest.ProtoReflect.Descriptor instead.
 func (*ListRoomTypesRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{11}
+	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListRoomTypesRequest) GetParent() string {
@@ -945,7 +1099,7 @@ type ListRoomTypesResponse struct {
 
 func (x *ListRoomTypesResponse) Reset() {
 	*x = ListRoomTypesResponse{}
-	mi := &file_lodge_v1_hotel_proto_msgTypes[12]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -957,7 +1111,7 @@ func (x *ListRoomTypesResponse) String() string {
 func (*ListRoomTypesResponse) ProtoMessage() {}
 
 func (x *ListRoomTypesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_hotel_proto_msgTypes[12]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -970,7 +1124,7 @@ func (x *ListRoomTypesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRoomTypesResponse.ProtoReflect.Descriptor instead.
 func (*ListRoomTypesResponse) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{12}
+	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ListRoomTypesResponse) GetRoomTypes() []*RoomType {
@@ -1002,7 +1156,7 @@ type UpdateRoomTypeRequest struct {
 
 func (x *UpdateRoomTypeRequest) Reset() {
 	*x = UpdateRoomTypeRequest{}
-	mi := &file_lodge_v1_hotel_proto_msgTypes[13]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1014,7 +1168,7 @@ func (x *UpdateRoomTypeRequest) String() string {
 func (*UpdateRoomTypeRequest) ProtoMessage() {}
 
 func (x *UpdateRoomTypeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_hotel_proto_msgTypes[13]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1027,7 +1181,7 @@ func (x *UpdateRoomTypeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateRoomTypeRequest.ProtoReflect.Descriptor instead.
 func (*UpdateRoomTypeRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{13}
+	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *UpdateRoomTypeRequest) GetRoomType() *RoomType {
@@ -1065,7 +1219,7 @@ type ArchiveRoomTypeRequest struct {
 
 func (x *ArchiveRoomTypeRequest) Reset() {
 	*x = ArchiveRoomTypeRequest{}
-	mi := &file_lodge_v1_hotel_proto_msgTypes[14]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1077,7 +1231,7 @@ func (x *ArchiveRoomTypeRequest) String() string {
 func (*ArchiveRoomTypeRequest) ProtoMessage() {}
 
 func (x *ArchiveRoomTypeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_hotel_proto_msgTypes[14]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1090,7 +1244,7 @@ func (x *ArchiveRoomTypeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ArchiveRoomTypeRequest.ProtoReflect.Descriptor instead.
 func (*ArchiveRoomTypeRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{14}
+	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ArchiveRoomTypeRequest) GetName() string {
@@ -1118,7 +1272,7 @@ var File_lodge_v1_hotel_proto protoreflect.FileDescriptor
 
 const file_lodge_v1_hotel_proto_rawDesc = "" +
 	"\n" +
-	"\x14lodge/v1/hotel.proto\x12\blodge.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\x90\x04\n" +
+	"\x14lodge/v1/hotel.proto\x12\blodge.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\xbf\x04\n" +
 	"\x05Hotel\x12\x17\n" +
 	"\x04name\x18\x01 \x01(\tB\x03\xe0A\bR\x04name\x12&\n" +
 	"\fdisplay_name\x18\x02 \x01(\tB\x03\xe0A\x02R\vdisplayName\x12 \n" +
@@ -1133,8 +1287,20 @@ const file_lodge_v1_hotel_proto_rawDesc = "" +
 	" \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\n" +
 	"createTime\x12@\n" +
 	"\vupdate_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\n" +
-	"updateTime:/\xeaA,\n" +
-	"\vlodge/Hotel\x12\x0ehotels/{hotel}*\x06hotels2\x05hotel\"\xe5\x01\n" +
+	"updateTime\x12-\n" +
+	"\x05taxes\x18\f \x03(\v2\r.lodge.v1.TaxB\b\xbaH\x05\x92\x01\x02\x10\x14R\x05taxes:/\xeaA,\n" +
+	"\vlodge/Hotel\x12\x0ehotels/{hotel}*\x06hotels2\x05hotel\"\xc8\x02\n" +
+	"\x03Tax\x12\x1a\n" +
+	"\x06tax_id\x18\x01 \x01(\tB\x03\xe0A\x02R\x05taxId\x12&\n" +
+	"\fdisplay_name\x18\x02 \x01(\tB\x03\xe0A\x02R\vdisplayName\x121\n" +
+	"\x13percent_thousandths\x18\x03 \x01(\x05H\x00R\x12percentThousandths\x123\n" +
+	"\n" +
+	"room_night\x18\x04 \x01(\v2\x12.google.type.MoneyH\x00R\troomNight\x121\n" +
+	"\troom_stay\x18\x05 \x01(\v2\x12.google.type.MoneyH\x00R\broomStay\x125\n" +
+	"\vguest_night\x18\x06 \x01(\v2\x12.google.type.MoneyH\x00R\n" +
+	"guestNight\x12\x1a\n" +
+	"\bincluded\x18\a \x01(\bR\bincludedB\x0f\n" +
+	"\x06amount\x12\x05\xbaH\x02\b\x01\"\xe5\x01\n" +
 	"\aAddress\x12\x16\n" +
 	"\x06street\x18\x01 \x01(\tR\x06street\x12\x12\n" +
 	"\x04city\x18\x02 \x01(\tR\x04city\x12\x1f\n" +
@@ -1244,69 +1410,74 @@ func file_lodge_v1_hotel_proto_rawDescGZIP() []byte {
 	return file_lodge_v1_hotel_proto_rawDescData
 }
 
-var file_lodge_v1_hotel_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_lodge_v1_hotel_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_lodge_v1_hotel_proto_goTypes = []any{
 	(*Hotel)(nil),                  // 0: lodge.v1.Hotel
-	(*Address)(nil),                // 1: lodge.v1.Address
-	(*RoomType)(nil),               // 2: lodge.v1.RoomType
-	(*CreateHotelRequest)(nil),     // 3: lodge.v1.CreateHotelRequest
-	(*GetHotelRequest)(nil),        // 4: lodge.v1.GetHotelRequest
-	(*ListHotelsRequest)(nil),      // 5: lodge.v1.ListHotelsRequest
-	(*ListHotelsResponse)(nil),     // 6: lodge.v1.ListHotelsResponse
-	(*UpdateHotelRequest)(nil),     // 7: lodge.v1.UpdateHotelRequest
-	(*ArchiveHotelRequest)(nil),    // 8: lodge.v1.ArchiveHotelRequest
-	(*CreateRoomTypeRequest)(nil),  // 9: lodge.v1.CreateRoomTypeRequest
-	(*GetRoomTypeRequest)(nil),     // 10: lodge.v1.GetRoomTypeRequest
-	(*ListRoomTypesRequest)(nil),   // 11: lodge.v1.ListRoomTypesRequest
-	(*ListRoomTypesResponse)(nil),  // 12: lodge.v1.ListRoomTypesResponse
-	(*UpdateRoomTypeRequest)(nil),  // 13: lodge.v1.UpdateRoomTypeRequest
-	(*ArchiveRoomTypeRequest)(nil), // 14: lodge.v1.ArchiveRoomTypeRequest
-	(*durationpb.Duration)(nil),    // 15: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil),  // 16: google.protobuf.Timestamp
-	(*money.Money)(nil),            // 17: google.type.Money
-	(*fieldmaskpb.FieldMask)(nil),  // 18: google.protobuf.FieldMask
+	(*Tax)(nil),                    // 1: lodge.v1.Tax
+	(*Address)(nil),                // 2: lodge.v1.Address
+	(*RoomType)(nil),               // 3: lodge.v1.RoomType
+	(*CreateHotelRequest)(nil),     // 4: lodge.v1.CreateHotelRequest
+	(*GetHotelRequest)(nil),        // 5: lodge.v1.GetHotelRequest
+	(*ListHotelsRequest)(nil),      // 6: lodge.v1.ListHotelsRequest
+	(*ListHotelsResponse)(nil),     // 7: lodge.v1.ListHotelsResponse
+	(*UpdateHotelRequest)(nil),     // 8: lodge.v1.UpdateHotelRequest
+	(*ArchiveHotelRequest)(nil),    // 9: lodge.v1.ArchiveHotelRequest
+	(*CreateRoomTypeRequest)(nil),  // 10: lodge.v1.CreateRoomTypeRequest
+	(*GetRoomTypeRequest)(nil),     // 11: lodge.v1.GetRoomTypeRequest
+	(*ListRoomTypesRequest)(nil),   // 12: lodge.v1.ListRoomTypesRequest
+	(*ListRoomTypesResponse)(nil),  // 13: lodge.v1.ListRoomTypesResponse
+	(*UpdateRoomTypeRequest)(nil),  // 14: lodge.v1.UpdateRoomTypeRequest
+	(*ArchiveRoomTypeRequest)(nil), // 15: lodge.v1.ArchiveRoomTypeRequest
+	(*durationpb.Duration)(nil),    // 16: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),  // 17: google.protobuf.Timestamp
+	(*money.Money)(nil),            // 18: google.type.Money
+	(*fieldmaskpb.FieldMask)(nil),  // 19: google.protobuf.FieldMask
 }
 var file_lodge_v1_hotel_proto_depIdxs = []int32{
-	1,  // 0: lodge.v1.Hotel.address:type_name -> lodge.v1.Address
-	15, // 1: lodge.v1.Hotel.hold_duration:type_name -> google.protobuf.Duration
-	16, // 2: lodge.v1.Hotel.create_time:type_name -> google.protobuf.Timestamp
-	16, // 3: lodge.v1.Hotel.update_time:type_name -> google.protobuf.Timestamp
-	17, // 4: lodge.v1.RoomType.base_rate:type_name -> google.type.Money
-	16, // 5: lodge.v1.RoomType.create_time:type_name -> google.protobuf.Timestamp
-	16, // 6: lodge.v1.RoomType.update_time:type_name -> google.protobuf.Timestamp
-	0,  // 7: lodge.v1.CreateHotelRequest.hotel:type_name -> lodge.v1.Hotel
-	0,  // 8: lodge.v1.ListHotelsResponse.hotels:type_name -> lodge.v1.Hotel
-	0,  // 9: lodge.v1.UpdateHotelRequest.hotel:type_name -> lodge.v1.Hotel
-	18, // 10: lodge.v1.UpdateHotelRequest.update_mask:type_name -> google.protobuf.FieldMask
-	2,  // 11: lodge.v1.CreateRoomTypeRequest.room_type:type_name -> lodge.v1.RoomType
-	2,  // 12: lodge.v1.ListRoomTypesResponse.room_types:type_name -> lodge.v1.RoomType
-	2,  // 13: lodge.v1.UpdateRoomTypeRequest.room_type:type_name -> lodge.v1.RoomType
-	18, // 14: lodge.v1.UpdateRoomTypeRequest.update_mask:type_name -> google.protobuf.FieldMask
-	3,  // 15: lodge.v1.HotelService.CreateHotel:input_type -> lodge.v1.CreateHotelRequest
-	4,  // 16: lodge.v1.HotelService.GetHotel:input_type -> lodge.v1.GetHotelRequest
-	5,  // 17: lodge.v1.HotelService.ListHotels:input_type -> lodge.v1.ListHotelsRequest
-	7,  // 18: lodge.v1.HotelService.UpdateHotel:input_type -> lodge.v1.UpdateHotelRequest
-	8,  // 19: lodge.v1.HotelService.ArchiveHotel:input_type -> lodge.v1.ArchiveHotelRequest
-	9,  // 20: lodge.v1.HotelService.CreateRoomType:input_type -> lodge.v1.CreateRoomTypeRequest
-	10, // 21: lodge.v1.HotelService.GetRoomType:input_type -> lodge.v1.GetRoomTypeRequest
-	11, // 22: lodge.v1.HotelService.ListRoomTypes:input_type -> lodge.v1.ListRoomTypesRequest
-	13, // 23: lodge.v1.HotelService.UpdateRoomType:input_type -> lodge.v1.UpdateRoomTypeRequest
-	14, // 24: lodge.v1.HotelService.ArchiveRoomType:input_type -> lodge.v1.ArchiveRoomTypeRequest
-	0,  // 25: lodge.v1.HotelService.CreateHotel:output_type -> lodge.v1.Hotel
-	0,  // 26: lodge.v1.HotelService.GetHotel:output_type -> lodge.v1.Hotel
-	6,  // 27: lodge.v1.HotelService.ListHotels:output_type -> lodge.v1.ListHotelsResponse
-	0,  // 28: lodge.v1.HotelService.UpdateHotel:output_type -> lodge.v1.Hotel
-	0,  // 29: lodge.v1.HotelService.ArchiveHotel:output_type -> lodge.v1.Hotel
-	2,  // 30: lodge.v1.HotelService.CreateRoomType:output_type -> lodge.v1.RoomType
-	2,  // 31: lodge.v1.HotelService.GetRoomType:output_type -> lodge.v1.RoomType
-	12, // 32: lodge.v1.HotelService.ListRoomTypes:output_type -> lodge.v1.ListRoomTypesResponse
-	2,  // 33: lodge.v1.HotelService.UpdateRoomType:output_type -> lodge.v1.RoomType
-	2,  // 34: lodge.v1.HotelService.ArchiveRoomType:output_type -> lodge.v1.RoomType
-	25, // [25:35] is the sub-list for method output_type
-	15, // [15:25] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	2,  // 0: lodge.v1.Hotel.address:type_name -> lodge.v1.Address
+	16, // 1: lodge.v1.Hotel.hold_duration:type_name -> google.protobuf.Duration
+	17, // 2: lodge.v1.Hotel.create_time:type_name -> google.protobuf.Timestamp
+	17, // 3: lodge.v1.Hotel.update_time:type_name -> google.protobuf.Timestamp
+	1,  // 4: lodge.v1.Hotel.taxes:type_name -> lodge.v1.Tax
+	18, // 5: lodge.v1.Tax.room_night:type_name -> google.type.Money
+	18, // 6: lodge.v1.Tax.room_stay:type_name -> google.type.Money
+	18, // 7: lodge.v1.Tax.guest_night:type_name -> google.type.Money
+	18, // 8: lodge.v1.RoomType.base_rate:type_name -> google.type.Money
+	17, // 9: lodge.v1.RoomType.create_time:type_name -> google.protobuf.Timestamp
+	17, // 10: lodge.v1.RoomType.update_time:type_name -> google.protobuf.Timestamp
+	0,  // 11: lodge.v1.CreateHotelRequest.hotel:type_name -> lodge.v1.Hotel
+	0,  // 12: lodge.v1.ListHotelsResponse.hotels:type_name -> lodge.v1.Hotel
+	0,  // 13: lodge.v1.UpdateHotelRequest.hotel:type_name -> lodge.v1.Hotel
+	19, // 14: lodge.v1.UpdateHotelRequest.update_mask:type_name -> google.protobuf.FieldMask
+	3,  // 15: lodge.v1.CreateRoomTypeRequest.room_type:type_name -> lodge.v1.RoomType
+	3,  // 16: lodge.v1.ListRoomTypesResponse.room_types:type_name -> lodge.v1.RoomType
+	3,  // 17: lodge.v1.UpdateRoomTypeRequest.room_type:type_name -> lodge.v1.RoomType
+	19, // 18: lodge.v1.UpdateRoomTypeRequest.update_mask:type_name -> google.protobuf.FieldMask
+	4,  // 19: lodge.v1.HotelService.CreateHotel:input_type -> lodge.v1.CreateHotelRequest
+	5,  // 20: lodge.v1.HotelService.GetHotel:input_type -> lodge.v1.GetHotelRequest
+	6,  // 21: lodge.v1.HotelService.ListHotels:input_type -> lodge.v1.ListHotelsRequest
+	8,  // 22: lodge.v1.HotelService.UpdateHotel:input_type -> lodge.v1.UpdateHotelRequest
+	9,  // 23: lodge.v1.HotelService.ArchiveHotel:input_type -> lodge.v1.ArchiveHotelRequest
+	10, // 24: lodge.v1.HotelService.CreateRoomType:input_type -> lodge.v1.CreateRoomTypeRequest
+	11, // 25: lodge.v1.HotelService.GetRoomType:input_type -> lodge.v1.GetRoomTypeRequest
+	12, // 26: lodge.v1.HotelService.ListRoomTypes:input_type -> lodge.v1.ListRoomTypesRequest
+	14, // 27: lodge.v1.HotelService.UpdateRoomType:input_type -> lodge.v1.UpdateRoomTypeRequest
+	15, // 28: lodge.v1.HotelService.ArchiveRoomType:input_type -> lodge.v1.ArchiveRoomTypeRequest
+	0,  // 29: lodge.v1.HotelService.CreateHotel:output_type -> lodge.v1.Hotel
+	0,  // 30: lodge.v1.HotelService.GetHotel:output_type -> lodge.v1.Hotel
+	7,  // 31: lodge.v1.HotelService.ListHotels:output_type -> lodge.v1.ListHotelsResponse
+	0,  // 32: lodge.v1.HotelService.UpdateHotel:output_type -> lodge.v1.Hotel
+	0,  // 33: lodge.v1.HotelService.ArchiveHotel:output_type -> lodge.v1.Hotel
+	3,  // 34: lodge.v1.HotelService.CreateRoomType:output_type -> lodge.v1.RoomType
+	3,  // 35: lodge.v1.HotelService.GetRoomType:output_type -> lodge.v1.RoomType
+	13, // 36: lodge.v1.HotelService.ListRoomTypes:output_type -> lodge.v1.ListRoomTypesResponse
+	3,  // 37: lodge.v1.HotelService.UpdateRoomType:output_type -> lodge.v1.RoomType
+	3,  // 38: lodge.v1.HotelService.ArchiveRoomType:output_type -> lodge.v1.RoomType
+	29, // [29:39] is the sub-list for method output_type
+	19, // [19:29] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_lodge_v1_hotel_proto_init() }
@@ -1314,13 +1485,19 @@ func file_lodge_v1_hotel_proto_init() {
 	if File_lodge_v1_hotel_proto != nil {
 		return
 	}
+	file_lodge_v1_hotel_proto_msgTypes[1].OneofWrappers = []any{
+		(*Tax_PercentThousandths)(nil),
+		(*Tax_RoomNight)(nil),
+		(*Tax_RoomStay)(nil),
+		(*Tax_GuestNight)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lodge_v1_hotel_proto_rawDesc), len(file_lodge_v1_hotel_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   15,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

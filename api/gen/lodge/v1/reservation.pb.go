@@ -162,6 +162,9 @@ const (
 	Restriction_RESTRICTION_CLOSED_TO_ARRIVAL   Restriction = 3
 	Restriction_RESTRICTION_CLOSED_TO_DEPARTURE Restriction = 4
 	Restriction_RESTRICTION_STOP_SELL           Restriction = 5
+	// Of the rate plan rather than a night.
+	Restriction_RESTRICTION_RATE_PLAN_MIN_STAY Restriction = 6
+	Restriction_RESTRICTION_RATE_PLAN_MAX_STAY Restriction = 7
 )
 
 // Enum value maps for Restriction.
@@ -173,6 +176,8 @@ var (
 		3: "RESTRICTION_CLOSED_TO_ARRIVAL",
 		4: "RESTRICTION_CLOSED_TO_DEPARTURE",
 		5: "RESTRICTION_STOP_SELL",
+		6: "RESTRICTION_RATE_PLAN_MIN_STAY",
+		7: "RESTRICTION_RATE_PLAN_MAX_STAY",
 	}
 	Restriction_value = map[string]int32{
 		"RESTRICTION_UNSPECIFIED":         0,
@@ -181,6 +186,8 @@ var (
 		"RESTRICTION_CLOSED_TO_ARRIVAL":   3,
 		"RESTRICTION_CLOSED_TO_DEPARTURE": 4,
 		"RESTRICTION_STOP_SELL":           5,
+		"RESTRICTION_RATE_PLAN_MIN_STAY":  6,
+		"RESTRICTION_RATE_PLAN_MAX_STAY":  7,
 	}
 )
 
@@ -289,7 +296,7 @@ type Reservation struct {
 	Guest        *Guest            `protobuf:"bytes,6,opt,name=guest,proto3" json:"guest,omitempty"`
 	Status       ReservationStatus `protobuf:"varint,7,opt,name=status,proto3,enum=lodge.v1.ReservationStatus" json:"status,omitempty"`
 	Reason       ReservationReason `protobuf:"varint,8,opt,name=reason,proto3,enum=lodge.v1.ReservationReason" json:"reason,omitempty"`
-	// Prices of each night for all rooms, in order of the nights; they sum to total.
+	// Prices of each night for all rooms, in order of the nights; they and the charges that are not included sum to total.
 	NightlyAmounts []*money.Money `protobuf:"bytes,9,rep,name=nightly_amounts,json=nightlyAmounts,proto3" json:"nightly_amounts,omitempty"`
 	Total          *money.Money   `protobuf:"bytes,10,opt,name=total,proto3" json:"total,omitempty"`
 	// Unset: the hold does not expire.
@@ -307,8 +314,16 @@ type Reservation struct {
 	Note string `protobuf:"bytes,17,opt,name=note,proto3" json:"note,omitempty"`
 	// All restrictions that the stay broke, when REJECTED for whatever reason.
 	BrokenRestrictions []*BrokenRestriction `protobuf:"bytes,18,rep,name=broken_restrictions,json=brokenRestrictions,proto3" json:"broken_restrictions,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// hotels/{hotel}/ratePlans/{rate_plan}: the terms and rates to reserve at. None: the room type's own rates.
+	RatePlan string `protobuf:"bytes,19,opt,name=rate_plan,json=ratePlan,proto3" json:"rate_plan,omitempty"`
+	// Taxes and fees.
+	Charges []*Charge `protobuf:"bytes,20,rep,name=charges,proto3" json:"charges,omitempty"`
+	// Of each night's amount, what guests beyond those included in the rate cost.
+	ExtraGuestAmount *money.Money `protobuf:"bytes,21,opt,name=extra_guest_amount,json=extraGuestAmount,proto3" json:"extra_guest_amount,omitempty"`
+	// As the rate plan had it when the reservation was made.
+	Cancellation  *CancellationTerms `protobuf:"bytes,22,opt,name=cancellation,proto3" json:"cancellation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Reservation) Reset() {
@@ -463,6 +478,34 @@ func (x *Reservation) GetNote() string {
 func (x *Reservation) GetBrokenRestrictions() []*BrokenRestriction {
 	if x != nil {
 		return x.BrokenRestrictions
+	}
+	return nil
+}
+
+func (x *Reservation) GetRatePlan() string {
+	if x != nil {
+		return x.RatePlan
+	}
+	return ""
+}
+
+func (x *Reservation) GetCharges() []*Charge {
+	if x != nil {
+		return x.Charges
+	}
+	return nil
+}
+
+func (x *Reservation) GetExtraGuestAmount() *money.Money {
+	if x != nil {
+		return x.ExtraGuestAmount
+	}
+	return nil
+}
+
+func (x *Reservation) GetCancellation() *CancellationTerms {
+	if x != nil {
+		return x.Cancellation
 	}
 	return nil
 }
@@ -1160,11 +1203,11 @@ var File_lodge_v1_reservation_proto protoreflect.FileDescriptor
 
 const file_lodge_v1_reservation_proto_rawDesc = "" +
 	"\n" +
-	"\x1alodge/v1/reservation.proto\x12\blodge.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x17google/type/money.proto\x1a\x14lodge/v1/event.proto\"\x8d\x01\n" +
+	"\x1alodge/v1/reservation.proto\x12\blodge.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x17google/type/money.proto\x1a\x14lodge/v1/event.proto\x1a\x13lodge/v1/rate.proto\"\x8d\x01\n" +
 	"\x11BrokenRestriction\x127\n" +
 	"\vrestriction\x18\x01 \x01(\x0e2\x15.lodge.v1.RestrictionR\vrestriction\x12)\n" +
 	"\x06nights\x18\x02 \x03(\v2\x11.google.type.DateR\x06nights\x12\x14\n" +
-	"\x05limit\x18\x03 \x01(\x05R\x05limit\"\x9c\b\n" +
+	"\x05limit\x18\x03 \x01(\x05R\x05limit\"\xf7\t\n" +
 	"\vReservation\x12\x17\n" +
 	"\x04name\x18\x01 \x01(\tB\x03\xe0A\bR\x04name\x12&\n" +
 	"\troom_type\x18\x02 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\broomType\x12\x1f\n" +
@@ -1187,7 +1230,11 @@ const file_lodge_v1_reservation_proto_rawDesc = "" +
 	"\vfull_nights\x18\x10 \x03(\v2\x11.google.type.DateB\x03\xe0A\x03R\n" +
 	"fullNights\x12\x17\n" +
 	"\x04note\x18\x11 \x01(\tB\x03\xe0A\x03R\x04note\x12Q\n" +
-	"\x13broken_restrictions\x18\x12 \x03(\v2\x1b.lodge.v1.BrokenRestrictionB\x03\xe0A\x03R\x12brokenRestrictions:\\\xeaAY\n" +
+	"\x13broken_restrictions\x18\x12 \x03(\v2\x1b.lodge.v1.BrokenRestrictionB\x03\xe0A\x03R\x12brokenRestrictions\x12\x1b\n" +
+	"\trate_plan\x18\x13 \x01(\tR\bratePlan\x12/\n" +
+	"\acharges\x18\x14 \x03(\v2\x10.lodge.v1.ChargeB\x03\xe0A\x03R\acharges\x12E\n" +
+	"\x12extra_guest_amount\x18\x15 \x01(\v2\x12.google.type.MoneyB\x03\xe0A\x03R\x10extraGuestAmount\x12D\n" +
+	"\fcancellation\x18\x16 \x01(\v2\x1b.lodge.v1.CancellationTermsB\x03\xe0A\x03R\fcancellation:\\\xeaAY\n" +
 	"\x11lodge/Reservation\x12)hotels/{hotel}/reservations/{reservation}*\freservations2\vreservation\"\xc4\x01\n" +
 	"\x05Guest\x12\x19\n" +
 	"\bguest_id\x18\x01 \x01(\tR\aguestId\x12!\n" +
@@ -1257,14 +1304,16 @@ const file_lodge_v1_reservation_proto_rawDesc = "" +
 	" RESERVATION_REASON_HOTEL_REQUEST\x10\x04\x12\x1e\n" +
 	"\x1aRESERVATION_REASON_NO_SHOW\x10\x05\x12'\n" +
 	"#RESERVATION_REASON_PAYMENT_DECLINED\x10\x06\x12!\n" +
-	"\x1dRESERVATION_REASON_RESTRICTED\x10\a*\xc1\x01\n" +
+	"\x1dRESERVATION_REASON_RESTRICTED\x10\a*\x89\x02\n" +
 	"\vRestriction\x12\x1b\n" +
 	"\x17RESTRICTION_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14RESTRICTION_MIN_STAY\x10\x01\x12\x18\n" +
 	"\x14RESTRICTION_MAX_STAY\x10\x02\x12!\n" +
 	"\x1dRESTRICTION_CLOSED_TO_ARRIVAL\x10\x03\x12#\n" +
 	"\x1fRESTRICTION_CLOSED_TO_DEPARTURE\x10\x04\x12\x19\n" +
-	"\x15RESTRICTION_STOP_SELL\x10\x052\xd2\a\n" +
+	"\x15RESTRICTION_STOP_SELL\x10\x05\x12\"\n" +
+	"\x1eRESTRICTION_RATE_PLAN_MIN_STAY\x10\x06\x12\"\n" +
+	"\x1eRESTRICTION_RATE_PLAN_MAX_STAY\x10\a2\xd2\a\n" +
 	"\x12ReservationService\x12\x87\x01\n" +
 	"\x11CreateReservation\x12\".lodge.v1.CreateReservationRequest\x1a\x15.lodge.v1.Reservation\"7\x82\xd3\xe4\x93\x021:\vreservation\"\"/v1/{parent=hotels/*}/reservations\x12w\n" +
 	"\x0eGetReservation\x12\x1f.lodge.v1.GetReservationRequest\x1a\x15.lodge.v1.Reservation\"-\x82\xd3\xe4\x93\x02$\x12\"/v1/{name=hotels/*/reservations/*}\x90\x02\x01\x12\x88\x01\n" +
@@ -1308,7 +1357,9 @@ var file_lodge_v1_reservation_proto_goTypes = []any{
 	(*date.Date)(nil),                     // 15: google.type.Date
 	(*money.Money)(nil),                   // 16: google.type.Money
 	(*timestamppb.Timestamp)(nil),         // 17: google.protobuf.Timestamp
-	(*Event)(nil),                         // 18: lodge.v1.Event
+	(*Charge)(nil),                        // 18: lodge.v1.Charge
+	(*CancellationTerms)(nil),             // 19: lodge.v1.CancellationTerms
+	(*Event)(nil),                         // 20: lodge.v1.Event
 }
 var file_lodge_v1_reservation_proto_depIdxs = []int32{
 	2,  // 0: lodge.v1.BrokenRestriction.restriction:type_name -> lodge.v1.Restriction
@@ -1325,32 +1376,35 @@ var file_lodge_v1_reservation_proto_depIdxs = []int32{
 	17, // 11: lodge.v1.Reservation.update_time:type_name -> google.protobuf.Timestamp
 	15, // 12: lodge.v1.Reservation.full_nights:type_name -> google.type.Date
 	3,  // 13: lodge.v1.Reservation.broken_restrictions:type_name -> lodge.v1.BrokenRestriction
-	4,  // 14: lodge.v1.CreateReservationRequest.reservation:type_name -> lodge.v1.Reservation
-	16, // 15: lodge.v1.CreateReservationRequest.nightly_rate_override:type_name -> google.type.Money
-	15, // 16: lodge.v1.ListReservationsRequest.check_in_start_date:type_name -> google.type.Date
-	15, // 17: lodge.v1.ListReservationsRequest.check_in_end_date:type_name -> google.type.Date
-	4,  // 18: lodge.v1.ListReservationsResponse.reservations:type_name -> lodge.v1.Reservation
-	1,  // 19: lodge.v1.CancelReservationRequest.reason:type_name -> lodge.v1.ReservationReason
-	18, // 20: lodge.v1.ListReservationEventsResponse.events:type_name -> lodge.v1.Event
-	6,  // 21: lodge.v1.ReservationService.CreateReservation:input_type -> lodge.v1.CreateReservationRequest
-	7,  // 22: lodge.v1.ReservationService.GetReservation:input_type -> lodge.v1.GetReservationRequest
-	8,  // 23: lodge.v1.ReservationService.ListReservations:input_type -> lodge.v1.ListReservationsRequest
-	10, // 24: lodge.v1.ReservationService.ConfirmReservation:input_type -> lodge.v1.ConfirmReservationRequest
-	11, // 25: lodge.v1.ReservationService.CancelReservation:input_type -> lodge.v1.CancelReservationRequest
-	12, // 26: lodge.v1.ReservationService.MarkNoShow:input_type -> lodge.v1.MarkNoShowRequest
-	13, // 27: lodge.v1.ReservationService.ListReservationEvents:input_type -> lodge.v1.ListReservationEventsRequest
-	4,  // 28: lodge.v1.ReservationService.CreateReservation:output_type -> lodge.v1.Reservation
-	4,  // 29: lodge.v1.ReservationService.GetReservation:output_type -> lodge.v1.Reservation
-	9,  // 30: lodge.v1.ReservationService.ListReservations:output_type -> lodge.v1.ListReservationsResponse
-	4,  // 31: lodge.v1.ReservationService.ConfirmReservation:output_type -> lodge.v1.Reservation
-	4,  // 32: lodge.v1.ReservationService.CancelReservation:output_type -> lodge.v1.Reservation
-	4,  // 33: lodge.v1.ReservationService.MarkNoShow:output_type -> lodge.v1.Reservation
-	14, // 34: lodge.v1.ReservationService.ListReservationEvents:output_type -> lodge.v1.ListReservationEventsResponse
-	28, // [28:35] is the sub-list for method output_type
-	21, // [21:28] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	18, // 14: lodge.v1.Reservation.charges:type_name -> lodge.v1.Charge
+	16, // 15: lodge.v1.Reservation.extra_guest_amount:type_name -> google.type.Money
+	19, // 16: lodge.v1.Reservation.cancellation:type_name -> lodge.v1.CancellationTerms
+	4,  // 17: lodge.v1.CreateReservationRequest.reservation:type_name -> lodge.v1.Reservation
+	16, // 18: lodge.v1.CreateReservationRequest.nightly_rate_override:type_name -> google.type.Money
+	15, // 19: lodge.v1.ListReservationsRequest.check_in_start_date:type_name -> google.type.Date
+	15, // 20: lodge.v1.ListReservationsRequest.check_in_end_date:type_name -> google.type.Date
+	4,  // 21: lodge.v1.ListReservationsResponse.reservations:type_name -> lodge.v1.Reservation
+	1,  // 22: lodge.v1.CancelReservationRequest.reason:type_name -> lodge.v1.ReservationReason
+	20, // 23: lodge.v1.ListReservationEventsResponse.events:type_name -> lodge.v1.Event
+	6,  // 24: lodge.v1.ReservationService.CreateReservation:input_type -> lodge.v1.CreateReservationRequest
+	7,  // 25: lodge.v1.ReservationService.GetReservation:input_type -> lodge.v1.GetReservationRequest
+	8,  // 26: lodge.v1.ReservationService.ListReservations:input_type -> lodge.v1.ListReservationsRequest
+	10, // 27: lodge.v1.ReservationService.ConfirmReservation:input_type -> lodge.v1.ConfirmReservationRequest
+	11, // 28: lodge.v1.ReservationService.CancelReservation:input_type -> lodge.v1.CancelReservationRequest
+	12, // 29: lodge.v1.ReservationService.MarkNoShow:input_type -> lodge.v1.MarkNoShowRequest
+	13, // 30: lodge.v1.ReservationService.ListReservationEvents:input_type -> lodge.v1.ListReservationEventsRequest
+	4,  // 31: lodge.v1.ReservationService.CreateReservation:output_type -> lodge.v1.Reservation
+	4,  // 32: lodge.v1.ReservationService.GetReservation:output_type -> lodge.v1.Reservation
+	9,  // 33: lodge.v1.ReservationService.ListReservations:output_type -> lodge.v1.ListReservationsResponse
+	4,  // 34: lodge.v1.ReservationService.ConfirmReservation:output_type -> lodge.v1.Reservation
+	4,  // 35: lodge.v1.ReservationService.CancelReservation:output_type -> lodge.v1.Reservation
+	4,  // 36: lodge.v1.ReservationService.MarkNoShow:output_type -> lodge.v1.Reservation
+	14, // 37: lodge.v1.ReservationService.ListReservationEvents:output_type -> lodge.v1.ListReservationEventsResponse
+	31, // [31:38] is the sub-list for method output_type
+	24, // [24:31] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_lodge_v1_reservation_proto_init() }
@@ -1359,6 +1413,7 @@ func file_lodge_v1_reservation_proto_init() {
 		return
 	}
 	file_lodge_v1_event_proto_init()
+	file_lodge_v1_rate_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -1,0 +1,75 @@
+package availability
+
+import (
+	"context"
+
+	"lodge/domain"
+	"lodge/domain/event"
+	"lodge/domain/eventpb"
+	"lodge/projections"
+)
+
+var putRate = projections.Insert{
+	Into: "INSERT INTO rate VALUES", Columns: 6,
+	Then: "ON CONFLICT DO UPDATE SET currency = excluded.currency, minor_units = excluded.minor_units",
+}
+
+// applyRates writes the rates of rate plans in the order of the events: of a night that is set twice, the last one counts.
+func applyRates(tx *projections.Tx, events []projections.Event) error {
+	put := tx.Inserter(putRate)
+	for i := range events {
+		m, ok := events[i].Envelope.Message.(*eventpb.RatesSet)
+		if !ok {
+			continue
+		}
+		first, last, err := nights(m.GetStartDate(), m.GetEndDate())
+		if err != nil {
+			return err
+		}
+		days, err := event.WeekdaysOf(m.GetWeekdays())
+		if err != nil {
+			return err
+		}
+		var currency, units any
+		if rate := m.GetNightlyRate(); rate != nil {
+			currency, units = rate.GetCurrencyCode(), rate.GetMinorUnits()
+		}
+		for d := first; d < last; d++ {
+			if !days.Has(d) {
+				continue
+			}
+			if err := put.Add(m.GetHotelId(), m.GetRatePlanId(), m.GetRoomTypeId(), int64(d), currency, units); err != nil {
+				return err
+			}
+		}
+	}
+	return put.Flush()
+}
+
+const selectRates = `SELECT date, currency, minor_units FROM rate
+WHERE hotel_id = ? AND rate_plan_id = ? AND room_type_id = ? AND date >= ? AND date < ? AND minor_units IS NOT NULL ORDER BY date`
+
+// Rate is what one room costs on a night under a rate plan.
+type Rate struct {
+	Date   domain.Date
+	Amount domain.Money
+}
+
+// Rates returns the rates of a room type in a rate plan on the nights [from, to), those that have one, in order. Errors:
+// domain.InvalidDates, domain.LimitReached.
+func (q *Queries) Rates(ctx context.Context, hotelID, ratePlanID, roomTypeID string, from, to domain.Date) (rates []Rate, err error) {
+	if to <= from {
+		return nil, domain.Errorf(domain.InvalidDates, "", "%s is not after %s", to, from)
+	}
+	if int(to)-int(from) > RangeMax {
+		return nil, domain.Errorf(domain.LimitReached, "", "%d nights are more than %d", int(to)-int(from), RangeMax)
+	}
+	args := []any{hotelID, ratePlanID, roomTypeID, int64(from), int64(to)}
+	err = q.store.View(ctx, Name, q.store.PartitionFor(hotelID), func(c *projections.Conn) error {
+		return c.Query(ctx, selectRates, args, func(r *projections.Row) error {
+			rates = append(rates, Rate{domain.Date(r.Int(0)), domain.Money{Currency: r.Text(1), MinorUnits: r.Int(2)}})
+			return nil
+		})
+	})
+	return rates, err
+}
