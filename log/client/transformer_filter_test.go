@@ -3,6 +3,7 @@ package client_test
 import (
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"lodge/log"
@@ -28,7 +29,8 @@ func TestTransformerInKeyOrderWithFilter(t *testing.T) {
 			}
 		})
 		add("k", "a")
-		time.Sleep(5 * time.Second) // within synctest
+		time.Sleep(5 * time.Second) // of the bubble's time
+		synctest.Wait()
 		add("other", "left out")
 		if _, err := lg.AddPartitions(t.Context(), "t", 1); err != nil {
 			t.Fatal(err)
