@@ -75,6 +75,9 @@ func (b *Broker) queueGroup(ctx context.Context, name log.Group, op string) (*qu
 	if g := b.queues.groups[name]; g != nil {
 		return g, nil
 	}
+	if b.closed.Load() {
+		return nil, errClosed(op + " " + string(name))
+	}
 	return nil, log.NewError(log.UnknownGroup, op+" "+string(name), "no such queue group")
 }
 

@@ -310,3 +310,65 @@ func TestANameIsAConsumerGroupOrAQueueGroup(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestQueueAmidChanges works on a group while it, its topics and consumer groups come and go, and closes the log in the middle of it: nobody
+// waits for ever.
+func TestQueueAmidChanges(t *testing.T) {
+	b := queueOf(t, vfs.NewMem(), 2, log.QueueConfig{InFlightMax: 2})
+	create(t, b, "others", log.TopicConfig{})
+	stop := running(t, b)
+	ctx := context.Background()
+	const rounds = 200
+	var changes, workers sync.WaitGroup
+	for _, change := range []func(int){
+		func(i int) {
+			topics := [][]log.Topic{{"jobs"}, {"jobs", "others"}, {"others"}}[i%3]
+			_ = b.CreateQueue(ctx, "workers", topics, log.QueueConfig{InFlightMax: 2})
+		},
+		func(int) {
+			_ = b.DeleteTopic(ctx, "others")
+			_ = b.CreateTopic(ctx, "others", log.TopicConfig{})
+		},
+		func(i int) { _, _ = b.Append(ctx, job(log.Partition(i%2)), batchOf("a", "b")) },
+		func(i int) {
+			_, _ = b.Append(ctx, log.TopicPartition{Topic: "others"}, batchOf("c"))
+			_, _ = b.DescribeQueues(ctx)
+			_ = b.CommitOffsets(ctx, log.CommitRequest{Group: "readers", Generation: log.NoGeneration})
+			if i%20 == 0 {
+				_ = b.DeleteQueue(ctx, "workers")
+			}
+		},
+	} {
+		changes.Go(func() {
+			for i := range rounds {
+				change(i)
+			}
+		})
+	}
+	for range 4 {
+		workers.Go(func() {
+			for {
+				got, err := b.Receive(ctx, log.ReceiveRequest{Group: "workers", RecordsMax: 2, MaxWait: time.Second})
+				switch log.CodeOf(err) {
+				case log.Closed:
+					return
+				case log.UnknownGroup:
+					runtime.Gosched()
+				case log.Unknown:
+					for _, d := range got {
+						_ = b.Ack(ctx, "workers", d.Receipt)
+					}
+				default:
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	changes.Wait()
+	if err := b.Close(); err != nil {
+		t.Error(err)
+	}
+	workers.Wait()
+	stop()
+}
