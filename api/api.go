@@ -20,6 +20,7 @@ import (
 	"lodge/log"
 	"lodge/projections"
 	"lodge/projections/availability"
+	"lodge/projections/eventindex"
 	"lodge/projections/hotels"
 	"lodge/projections/reservations"
 )
@@ -59,6 +60,7 @@ type API struct {
 	hotels       *hotels.Queries
 	availability *availability.Queries
 	reservations *reservations.Queries
+	index        *eventindex.Queries
 
 	handler http.Handler
 	hottest *fastPost // also in handler, but asked before it
@@ -86,6 +88,7 @@ func New(deps Deps, opts Options) (*API, error) {
 		hotels:       hotels.NewQueries(deps.Store),
 		availability: availability.NewQueries(deps.Store),
 		reservations: reservations.NewQueries(deps.Store),
+		index:        eventindex.NewQueries(deps.Store),
 		ending:       make(chan struct{}),
 		streaming:    make(chan struct{}, opts.StreamsMax),
 	}

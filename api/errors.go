@@ -30,6 +30,7 @@ const (
 	ReasonTopicNotFound      = "TOPIC_NOT_FOUND"
 	ReasonTopicProtected     = "TOPIC_PROTECTED" // the topic has a single writer: the log itself or the platform
 	ReasonTopicExists        = "TOPIC_EXISTS"
+	ReasonEventNotFound      = "EVENT_NOT_FOUND"
 	ReasonGroupNotFound      = "GROUP_NOT_FOUND"
 	ReasonGroupNotEmpty      = "GROUP_NOT_EMPTY"
 	ReasonQueueNotFound      = "QUEUE_NOT_FOUND"
@@ -89,6 +90,7 @@ var domainCodes = map[domain.Reason]connect.Code{
 	ReasonTopicNotFound:          connect.CodeNotFound,
 	ReasonProjectionNotFound:     connect.CodeNotFound,
 	ReasonTopicProtected:         connect.CodeFailedPrecondition,
+	ReasonEventNotFound:          connect.CodeNotFound,
 	ReasonGroupNotFound:          connect.CodeNotFound,
 	ReasonGroupNotEmpty:          connect.CodeFailedPrecondition,
 	ReasonQueueNotFound:          connect.CodeNotFound,

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -35,6 +36,27 @@ func (s *stack) book(n, rounds int) (names []string) {
 		}
 	}
 	return names
+}
+
+func TestGetEventFindsEveryEventByItsID(t *testing.T) {
+	s := newStack(t, api.Options{})
+	s.book(3, 2)
+	for _, topic := range []string{"hotels", "inventory", "bookings"} {
+		page, _ := must[lodgev1.ReadEventsResponse](t)(s.events.ReadEvents(t.Context(), connect.NewRequest(&lodgev1.ReadEventsRequest{Topic: topic})))
+		if len(page.GetEvents()) == 0 {
+			t.Errorf("no events in %s", topic)
+		}
+		for _, want := range page.GetEvents() {
+			got, _ := must[lodgev1.Event](t)(s.events.GetEvent(t.Context(), connect.NewRequest(&lodgev1.GetEventRequest{EventId: want.GetId(), MinPosition: want.GetPosition()})))
+			if !proto.Equal(got, want) {
+				t.Errorf("got %v, want %v", got, want)
+			}
+		}
+	}
+	_, err := s.events.GetEvent(t.Context(), connect.NewRequest(&lodgev1.GetEventRequest{EventId: "0190a1b2-0000-7000-8000-000000000001"}))
+	if connect.CodeOf(err) != connect.CodeNotFound || reasonOf(err) != api.ReasonEventNotFound {
+		t.Errorf("an event that never was: %v", err)
+	}
 }
 
 func TestReadEventsPagesThroughEverythingOnce(t *testing.T) {

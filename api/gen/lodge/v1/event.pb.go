@@ -305,6 +305,60 @@ func (x *ReadEventsResponse) GetNextPageToken() string {
 	return ""
 }
 
+type GetEventRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// CloudEvents id: a UUID.
+	EventId string `protobuf:"bytes,1,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	// Wait until the index has got at least as far as this position (topic/partition@offset), 10 s at most.
+	MinPosition   string `protobuf:"bytes,2,opt,name=min_position,json=minPosition,proto3" json:"min_position,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetEventRequest) Reset() {
+	*x = GetEventRequest{}
+	mi := &file_lodge_v1_event_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetEventRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetEventRequest) ProtoMessage() {}
+
+func (x *GetEventRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_event_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetEventRequest.ProtoReflect.Descriptor instead.
+func (*GetEventRequest) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_event_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *GetEventRequest) GetEventId() string {
+	if x != nil {
+		return x.EventId
+	}
+	return ""
+}
+
+func (x *GetEventRequest) GetMinPosition() string {
+	if x != nil {
+		return x.MinPosition
+	}
+	return ""
+}
+
 type SubscribeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// hotels, inventory or bookings.
@@ -333,7 +387,7 @@ type SubscribeRequest struct {
 
 func (x *SubscribeRequest) Reset() {
 	*x = SubscribeRequest{}
-	mi := &file_lodge_v1_event_proto_msgTypes[3]
+	mi := &file_lodge_v1_event_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -345,7 +399,7 @@ func (x *SubscribeRequest) String() string {
 func (*SubscribeRequest) ProtoMessage() {}
 
 func (x *SubscribeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_event_proto_msgTypes[3]
+	mi := &file_lodge_v1_event_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -358,7 +412,7 @@ func (x *SubscribeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeRequest.ProtoReflect.Descriptor instead.
 func (*SubscribeRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_event_proto_rawDescGZIP(), []int{3}
+	return file_lodge_v1_event_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *SubscribeRequest) GetTopic() string {
@@ -498,7 +552,7 @@ type Cursor struct {
 
 func (x *Cursor) Reset() {
 	*x = Cursor{}
-	mi := &file_lodge_v1_event_proto_msgTypes[4]
+	mi := &file_lodge_v1_event_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -510,7 +564,7 @@ func (x *Cursor) String() string {
 func (*Cursor) ProtoMessage() {}
 
 func (x *Cursor) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_event_proto_msgTypes[4]
+	mi := &file_lodge_v1_event_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -523,7 +577,7 @@ func (x *Cursor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cursor.ProtoReflect.Descriptor instead.
 func (*Cursor) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_event_proto_rawDescGZIP(), []int{4}
+	return file_lodge_v1_event_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Cursor) GetPositions() []string {
@@ -547,7 +601,7 @@ type SubscribeResponse struct {
 
 func (x *SubscribeResponse) Reset() {
 	*x = SubscribeResponse{}
-	mi := &file_lodge_v1_event_proto_msgTypes[5]
+	mi := &file_lodge_v1_event_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -559,7 +613,7 @@ func (x *SubscribeResponse) String() string {
 func (*SubscribeResponse) ProtoMessage() {}
 
 func (x *SubscribeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_event_proto_msgTypes[5]
+	mi := &file_lodge_v1_event_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -572,7 +626,7 @@ func (x *SubscribeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeResponse.ProtoReflect.Descriptor instead.
 func (*SubscribeResponse) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_event_proto_rawDescGZIP(), []int{5}
+	return file_lodge_v1_event_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *SubscribeResponse) GetMessage() isSubscribeResponse_Message {
@@ -639,7 +693,7 @@ type SubscribeRequest_Beginning struct {
 
 func (x *SubscribeRequest_Beginning) Reset() {
 	*x = SubscribeRequest_Beginning{}
-	mi := &file_lodge_v1_event_proto_msgTypes[6]
+	mi := &file_lodge_v1_event_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -651,7 +705,7 @@ func (x *SubscribeRequest_Beginning) String() string {
 func (*SubscribeRequest_Beginning) ProtoMessage() {}
 
 func (x *SubscribeRequest_Beginning) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_event_proto_msgTypes[6]
+	mi := &file_lodge_v1_event_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -664,7 +718,7 @@ func (x *SubscribeRequest_Beginning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeRequest_Beginning.ProtoReflect.Descriptor instead.
 func (*SubscribeRequest_Beginning) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_event_proto_rawDescGZIP(), []int{3, 0}
+	return file_lodge_v1_event_proto_rawDescGZIP(), []int{4, 0}
 }
 
 type SubscribeRequest_Latest struct {
@@ -675,7 +729,7 @@ type SubscribeRequest_Latest struct {
 
 func (x *SubscribeRequest_Latest) Reset() {
 	*x = SubscribeRequest_Latest{}
-	mi := &file_lodge_v1_event_proto_msgTypes[7]
+	mi := &file_lodge_v1_event_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -687,7 +741,7 @@ func (x *SubscribeRequest_Latest) String() string {
 func (*SubscribeRequest_Latest) ProtoMessage() {}
 
 func (x *SubscribeRequest_Latest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_event_proto_msgTypes[7]
+	mi := &file_lodge_v1_event_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -700,7 +754,7 @@ func (x *SubscribeRequest_Latest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeRequest_Latest.ProtoReflect.Descriptor instead.
 func (*SubscribeRequest_Latest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_event_proto_rawDescGZIP(), []int{3, 1}
+	return file_lodge_v1_event_proto_rawDescGZIP(), []int{4, 1}
 }
 
 // Nothing came for a while; the connection lives.
@@ -713,7 +767,7 @@ type SubscribeResponse_Heartbeat struct {
 
 func (x *SubscribeResponse_Heartbeat) Reset() {
 	*x = SubscribeResponse_Heartbeat{}
-	mi := &file_lodge_v1_event_proto_msgTypes[8]
+	mi := &file_lodge_v1_event_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -725,7 +779,7 @@ func (x *SubscribeResponse_Heartbeat) String() string {
 func (*SubscribeResponse_Heartbeat) ProtoMessage() {}
 
 func (x *SubscribeResponse_Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_event_proto_msgTypes[8]
+	mi := &file_lodge_v1_event_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -738,7 +792,7 @@ func (x *SubscribeResponse_Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeResponse_Heartbeat.ProtoReflect.Descriptor instead.
 func (*SubscribeResponse_Heartbeat) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_event_proto_rawDescGZIP(), []int{5, 0}
+	return file_lodge_v1_event_proto_rawDescGZIP(), []int{6, 0}
 }
 
 func (x *SubscribeResponse_Heartbeat) GetCursor() *Cursor {
@@ -758,7 +812,7 @@ type SubscribeResponse_CaughtUp struct {
 
 func (x *SubscribeResponse_CaughtUp) Reset() {
 	*x = SubscribeResponse_CaughtUp{}
-	mi := &file_lodge_v1_event_proto_msgTypes[9]
+	mi := &file_lodge_v1_event_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -770,7 +824,7 @@ func (x *SubscribeResponse_CaughtUp) String() string {
 func (*SubscribeResponse_CaughtUp) ProtoMessage() {}
 
 func (x *SubscribeResponse_CaughtUp) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_event_proto_msgTypes[9]
+	mi := &file_lodge_v1_event_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -783,7 +837,7 @@ func (x *SubscribeResponse_CaughtUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeResponse_CaughtUp.ProtoReflect.Descriptor instead.
 func (*SubscribeResponse_CaughtUp) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_event_proto_rawDescGZIP(), []int{5, 1}
+	return file_lodge_v1_event_proto_rawDescGZIP(), []int{6, 1}
 }
 
 func (x *SubscribeResponse_CaughtUp) GetCursor() *Cursor {
@@ -825,7 +879,10 @@ const file_lodge_v1_event_proto_rawDesc = "" +
 	"page_token\x18\a \x01(\tR\tpageToken\"e\n" +
 	"\x12ReadEventsResponse\x12'\n" +
 	"\x06events\x18\x01 \x03(\v2\x0f.lodge.v1.EventR\x06events\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x9f\x04\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"_\n" +
+	"\x0fGetEventRequest\x12)\n" +
+	"\bevent_id\x18\x01 \x01(\tB\x0e\xe0A\x02\xbaH\b\xc8\x01\x01r\x03\x18\x80\x01R\aeventId\x12!\n" +
+	"\fmin_position\x18\x02 \x01(\tR\vminPosition\"\x9f\x04\n" +
 	"\x10SubscribeRequest\x12\x1f\n" +
 	"\x05topic\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x05topic\x12/\n" +
 	"\n" +
@@ -853,10 +910,11 @@ const file_lodge_v1_event_proto_rawDesc = "" +
 	"\x06cursor\x18\x01 \x01(\v2\x10.lodge.v1.CursorR\x06cursor\x1a4\n" +
 	"\bCaughtUp\x12(\n" +
 	"\x06cursor\x18\x01 \x01(\v2\x10.lodge.v1.CursorR\x06cursorB\t\n" +
-	"\amessage2\xc5\x01\n" +
+	"\amessage2\x9f\x02\n" +
 	"\fEventService\x12m\n" +
 	"\n" +
-	"ReadEvents\x12\x1b.lodge.v1.ReadEventsRequest\x1a\x1c.lodge.v1.ReadEventsResponse\"$\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/topics/{topic}/events\x90\x02\x01\x12F\n" +
+	"ReadEvents\x12\x1b.lodge.v1.ReadEventsRequest\x1a\x1c.lodge.v1.ReadEventsResponse\"$\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/topics/{topic}/events\x90\x02\x01\x12X\n" +
+	"\bGetEvent\x12\x19.lodge.v1.GetEventRequest\x1a\x0f.lodge.v1.Event\" \x82\xd3\xe4\x93\x02\x17\x12\x15/v1/events/{event_id}\x90\x02\x01\x12F\n" +
 	"\tSubscribe\x12\x1a.lodge.v1.SubscribeRequest\x1a\x1b.lodge.v1.SubscribeResponse0\x01B Z\x1elodge/api/gen/lodge/v1;lodgev1b\x06proto3"
 
 var (
@@ -871,43 +929,46 @@ func file_lodge_v1_event_proto_rawDescGZIP() []byte {
 	return file_lodge_v1_event_proto_rawDescData
 }
 
-var file_lodge_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_lodge_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_lodge_v1_event_proto_goTypes = []any{
 	(*Event)(nil),                       // 0: lodge.v1.Event
 	(*ReadEventsRequest)(nil),           // 1: lodge.v1.ReadEventsRequest
 	(*ReadEventsResponse)(nil),          // 2: lodge.v1.ReadEventsResponse
-	(*SubscribeRequest)(nil),            // 3: lodge.v1.SubscribeRequest
-	(*Cursor)(nil),                      // 4: lodge.v1.Cursor
-	(*SubscribeResponse)(nil),           // 5: lodge.v1.SubscribeResponse
-	(*SubscribeRequest_Beginning)(nil),  // 6: lodge.v1.SubscribeRequest.Beginning
-	(*SubscribeRequest_Latest)(nil),     // 7: lodge.v1.SubscribeRequest.Latest
-	(*SubscribeResponse_Heartbeat)(nil), // 8: lodge.v1.SubscribeResponse.Heartbeat
-	(*SubscribeResponse_CaughtUp)(nil),  // 9: lodge.v1.SubscribeResponse.CaughtUp
-	(*timestamppb.Timestamp)(nil),       // 10: google.protobuf.Timestamp
-	(*anypb.Any)(nil),                   // 11: google.protobuf.Any
-	(*durationpb.Duration)(nil),         // 12: google.protobuf.Duration
+	(*GetEventRequest)(nil),             // 3: lodge.v1.GetEventRequest
+	(*SubscribeRequest)(nil),            // 4: lodge.v1.SubscribeRequest
+	(*Cursor)(nil),                      // 5: lodge.v1.Cursor
+	(*SubscribeResponse)(nil),           // 6: lodge.v1.SubscribeResponse
+	(*SubscribeRequest_Beginning)(nil),  // 7: lodge.v1.SubscribeRequest.Beginning
+	(*SubscribeRequest_Latest)(nil),     // 8: lodge.v1.SubscribeRequest.Latest
+	(*SubscribeResponse_Heartbeat)(nil), // 9: lodge.v1.SubscribeResponse.Heartbeat
+	(*SubscribeResponse_CaughtUp)(nil),  // 10: lodge.v1.SubscribeResponse.CaughtUp
+	(*timestamppb.Timestamp)(nil),       // 11: google.protobuf.Timestamp
+	(*anypb.Any)(nil),                   // 12: google.protobuf.Any
+	(*durationpb.Duration)(nil),         // 13: google.protobuf.Duration
 }
 var file_lodge_v1_event_proto_depIdxs = []int32{
-	10, // 0: lodge.v1.Event.time:type_name -> google.protobuf.Timestamp
-	11, // 1: lodge.v1.Event.data:type_name -> google.protobuf.Any
-	10, // 2: lodge.v1.ReadEventsRequest.start_time:type_name -> google.protobuf.Timestamp
+	11, // 0: lodge.v1.Event.time:type_name -> google.protobuf.Timestamp
+	12, // 1: lodge.v1.Event.data:type_name -> google.protobuf.Any
+	11, // 2: lodge.v1.ReadEventsRequest.start_time:type_name -> google.protobuf.Timestamp
 	0,  // 3: lodge.v1.ReadEventsResponse.events:type_name -> lodge.v1.Event
-	6,  // 4: lodge.v1.SubscribeRequest.beginning:type_name -> lodge.v1.SubscribeRequest.Beginning
-	10, // 5: lodge.v1.SubscribeRequest.time:type_name -> google.protobuf.Timestamp
-	7,  // 6: lodge.v1.SubscribeRequest.latest:type_name -> lodge.v1.SubscribeRequest.Latest
-	4,  // 7: lodge.v1.SubscribeRequest.cursor:type_name -> lodge.v1.Cursor
-	12, // 8: lodge.v1.SubscribeRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	7,  // 4: lodge.v1.SubscribeRequest.beginning:type_name -> lodge.v1.SubscribeRequest.Beginning
+	11, // 5: lodge.v1.SubscribeRequest.time:type_name -> google.protobuf.Timestamp
+	8,  // 6: lodge.v1.SubscribeRequest.latest:type_name -> lodge.v1.SubscribeRequest.Latest
+	5,  // 7: lodge.v1.SubscribeRequest.cursor:type_name -> lodge.v1.Cursor
+	13, // 8: lodge.v1.SubscribeRequest.heartbeat_interval:type_name -> google.protobuf.Duration
 	0,  // 9: lodge.v1.SubscribeResponse.event:type_name -> lodge.v1.Event
-	8,  // 10: lodge.v1.SubscribeResponse.heartbeat:type_name -> lodge.v1.SubscribeResponse.Heartbeat
-	9,  // 11: lodge.v1.SubscribeResponse.caught_up:type_name -> lodge.v1.SubscribeResponse.CaughtUp
-	4,  // 12: lodge.v1.SubscribeResponse.Heartbeat.cursor:type_name -> lodge.v1.Cursor
-	4,  // 13: lodge.v1.SubscribeResponse.CaughtUp.cursor:type_name -> lodge.v1.Cursor
+	9,  // 10: lodge.v1.SubscribeResponse.heartbeat:type_name -> lodge.v1.SubscribeResponse.Heartbeat
+	10, // 11: lodge.v1.SubscribeResponse.caught_up:type_name -> lodge.v1.SubscribeResponse.CaughtUp
+	5,  // 12: lodge.v1.SubscribeResponse.Heartbeat.cursor:type_name -> lodge.v1.Cursor
+	5,  // 13: lodge.v1.SubscribeResponse.CaughtUp.cursor:type_name -> lodge.v1.Cursor
 	1,  // 14: lodge.v1.EventService.ReadEvents:input_type -> lodge.v1.ReadEventsRequest
-	3,  // 15: lodge.v1.EventService.Subscribe:input_type -> lodge.v1.SubscribeRequest
-	2,  // 16: lodge.v1.EventService.ReadEvents:output_type -> lodge.v1.ReadEventsResponse
-	5,  // 17: lodge.v1.EventService.Subscribe:output_type -> lodge.v1.SubscribeResponse
-	16, // [16:18] is the sub-list for method output_type
-	14, // [14:16] is the sub-list for method input_type
+	3,  // 15: lodge.v1.EventService.GetEvent:input_type -> lodge.v1.GetEventRequest
+	4,  // 16: lodge.v1.EventService.Subscribe:input_type -> lodge.v1.SubscribeRequest
+	2,  // 17: lodge.v1.EventService.ReadEvents:output_type -> lodge.v1.ReadEventsResponse
+	0,  // 18: lodge.v1.EventService.GetEvent:output_type -> lodge.v1.Event
+	6,  // 19: lodge.v1.EventService.Subscribe:output_type -> lodge.v1.SubscribeResponse
+	17, // [17:20] is the sub-list for method output_type
+	14, // [14:17] is the sub-list for method input_type
 	14, // [14:14] is the sub-list for extension type_name
 	14, // [14:14] is the sub-list for extension extendee
 	0,  // [0:14] is the sub-list for field type_name
@@ -918,14 +979,14 @@ func file_lodge_v1_event_proto_init() {
 	if File_lodge_v1_event_proto != nil {
 		return
 	}
-	file_lodge_v1_event_proto_msgTypes[3].OneofWrappers = []any{
+	file_lodge_v1_event_proto_msgTypes[4].OneofWrappers = []any{
 		(*SubscribeRequest_Beginning_)(nil),
 		(*SubscribeRequest_Position)(nil),
 		(*SubscribeRequest_Time)(nil),
 		(*SubscribeRequest_Latest_)(nil),
 		(*SubscribeRequest_Cursor)(nil),
 	}
-	file_lodge_v1_event_proto_msgTypes[5].OneofWrappers = []any{
+	file_lodge_v1_event_proto_msgTypes[6].OneofWrappers = []any{
 		(*SubscribeResponse_Event)(nil),
 		(*SubscribeResponse_Heartbeat_)(nil),
 		(*SubscribeResponse_CaughtUp_)(nil),
@@ -936,7 +997,7 @@ func file_lodge_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lodge_v1_event_proto_rawDesc), len(file_lodge_v1_event_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

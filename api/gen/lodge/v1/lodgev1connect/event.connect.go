@@ -35,6 +35,8 @@ const (
 const (
 	// EventServiceReadEventsProcedure is the fully-qualified name of the EventService's ReadEvents RPC.
 	EventServiceReadEventsProcedure = "/lodge.v1.EventService/ReadEvents"
+	// EventServiceGetEventProcedure is the fully-qualified name of the EventService's GetEvent RPC.
+	EventServiceGetEventProcedure = "/lodge.v1.EventService/GetEvent"
 	// EventServiceSubscribeProcedure is the fully-qualified name of the EventService's Subscribe RPC.
 	EventServiceSubscribeProcedure = "/lodge.v1.EventService/Subscribe"
 )
@@ -44,6 +46,9 @@ type EventServiceClient interface {
 	// Reads events of one topic page by page, oldest first; partitions are merged by time. A page may hold fewer events
 	// than asked for, even none, and still have a next one, when few of those that were looked at match.
 	ReadEvents(context.Context, *connect.Request[v1.ReadEventsRequest]) (*connect.Response[v1.ReadEventsResponse], error)
+	// Returns the event with an id, wherever in the log it lies: what a causation_id or a correlation_id names. It is found once the event index has it.
+	// Errors: EVENT_NOT_FOUND.
+	GetEvent(context.Context, *connect.Request[v1.GetEventRequest]) (*connect.Response[v1.Event], error)
 	// Sends the events of one topic from a start on, and then as they are committed, until the caller hangs up. The order
 	// is that of each partition; events of different partitions come as they are found. An event is never sent before it is
 	// committed and never left out; whoever reconnects from the last cursor misses none.
@@ -68,6 +73,13 @@ func NewEventServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
+		getEvent: connect.NewClient[v1.GetEventRequest, v1.Event](
+			httpClient,
+			baseURL+EventServiceGetEventProcedure,
+			connect.WithSchema(eventServiceMethods.ByName("GetEvent")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
 		subscribe: connect.NewClient[v1.SubscribeRequest, v1.SubscribeResponse](
 			httpClient,
 			baseURL+EventServiceSubscribeProcedure,
@@ -80,12 +92,18 @@ func NewEventServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 // eventServiceClient implements EventServiceClient.
 type eventServiceClient struct {
 	readEvents *connect.Client[v1.ReadEventsRequest, v1.ReadEventsResponse]
+	getEvent   *connect.Client[v1.GetEventRequest, v1.Event]
 	subscribe  *connect.Client[v1.SubscribeRequest, v1.SubscribeResponse]
 }
 
 // ReadEvents calls lodge.v1.EventService.ReadEvents.
 func (c *eventServiceClient) ReadEvents(ctx context.Context, req *connect.Request[v1.ReadEventsRequest]) (*connect.Response[v1.ReadEventsResponse], error) {
 	return c.readEvents.CallUnary(ctx, req)
+}
+
+// GetEvent calls lodge.v1.EventService.GetEvent.
+func (c *eventServiceClient) GetEvent(ctx context.Context, req *connect.Request[v1.GetEventRequest]) (*connect.Response[v1.Event], error) {
+	return c.getEvent.CallUnary(ctx, req)
 }
 
 // Subscribe calls lodge.v1.EventService.Subscribe.
@@ -98,6 +116,9 @@ type EventServiceHandler interface {
 	// Reads events of one topic page by page, oldest first; partitions are merged by time. A page may hold fewer events
 	// than asked for, even none, and still have a next one, when few of those that were looked at match.
 	ReadEvents(context.Context, *connect.Request[v1.ReadEventsRequest]) (*connect.Response[v1.ReadEventsResponse], error)
+	// Returns the event with an id, wherever in the log it lies: what a causation_id or a correlation_id names. It is found once the event index has it.
+	// Errors: EVENT_NOT_FOUND.
+	GetEvent(context.Context, *connect.Request[v1.GetEventRequest]) (*connect.Response[v1.Event], error)
 	// Sends the events of one topic from a start on, and then as they are committed, until the caller hangs up. The order
 	// is that of each partition; events of different partitions come as they are found. An event is never sent before it is
 	// committed and never left out; whoever reconnects from the last cursor misses none.
@@ -118,6 +139,13 @@ func NewEventServiceHandler(svc EventServiceHandler, opts ...connect.HandlerOpti
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
+	eventServiceGetEventHandler := connect.NewUnaryHandler(
+		EventServiceGetEventProcedure,
+		svc.GetEvent,
+		connect.WithSchema(eventServiceMethods.ByName("GetEvent")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
 	eventServiceSubscribeHandler := connect.NewServerStreamHandler(
 		EventServiceSubscribeProcedure,
 		svc.Subscribe,
@@ -128,6 +156,8 @@ func NewEventServiceHandler(svc EventServiceHandler, opts ...connect.HandlerOpti
 		switch r.URL.Path {
 		case EventServiceReadEventsProcedure:
 			eventServiceReadEventsHandler.ServeHTTP(w, r)
+		case EventServiceGetEventProcedure:
+			eventServiceGetEventHandler.ServeHTTP(w, r)
 		case EventServiceSubscribeProcedure:
 			eventServiceSubscribeHandler.ServeHTTP(w, r)
 		default:
@@ -141,6 +171,10 @@ type UnimplementedEventServiceHandler struct{}
 
 func (UnimplementedEventServiceHandler) ReadEvents(context.Context, *connect.Request[v1.ReadEventsRequest]) (*connect.Response[v1.ReadEventsResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("lodge.v1.EventService.ReadEvents is not implemented"))
+}
+
+func (UnimplementedEventServiceHandler) GetEvent(context.Context, *connect.Request[v1.GetEventRequest]) (*connect.Response[v1.Event], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("lodge.v1.EventService.GetEvent is not implemented"))
 }
 
 func (UnimplementedEventServiceHandler) Subscribe(context.Context, *connect.Request[v1.SubscribeRequest], *connect.ServerStream[v1.SubscribeResponse]) error {
