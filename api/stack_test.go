@@ -30,6 +30,7 @@ import (
 	"lodge/log/vfs"
 	"lodge/projections"
 	"lodge/projections/availability"
+	"lodge/projections/eventindex"
 	"lodge/projections/hotels"
 	"lodge/projections/reservations"
 )
@@ -153,7 +154,7 @@ func newStackWith(t testing.TB, dir string, fs vfs.FS, opts api.Options, schedul
 	return s
 }
 
-var projectors = []projections.Projector{hotels.Projector{}, availability.Projector{}, reservations.Projector{}}
+var projectors = []projections.Projector{hotels.Projector{}, availability.Projector{}, reservations.Projector{}, eventindex.Projector{}}
 
 func (s *stack) connect() {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
