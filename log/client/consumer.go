@@ -182,6 +182,16 @@ func (c *Consumer) Seek(ctx context.Context, at Start, tps ...log.TopicPartition
 	return nil
 }
 
+// rewind has an assigned partition that is not there read from offset 0 on, should it be there again.
+func (c *Consumer) rewind(tp log.TopicPartition) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if a := c.parts[tp]; a != nil {
+		a.seek(0)
+		c.signal()
+	}
+}
+
 func (c *Consumer) resolve(ctx context.Context, at Start, tps []log.TopicPartition) ([]log.Offset, error) {
 	offsets := make([]log.Offset, len(tps))
 	for i, tp := range tps {

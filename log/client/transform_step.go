@@ -48,13 +48,15 @@ func (t *Transformer) step(ctx context.Context) error {
 	return nil
 }
 
-// forget drops sources that were deleted or retired, and reports whether there were some.
+// forget begins sources anew that were deleted or retired, and reports whether there were some: a topic that is made again by the same name
+// before the group forms anew stays assigned.
 func (t *Transformer) forget(ctx context.Context, offsets map[log.TopicPartition]log.CommittedOffset) bool {
 	there := maps.Clone(offsets)
 	gone := t.consumer.forget(ctx, there)
 	for tp := range offsets {
 		if _, ok := there[tp]; !ok {
-			delete(t.sources, tp)
+			t.sources[tp] = &source{tp: tp, last: intent{Producer: -1}}
+			t.consumer.rewind(tp)
 		}
 	}
 	return gone

@@ -110,6 +110,37 @@ func TestTransformerFindsOutChance(t *testing.T) {
 	})
 }
 
+// An input topic that is deleted while its records are worked on, and made anew at once, is read from its beginning.
+func TestTransformerInputIsMadeAnew(t *testing.T) {
+	bubble(t, 1, func(t *testing.T, lg *logtest.Log) {
+		lg.Topic("out", 1)
+		put(t, lg, 0, "a")
+		var once sync.Once
+		var again sync.WaitGroup
+		f := func(ctx context.Context, records []log.Record) ([]log.Record, error) {
+			once.Do(func() {
+				if err := lg.DeleteTopic(ctx, "t"); err != nil {
+					t.Error(err)
+				}
+				again.Go(func() {
+					time.Sleep(beat / 6) // before the group finds out
+					lg.Topic("t", 1)
+					put(t, lg, 0, "b")
+					put(t, lg, 0, "c")
+				})
+			})
+			return copyTo("out")(ctx, records)
+		}
+		if err := runTransformer(t, lg, time.Minute, transformerOptions(), f); err != nil {
+			t.Error(err)
+		}
+		again.Wait()
+		if got := strings.Join(values(lg.Records(log.TopicPartition{Topic: "out"})), " "); got != "a b c" {
+			t.Errorf("output %s", got)
+		}
+	})
+}
+
 // An input topic that is deleted is no error, and what is left goes on.
 func TestTransformerInputIsDeleted(t *testing.T) {
 	bubble(t, 2, func(t *testing.T, lg *logtest.Log) {
