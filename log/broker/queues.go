@@ -157,7 +157,9 @@ func (b *Broker) makeDeadLetterTopic(ctx context.Context, topics []log.Topic, co
 	const headersRoom = 4 << 10
 	size := 0
 	for _, topic := range topics {
-		size = max(size, (*b.topics.Load())[topic].config().RecordBytesMax)
+		if t := (*b.topics.Load())[topic]; t != nil { // else it was deleted since it was checked
+			size = max(size, t.config().RecordBytesMax)
+		}
 	}
 	err := b.CreateTopic(ctx, config.DeadLetter, log.TopicConfig{RecordBytesMax: min(size+headersRoom, recordBytesMax)})
 	if log.CodeOf(err) == log.TopicExists {

@@ -369,3 +369,11 @@ func TestQueueSurvivesPowerLosses(t *testing.T) {
 		}
 	})
 }
+
+// A topic may be deleted between the checks of CreateQueue and the making of its dead-letter topic.
+func TestDeadLetterTopicBesideADeletion(t *testing.T) {
+	b := open(t, vfs.NewMem(), Options{})
+	if err := b.makeDeadLetterTopic(ctx, []log.Topic{"gone"}, log.QueueConfig{}.WithDefaults("workers")); err != nil {
+		t.Error(err)
+	}
+}
