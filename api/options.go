@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -16,6 +17,8 @@ type Options struct {
 	FreshTimeout     time.Duration // how long a query waits for min_position, and a change's answer for the read model: default 2 s
 	StreamsMax       int           // open streams at a time: default 1024
 	ScanMax          int           // events looked at for one page of ReadEvents: default 100,000; see scanCostMax
+	QuoteTTL         time.Duration // how long a quote is good for: default 15 min
+	QuoteKey         []byte        // secret that quotes are signed with, at least 16 bytes: default a random one, so that quotes end with the process
 	Clock            func() time.Time
 	Logger           *slog.Logger // default slog.Default()
 }
@@ -27,6 +30,10 @@ func (o Options) withDefaults() Options {
 	o.FreshTimeout = cmp.Or(o.FreshTimeout, 2*time.Second)
 	o.StreamsMax = cmp.Or(o.StreamsMax, 1024)
 	o.ScanMax = cmp.Or(o.ScanMax, 100_000)
+	o.QuoteTTL = cmp.Or(o.QuoteTTL, 15*time.Minute)
+	if len(o.QuoteKey) == 0 {
+		o.QuoteKey = []byte(rand.Text())
+	}
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
@@ -47,6 +54,8 @@ func (o Options) Validate() error {
 		{"CompressMinBytes", int64(o.CompressMinBytes), 1, 1 << 30},
 		{"CallTimeout", int64(o.CallTimeout), int64(time.Millisecond), int64(time.Hour)},
 		{"FreshTimeout", int64(o.FreshTimeout), int64(time.Millisecond), int64(time.Minute)},
+		{"QuoteTTL", int64(o.QuoteTTL), int64(time.Second), int64(24 * time.Hour)},
+		{"length of QuoteKey", int64(len(o.QuoteKey)), quoteKeyMin, 1 << 10},
 		{"StreamsMax", int64(o.StreamsMax), 1, 1 << 20},
 		{"ScanMax", int64(o.ScanMax), 1, 1 << 30},
 	} {

@@ -42,6 +42,11 @@ func (s *reservationService) create(ctx context.Context, header http.Header, req
 	if err != nil {
 		return nil, err
 	}
+	if req.GetQuote() != "" {
+		if body.Quote, err = s.readQuote(req.GetQuote(), body); err != nil {
+			return nil, err
+		}
+	}
 	result, err := s.place(ctx, c, body)
 	if err != nil {
 		return nil, err

@@ -38,6 +38,8 @@ const (
 	Restricted          Reason = "RESTRICTED" // there is room, but a restriction forbids the stay
 	LimitReached        Reason = "LIMIT_REACHED"
 	NotPriced           Reason = "NOT_PRICED"
+	RateChanged         Reason = "RATE_CHANGED"  // price or terms are not those of the quote any more
+	QuoteExpired        Reason = "QUOTE_EXPIRED" // the quote's time is over
 	RatePlanNotFound    Reason = "RATE_PLAN_NOT_FOUND"
 	RatePlanExists      Reason = "RATE_PLAN_EXISTS"
 	RatePlanArchived    Reason = "RATE_PLAN_ARCHIVED"

@@ -157,6 +157,12 @@ func variants() map[string]proto.Message {
 				{TaxId: "vat", DisplayName: "VAT", MinorUnits: 1_160, Included: true}, {TaxId: "city", DisplayName: "City tax", MinorUnits: 1_200},
 			},
 		},
+		"quote": &eventpb.ReservationPlaced{
+			HotelId: "grand", ReservationId: "01980000-0000-7000-8000-000000000003",
+			Stay:         &eventpb.Stay{RoomTypeId: "double", Quantity: 1, CheckInDate: "2026-07-01", CheckOutDate: "2026-07-02"},
+			CurrencyCode: "EUR", NightlyMinorUnits: []int64{20_500}, TotalMinorUnits: 20_500, PlaceDate: "2026-06-20",
+			QuoteId: "01980000-0000-7000-8000-000000000004",
+		},
 		"restricted": &eventpb.ReservationRejected{
 			HotelId: "grand", ReservationId: "01980000-0000-7000-8000-000000000003",
 			Stay:   &eventpb.Stay{RoomTypeId: "double", Quantity: 2, CheckInDate: "2026-07-01", CheckOutDate: "2026-07-03"},

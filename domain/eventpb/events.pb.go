@@ -2097,8 +2097,10 @@ type ReservationPlaced struct {
 	Charges []*Charge `protobuf:"bytes,15,rep,name=charges,proto3" json:"charges,omitempty"`
 	// Of each night's price, what guests beyond those included cost.
 	ExtraGuestMinorUnits int64 `protobuf:"varint,16,opt,name=extra_guest_minor_units,json=extraGuestMinorUnits,proto3" json:"extra_guest_minor_units,omitempty"`
-	unknownFields        protoimpl.UnknownFields
-	sizeCache            protoimpl.SizeCache
+	// The quote that promised the price, or empty.
+	QuoteId       string `protobuf:"bytes,17,opt,name=quote_id,json=quoteId,proto3" json:"quote_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ReservationPlaced) Reset() {
@@ -2241,6 +2243,13 @@ func (x *ReservationPlaced) GetExtraGuestMinorUnits() int64 {
 		return x.ExtraGuestMinorUnits
 	}
 	return 0
+}
+
+func (x *ReservationPlaced) GetQuoteId() string {
+	if x != nil {
+		return x.QuoteId
+	}
+	return ""
 }
 
 // A tax or fee of a reservation.
@@ -2813,7 +2822,7 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"\x05email\x18\x03 \x01(\tR\x05email\x12\x16\n" +
 	"\x06adults\x18\x04 \x01(\x05R\x06adults\x12\x1a\n" +
 	"\bchildren\x18\x05 \x01(\x05R\bchildren\x12\x18\n" +
-	"\ainfants\x18\x06 \x01(\x05R\ainfants\"\xdc\x05\n" +
+	"\ainfants\x18\x06 \x01(\x05R\ainfants\"\xf7\x05\n" +
 	"\x11ReservationPlaced\x12\x19\n" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
 	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12)\n" +
@@ -2833,7 +2842,8 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"ratePlanId\x12F\n" +
 	"\fcancellation\x18\x0e \x01(\v2\".lodge.events.v1.CancellationTermsR\fcancellation\x121\n" +
 	"\acharges\x18\x0f \x03(\v2\x17.lodge.events.v1.ChargeR\acharges\x125\n" +
-	"\x17extra_guest_minor_units\x18\x10 \x01(\x03R\x14extraGuestMinorUnits\"\x7f\n" +
+	"\x17extra_guest_minor_units\x18\x10 \x01(\x03R\x14extraGuestMinorUnits\x12\x19\n" +
+	"\bquote_id\x18\x11 \x01(\tR\aquoteId\"\x7f\n" +
 	"\x06Charge\x12\x15\n" +
 	"\x06tax_id\x18\x01 \x01(\tR\x05taxId\x12!\n" +
 	"\fdisplay_name\x18\x02 \x01(\tR\vdisplayName\x12\x1f\n" +

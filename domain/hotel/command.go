@@ -131,6 +131,7 @@ type PlaceReservation struct {
 	ExternalReference string
 
 	RatePlan string // under whose terms and at whose rates; empty: at the room type's own. Not beside NightlyRate
+	Quote    *Quote // the price must be this; nil: whatever it is. Not beside NightlyRate
 }
 
 // ConfirmReservation makes a pending reservation paid. A hold whose time is over cannot be confirmed.

@@ -199,6 +199,10 @@ func (c *PlaceReservation) appendTo(b *canonical) {
 	if c.RatePlan != "" {
 		b.text("rate_plan", c.RatePlan)
 	}
+	if q := c.Quote; q != nil {
+		b.text("quote", q.ID, string(q.Digest[:]))
+		b.number(q.ExpireTime.UnixNano(), q.Total)
+	}
 }
 
 func (c *ConfirmReservation) appendTo(b *canonical) {

@@ -20,6 +20,9 @@ func (s *State) placeReservation(c *PlaceReservation, at At) ([]proto.Message, e
 	if err := s.checkStay(c.Stay, today); err != nil {
 		return nil, err
 	}
+	if err := c.Quote.checkTime(at.Now); err != nil {
+		return nil, err
+	}
 	plan, err := s.planOf(c)
 	if err != nil {
 		return nil, err
@@ -62,6 +65,9 @@ func (s *State) checkPlace(c *PlaceReservation) error {
 	if c.NightlyRate != nil {
 		if _, err := s.checkRate("nightly_rate", c.NightlyRate); err != nil {
 			return err
+		}
+		if c.Quote != nil {
+			return domain.Errorf(domain.InvalidArgument, "quote", "a quote has a price of its own")
 		}
 	}
 	id, err := domain.ParseReservationID(c.ReservationID)
@@ -145,6 +151,12 @@ func (s *State) price(c *PlaceReservation, roomType uint16, plan *eventpb.RatePl
 	price, err := PriceStay(&in)
 	if err != nil {
 		return err
+	}
+	if c.Quote != nil {
+		if err := c.Quote.checkPrice(&price, s.currency, plan.GetCancellation()); err != nil {
+			return err
+		}
+		e.QuoteId = c.Quote.ID
 	}
 	e.TotalMinorUnits, e.Charges, e.ExtraGuestMinorUnits = price.Total, price.Charges, price.ExtraGuests
 	if plan != nil {

@@ -149,7 +149,11 @@ func (p *Platform) openAPI(context.Context) error {
 	if p.Bridge != nil {
 		deps.Scheduler, deps.Parts = p.Bridge, []api.Part{{Name: "schedules", Check: p.schedulesHealth}}
 	}
-	a, err := api.New(deps, api.Options{Clock: p.opts.Clock, Logger: p.opts.Logger})
+	key, err := quoteKey(p.dir)
+	if err != nil {
+		return err
+	}
+	a, err := api.New(deps, api.Options{Clock: p.opts.Clock, Logger: p.opts.Logger, QuoteKey: key})
 	if err != nil {
 		return err
 	}

@@ -494,6 +494,328 @@ func (x *NightlyRate) GetAmount() *money.Money {
 	return nil
 }
 
+// What a stay costs. The nights and the charges that are not included always sum to total.
+type Quote struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// hotels/{hotel}/roomTypes/{room_type}.
+	RoomType string `protobuf:"bytes,1,opt,name=room_type,json=roomType,proto3" json:"room_type,omitempty"`
+	// hotels/{hotel}/ratePlans/{rate_plan}, or empty.
+	RatePlan     string     `protobuf:"bytes,2,opt,name=rate_plan,json=ratePlan,proto3" json:"rate_plan,omitempty"`
+	Quantity     int32      `protobuf:"varint,3,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	CheckInDate  *date.Date `protobuf:"bytes,4,opt,name=check_in_date,json=checkInDate,proto3" json:"check_in_date,omitempty"`
+	CheckOutDate *date.Date `protobuf:"bytes,5,opt,name=check_out_date,json=checkOutDate,proto3" json:"check_out_date,omitempty"`
+	Adults       int32      `protobuf:"varint,6,opt,name=adults,proto3" json:"adults,omitempty"`
+	Children     int32      `protobuf:"varint,7,opt,name=children,proto3" json:"children,omitempty"`
+	// In order, all of them, for all rooms.
+	Nights []*QuoteNight `protobuf:"bytes,8,rep,name=nights,proto3" json:"nights,omitempty"`
+	// Taxes and fees.
+	Charges      []*Charge          `protobuf:"bytes,9,rep,name=charges,proto3" json:"charges,omitempty"`
+	Total        *money.Money       `protobuf:"bytes,10,opt,name=total,proto3" json:"total,omitempty"`
+	Cancellation *CancellationTerms `protobuf:"bytes,11,opt,name=cancellation,proto3" json:"cancellation,omitempty"`
+	// Rooms that were free on every night.
+	AvailableCount int32                  `protobuf:"varint,12,opt,name=available_count,json=availableCount,proto3" json:"available_count,omitempty"`
+	ExpireTime     *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	// For CreateReservationRequest.quote: signed by the server, opaque.
+	Token         string `protobuf:"bytes,14,opt,name=token,proto3" json:"token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Quote) Reset() {
+	*x = Quote{}
+	mi := &file_lodge_v1_rate_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Quote) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Quote) ProtoMessage() {}
+
+func (x *Quote) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_rate_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Quote.ProtoReflect.Descriptor instead.
+func (*Quote) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Quote) GetRoomType() string {
+	if x != nil {
+		return x.RoomType
+	}
+	return ""
+}
+
+func (x *Quote) GetRatePlan() string {
+	if x != nil {
+		return x.RatePlan
+	}
+	return ""
+}
+
+func (x *Quote) GetQuantity() int32 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+func (x *Quote) GetCheckInDate() *date.Date {
+	if x != nil {
+		return x.CheckInDate
+	}
+	return nil
+}
+
+func (x *Quote) GetCheckOutDate() *date.Date {
+	if x != nil {
+		return x.CheckOutDate
+	}
+	return nil
+}
+
+func (x *Quote) GetAdults() int32 {
+	if x != nil {
+		return x.Adults
+	}
+	return 0
+}
+
+func (x *Quote) GetChildren() int32 {
+	if x != nil {
+		return x.Children
+	}
+	return 0
+}
+
+func (x *Quote) GetNights() []*QuoteNight {
+	if x != nil {
+		return x.Nights
+	}
+	return nil
+}
+
+func (x *Quote) GetCharges() []*Charge {
+	if x != nil {
+		return x.Charges
+	}
+	return nil
+}
+
+func (x *Quote) GetTotal() *money.Money {
+	if x != nil {
+		return x.Total
+	}
+	return nil
+}
+
+func (x *Quote) GetCancellation() *CancellationTerms {
+	if x != nil {
+		return x.Cancellation
+	}
+	return nil
+}
+
+func (x *Quote) GetAvailableCount() int32 {
+	if x != nil {
+		return x.AvailableCount
+	}
+	return 0
+}
+
+func (x *Quote) GetExpireTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpireTime
+	}
+	return nil
+}
+
+func (x *Quote) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+// A night's line of a quote.
+type QuoteNight struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Date  *date.Date             `protobuf:"bytes,1,opt,name=date,proto3" json:"date,omitempty"`
+	// For all rooms, extra guests included.
+	Amount *money.Money `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
+	// Of it, what guests beyond those included in the rate cost. Unset: nothing.
+	ExtraGuestAmount *money.Money `protobuf:"bytes,3,opt,name=extra_guest_amount,json=extraGuestAmount,proto3" json:"extra_guest_amount,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *QuoteNight) Reset() {
+	*x = QuoteNight{}
+	mi := &file_lodge_v1_rate_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QuoteNight) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QuoteNight) ProtoMessage() {}
+
+func (x *QuoteNight) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_rate_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QuoteNight.ProtoReflect.Descriptor instead.
+func (*QuoteNight) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *QuoteNight) GetDate() *date.Date {
+	if x != nil {
+		return x.Date
+	}
+	return nil
+}
+
+func (x *QuoteNight) GetAmount() *money.Money {
+	if x != nil {
+		return x.Amount
+	}
+	return nil
+}
+
+func (x *QuoteNight) GetExtraGuestAmount() *money.Money {
+	if x != nil {
+		return x.ExtraGuestAmount
+	}
+	return nil
+}
+
+type QuoteStayRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// hotels/{hotel}/roomTypes/{room_type}.
+	RoomType string `protobuf:"bytes,1,opt,name=room_type,json=roomType,proto3" json:"room_type,omitempty"`
+	// hotels/{hotel}/ratePlans/{rate_plan}. None: the room type's own rates.
+	RatePlan     string     `protobuf:"bytes,2,opt,name=rate_plan,json=ratePlan,proto3" json:"rate_plan,omitempty"`
+	CheckInDate  *date.Date `protobuf:"bytes,3,opt,name=check_in_date,json=checkInDate,proto3" json:"check_in_date,omitempty"`
+	CheckOutDate *date.Date `protobuf:"bytes,4,opt,name=check_out_date,json=checkOutDate,proto3" json:"check_out_date,omitempty"`
+	// Rooms: default 1, at most 100.
+	Quantity int32 `protobuf:"varint,5,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	Adults   int32 `protobuf:"varint,6,opt,name=adults,proto3" json:"adults,omitempty"`
+	Children int32 `protobuf:"varint,7,opt,name=children,proto3" json:"children,omitempty"`
+	// Wait until the answer takes this position (topic/partition@offset) into account.
+	MinPosition   string `protobuf:"bytes,8,opt,name=min_position,json=minPosition,proto3" json:"min_position,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QuoteStayRequest) Reset() {
+	*x = QuoteStayRequest{}
+	mi := &file_lodge_v1_rate_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QuoteStayRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QuoteStayRequest) ProtoMessage() {}
+
+func (x *QuoteStayRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_rate_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QuoteStayRequest.ProtoReflect.Descriptor instead.
+func (*QuoteStayRequest) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *QuoteStayRequest) GetRoomType() string {
+	if x != nil {
+		return x.RoomType
+	}
+	return ""
+}
+
+func (x *QuoteStayRequest) GetRatePlan() string {
+	if x != nil {
+		return x.RatePlan
+	}
+	return ""
+}
+
+func (x *QuoteStayRequest) GetCheckInDate() *date.Date {
+	if x != nil {
+		return x.CheckInDate
+	}
+	return nil
+}
+
+func (x *QuoteStayRequest) GetCheckOutDate() *date.Date {
+	if x != nil {
+		return x.CheckOutDate
+	}
+	return nil
+}
+
+func (x *QuoteStayRequest) GetQuantity() int32 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+func (x *QuoteStayRequest) GetAdults() int32 {
+	if x != nil {
+		return x.Adults
+	}
+	return 0
+}
+
+func (x *QuoteStayRequest) GetChildren() int32 {
+	if x != nil {
+		return x.Children
+	}
+	return 0
+}
+
+func (x *QuoteStayRequest) GetMinPosition() string {
+	if x != nil {
+		return x.MinPosition
+	}
+	return ""
+}
+
 type CreateRatePlanRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// hotels/{hotel}.
@@ -509,7 +831,7 @@ type CreateRatePlanRequest struct {
 
 func (x *CreateRatePlanRequest) Reset() {
 	*x = CreateRatePlanRequest{}
-	mi := &file_lodge_v1_rate_proto_msgTypes[5]
+	mi := &file_lodge_v1_rate_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -521,7 +843,7 @@ func (x *CreateRatePlanRequest) String() string {
 func (*CreateRatePlanRequest) ProtoMessage() {}
 
 func (x *CreateRatePlanRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_rate_proto_msgTypes[5]
+	mi := &file_lodge_v1_rate_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -534,7 +856,7 @@ func (x *CreateRatePlanRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateRatePlanRequest.ProtoReflect.Descriptor instead.
 func (*CreateRatePlanRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{5}
+	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *CreateRatePlanRequest) GetParent() string {
@@ -577,7 +899,7 @@ type GetRatePlanRequest struct {
 
 func (x *GetRatePlanRequest) Reset() {
 	*x = GetRatePlanRequest{}
-	mi := &file_lodge_v1_rate_proto_msgTypes[6]
+	mi := &file_lodge_v1_rate_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -589,7 +911,7 @@ func (x *GetRatePlanRequest) String() string {
 func (*GetRatePlanRequest) ProtoMessage() {}
 
 func (x *GetRatePlanRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_rate_proto_msgTypes[6]
+	mi := &file_lodge_v1_rate_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -602,7 +924,7 @@ func (x *GetRatePlanRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRatePlanRequest.ProtoReflect.Descriptor instead.
 func (*GetRatePlanRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{6}
+	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GetRatePlanRequest) GetName() string {
@@ -637,7 +959,7 @@ type ListRatePlansRequest struct {
 
 func (x *ListRatePlansRequest) Reset() {
 	*x = ListRatePlansRequest{}
-	mi := &file_lodge_v1_rate_proto_msgTypes[7]
+	mi := &file_lodge_v1_rate_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -649,7 +971,7 @@ func (x *ListRatePlansRequest) String() string {
 func (*ListRatePlansRequest) ProtoMessage() {}
 
 func (x *ListRatePlansRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_rate_proto_msgTypes[7]
+	mi := &file_lodge_v1_rate_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -662,7 +984,7 @@ func (x *ListRatePlansRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRatePlansRequest.ProtoReflect.Descriptor instead.
 func (*ListRatePlansRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{7}
+	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListRatePlansRequest) GetParent() string {
@@ -711,7 +1033,7 @@ type ListRatePlansResponse struct {
 
 func (x *ListRatePlansResponse) Reset() {
 	*x = ListRatePlansResponse{}
-	mi := &file_lodge_v1_rate_proto_msgTypes[8]
+	mi := &file_lodge_v1_rate_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -723,7 +1045,7 @@ func (x *ListRatePlansResponse) String() string {
 func (*ListRatePlansResponse) ProtoMessage() {}
 
 func (x *ListRatePlansResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_rate_proto_msgTypes[8]
+	mi := &file_lodge_v1_rate_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -736,7 +1058,7 @@ func (x *ListRatePlansResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRatePlansResponse.ProtoReflect.Descriptor instead.
 func (*ListRatePlansResponse) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{8}
+	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListRatePlansResponse) GetRatePlans() []*RatePlan {
@@ -767,7 +1089,7 @@ type UpdateRatePlanRequest struct {
 
 func (x *UpdateRatePlanRequest) Reset() {
 	*x = UpdateRatePlanRequest{}
-	mi := &file_lodge_v1_rate_proto_msgTypes[9]
+	mi := &file_lodge_v1_rate_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -779,7 +1101,7 @@ func (x *UpdateRatePlanRequest) String() string {
 func (*UpdateRatePlanRequest) ProtoMessage() {}
 
 func (x *UpdateRatePlanRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_rate_proto_msgTypes[9]
+	mi := &file_lodge_v1_rate_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -792,7 +1114,7 @@ func (x *UpdateRatePlanRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateRatePlanRequest.ProtoReflect.Descriptor instead.
 func (*UpdateRatePlanRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{9}
+	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *UpdateRatePlanRequest) GetRatePlan() *RatePlan {
@@ -830,7 +1152,7 @@ type ArchiveRatePlanRequest struct {
 
 func (x *ArchiveRatePlanRequest) Reset() {
 	*x = ArchiveRatePlanRequest{}
-	mi := &file_lodge_v1_rate_proto_msgTypes[10]
+	mi := &file_lodge_v1_rate_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -842,7 +1164,7 @@ func (x *ArchiveRatePlanRequest) String() string {
 func (*ArchiveRatePlanRequest) ProtoMessage() {}
 
 func (x *ArchiveRatePlanRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_rate_proto_msgTypes[10]
+	mi := &file_lodge_v1_rate_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -855,7 +1177,7 @@ func (x *ArchiveRatePlanRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ArchiveRatePlanRequest.ProtoReflect.Descriptor instead.
 func (*ArchiveRatePlanRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{10}
+	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ArchiveRatePlanRequest) GetName() string {
@@ -901,7 +1223,7 @@ type SetRatesRequest struct {
 
 func (x *SetRatesRequest) Reset() {
 	*x = SetRatesRequest{}
-	mi := &file_lodge_v1_rate_proto_msgTypes[11]
+	mi := &file_lodge_v1_rate_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -913,7 +1235,7 @@ func (x *SetRatesRequest) String() string {
 func (*SetRatesRequest) ProtoMessage() {}
 
 func (x *SetRatesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_rate_proto_msgTypes[11]
+	mi := &file_lodge_v1_rate_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -926,7 +1248,7 @@ func (x *SetRatesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetRatesRequest.ProtoReflect.Descriptor instead.
 func (*SetRatesRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{11}
+	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *SetRatesRequest) GetRatePlan() string {
@@ -990,7 +1312,7 @@ type SetRatesResponse struct {
 
 func (x *SetRatesResponse) Reset() {
 	*x = SetRatesResponse{}
-	mi := &file_lodge_v1_rate_proto_msgTypes[12]
+	mi := &file_lodge_v1_rate_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1002,7 +1324,7 @@ func (x *SetRatesResponse) String() string {
 func (*SetRatesResponse) ProtoMessage() {}
 
 func (x *SetRatesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_rate_proto_msgTypes[12]
+	mi := &file_lodge_v1_rate_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1015,7 +1337,7 @@ func (x *SetRatesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetRatesResponse.ProtoReflect.Descriptor instead.
 func (*SetRatesResponse) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{12}
+	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *SetRatesResponse) GetPosition() string {
@@ -1050,7 +1372,7 @@ type ListRatesRequest struct {
 
 func (x *ListRatesRequest) Reset() {
 	*x = ListRatesRequest{}
-	mi := &file_lodge_v1_rate_proto_msgTypes[13]
+	mi := &file_lodge_v1_rate_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1062,7 +1384,7 @@ func (x *ListRatesRequest) String() string {
 func (*ListRatesRequest) ProtoMessage() {}
 
 func (x *ListRatesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_rate_proto_msgTypes[13]
+	mi := &file_lodge_v1_rate_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1075,7 +1397,7 @@ func (x *ListRatesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRatesRequest.ProtoReflect.Descriptor instead.
 func (*ListRatesRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{13}
+	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListRatesRequest) GetParent() string {
@@ -1123,7 +1445,7 @@ type ListRatesResponse struct {
 
 func (x *ListRatesResponse) Reset() {
 	*x = ListRatesResponse{}
-	mi := &file_lodge_v1_rate_proto_msgTypes[14]
+	mi := &file_lodge_v1_rate_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1135,7 +1457,7 @@ func (x *ListRatesResponse) String() string {
 func (*ListRatesResponse) ProtoMessage() {}
 
 func (x *ListRatesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_rate_proto_msgTypes[14]
+	mi := &file_lodge_v1_rate_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1148,7 +1470,7 @@ func (x *ListRatesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRatesResponse.ProtoReflect.Descriptor instead.
 func (*ListRatesResponse) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{14}
+	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ListRatesResponse) GetRates() []*NightlyRate {
@@ -1204,7 +1526,40 @@ const file_lodge_v1_rate_proto_rawDesc = "" +
 	"\bincluded\x18\x04 \x01(\bR\bincluded\"`\n" +
 	"\vNightlyRate\x12%\n" +
 	"\x04date\x18\x01 \x01(\v2\x11.google.type.DateR\x04date\x12*\n" +
-	"\x06amount\x18\x02 \x01(\v2\x12.google.type.MoneyR\x06amount\"\xc2\x01\n" +
+	"\x06amount\x18\x02 \x01(\v2\x12.google.type.MoneyR\x06amount\"\xc2\x04\n" +
+	"\x05Quote\x12\x1b\n" +
+	"\troom_type\x18\x01 \x01(\tR\broomType\x12\x1b\n" +
+	"\trate_plan\x18\x02 \x01(\tR\bratePlan\x12\x1a\n" +
+	"\bquantity\x18\x03 \x01(\x05R\bquantity\x125\n" +
+	"\rcheck_in_date\x18\x04 \x01(\v2\x11.google.type.DateR\vcheckInDate\x127\n" +
+	"\x0echeck_out_date\x18\x05 \x01(\v2\x11.google.type.DateR\fcheckOutDate\x12\x16\n" +
+	"\x06adults\x18\x06 \x01(\x05R\x06adults\x12\x1a\n" +
+	"\bchildren\x18\a \x01(\x05R\bchildren\x12,\n" +
+	"\x06nights\x18\b \x03(\v2\x14.lodge.v1.QuoteNightR\x06nights\x12*\n" +
+	"\acharges\x18\t \x03(\v2\x10.lodge.v1.ChargeR\acharges\x12(\n" +
+	"\x05total\x18\n" +
+	" \x01(\v2\x12.google.type.MoneyR\x05total\x12?\n" +
+	"\fcancellation\x18\v \x01(\v2\x1b.lodge.v1.CancellationTermsR\fcancellation\x12'\n" +
+	"\x0favailable_count\x18\f \x01(\x05R\x0eavailableCount\x12;\n" +
+	"\vexpire_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"expireTime\x12\x14\n" +
+	"\x05token\x18\x0e \x01(\tR\x05token\"\xa1\x01\n" +
+	"\n" +
+	"QuoteNight\x12%\n" +
+	"\x04date\x18\x01 \x01(\v2\x11.google.type.DateR\x04date\x12*\n" +
+	"\x06amount\x18\x02 \x01(\v2\x12.google.type.MoneyR\x06amount\x12@\n" +
+	"\x12extra_guest_amount\x18\x03 \x01(\v2\x12.google.type.MoneyR\x10extraGuestAmount\"\xf3\x02\n" +
+	"\x10QuoteStayRequest\x12&\n" +
+	"\troom_type\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\broomType\x12\x1b\n" +
+	"\trate_plan\x18\x02 \x01(\tR\bratePlan\x12@\n" +
+	"\rcheck_in_date\x18\x03 \x01(\v2\x11.google.type.DateB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\vcheckInDate\x12B\n" +
+	"\x0echeck_out_date\x18\x04 \x01(\v2\x11.google.type.DateB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\fcheckOutDate\x12%\n" +
+	"\bquantity\x18\x05 \x01(\x05B\t\xbaH\x06\x1a\x04\x18d(\x00R\bquantity\x12\"\n" +
+	"\x06adults\x18\x06 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\x06adults\x12&\n" +
+	"\bchildren\x18\a \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bchildren\x12!\n" +
+	"\fmin_position\x18\b \x01(\tR\vminPosition\"\xc2\x01\n" +
 	"\x15CreateRatePlanRequest\x12!\n" +
 	"\x06parent\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x06parent\x12+\n" +
 	"\frate_plan_id\x18\x02 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\n" +
@@ -1259,7 +1614,7 @@ const file_lodge_v1_rate_proto_rawDesc = "" +
 	"\bend_date\x18\x04 \x01(\v2\x11.google.type.DateR\aendDate\x12!\n" +
 	"\fmin_position\x18\x05 \x01(\tR\vminPosition\"@\n" +
 	"\x11ListRatesResponse\x12+\n" +
-	"\x05rates\x18\x01 \x03(\v2\x15.lodge.v1.NightlyRateR\x05rates2\xed\x06\n" +
+	"\x05rates\x18\x01 \x03(\v2\x15.lodge.v1.NightlyRateR\x05rates2\xe2\a\n" +
 	"\vRateService\x12y\n" +
 	"\x0eCreateRatePlan\x12\x1f.lodge.v1.CreateRatePlanRequest\x1a\x12.lodge.v1.RatePlan\"2\x82\xd3\xe4\x93\x02,:\trate_plan\"\x1f/v1/{parent=hotels/*}/ratePlans\x12k\n" +
 	"\vGetRatePlan\x12\x1c.lodge.v1.GetRatePlanRequest\x1a\x12.lodge.v1.RatePlan\"*\x82\xd3\xe4\x93\x02!\x12\x1f/v1/{name=hotels/*/ratePlans/*}\x90\x02\x01\x12|\n" +
@@ -1267,7 +1622,8 @@ const file_lodge_v1_rate_proto_rawDesc = "" +
 	"\x0eUpdateRatePlan\x12\x1f.lodge.v1.UpdateRatePlanRequest\x1a\x12.lodge.v1.RatePlan\"<\x82\xd3\xe4\x93\x026:\trate_plan2)/v1/{rate_plan.name=hotels/*/ratePlans/*}\x12{\n" +
 	"\x0fArchiveRatePlan\x12 .lodge.v1.ArchiveRatePlanRequest\x1a\x12.lodge.v1.RatePlan\"2\x82\xd3\xe4\x93\x02,:\x01*\"'/v1/{name=hotels/*/ratePlans/*}:archive\x12{\n" +
 	"\bSetRates\x12\x19.lodge.v1.SetRatesRequest\x1a\x1a.lodge.v1.SetRatesResponse\"8\x82\xd3\xe4\x93\x022:\x01*\"-/v1/{rate_plan=hotels/*/ratePlans/*}:setRates\x12x\n" +
-	"\tListRates\x12\x1a.lodge.v1.ListRatesRequest\x1a\x1b.lodge.v1.ListRatesResponse\"2\x82\xd3\xe4\x93\x02)\x12'/v1/{parent=hotels/*/ratePlans/*}/rates\x90\x02\x01B Z\x1elodge/api/gen/lodge/v1;lodgev1b\x06proto3"
+	"\tListRates\x12\x1a.lodge.v1.ListRatesRequest\x1a\x1b.lodge.v1.ListRatesResponse\"2\x82\xd3\xe4\x93\x02)\x12'/v1/{parent=hotels/*/ratePlans/*}/rates\x90\x02\x01\x12s\n" +
+	"\tQuoteStay\x12\x1a.lodge.v1.QuoteStayRequest\x1a\x0f.lodge.v1.Quote\"9\x82\xd3\xe4\x93\x020\x12./v1/{room_type=hotels/*/roomTypes/*}:quoteStay\x90\x02\x01B Z\x1elodge/api/gen/lodge/v1;lodgev1b\x06proto3"
 
 var (
 	file_lodge_v1_rate_proto_rawDescOnce sync.Once
@@ -1281,70 +1637,87 @@ func file_lodge_v1_rate_proto_rawDescGZIP() []byte {
 	return file_lodge_v1_rate_proto_rawDescData
 }
 
-var file_lodge_v1_rate_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_lodge_v1_rate_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_lodge_v1_rate_proto_goTypes = []any{
 	(*RatePlan)(nil),               // 0: lodge.v1.RatePlan
 	(*CancellationTerms)(nil),      // 1: lodge.v1.CancellationTerms
 	(*CancellationFee)(nil),        // 2: lodge.v1.CancellationFee
 	(*Charge)(nil),                 // 3: lodge.v1.Charge
 	(*NightlyRate)(nil),            // 4: lodge.v1.NightlyRate
-	(*CreateRatePlanRequest)(nil),  // 5: lodge.v1.CreateRatePlanRequest
-	(*GetRatePlanRequest)(nil),     // 6: lodge.v1.GetRatePlanRequest
-	(*ListRatePlansRequest)(nil),   // 7: lodge.v1.ListRatePlansRequest
-	(*ListRatePlansResponse)(nil),  // 8: lodge.v1.ListRatePlansResponse
-	(*UpdateRatePlanRequest)(nil),  // 9: lodge.v1.UpdateRatePlanRequest
-	(*ArchiveRatePlanRequest)(nil), // 10: lodge.v1.ArchiveRatePlanRequest
-	(*SetRatesRequest)(nil),        // 11: lodge.v1.SetRatesRequest
-	(*SetRatesResponse)(nil),       // 12: lodge.v1.SetRatesResponse
-	(*ListRatesRequest)(nil),       // 13: lodge.v1.ListRatesRequest
-	(*ListRatesResponse)(nil),      // 14: lodge.v1.ListRatesResponse
-	(*money.Money)(nil),            // 15: google.type.Money
-	(*timestamppb.Timestamp)(nil),  // 16: google.protobuf.Timestamp
-	(*date.Date)(nil),              // 17: google.type.Date
-	(*fieldmaskpb.FieldMask)(nil),  // 18: google.protobuf.FieldMask
-	(dayofweek.DayOfWeek)(0),       // 19: google.type.DayOfWeek
+	(*Quote)(nil),                  // 5: lodge.v1.Quote
+	(*QuoteNight)(nil),             // 6: lodge.v1.QuoteNight
+	(*QuoteStayRequest)(nil),       // 7: lodge.v1.QuoteStayRequest
+	(*CreateRatePlanRequest)(nil),  // 8: lodge.v1.CreateRatePlanRequest
+	(*GetRatePlanRequest)(nil),     // 9: lodge.v1.GetRatePlanRequest
+	(*ListRatePlansRequest)(nil),   // 10: lodge.v1.ListRatePlansRequest
+	(*ListRatePlansResponse)(nil),  // 11: lodge.v1.ListRatePlansResponse
+	(*UpdateRatePlanRequest)(nil),  // 12: lodge.v1.UpdateRatePlanRequest
+	(*ArchiveRatePlanRequest)(nil), // 13: lodge.v1.ArchiveRatePlanRequest
+	(*SetRatesRequest)(nil),        // 14: lodge.v1.SetRatesRequest
+	(*SetRatesResponse)(nil),       // 15: lodge.v1.SetRatesResponse
+	(*ListRatesRequest)(nil),       // 16: lodge.v1.ListRatesRequest
+	(*ListRatesResponse)(nil),      // 17: lodge.v1.ListRatesResponse
+	(*money.Money)(nil),            // 18: google.type.Money
+	(*timestamppb.Timestamp)(nil),  // 19: google.protobuf.Timestamp
+	(*date.Date)(nil),              // 20: google.type.Date
+	(*fieldmaskpb.FieldMask)(nil),  // 21: google.protobuf.FieldMask
+	(dayofweek.DayOfWeek)(0),       // 22: google.type.DayOfWeek
 }
 var file_lodge_v1_rate_proto_depIdxs = []int32{
 	1,  // 0: lodge.v1.RatePlan.cancellation:type_name -> lodge.v1.CancellationTerms
-	15, // 1: lodge.v1.RatePlan.extra_guest_charge:type_name -> google.type.Money
-	16, // 2: lodge.v1.RatePlan.create_time:type_name -> google.protobuf.Timestamp
-	16, // 3: lodge.v1.RatePlan.update_time:type_name -> google.protobuf.Timestamp
+	18, // 1: lodge.v1.RatePlan.extra_guest_charge:type_name -> google.type.Money
+	19, // 2: lodge.v1.RatePlan.create_time:type_name -> google.protobuf.Timestamp
+	19, // 3: lodge.v1.RatePlan.update_time:type_name -> google.protobuf.Timestamp
 	2,  // 4: lodge.v1.CancellationTerms.fee:type_name -> lodge.v1.CancellationFee
 	2,  // 5: lodge.v1.CancellationTerms.no_show_fee:type_name -> lodge.v1.CancellationFee
-	15, // 6: lodge.v1.CancellationFee.amount:type_name -> google.type.Money
-	15, // 7: lodge.v1.Charge.amount:type_name -> google.type.Money
-	17, // 8: lodge.v1.NightlyRate.date:type_name -> google.type.Date
-	15, // 9: lodge.v1.NightlyRate.amount:type_name -> google.type.Money
-	0,  // 10: lodge.v1.CreateRatePlanRequest.rate_plan:type_name -> lodge.v1.RatePlan
-	0,  // 11: lodge.v1.ListRatePlansResponse.rate_plans:type_name -> lodge.v1.RatePlan
-	0,  // 12: lodge.v1.UpdateRatePlanRequest.rate_plan:type_name -> lodge.v1.RatePlan
-	18, // 13: lodge.v1.UpdateRatePlanRequest.update_mask:type_name -> google.protobuf.FieldMask
-	17, // 14: lodge.v1.SetRatesRequest.start_date:type_name -> google.type.Date
-	17, // 15: lodge.v1.SetRatesRequest.end_date:type_name -> google.type.Date
-	19, // 16: lodge.v1.SetRatesRequest.weekdays:type_name -> google.type.DayOfWeek
-	15, // 17: lodge.v1.SetRatesRequest.nightly_rate:type_name -> google.type.Money
-	17, // 18: lodge.v1.ListRatesRequest.start_date:type_name -> google.type.Date
-	17, // 19: lodge.v1.ListRatesRequest.end_date:type_name -> google.type.Date
-	4,  // 20: lodge.v1.ListRatesResponse.rates:type_name -> lodge.v1.NightlyRate
-	5,  // 21: lodge.v1.RateService.CreateRatePlan:input_type -> lodge.v1.CreateRatePlanRequest
-	6,  // 22: lodge.v1.RateService.GetRatePlan:input_type -> lodge.v1.GetRatePlanRequest
-	7,  // 23: lodge.v1.RateService.ListRatePlans:input_type -> lodge.v1.ListRatePlansRequest
-	9,  // 24: lodge.v1.RateService.UpdateRatePlan:input_type -> lodge.v1.UpdateRatePlanRequest
-	10, // 25: lodge.v1.RateService.ArchiveRatePlan:input_type -> lodge.v1.ArchiveRatePlanRequest
-	11, // 26: lodge.v1.RateService.SetRates:input_type -> lodge.v1.SetRatesRequest
-	13, // 27: lodge.v1.RateService.ListRates:input_type -> lodge.v1.ListRatesRequest
-	0,  // 28: lodge.v1.RateService.CreateRatePlan:output_type -> lodge.v1.RatePlan
-	0,  // 29: lodge.v1.RateService.GetRatePlan:output_type -> lodge.v1.RatePlan
-	8,  // 30: lodge.v1.RateService.ListRatePlans:output_type -> lodge.v1.ListRatePlansResponse
-	0,  // 31: lodge.v1.RateService.UpdateRatePlan:output_type -> lodge.v1.RatePlan
-	0,  // 32: lodge.v1.RateService.ArchiveRatePlan:output_type -> lodge.v1.RatePlan
-	12, // 33: lodge.v1.RateService.SetRates:output_type -> lodge.v1.SetRatesResponse
-	14, // 34: lodge.v1.RateService.ListRates:output_type -> lodge.v1.ListRatesResponse
-	28, // [28:35] is the sub-list for method output_type
-	21, // [21:28] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	18, // 6: lodge.v1.CancellationFee.amount:type_name -> google.type.Money
+	18, // 7: lodge.v1.Charge.amount:type_name -> google.type.Money
+	20, // 8: lodge.v1.NightlyRate.date:type_name -> google.type.Date
+	18, // 9: lodge.v1.NightlyRate.amount:type_name -> google.type.Money
+	20, // 10: lodge.v1.Quote.check_in_date:type_name -> google.type.Date
+	20, // 11: lodge.v1.Quote.check_out_date:type_name -> google.type.Date
+	6,  // 12: lodge.v1.Quote.nights:type_name -> lodge.v1.QuoteNight
+	3,  // 13: lodge.v1.Quote.charges:type_name -> lodge.v1.Charge
+	18, // 14: lodge.v1.Quote.total:type_name -> google.type.Money
+	1,  // 15: lodge.v1.Quote.cancellation:type_name -> lodge.v1.CancellationTerms
+	19, // 16: lodge.v1.Quote.expire_time:type_name -> google.protobuf.Timestamp
+	20, // 17: lodge.v1.QuoteNight.date:type_name -> google.type.Date
+	18, // 18: lodge.v1.QuoteNight.amount:type_name -> google.type.Money
+	18, // 19: lodge.v1.QuoteNight.extra_guest_amount:type_name -> google.type.Money
+	20, // 20: lodge.v1.QuoteStayRequest.check_in_date:type_name -> google.type.Date
+	20, // 21: lodge.v1.QuoteStayRequest.check_out_date:type_name -> google.type.Date
+	0,  // 22: lodge.v1.CreateRatePlanRequest.rate_plan:type_name -> lodge.v1.RatePlan
+	0,  // 23: lodge.v1.ListRatePlansResponse.rate_plans:type_name -> lodge.v1.RatePlan
+	0,  // 24: lodge.v1.UpdateRatePlanRequest.rate_plan:type_name -> lodge.v1.RatePlan
+	21, // 25: lodge.v1.UpdateRatePlanRequest.update_mask:type_name -> google.protobuf.FieldMask
+	20, // 26: lodge.v1.SetRatesRequest.start_date:type_name -> google.type.Date
+	20, // 27: lodge.v1.SetRatesRequest.end_date:type_name -> google.type.Date
+	22, // 28: lodge.v1.SetRatesRequest.weekdays:type_name -> google.type.DayOfWeek
+	18, // 29: lodge.v1.SetRatesRequest.nightly_rate:type_name -> google.type.Money
+	20, // 30: lodge.v1.ListRatesRequest.start_date:type_name -> google.type.Date
+	20, // 31: lodge.v1.ListRatesRequest.end_date:type_name -> google.type.Date
+	4,  // 32: lodge.v1.ListRatesResponse.rates:type_name -> lodge.v1.NightlyRate
+	8,  // 33: lodge.v1.RateService.CreateRatePlan:input_type -> lodge.v1.CreateRatePlanRequest
+	9,  // 34: lodge.v1.RateService.GetRatePlan:input_type -> lodge.v1.GetRatePlanRequest
+	10, // 35: lodge.v1.RateService.ListRatePlans:input_type -> lodge.v1.ListRatePlansRequest
+	12, // 36: lodge.v1.RateService.UpdateRatePlan:input_type -> lodge.v1.UpdateRatePlanRequest
+	13, // 37: lodge.v1.RateService.ArchiveRatePlan:input_type -> lodge.v1.ArchiveRatePlanRequest
+	14, // 38: lodge.v1.RateService.SetRates:input_type -> lodge.v1.SetRatesRequest
+	16, // 39: lodge.v1.RateService.ListRates:input_type -> lodge.v1.ListRatesRequest
+	7,  // 40: lodge.v1.RateService.QuoteStay:input_type -> lodge.v1.QuoteStayRequest
+	0,  // 41: lodge.v1.RateService.CreateRatePlan:output_type -> lodge.v1.RatePlan
+	0,  // 42: lodge.v1.RateService.GetRatePlan:output_type -> lodge.v1.RatePlan
+	11, // 43: lodge.v1.RateService.ListRatePlans:output_type -> lodge.v1.ListRatePlansResponse
+	0,  // 44: lodge.v1.RateService.UpdateRatePlan:output_type -> lodge.v1.RatePlan
+	0,  // 45: lodge.v1.RateService.ArchiveRatePlan:output_type -> lodge.v1.RatePlan
+	15, // 46: lodge.v1.RateService.SetRates:output_type -> lodge.v1.SetRatesResponse
+	17, // 47: lodge.v1.RateService.ListRates:output_type -> lodge.v1.ListRatesResponse
+	5,  // 48: lodge.v1.RateService.QuoteStay:output_type -> lodge.v1.Quote
+	41, // [41:49] is the sub-list for method output_type
+	33, // [33:41] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_lodge_v1_rate_proto_init() }
@@ -1364,7 +1737,7 @@ func file_lodge_v1_rate_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lodge_v1_rate_proto_rawDesc), len(file_lodge_v1_rate_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   15,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

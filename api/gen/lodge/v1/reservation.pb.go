@@ -611,7 +611,10 @@ type CreateReservationRequest struct {
 	NightlyRateOverride *money.Money `protobuf:"bytes,5,opt,name=nightly_rate_override,json=nightlyRateOverride,proto3" json:"nightly_rate_override,omitempty"`
 	// The hold never expires. For histories that are imported: over the server's local socket only, refused elsewhere with
 	// FORBIDDEN_FIELD.
-	NoHoldExpiry  bool `protobuf:"varint,6,opt,name=no_hold_expiry,json=noHoldExpiry,proto3" json:"no_hold_expiry,omitempty"`
+	NoHoldExpiry bool `protobuf:"varint,6,opt,name=no_hold_expiry,json=noHoldExpiry,proto3" json:"no_hold_expiry,omitempty"`
+	// The token of a quote for exactly this stay, rooms, rate plan, adults and children: the reservation has the quote's price and terms or is refused,
+	// with QUOTE_EXPIRED after the quote's expire_time, with RATE_CHANGED when price or terms are not those of the quote any more.
+	Quote         string `protobuf:"bytes,7,opt,name=quote,proto3" json:"quote,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -686,6 +689,13 @@ func (x *CreateReservationRequest) GetNoHoldExpiry() bool {
 		return x.NoHoldExpiry
 	}
 	return false
+}
+
+func (x *CreateReservationRequest) GetQuote() string {
+	if x != nil {
+		return x.Quote
+	}
+	return ""
 }
 
 type GetReservationRequest struct {
@@ -1242,7 +1252,7 @@ const file_lodge_v1_reservation_proto_rawDesc = "" +
 	"\x05email\x18\x03 \x01(\tR\x05email\x12\x1f\n" +
 	"\x06adults\x18\x04 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\x06adults\x12#\n" +
 	"\bchildren\x18\x05 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bchildren\x12!\n" +
-	"\ainfants\x18\x06 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\ainfants\"\xb5\x02\n" +
+	"\ainfants\x18\x06 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\ainfants\"\xd5\x02\n" +
 	"\x18CreateReservationRequest\x12!\n" +
 	"\x06parent\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x06parent\x12B\n" +
 	"\vreservation\x18\x02 \x01(\v2\x15.lodge.v1.ReservationB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\vreservation\x12%\n" +
@@ -1250,7 +1260,8 @@ const file_lodge_v1_reservation_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x04 \x01(\tR\trequestId\x12F\n" +
 	"\x15nightly_rate_override\x18\x05 \x01(\v2\x12.google.type.MoneyR\x13nightlyRateOverride\x12$\n" +
-	"\x0eno_hold_expiry\x18\x06 \x01(\bR\fnoHoldExpiry\"Y\n" +
+	"\x0eno_hold_expiry\x18\x06 \x01(\bR\fnoHoldExpiry\x12\x1e\n" +
+	"\x05quote\x18\a \x01(\tB\b\xbaH\x05r\x03(\x80\x10R\x05quote\"Y\n" +
 	"\x15GetReservationRequest\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12!\n" +
 	"\fmin_position\x18\x02 \x01(\tR\vminPosition\"\xbf\x02\n" +

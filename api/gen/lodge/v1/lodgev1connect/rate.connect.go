@@ -51,6 +51,8 @@ const (
 	RateServiceSetRatesProcedure = "/lodge.v1.RateService/SetRates"
 	// RateServiceListRatesProcedure is the fully-qualified name of the RateService's ListRates RPC.
 	RateServiceListRatesProcedure = "/lodge.v1.RateService/ListRates"
+	// RateServiceQuoteStayProcedure is the fully-qualified name of the RateService's QuoteStay RPC.
+	RateServiceQuoteStayProcedure = "/lodge.v1.RateService/QuoteStay"
 )
 
 // RateServiceClient is a client for the lodge.v1.RateService service.
@@ -71,6 +73,9 @@ type RateServiceClient interface {
 	SetRates(context.Context, *connect.Request[v1.SetRatesRequest]) (*connect.Response[v1.SetRatesResponse], error)
 	// Lists the nightly rates of a room type in a rate plan. Errors: RATE_PLAN_NOT_FOUND, ROOM_TYPE_NOT_FOUND, INVALID_DATES.
 	ListRates(context.Context, *connect.Request[v1.ListRatesRequest]) (*connect.Response[v1.ListRatesResponse], error)
+	// Prices a stay that can be booked now. Nothing is held: CreateReservation takes the quote's token until expire_time, as long as price
+	// and terms are still the same. Errors: as CreateReservation's, SOLD_OUT and RESTRICTED among them, as the read models know it.
+	QuoteStay(context.Context, *connect.Request[v1.QuoteStayRequest]) (*connect.Response[v1.Quote], error)
 }
 
 // NewRateServiceClient constructs a client for the lodge.v1.RateService service. By default, it
@@ -129,6 +134,13 @@ func NewRateServiceClient(httpClient connect.HTTPClient, baseURL string, opts ..
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
+		quoteStay: connect.NewClient[v1.QuoteStayRequest, v1.Quote](
+			httpClient,
+			baseURL+RateServiceQuoteStayProcedure,
+			connect.WithSchema(rateServiceMethods.ByName("QuoteStay")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -141,6 +153,7 @@ type rateServiceClient struct {
 	archiveRatePlan *connect.Client[v1.ArchiveRatePlanRequest, v1.RatePlan]
 	setRates        *connect.Client[v1.SetRatesRequest, v1.SetRatesResponse]
 	listRates       *connect.Client[v1.ListRatesRequest, v1.ListRatesResponse]
+	quoteStay       *connect.Client[v1.QuoteStayRequest, v1.Quote]
 }
 
 // CreateRatePlan calls lodge.v1.RateService.CreateRatePlan.
@@ -178,6 +191,11 @@ func (c *rateServiceClient) ListRates(ctx context.Context, req *connect.Request[
 	return c.listRates.CallUnary(ctx, req)
 }
 
+// QuoteStay calls lodge.v1.RateService.QuoteStay.
+func (c *rateServiceClient) QuoteStay(ctx context.Context, req *connect.Request[v1.QuoteStayRequest]) (*connect.Response[v1.Quote], error) {
+	return c.quoteStay.CallUnary(ctx, req)
+}
+
 // RateServiceHandler is an implementation of the lodge.v1.RateService service.
 type RateServiceHandler interface {
 	// Creates a rate plan in a hotel. Errors: HOTEL_NOT_FOUND, HOTEL_ARCHIVED, RATE_PLAN_EXISTS, CURRENCY_MISMATCH, LIMIT_REACHED.
@@ -196,6 +214,9 @@ type RateServiceHandler interface {
 	SetRates(context.Context, *connect.Request[v1.SetRatesRequest]) (*connect.Response[v1.SetRatesResponse], error)
 	// Lists the nightly rates of a room type in a rate plan. Errors: RATE_PLAN_NOT_FOUND, ROOM_TYPE_NOT_FOUND, INVALID_DATES.
 	ListRates(context.Context, *connect.Request[v1.ListRatesRequest]) (*connect.Response[v1.ListRatesResponse], error)
+	// Prices a stay that can be booked now. Nothing is held: CreateReservation takes the quote's token until expire_time, as long as price
+	// and terms are still the same. Errors: as CreateReservation's, SOLD_OUT and RESTRICTED among them, as the read models know it.
+	QuoteStay(context.Context, *connect.Request[v1.QuoteStayRequest]) (*connect.Response[v1.Quote], error)
 }
 
 // NewRateServiceHandler builds an HTTP handler from the service implementation. It returns the path
@@ -250,6 +271,13 @@ func NewRateServiceHandler(svc RateServiceHandler, opts ...connect.HandlerOption
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
+	rateServiceQuoteStayHandler := connect.NewUnaryHandler(
+		RateServiceQuoteStayProcedure,
+		svc.QuoteStay,
+		connect.WithSchema(rateServiceMethods.ByName("QuoteStay")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/lodge.v1.RateService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case RateServiceCreateRatePlanProcedure:
@@ -266,6 +294,8 @@ func NewRateServiceHandler(svc RateServiceHandler, opts ...connect.HandlerOption
 			rateServiceSetRatesHandler.ServeHTTP(w, r)
 		case RateServiceListRatesProcedure:
 			rateServiceListRatesHandler.ServeHTTP(w, r)
+		case RateServiceQuoteStayProcedure:
+			rateServiceQuoteStayHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -301,4 +331,8 @@ func (UnimplementedRateServiceHandler) SetRates(context.Context, *connect.Reques
 
 func (UnimplementedRateServiceHandler) ListRates(context.Context, *connect.Request[v1.ListRatesRequest]) (*connect.Response[v1.ListRatesResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("lodge.v1.RateService.ListRates is not implemented"))
+}
+
+func (UnimplementedRateServiceHandler) QuoteStay(context.Context, *connect.Request[v1.QuoteStayRequest]) (*connect.Response[v1.Quote], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("lodge.v1.RateService.QuoteStay is not implemented"))
 }

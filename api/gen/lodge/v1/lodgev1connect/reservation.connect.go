@@ -61,7 +61,8 @@ type ReservationServiceClient interface {
 	// Reserves rooms, all nights or none. The reservation is PENDING and holds its rooms until hold_expire_time.
 	// Errors: SOLD_OUT with the nights that were full, RESTRICTED with the restrictions and their nights, HOTEL_NOT_FOUND, HOTEL_ARCHIVED, ROOM_TYPE_NOT_FOUND,
 	// ROOM_TYPE_ARCHIVED, INVALID_DATES, STAY_TOO_LONG, PAST_DATE, TOO_FAR_AHEAD, INVALID_QUANTITY, NOT_PRICED,
-	// RESERVATION_EXISTS, FORBIDDEN_FIELD, RATE_PLAN_NOT_FOUND, RATE_PLAN_ARCHIVED, OCCUPANCY_EXCEEDED.
+	// RESERVATION_EXISTS, FORBIDDEN_FIELD, RATE_PLAN_NOT_FOUND, RATE_PLAN_ARCHIVED, OCCUPANCY_EXCEEDED, INVALID_QUOTE,
+	// QUOTE_EXPIRED, RATE_CHANGED.
 	CreateReservation(context.Context, *connect.Request[v1.CreateReservationRequest]) (*connect.Response[v1.Reservation], error)
 	// Returns one reservation. Errors: RESERVATION_NOT_FOUND.
 	GetReservation(context.Context, *connect.Request[v1.GetReservationRequest]) (*connect.Response[v1.Reservation], error)
@@ -188,7 +189,8 @@ type ReservationServiceHandler interface {
 	// Reserves rooms, all nights or none. The reservation is PENDING and holds its rooms until hold_expire_time.
 	// Errors: SOLD_OUT with the nights that were full, RESTRICTED with the restrictions and their nights, HOTEL_NOT_FOUND, HOTEL_ARCHIVED, ROOM_TYPE_NOT_FOUND,
 	// ROOM_TYPE_ARCHIVED, INVALID_DATES, STAY_TOO_LONG, PAST_DATE, TOO_FAR_AHEAD, INVALID_QUANTITY, NOT_PRICED,
-	// RESERVATION_EXISTS, FORBIDDEN_FIELD, RATE_PLAN_NOT_FOUND, RATE_PLAN_ARCHIVED, OCCUPANCY_EXCEEDED.
+	// RESERVATION_EXISTS, FORBIDDEN_FIELD, RATE_PLAN_NOT_FOUND, RATE_PLAN_ARCHIVED, OCCUPANCY_EXCEEDED, INVALID_QUOTE,
+	// QUOTE_EXPIRED, RATE_CHANGED.
 	CreateReservation(context.Context, *connect.Request[v1.CreateReservationRequest]) (*connect.Response[v1.Reservation], error)
 	// Returns one reservation. Errors: RESERVATION_NOT_FOUND.
 	GetReservation(context.Context, *connect.Request[v1.GetReservationRequest]) (*connect.Response[v1.Reservation], error)
