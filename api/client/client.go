@@ -6,6 +6,7 @@ package client
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -51,7 +52,9 @@ func (t onePiece) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 		again.Body = io.NopCloser(read)
-	case err == nil, errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF): // too long or too short: net/http says so
+	case err == nil: // net/http notices only sometimes: the answer may be there first
+		return nil, errors.Join(fmt.Errorf("%s %q: ContentLength=%d with a longer Body", req.Method, req.URL, req.ContentLength), req.Body.Close())
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF): // too short: net/http says so
 		again.Body = &readAgain{Reader: io.MultiReader(read, req.Body), Closer: req.Body}
 	default:
 		again.Body = &readAgain{Reader: io.MultiReader(read, failing{err}), Closer: req.Body}
