@@ -145,7 +145,7 @@ func toPlaced(e *event.Envelope, m *eventpb.ReservationPlaced) *lodgev1.Reservat
 	r.Total = toMoney(m.GetCurrencyCode(), m.GetTotalMinorUnits())
 	r.HoldExpireTime = m.GetHoldExpireTime()
 	r.Channel, r.ExternalReference = m.GetChannel(), m.GetExternalReference()
-	addTerms(r, m, m.GetCurrencyCode())
+	addTerms(r, m.GetTerms(), m.GetCurrencyCode())
 	r.CreateTime = timestamppb.New(e.Time)
 	r.UpdateTime = r.CreateTime
 	return r

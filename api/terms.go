@@ -108,8 +108,11 @@ func fromTaxes(h *lodgev1.Hotel) (taxes []hotel.Tax, err error) {
 	return taxes, nil
 }
 
-// addTerms adds to a reservation what its event says of rate plan, taxes and cancellation, if anything.
-func addTerms(r *lodgev1.Reservation, m *eventpb.ReservationPlaced, currency string) {
+// addTerms adds to a reservation what it was made under, if anything.
+func addTerms(r *lodgev1.Reservation, m *eventpb.Terms, currency string) {
+	if m == nil {
+		return
+	}
 	if m.GetRatePlanId() != "" {
 		hotelID, _, _ := cutChild(r.GetName(), reservationsInfix)
 		r.RatePlan = ratePlanName(hotelID, m.GetRatePlanId())

@@ -263,7 +263,7 @@ func (p *pass) price(at log.Position, m *eventpb.ReservationPlaced, stay domain.
 			return
 		}
 	}
-	for _, c := range m.GetCharges() {
+	for _, c := range m.GetTerms().GetCharges() {
 		if c.GetMinorUnits() < 0 {
 			p.found(BadPrice, at, m.GetHotelId(), "reservation %s: %s is %d", m.GetReservationId(), c.GetTaxId(), c.GetMinorUnits())
 			return

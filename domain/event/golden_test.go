@@ -148,20 +148,16 @@ func variants() map[string]proto.Message {
 			{TaxId: "vat", DisplayName: "VAT", Basis: eventpb.TaxBasis_TAX_BASIS_PERCENT, Amount: 6_000, Included: true},
 			{TaxId: "city", DisplayName: "City tax", Basis: eventpb.TaxBasis_TAX_BASIS_GUEST_NIGHT, Amount: 400},
 		}}},
-		"plan": &eventpb.ReservationPlaced{
+		"terms": &eventpb.ReservationPlaced{
 			HotelId: "grand", ReservationId: "01980000-0000-7000-8000-000000000003",
 			Stay:         &eventpb.Stay{RoomTypeId: "double", Quantity: 1, CheckInDate: "2026-07-01", CheckOutDate: "2026-07-02"},
-			CurrencyCode: "EUR", NightlyMinorUnits: []int64{20_500}, TotalMinorUnits: 21_700, PlaceDate: "2026-06-20", RatePlanId: "flexible",
-			Cancellation: &eventpb.CancellationTerms{FreeDays: 1, FreeUntilHour: 18}, ExtraGuestMinorUnits: 2_500,
-			Charges: []*eventpb.Charge{
-				{TaxId: "vat", DisplayName: "VAT", MinorUnits: 1_160, Included: true}, {TaxId: "city", DisplayName: "City tax", MinorUnits: 1_200},
+			CurrencyCode: "EUR", NightlyMinorUnits: []int64{20_500}, TotalMinorUnits: 21_700, PlaceDate: "2026-06-20", Terms: &eventpb.Terms{
+				RatePlanId: "flexible", ExtraGuestMinorUnits: 2_500, QuoteId: "01980000-0000-7000-8000-000000000004",
+				Cancellation: &eventpb.CancellationTerms{FreeDays: 1, FreeUntilHour: 18},
+				Charges: []*eventpb.Charge{
+					{TaxId: "vat", DisplayName: "VAT", MinorUnits: 1_160, Included: true}, {TaxId: "city", DisplayName: "City tax", MinorUnits: 1_200},
+				},
 			},
-		},
-		"quote": &eventpb.ReservationPlaced{
-			HotelId: "grand", ReservationId: "01980000-0000-7000-8000-000000000003",
-			Stay:         &eventpb.Stay{RoomTypeId: "double", Quantity: 1, CheckInDate: "2026-07-01", CheckOutDate: "2026-07-02"},
-			CurrencyCode: "EUR", NightlyMinorUnits: []int64{20_500}, TotalMinorUnits: 20_500, PlaceDate: "2026-06-20",
-			QuoteId: "01980000-0000-7000-8000-000000000004",
 		},
 		"restricted": &eventpb.ReservationRejected{
 			HotelId: "grand", ReservationId: "01980000-0000-7000-8000-000000000003",

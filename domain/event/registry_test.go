@@ -14,7 +14,7 @@ import (
 )
 
 // parts are the messages of events.proto that are no events, but parts of some.
-var parts = []protoreflect.Name{"Money", "Hotel", "Address", "RoomType", "Stay", "Guest", "BrokenRestriction", "Tax", "Charge", "RatePlan", "CancellationTerms", "CancellationFee"}
+var parts = []protoreflect.Name{"Money", "Hotel", "Address", "RoomType", "Stay", "Guest", "BrokenRestriction", "Tax", "Charge", "RatePlan", "CancellationTerms", "CancellationFee", "Terms"}
 
 // TestEveryEventIsRegistered fails when a message is added to events.proto and forgotten here.
 func TestEveryEventIsRegistered(t *testing.T) {

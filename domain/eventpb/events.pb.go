@@ -2089,16 +2089,8 @@ type ReservationPlaced struct {
 	ExternalReference string `protobuf:"bytes,11,opt,name=external_reference,json=externalReference,proto3" json:"external_reference,omitempty"`
 	// The hotel's local day on which this was decided. It closes the books of days long past (see domain/hotel).
 	PlaceDate string `protobuf:"bytes,12,opt,name=place_date,json=placeDate,proto3" json:"place_date,omitempty"`
-	// Under whose terms; empty: at the hotel's own rates.
-	RatePlanId string `protobuf:"bytes,13,opt,name=rate_plan_id,json=ratePlanId,proto3" json:"rate_plan_id,omitempty"`
-	// As the rate plan had it.
-	Cancellation *CancellationTerms `protobuf:"bytes,14,opt,name=cancellation,proto3" json:"cancellation,omitempty"`
-	// Taxes and fees.
-	Charges []*Charge `protobuf:"bytes,15,rep,name=charges,proto3" json:"charges,omitempty"`
-	// Of each night's price, what guests beyond those included cost.
-	ExtraGuestMinorUnits int64 `protobuf:"varint,16,opt,name=extra_guest_minor_units,json=extraGuestMinorUnits,proto3" json:"extra_guest_minor_units,omitempty"`
-	// The quote that promised the price, or empty.
-	QuoteId       string `protobuf:"bytes,17,opt,name=quote_id,json=quoteId,proto3" json:"quote_id,omitempty"`
+	// Unset: at the hotel's own rates, without taxes and without a quote.
+	Terms         *Terms `protobuf:"bytes,13,opt,name=terms,proto3" json:"terms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2217,35 +2209,89 @@ func (x *ReservationPlaced) GetPlaceDate() string {
 	return ""
 }
 
-func (x *ReservationPlaced) GetRatePlanId() string {
+func (x *ReservationPlaced) GetTerms() *Terms {
+	if x != nil {
+		return x.Terms
+	}
+	return nil
+}
+
+// What a reservation was made under beyond its price.
+type Terms struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty: at the hotel's own rates.
+	RatePlanId string `protobuf:"bytes,1,opt,name=rate_plan_id,json=ratePlanId,proto3" json:"rate_plan_id,omitempty"`
+	// As the rate plan had it.
+	Cancellation *CancellationTerms `protobuf:"bytes,2,opt,name=cancellation,proto3" json:"cancellation,omitempty"`
+	// Taxes and fees.
+	Charges []*Charge `protobuf:"bytes,3,rep,name=charges,proto3" json:"charges,omitempty"`
+	// Of each night's price, what guests beyond those included cost.
+	ExtraGuestMinorUnits int64 `protobuf:"varint,4,opt,name=extra_guest_minor_units,json=extraGuestMinorUnits,proto3" json:"extra_guest_minor_units,omitempty"`
+	// The quote that promised the price, or empty.
+	QuoteId       string `protobuf:"bytes,5,opt,name=quote_id,json=quoteId,proto3" json:"quote_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Terms) Reset() {
+	*x = Terms{}
+	mi := &file_lodge_events_v1_events_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Terms) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Terms) ProtoMessage() {}
+
+func (x *Terms) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_events_v1_events_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Terms.ProtoReflect.Descriptor instead.
+func (*Terms) Descriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *Terms) GetRatePlanId() string {
 	if x != nil {
 		return x.RatePlanId
 	}
 	return ""
 }
 
-func (x *ReservationPlaced) GetCancellation() *CancellationTerms {
+func (x *Terms) GetCancellation() *CancellationTerms {
 	if x != nil {
 		return x.Cancellation
 	}
 	return nil
 }
 
-func (x *ReservationPlaced) GetCharges() []*Charge {
+func (x *Terms) GetCharges() []*Charge {
 	if x != nil {
 		return x.Charges
 	}
 	return nil
 }
 
-func (x *ReservationPlaced) GetExtraGuestMinorUnits() int64 {
+func (x *Terms) GetExtraGuestMinorUnits() int64 {
 	if x != nil {
 		return x.ExtraGuestMinorUnits
 	}
 	return 0
 }
 
-func (x *ReservationPlaced) GetQuoteId() string {
+func (x *Terms) GetQuoteId() string {
 	if x != nil {
 		return x.QuoteId
 	}
@@ -2266,7 +2312,7 @@ type Charge struct {
 
 func (x *Charge) Reset() {
 	*x = Charge{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[24]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2278,7 +2324,7 @@ func (x *Charge) String() string {
 func (*Charge) ProtoMessage() {}
 
 func (x *Charge) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[24]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2291,7 +2337,7 @@ func (x *Charge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Charge.ProtoReflect.Descriptor instead.
 func (*Charge) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{24}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Charge) GetTaxId() string {
@@ -2344,7 +2390,7 @@ type ReservationRejected struct {
 
 func (x *ReservationRejected) Reset() {
 	*x = ReservationRejected{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[25]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2356,7 +2402,7 @@ func (x *ReservationRejected) String() string {
 func (*ReservationRejected) ProtoMessage() {}
 
 func (x *ReservationRejected) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[25]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2369,7 +2415,7 @@ func (x *ReservationRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationRejected.ProtoReflect.Descriptor instead.
 func (*ReservationRejected) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{25}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ReservationRejected) GetHotelId() string {
@@ -2461,7 +2507,7 @@ type ReservationPaid struct {
 
 func (x *ReservationPaid) Reset() {
 	*x = ReservationPaid{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[26]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2473,7 +2519,7 @@ func (x *ReservationPaid) String() string {
 func (*ReservationPaid) ProtoMessage() {}
 
 func (x *ReservationPaid) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[26]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2486,7 +2532,7 @@ func (x *ReservationPaid) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationPaid.ProtoReflect.Descriptor instead.
 func (*ReservationPaid) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{26}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ReservationPaid) GetHotelId() string {
@@ -2525,7 +2571,7 @@ type ReservationCanceled struct {
 
 func (x *ReservationCanceled) Reset() {
 	*x = ReservationCanceled{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[27]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2537,7 +2583,7 @@ func (x *ReservationCanceled) String() string {
 func (*ReservationCanceled) ProtoMessage() {}
 
 func (x *ReservationCanceled) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[27]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2550,7 +2596,7 @@ func (x *ReservationCanceled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationCanceled.ProtoReflect.Descriptor instead.
 func (*ReservationCanceled) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{27}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ReservationCanceled) GetHotelId() string {
@@ -2608,7 +2654,7 @@ type ReservationNoShow struct {
 
 func (x *ReservationNoShow) Reset() {
 	*x = ReservationNoShow{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[28]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2620,7 +2666,7 @@ func (x *ReservationNoShow) String() string {
 func (*ReservationNoShow) ProtoMessage() {}
 
 func (x *ReservationNoShow) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[28]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2633,7 +2679,7 @@ func (x *ReservationNoShow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationNoShow.ProtoReflect.Descriptor instead.
 func (*ReservationNoShow) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{28}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ReservationNoShow) GetHotelId() string {
@@ -2822,7 +2868,7 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"\x05email\x18\x03 \x01(\tR\x05email\x12\x16\n" +
 	"\x06adults\x18\x04 \x01(\x05R\x06adults\x12\x1a\n" +
 	"\bchildren\x18\x05 \x01(\x05R\bchildren\x12\x18\n" +
-	"\ainfants\x18\x06 \x01(\x05R\ainfants\"\xf7\x05\n" +
+	"\ainfants\x18\x06 \x01(\x05R\ainfants\"\xb6\x04\n" +
 	"\x11ReservationPlaced\x12\x19\n" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
 	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12)\n" +
@@ -2837,13 +2883,15 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	" \x01(\tR\achannel\x12-\n" +
 	"\x12external_reference\x18\v \x01(\tR\x11externalReference\x12\x1d\n" +
 	"\n" +
-	"place_date\x18\f \x01(\tR\tplaceDate\x12 \n" +
-	"\frate_plan_id\x18\r \x01(\tR\n" +
+	"place_date\x18\f \x01(\tR\tplaceDate\x12,\n" +
+	"\x05terms\x18\r \x01(\v2\x16.lodge.events.v1.TermsR\x05terms\"\xf6\x01\n" +
+	"\x05Terms\x12 \n" +
+	"\frate_plan_id\x18\x01 \x01(\tR\n" +
 	"ratePlanId\x12F\n" +
-	"\fcancellation\x18\x0e \x01(\v2\".lodge.events.v1.CancellationTermsR\fcancellation\x121\n" +
-	"\acharges\x18\x0f \x03(\v2\x17.lodge.events.v1.ChargeR\acharges\x125\n" +
-	"\x17extra_guest_minor_units\x18\x10 \x01(\x03R\x14extraGuestMinorUnits\x12\x19\n" +
-	"\bquote_id\x18\x11 \x01(\tR\aquoteId\"\x7f\n" +
+	"\fcancellation\x18\x02 \x01(\v2\".lodge.events.v1.CancellationTermsR\fcancellation\x121\n" +
+	"\acharges\x18\x03 \x03(\v2\x17.lodge.events.v1.ChargeR\acharges\x125\n" +
+	"\x17extra_guest_minor_units\x18\x04 \x01(\x03R\x14extraGuestMinorUnits\x12\x19\n" +
+	"\bquote_id\x18\x05 \x01(\tR\aquoteId\"\x7f\n" +
 	"\x06Charge\x12\x15\n" +
 	"\x06tax_id\x18\x01 \x01(\tR\x05taxId\x12!\n" +
 	"\fdisplay_name\x18\x02 \x01(\tR\vdisplayName\x12\x1f\n" +
@@ -2940,7 +2988,7 @@ func file_lodge_events_v1_events_proto_rawDescGZIP() []byte {
 }
 
 var file_lodge_events_v1_events_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_lodge_events_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_lodge_events_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_lodge_events_v1_events_proto_goTypes = []any{
 	(TaxBasis)(0),                 // 0: lodge.events.v1.TaxBasis
 	(CancellationFeeKind)(0),      // 1: lodge.events.v1.CancellationFeeKind
@@ -2972,12 +3020,13 @@ var file_lodge_events_v1_events_proto_goTypes = []any{
 	(*Stay)(nil),                  // 27: lodge.events.v1.Stay
 	(*Guest)(nil),                 // 28: lodge.events.v1.Guest
 	(*ReservationPlaced)(nil),     // 29: lodge.events.v1.ReservationPlaced
-	(*Charge)(nil),                // 30: lodge.events.v1.Charge
-	(*ReservationRejected)(nil),   // 31: lodge.events.v1.ReservationRejected
-	(*ReservationPaid)(nil),       // 32: lodge.events.v1.ReservationPaid
-	(*ReservationCanceled)(nil),   // 33: lodge.events.v1.ReservationCanceled
-	(*ReservationNoShow)(nil),     // 34: lodge.events.v1.ReservationNoShow
-	(*timestamppb.Timestamp)(nil), // 35: google.protobuf.Timestamp
+	(*Terms)(nil),                 // 30: lodge.events.v1.Terms
+	(*Charge)(nil),                // 31: lodge.events.v1.Charge
+	(*ReservationRejected)(nil),   // 32: lodge.events.v1.ReservationRejected
+	(*ReservationPaid)(nil),       // 33: lodge.events.v1.ReservationPaid
+	(*ReservationCanceled)(nil),   // 34: lodge.events.v1.ReservationCanceled
+	(*ReservationNoShow)(nil),     // 35: lodge.events.v1.ReservationNoShow
+	(*timestamppb.Timestamp)(nil), // 36: google.protobuf.Timestamp
 }
 var file_lodge_events_v1_events_proto_depIdxs = []int32{
 	12, // 0: lodge.events.v1.Hotel.address:type_name -> lodge.events.v1.Address
@@ -3005,24 +3054,25 @@ var file_lodge_events_v1_events_proto_depIdxs = []int32{
 	3,  // 22: lodge.events.v1.BrokenRestriction.restriction:type_name -> lodge.events.v1.Restriction
 	27, // 23: lodge.events.v1.ReservationPlaced.stay:type_name -> lodge.events.v1.Stay
 	28, // 24: lodge.events.v1.ReservationPlaced.guest:type_name -> lodge.events.v1.Guest
-	35, // 25: lodge.events.v1.ReservationPlaced.hold_expire_time:type_name -> google.protobuf.Timestamp
-	10, // 26: lodge.events.v1.ReservationPlaced.cancellation:type_name -> lodge.events.v1.CancellationTerms
-	30, // 27: lodge.events.v1.ReservationPlaced.charges:type_name -> lodge.events.v1.Charge
-	27, // 28: lodge.events.v1.ReservationRejected.stay:type_name -> lodge.events.v1.Stay
-	28, // 29: lodge.events.v1.ReservationRejected.guest:type_name -> lodge.events.v1.Guest
-	5,  // 30: lodge.events.v1.ReservationRejected.reason:type_name -> lodge.events.v1.ReservationReason
-	26, // 31: lodge.events.v1.ReservationRejected.broken_restrictions:type_name -> lodge.events.v1.BrokenRestriction
-	27, // 32: lodge.events.v1.ReservationPaid.stay:type_name -> lodge.events.v1.Stay
-	27, // 33: lodge.events.v1.ReservationCanceled.stay:type_name -> lodge.events.v1.Stay
-	4,  // 34: lodge.events.v1.ReservationCanceled.previous_status:type_name -> lodge.events.v1.ReservationStatus
-	5,  // 35: lodge.events.v1.ReservationCanceled.reason:type_name -> lodge.events.v1.ReservationReason
-	27, // 36: lodge.events.v1.ReservationNoShow.stay:type_name -> lodge.events.v1.Stay
-	4,  // 37: lodge.events.v1.ReservationNoShow.previous_status:type_name -> lodge.events.v1.ReservationStatus
-	38, // [38:38] is the sub-list for method output_type
-	38, // [38:38] is the sub-list for method input_type
-	38, // [38:38] is the sub-list for extension type_name
-	38, // [38:38] is the sub-list for extension extendee
-	0,  // [0:38] is the sub-list for field type_name
+	36, // 25: lodge.events.v1.ReservationPlaced.hold_expire_time:type_name -> google.protobuf.Timestamp
+	30, // 26: lodge.events.v1.ReservationPlaced.terms:type_name -> lodge.events.v1.Terms
+	10, // 27: lodge.events.v1.Terms.cancellation:type_name -> lodge.events.v1.CancellationTerms
+	31, // 28: lodge.events.v1.Terms.charges:type_name -> lodge.events.v1.Charge
+	27, // 29: lodge.events.v1.ReservationRejected.stay:type_name -> lodge.events.v1.Stay
+	28, // 30: lodge.events.v1.ReservationRejected.guest:type_name -> lodge.events.v1.Guest
+	5,  // 31: lodge.events.v1.ReservationRejected.reason:type_name -> lodge.events.v1.ReservationReason
+	26, // 32: lodge.events.v1.ReservationRejected.broken_restrictions:type_name -> lodge.events.v1.BrokenRestriction
+	27, // 33: lodge.events.v1.ReservationPaid.stay:type_name -> lodge.events.v1.Stay
+	27, // 34: lodge.events.v1.ReservationCanceled.stay:type_name -> lodge.events.v1.Stay
+	4,  // 35: lodge.events.v1.ReservationCanceled.previous_status:type_name -> lodge.events.v1.ReservationStatus
+	5,  // 36: lodge.events.v1.ReservationCanceled.reason:type_name -> lodge.events.v1.ReservationReason
+	27, // 37: lodge.events.v1.ReservationNoShow.stay:type_name -> lodge.events.v1.Stay
+	4,  // 38: lodge.events.v1.ReservationNoShow.previous_status:type_name -> lodge.events.v1.ReservationStatus
+	39, // [39:39] is the sub-list for method output_type
+	39, // [39:39] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_lodge_events_v1_events_proto_init() }
@@ -3039,7 +3089,7 @@ func file_lodge_events_v1_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lodge_events_v1_events_proto_rawDesc), len(file_lodge_events_v1_events_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   29,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -183,7 +183,7 @@ func (m *model) apply(t *rapid.T, e proto.Message) {
 		for _, line := range e.NightlyMinorUnits {
 			sum += line
 		}
-		for _, c := range e.Charges {
+		for _, c := range e.GetTerms().GetCharges() {
 			if !c.Included {
 				sum += c.MinorUnits
 			}

@@ -152,17 +152,19 @@ func (s *State) price(c *PlaceReservation, roomType uint16, plan *eventpb.RatePl
 	if err != nil {
 		return err
 	}
-	if c.Quote != nil {
-		if err := c.Quote.checkPrice(&price, s.currency, plan.GetCancellation()); err != nil {
-			return err
-		}
-		e.QuoteId = c.Quote.ID
+	e.TotalMinorUnits = price.Total
+	if plan == nil && price.Charges == nil && c.Quote == nil {
+		return nil
 	}
-	e.TotalMinorUnits, e.Charges, e.ExtraGuestMinorUnits = price.Total, price.Charges, price.ExtraGuests
-	if plan != nil {
-		e.RatePlanId, e.Cancellation = plan.RatePlanId, proto.CloneOf(plan.Cancellation)
+	e.Terms = &eventpb.Terms{
+		RatePlanId: c.RatePlan, Cancellation: proto.CloneOf(plan.GetCancellation()),
+		Charges: price.Charges, ExtraGuestMinorUnits: price.ExtraGuests,
 	}
-	return nil
+	if c.Quote == nil {
+		return nil
+	}
+	e.Terms.QuoteId = c.Quote.ID
+	return c.Quote.checkPrice(&price, s.currency, plan.GetCancellation())
 }
 
 // NotPricedOn returns the error that says which nights have no rate.

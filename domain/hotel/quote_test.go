@@ -22,9 +22,9 @@ func quoted(t *testing.T, c *PlaceReservation, given []Command) (*PlaceReservati
 		t.Fatal(err)
 	}
 	e := events[0].(*eventpb.ReservationPlaced)
-	price := StayPrice{Nightly: e.NightlyMinorUnits, ExtraGuests: e.ExtraGuestMinorUnits, Charges: e.Charges, Total: e.TotalMinorUnits}
+	price := StayPrice{Nightly: e.NightlyMinorUnits, ExtraGuests: e.GetTerms().GetExtraGuestMinorUnits(), Charges: e.GetTerms().GetCharges(), Total: e.TotalMinorUnits}
 	return with(c, func(c *PlaceReservation) {
-		c.Quote = &Quote{ID: uuid(77), ExpireTime: noon.Add(time.Minute), Total: e.TotalMinorUnits, Digest: PriceDigest(&price, "EUR", e.Cancellation)}
+		c.Quote = &Quote{ID: uuid(77), ExpireTime: noon.Add(time.Minute), Total: e.TotalMinorUnits, Digest: PriceDigest(&price, "EUR", e.GetTerms().GetCancellation())}
 	}), e
 }
 
@@ -33,7 +33,7 @@ func TestPlaceFromAQuote(t *testing.T) {
 	then := func(more ...Command) []Command { return append(slices.Clone(priced), more...) }
 	c, e := quoted(t, flexibleAt(1, 3, Guest{Adults: 3}), priced)
 	bare, _ := quoted(t, place(1, 1, july(1, 3)), priced)
-	e.QuoteId = uuid(77)
+	e.Terms.QuoteId = uuid(77)
 	e.HoldExpireTime = nil
 	hold := with(c, func(c *PlaceReservation) { c.NoHoldExpiry = true })
 	free := &UpdateRatePlan{Hotel: "grand", RatePlan: "flexible", Fields: PlanCancellation}

@@ -117,7 +117,8 @@ func TestPlaceUnderARatePlan(t *testing.T) {
 	priced := open(createFlexible(), rates(1, 20, 5_000), cityTaxes())
 	standing := func(change func(*eventpb.ReservationPlaced)) []proto.Message {
 		return []proto.Message{placedEvent(func(e *eventpb.ReservationPlaced) {
-			e.Stay, e.RatePlanId, e.Cancellation = stayOf(1, "2026-07-01", "2026-07-03"), "flexible", flexible(1).Cancellation
+			e.Stay = stayOf(1, "2026-07-01", "2026-07-03")
+			e.Terms = &eventpb.Terms{RatePlanId: "flexible", Cancellation: flexible(1).Cancellation}
 			change(e)
 		})}
 	}
@@ -126,8 +127,8 @@ func TestPlaceUnderARatePlan(t *testing.T) {
 		{
 			name: "costs the plan's rates, extra guests and taxes", given: priced, when: flexibleAt(1, 3, three), then: standing(func(e *eventpb.ReservationPlaced) {
 				e.Guest = &eventpb.Guest{Adults: 2, Children: 1, Infants: 2}
-				e.NightlyMinorUnits, e.ExtraGuestMinorUnits, e.TotalMinorUnits = []int64{6_000, 6_000}, 1_000, 13_200
-				e.Charges = []*eventpb.Charge{
+				e.NightlyMinorUnits, e.Terms.ExtraGuestMinorUnits, e.TotalMinorUnits = []int64{6_000, 6_000}, 1_000, 13_200
+				e.Terms.Charges = []*eventpb.Charge{
 					{TaxId: "vat", DisplayName: "VAT", MinorUnits: 1_091, Included: true}, {TaxId: "city", DisplayName: "City tax", MinorUnits: 1_200},
 				}
 			}),
@@ -135,9 +136,9 @@ func TestPlaceUnderARatePlan(t *testing.T) {
 		{
 			name: "is taxed without a plan", given: priced, when: place(1, 1, july(1, 2)), then: []proto.Message{placedEvent(func(e *eventpb.ReservationPlaced) {
 				e.Stay, e.NightlyMinorUnits, e.TotalMinorUnits = stayOf(1, "2026-07-01", "2026-07-02"), []int64{10_000}, 10_200
-				e.Charges = []*eventpb.Charge{
+				e.Terms = &eventpb.Terms{Charges: []*eventpb.Charge{
 					{TaxId: "vat", DisplayName: "VAT", MinorUnits: 909, Included: true}, {TaxId: "city", DisplayName: "City tax", MinorUnits: 200},
-				}
+				}}
 			})},
 		},
 		{

@@ -239,8 +239,10 @@ func (h *History) placed(b booking) *eventpb.ReservationPlaced {
 		m.TotalMinorUnits += 9900
 	}
 	if h.rng.IntN(3) == 0 {
-		m.RatePlanId, m.ExtraGuestMinorUnits, m.Cancellation = "flexible", 900, &eventpb.CancellationTerms{FreeDays: 2}
-		m.Charges = []*eventpb.Charge{{TaxId: "vat", DisplayName: "VAT", MinorUnits: 560, Included: true}}
+		m.Terms = &eventpb.Terms{
+			RatePlanId: "flexible", ExtraGuestMinorUnits: 900, Cancellation: &eventpb.CancellationTerms{FreeDays: 2},
+			Charges: []*eventpb.Charge{{TaxId: "vat", DisplayName: "VAT", MinorUnits: 560, Included: true}},
+		}
 	}
 	if h.rng.IntN(2) == 0 {
 		m.HoldExpireTime = timestamppb.New(h.now.Add(15 * time.Minute))

@@ -35,7 +35,7 @@ func appendDetails(b []byte, r *Reservation) []byte {
 	return appendTail(b, r)
 }
 
-// appendTail appends what few reservations have; its parts end with the last one that there is. The terms are an event, since there is no other form of them.
+// appendTail appends what few reservations have; its parts end with the last one that there is.
 func appendTail(b []byte, r *Reservation) []byte {
 	size := proto.Size(r.Terms)
 	if r.HoldExpireTime.IsZero() && len(r.Broken) == 0 && size == 0 {
@@ -95,7 +95,7 @@ func (r *Reservation) readTail(p *packed.Reader) error {
 	if !p.More() {
 		return p.Err()
 	}
-	r.Terms = new(eventpb.ReservationPlaced)
+	r.Terms = new(eventpb.Terms)
 	if err := proto.Unmarshal([]byte(p.Text()), r.Terms); err != nil {
 		return fmt.Errorf("%w: %w", packed.ErrMalformed, err)
 	}

@@ -149,11 +149,8 @@ func checkPlaced(t *testing.T, r *reservations.Reservation, p *eventpb.Reservati
 	if hold := p.GetHoldExpireTime(); hold != nil {
 		want.HoldExpireTime = hold.AsTime()
 	}
-	terms := &eventpb.ReservationPlaced{
-		RatePlanId: p.GetRatePlanId(), Cancellation: p.GetCancellation(), Charges: p.GetCharges(), ExtraGuestMinorUnits: p.GetExtraGuestMinorUnits(),
-	}
-	if stored := *r; !proto.Equal(stored.Terms, terms) && (stored.Terms != nil || proto.Size(terms) > 0) {
-		t.Errorf("terms %v, want %v", stored.Terms, terms)
+	if !proto.Equal(r.Terms, p.GetTerms()) {
+		t.Errorf("terms %v, want %v", r.Terms, p.GetTerms())
 	}
 	want.Terms = r.Terms
 	if !reflect.DeepEqual(*r, want) {

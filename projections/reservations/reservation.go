@@ -26,10 +26,10 @@ type Reservation struct {
 	ExternalReference      string
 	FullNights             []domain.Date // why it was rejected
 	Broken                 []hotel.Broken
-	Terms                  *eventpb.ReservationPlaced // rate plan, cancellation, charges, extra guests, and nothing else of it; nil: none of these
-	CreateTime             time.Time                  // of the first event
-	UpdateTime             time.Time                  // of the last
-	Created, Updated       log.Offset                 // of those events, in topic bookings
+	Terms                  *eventpb.Terms // nil: none; of one that is rejected the rate plan only
+	CreateTime             time.Time      // of the first event
+	UpdateTime             time.Time      // of the last
+	Created, Updated       log.Offset     // of those events, in topic bookings
 }
 
 // Guest is who books and who stays.
@@ -72,11 +72,7 @@ func placed(m *eventpb.ReservationPlaced) (*Reservation, error) {
 		Nightly: m.GetNightlyMinorUnits(), Total: domain.Money{Currency: m.GetCurrencyCode(), MinorUnits: m.GetTotalMinorUnits()},
 		Channel: m.GetChannel(), ExternalReference: m.GetExternalReference(),
 	}
-	if m.GetRatePlanId() != "" || len(m.GetCharges()) > 0 {
-		r.Terms = &eventpb.ReservationPlaced{
-			RatePlanId: m.GetRatePlanId(), Cancellation: m.GetCancellation(), Charges: m.GetCharges(), ExtraGuestMinorUnits: m.GetExtraGuestMinorUnits(),
-		}
-	}
+	r.Terms = m.GetTerms()
 	if t := m.GetHoldExpireTime(); t != nil {
 		r.HoldExpireTime = t.AsTime()
 	}
@@ -89,7 +85,7 @@ func rejected(m *eventpb.ReservationRejected) (*Reservation, error) {
 		Channel: m.GetChannel(), ExternalReference: m.GetExternalReference(),
 	}
 	if m.GetRatePlanId() != "" {
-		r.Terms = &eventpb.ReservationPlaced{RatePlanId: m.GetRatePlanId()}
+		r.Terms = &eventpb.Terms{RatePlanId: m.GetRatePlanId()}
 	}
 	for _, night := range m.GetFullNights() {
 		d, err := domain.ParseDate(night)

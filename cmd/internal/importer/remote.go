@@ -145,7 +145,7 @@ func (r *Remote) refusal(err error) remoteAnswer {
 	switch reason := domain.Reason(info.GetReason()); reason {
 	case "", api.ReasonInternal, api.ReasonUnavailable, api.ReasonForbiddenHeader, api.ReasonForbiddenField, api.ReasonQueueFull:
 		return remoteAnswer{err: err}
-	case domain.SoldOut:
+	case domain.SoldOut, domain.Restricted:
 		at, perr := log.ParsePosition(info.GetMetadata()["position"])
 		before := perr == nil && at.Offset < r.ends[at.TopicPartition()]
 		return remoteAnswer{out: Outcome{Events: 1, Rejected: true, Replayed: before}}
