@@ -3,6 +3,7 @@ package hotel
 import (
 	"testing"
 	"time"
+	"unsafe"
 
 	"google.golang.org/protobuf/proto"
 
@@ -141,5 +142,23 @@ func TestFingerprintsOfWhatWasAdded(t *testing.T) {
 		} else {
 			seen[f] = true
 		}
+	}
+}
+
+// TestMemoryOfNights holds a night to what DESIGN.md says: rates and restrictions cost only the room types that have them.
+func TestMemoryOfNights(t *testing.T) {
+	if counts, limits := unsafe.Sizeof(night{}), unsafe.Sizeof(Restrictions{}); counts != 20 || limits != 3 {
+		t.Errorf("a night takes %d bytes and %d for its restrictions", counts, limits)
+	}
+	s := New()
+	run(t, s, noon, open(&CreateRoomType{Hotel: "grand", RoomType: "suite", DisplayName: "Suite"}, createFlexible(), rates(1, 20, 5_000), stopSell(4, 5))...)
+	run(t, s, noon, with(rooms(1), func(c *SetInventory) { c.RoomType = "suite" }), restrict(1, 9, func(c *SetRestrictions) { c.RoomType, c.StopSell = "suite", ptr(false) }))
+	for i, want := range []int{31, 0} { // the suite's nights were told that they are not restricted
+		if n := &s.roomTypes[i].nights; len(n.restricted) != want || n.rates != nil {
+			t.Errorf("room type %d keeps %d restrictions and %d rates of %d nights", i, len(n.restricted), len(n.rates), len(n.counts))
+		}
+	}
+	if len(s.roomTypes[1].planRates) != 0 || len(s.roomTypes[0].planRates[0].rates) != 19 {
+		t.Errorf("rates are kept of nights without any: %v", s.roomTypes[1].planRates)
 	}
 }
