@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"lodge/log/vfs"
 )
 
 const (
@@ -29,12 +31,31 @@ func quoteKey(dir string) ([]byte, error) {
 	}
 	key = make([]byte, quoteKeyBytes)
 	_, _ = rand.Read(key) // it never fails
-	temporary := path + ".new"
-	if err := os.WriteFile(temporary, key, 0o600); err != nil {
-		return nil, fmt.Errorf("write the key of quotes: %w", err)
-	}
-	if err := os.Rename(temporary, path); err != nil {
+	if err := writeKey(path, key); err != nil {
 		return nil, fmt.Errorf("write the key of quotes: %w", err)
 	}
 	return key, nil
+}
+
+// writeKey makes the file whole and durable: one that a power loss cut short would keep the folder from being opened.
+func writeKey(path string, key []byte) error {
+	temporary := path + ".new"
+	if err := os.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a process that was killed
+		return err
+	}
+	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(key)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(temporary, path); err != nil {
+		return err
+	}
+	return vfs.Default.SyncDir(filepath.Dir(path))
 }

@@ -30,3 +30,18 @@ func TestQuoteKey(t *testing.T) {
 		t.Error("a cut key is taken")
 	}
 }
+
+func TestQuoteKeyOverWhatWasLeft(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, quoteKeyFile)
+	if err := os.WriteFile(path+".new", []byte("cut"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	key, err := quoteKey(dir)
+	if err != nil || len(key) != quoteKeyBytes {
+		t.Fatalf("%d bytes, %v", len(key), err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("everybody may read the key: %v, %v", info, err)
+	}
+}
