@@ -36,8 +36,14 @@ const (
 	killNights  = 60
 )
 
-// TestKill kills the server with SIGKILL at random moments under load, as often as -kills says.
-func TestKill(t *testing.T) { underLoad(t, *kills, syscall.SIGKILL, -1) }
+// TestKill kills the server with SIGKILL at random moments under load, as often as -kills says; once with -short.
+func TestKill(t *testing.T) {
+	times := *kills
+	if testing.Short() {
+		times = 1
+	}
+	underLoad(t, times, syscall.SIGKILL, -1)
+}
 
 // TestStopUnderLoad asks the server to stop, which it must do well.
 func TestStopUnderLoad(t *testing.T) { underLoad(t, 2, syscall.SIGTERM, 0) }

@@ -8,8 +8,11 @@ import (
 	"lodge/log/vfs/errorfs"
 )
 
-// seeds runs a random test with n seeds (times -long), or with the one given by -seed.
+// seeds runs a random test with n seeds (times -long; a quarter of them with -short), or with the one given by -seed.
 func seeds(t *testing.T, n int, test func(*testing.T, *rand.Rand)) {
+	if testing.Short() {
+		n = max(1, n/4)
+	}
 	first, last := uint64(1), uint64(n**longFlag)
 	if *seedFlag != 0 {
 		first, last = *seedFlag, *seedFlag

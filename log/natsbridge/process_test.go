@@ -280,11 +280,19 @@ func awaitStats(t *testing.T, b *Bridge, holds func(Stats) bool) {
 	}
 }
 
+// killTimes is what -kills says, or a fifth of it with -short.
+func killTimes() int {
+	if testing.Short() {
+		return max(1, *killsFlag/5)
+	}
+	return *killsFlag
+}
+
 // TestKill kills the process of a log and its bridge again and again, with the embedded server.
 func TestKill(t *testing.T) {
 	leaks(t)
 	dir, l := t.TempDir(), &ledger{lives: map[string]*life{}}
-	killBridges(t, l, dir, "", *killsFlag, func(i int) {
+	killBridges(t, l, dir, "", killTimes(), func(i int) {
 		if i%7 == 3 { // and the NATS store is lost
 			if err := os.RemoveAll(filepath.Join(dir, "nats")); err != nil {
 				t.Fatal(err)
@@ -301,7 +309,7 @@ func TestKillBothSides(t *testing.T) {
 	dir, store, l := t.TempDir(), t.TempDir(), &ledger{lives: map[string]*life{}}
 	nats, port := natsServer(t, 0, store)
 	url := fmt.Sprint("nats://127.0.0.1:", port)
-	killBridges(t, l, dir, url, max(1, *killsFlag/4), func(i int) {
+	killBridges(t, l, dir, url, max(1, killTimes()/4), func(i int) {
 		if i%2 == 0 {
 			nats.kill()
 			nats, _ = natsServer(t, port, store)
