@@ -154,7 +154,7 @@ func (a *API) routes() (http.Handler, error) {
 	serve(lodgev1connect.NewGroupServiceHandler(&groupService{a}, options...))
 	serve(lodgev1connect.NewQueueServiceHandler(&queueService{a}, options...))
 	serve(lodgev1connect.NewScheduleServiceHandler(&scheduleService{a}, options...))
-	transcoder, err := vanguard.NewTranscoder(rest)
+	transcoder, err := vanguard.NewTranscoder(rest, vanguard.WithCodec(newRestCodec))
 	if err != nil {
 		return nil, fmt.Errorf("make the REST routes: %w", err)
 	}

@@ -208,9 +208,20 @@ func logError(e *log.Error) *connect.Error {
 		return retriable(newError(connect.CodeUnavailable, ReasonUnavailable, "not now; send the same request again", nil))
 	}
 	if answer, ok := logCodes[e.Code]; ok {
-		return newError(answer.code, cmp.Or(answer.reason, e.Code.String()), e.Text, nil)
+		return newError(answer.code, cmp.Or(answer.reason, e.Code.String()), logText(e), nil)
 	}
 	return nil
+}
+
+// logText is an error's text, with the operation and its object where the text alone would leave open which of several it is about.
+func logText(e *log.Error) string {
+	switch e.Code {
+	case log.UnknownTopic, log.TopicExists, log.UnknownGroup, log.GroupNotEmpty, log.Draining:
+		if e.Op != "" {
+			return e.Op + ": " + e.Text
+		}
+	}
+	return e.Text
 }
 
 // final makes of an error that a table is full one that does not go away by waiting, for calls about what stays.

@@ -219,3 +219,19 @@ func TestRecordsOverREST(t *testing.T) {
 		t.Error(status)
 	}
 }
+
+// TestUnreadableBodyOverREST: it is the request that is at fault, not the server.
+func TestUnreadableBodyOverREST(t *testing.T) {
+	s := newStack(t, api.Options{})
+	s.fetch(http.MethodPost, "/v1/topics?topic_id=orders", `{"partitionCount": 1}`)
+	for _, c := range []struct{ method, path, body string }{
+		{http.MethodPost, "/v1/topics/orders/records", `no json`},
+		{http.MethodPost, "/v1/topics/orders/records", `{"records": [{"value": "%%"}]}`},
+		{http.MethodPost, "/v1/topics?topic_id=others", `{"partitionCount": "many"}`},
+		{http.MethodPatch, "/v1/topics/orders", `[]`},
+	} {
+		if status, answer := s.fetch(c.method, c.path, c.body); status != http.StatusBadRequest || answer["code"] != 3.0 {
+			t.Errorf("%s %s %s: %d %v", c.method, c.path, c.body, status, answer)
+		}
+	}
+}
