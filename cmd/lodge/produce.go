@@ -159,6 +159,9 @@ func (p *producer) send(ctx context.Context) error {
 		Topic: p.c.Topic, Records: p.pending, Acks: acks, Partition: p.c.Partition,
 	}))
 	if err != nil {
+		if len(p.pending) == 1 {
+			return fmt.Errorf("line %d: %w", p.line, err)
+		}
 		return fmt.Errorf("lines %d to %d: %w", p.line-len(p.pending)+1, p.line, err)
 	}
 	p.acknowledged += len(p.pending)

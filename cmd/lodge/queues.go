@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -112,6 +113,9 @@ Examples:
 
 // Run implements the command.
 func (c *queuesCreate) Run(ctx context.Context, m *Main) error {
+	if err := errors.Join(notZero("--deliveries", c.Deliveries), notZero("--in-flight-max", c.InFlightMax)); err != nil {
+		return err
+	}
 	return queues(ctx, c.Data, func(client lodgev1connect.QueueServiceClient) error {
 		res, err := client.CreateQueue(ctx, connect.NewRequest(&lodgev1.CreateQueueRequest{QueueId: c.Queue, Queue: &lodgev1.Queue{
 			Topics: c.Topic, VisibilityTimeout: durationpb.New(c.Visibility), DeliveriesMax: c.Deliveries, DeadLetterTopic: c.DeadLetters, InFlightMax: c.InFlightMax,

@@ -33,6 +33,9 @@ Examples:
 
 // Run implements the command.
 func (c *queuesReceive) Run(ctx context.Context, m *Main) error {
+	if err := notZero("--max", c.Max); err != nil {
+		return err
+	}
 	return queues(ctx, c.Data, func(client lodgev1connect.QueueServiceClient) error {
 		res, err := client.Receive(ctx, connect.NewRequest(&lodgev1.ReceiveRequest{
 			Name: "queues/" + c.Queue, RecordsMax: c.Max, Wait: durationpb.New(c.Wait),

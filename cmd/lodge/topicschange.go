@@ -59,6 +59,14 @@ func admin(ctx context.Context, dir string, f func(lodgev1connect.AdminServiceCl
 	return withServer(ctx, dir, func(s *server) error { return f(lodgev1connect.NewAdminServiceClient(s.client, s.url)) })
 }
 
+// notZero refuses a flag that was given as 0, which the API would take for one that was not given.
+func notZero(flag string, value int32) error {
+	if value == 0 {
+		return fmt.Errorf("%s must not be 0", flag)
+	}
+	return nil
+}
+
 // showTopic says what a topic is after a change.
 func showTopic(m *Main, t *lodgev1.Topic, json bool, what string) error {
 	if json {
@@ -89,6 +97,9 @@ func (topicsCreate) Help() string {
 
 // Run implements the command.
 func (c *topicsCreate) Run(ctx context.Context, m *Main) error {
+	if err := notZero("--partitions", c.Partitions); err != nil {
+		return err
+	}
 	topic := &lodgev1.Topic{PartitionCount: c.Partitions, PointToPoint: c.PointToPoint}
 	c.into(topic)
 	return admin(ctx, c.Data, func(client lodgev1connect.AdminServiceClient) error {
