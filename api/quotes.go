@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"connectrpc.com/connect"
 	"github.com/google/uuid"
@@ -224,7 +225,7 @@ func (a *API) sign(quote *lodgev1.Quote, body *hotel.PlaceReservation, price *ho
 		return fmt.Errorf("make a quote's id: %w", err)
 	}
 	promise := &hotel.Quote{
-		ID: id.String(), ExpireTime: a.opts.Clock().Add(a.opts.QuoteTTL), Total: price.Total,
+		ID: id.String(), ExpireTime: a.opts.Clock().Add(a.opts.QuoteTTL).Truncate(time.Millisecond), Total: price.Total, // what the token holds of it
 		Digest: hotel.PriceDigest(price, currency, plan.GetCancellation()),
 	}
 	quote.ExpireTime = timestamppb.New(promise.ExpireTime)

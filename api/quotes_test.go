@@ -94,6 +94,19 @@ func TestQuotesEnd(t *testing.T) {
 	}
 }
 
+func TestQuotesHoldUntilTheEndTheyName(t *testing.T) {
+	s := newStack(t, api.Options{})
+	s.seed(2)
+	rates, ctx := s.seedPlan(), context.Background()
+	s.clock.advance(1_234_567)
+	quote, _ := must[lodgev1.Quote](t)(rates.QuoteStay(ctx, connect.NewRequest(askQuote(1, 4))))
+	s.clock.advance(quote.GetExpireTime().AsTime().Sub(s.clock.now()) - 1)
+	s.reserve(withQuote(1, 4, quote.GetToken()))
+	s.clock.advance(1)
+	_, err := s.reservations.CreateReservation(ctx, connect.NewRequest(withQuote(1, 4, quote.GetToken())))
+	expect(t, err, connect.CodeFailedPrecondition, "QUOTE_EXPIRED", "")
+}
+
 func TestQuotesAreOfOneStay(t *testing.T) {
 	s := newStack(t, api.Options{})
 	s.seed(1)

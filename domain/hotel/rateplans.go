@@ -233,9 +233,13 @@ func (s *State) applyTerms(plan *eventpb.RatePlan, t *PlanTerms, fields PlanFiel
 func (s *State) applyOccupancy(plan *eventpb.RatePlan, t *PlanTerms, fields PlanFields) error {
 	for _, n := range [...]struct {
 		field string
+		set   PlanFields
 		count *int32
-	}{{"included_guests", &t.IncludedGuests}, {"max_adults", t.MaxAdults}, {"max_children", t.MaxChildren}} {
-		if n.count != nil && (*n.count < 0 || *n.count > MaxGuestsMax) {
+	}{
+		{"included_guests", PlanIncludedGuests, &t.IncludedGuests},
+		{"max_adults", PlanMaxAdults, t.MaxAdults}, {"max_children", PlanMaxChildren, t.MaxChildren},
+	} {
+		if fields&n.set != 0 && n.count != nil && (*n.count < 0 || *n.count > MaxGuestsMax) {
 			return domain.Errorf(domain.InvalidArgument, n.field, "%d is not from 0 to %d", *n.count, MaxGuestsMax)
 		}
 	}
