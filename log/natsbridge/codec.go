@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"lodge/log"
+	"lodge/log/internal/varint"
 )
 
 // What the records of __schedules hold. All numbers are varints; bytes have their length plus one in front, 0 is nil.
@@ -76,27 +77,27 @@ func decodeSchedule(r *log.Record, head bool) (log.Schedule, error) {
 	if err != nil {
 		return s, err
 	}
-	s.Due = time.Unix(0, d.varint()).UTC()
-	s.CreateTime = time.Unix(0, d.varint()).UTC()
-	s.Cron, s.TimeZone, s.Record.Topic = string(d.bytes()), string(d.bytes()), log.Topic(d.bytes())
+	s.Due = time.Unix(0, d.Varint()).UTC()
+	s.CreateTime = time.Unix(0, d.Varint()).UTC()
+	s.Cron, s.TimeZone, s.Record.Topic = string(d.field()), string(d.field()), log.Topic(d.field())
 	if s.Cron == "" {
 		s.At = s.Due
 	}
 	if head {
 		return s, d.err(r, false)
 	}
-	s.Record.Key = d.bytes()
-	n := d.uvarint()
-	if n > uint64(len(d.b)) { // each takes two bytes at least
-		d.bad, n = true, 0
+	s.Record.Key = d.field()
+	n := d.Uvarint()
+	if n > uint64(len(d.Rest)) { // each takes two bytes at least
+		d.Bad, n = true, 0
 	}
 	if n > 0 {
 		s.Record.Headers = make([]log.Header, 0, n)
 	}
 	for range n {
-		s.Record.Headers = append(s.Record.Headers, log.Header{Key: string(d.bytes()), Value: d.bytes()})
+		s.Record.Headers = append(s.Record.Headers, log.Header{Key: string(d.field()), Value: d.field()})
 	}
-	s.Record.Value = d.bytes()
+	s.Record.Value = d.field()
 	return s, d.err(r, true)
 }
 
@@ -111,10 +112,10 @@ func decodeIdentity(r *log.Record) (identity, error) {
 	if err != nil {
 		return i, err
 	}
-	i.producer = int64(d.uvarint())
-	d.bad = d.bad || len(d.b) != len(i.instance) || i.producer < 0
-	copy(i.instance[:], d.b)
-	d.b = nil
+	i.producer = int64(d.Uvarint())
+	d.Bad = d.Bad || len(d.Rest) != len(i.instance) || i.producer < 0
+	copy(i.instance[:], d.Rest)
+	d.Rest = nil
 	return i, d.err(r, true)
 }
 
@@ -138,23 +139,20 @@ func decodeMark(r *log.Record) (mark, error) {
 		return m, err
 	}
 	position, err := log.ParsePosition(string(r.Key[len(markPrefix):]) + "@0")
-	d.bad = err != nil
+	d.Bad = err != nil
 	m.tp = position.TopicPartition()
-	m.from = log.Offset(d.uvarint())
+	m.from = log.Offset(d.Uvarint())
 	last := uint64(0)
-	for n := d.uvarint(); n > 0 && !d.bad; n-- {
-		last += d.uvarint()
+	for n := d.Uvarint(); n > 0 && !d.Bad; n-- {
+		last += d.Uvarint()
 		m.generations = append(m.generations, log.Offset(last))
 	}
-	d.bad = d.bad || m.from < 0
+	d.Bad = d.Bad || m.from < 0
 	return m, d.err(r, true)
 }
 
-// decoder takes values off b; bad says that one was missing or made no sense.
-type decoder struct {
-	b   []byte
-	bad bool
-}
+// decoder takes values off a record's value. Bad says that one was missing or made no sense.
+type decoder struct{ varint.Reader }
 
 // open begins to decode r's value.
 func open(r *log.Record) (*decoder, error) {
@@ -164,7 +162,7 @@ func open(r *log.Record) (*decoder, error) {
 	if r.Value[0] != formatVersion {
 		return nil, log.NewError(log.UnsupportedFormat, "read "+r.Position().String(), "schedule format %d, known is %d", r.Value[0], formatVersion)
 	}
-	return &decoder{b: r.Value[1:]}, nil
+	return &decoder{varint.Reader{Rest: r.Value[1:]}}, nil
 }
 
 func corrupt(r *log.Record) error {
@@ -173,42 +171,17 @@ func corrupt(r *log.Record) error {
 
 // err returns what is wrong with r. With all set nothing may be left.
 func (d *decoder) err(r *log.Record, all bool) error {
-	if d.bad || all && len(d.b) > 0 {
+	if d.Bad || all && len(d.Rest) > 0 {
 		return corrupt(r)
 	}
 	return nil
 }
 
-func (d *decoder) varint() int64 {
-	v, n := binary.Varint(d.b)
-	if n <= 0 {
-		d.bad, d.b = true, nil
-		return 0
-	}
-	d.b = d.b[n:]
-	return v
-}
-
-func (d *decoder) uvarint() uint64 {
-	v, n := binary.Uvarint(d.b)
-	if n <= 0 {
-		d.bad, d.b = true, nil
-		return 0
-	}
-	d.b = d.b[n:]
-	return v
-}
-
-func (d *decoder) bytes() []byte {
-	n := d.uvarint()
+// field takes what appendBytes wrote.
+func (d *decoder) field() []byte {
+	n := d.Uvarint()
 	if n == 0 {
 		return nil
 	}
-	if n-1 > uint64(len(d.b)) {
-		d.bad, d.b = true, nil
-		return nil
-	}
-	b := d.b[: n-1 : n-1]
-	d.b = d.b[n-1:]
-	return b
+	return d.Bytes(n - 1)
 }

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"lodge/log"
+	"lodge/log/internal/varint"
 )
 
 // The encoded table: a version byte, the number of producers, and for each, oldest first, its id,
@@ -47,11 +48,11 @@ func (t *Table) Load(b []byte) error {
 	if b[0] != version {
 		return log.NewError(log.UnsupportedFormat, "load producer state", "version %d, known is %d", b[0], version)
 	}
-	r := reader{b: b[1:]}
-	for n := r.number(1 << 31); n > 0 && !r.bad; n-- {
+	r := reader{varint.Reader{Rest: b[1:]}}
+	for n := r.number(1 << 31); n > 0 && !r.Bad; n-- {
 		r.producer(t)
 	}
-	if r.bad || len(r.b) != 0 {
+	if !r.Ended() {
 		*t = *New(t.max)
 		return log.NewError(log.Corrupt, "load producer state", "%d bytes are not a producer table", len(b))
 	}
@@ -66,20 +67,16 @@ func (t *Table) Replay(s log.ProducerSequence, count int, base log.Offset) {
 	t.Record(s, count, base)
 }
 
-// reader takes numbers off b; bad says that one was missing or out of bounds.
-type reader struct {
-	b   []byte
-	bad bool
-}
+// reader takes numbers off a table's bytes. Bad says that one was missing or out of bounds.
+type reader struct{ varint.Reader }
 
 // number takes a number below limit.
 func (r *reader) number(limit uint64) uint64 {
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 || v >= limit {
-		r.bad = true
+	v := r.Uvarint()
+	if v >= limit {
+		r.Bad = true
 		return 0
 	}
-	r.b = r.b[n:]
 	return v
 }
 
@@ -87,11 +84,11 @@ func (r *reader) number(limit uint64) uint64 {
 func (r *reader) producer(t *Table) {
 	s := log.ProducerSequence{ID: int64(r.number(1 << 63)), Epoch: int16(r.number(1 << 15))}
 	n := r.number(BatchesMax + 1)
-	r.bad = r.bad || n == 0 || t.producers[s.ID] != nil
-	for ; n > 0 && !r.bad; n-- {
+	r.Bad = r.Bad || n == 0 || t.producers[s.ID] != nil
+	for ; n > 0 && !r.Bad; n-- {
 		s.Sequence = int32(r.number(1 << 31))
 		count, base := r.number(1<<31), r.number(1<<63)
-		if !r.bad {
+		if !r.Bad {
 			t.Record(s, int(count), log.Offset(base))
 		}
 	}

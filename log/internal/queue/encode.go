@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"lodge/log"
+	"lodge/log/internal/varint"
 )
 
 // How a partition's standing is stored
@@ -104,19 +105,19 @@ func (l *Loader) Load(e Entry) error {
 		delete(l.items, e.Key)
 		return nil
 	}
-	r := reader{rest: e.Value}
-	if v := r.byte(); v != version && !r.short {
+	r := varint.Reader{Rest: e.Value}
+	if v := r.Byte(); v != version && !r.Bad {
 		return log.NewError(log.UnsupportedFormat, "load queue", "version %d, known is %d", v, version)
 	}
 	if e.Key == Head {
-		floor, next := r.uvarint(), r.uvarint()
-		if !r.ended() || floor > next || next > 1<<62 {
+		floor, next := r.Uvarint(), r.Uvarint()
+		if !r.Ended() || floor > next || next > 1<<62 {
 			return corrupt(e.Key)
 		}
 		l.floor, l.next, l.there = log.Offset(floor), log.Offset(next), true
 		return nil
 	}
-	done, items, ok := r.block(e.Key)
+	done, items, ok := readBlock(&r, e.Key)
 	if !ok {
 		return corrupt(e.Key)
 	}
@@ -182,69 +183,33 @@ func (p *Partition) loadBlock(b int64, done uint64, items map[log.Offset]*item) 
 	}
 }
 
-// reader reads numbers one after the other. After the first that is not there all are 0 and short is set.
-type reader struct {
-	rest  []byte
-	short bool
-}
-
-func (r *reader) take(n int) []byte {
-	if n < 0 || n > len(r.rest) {
-		r.short, r.rest = true, nil
-		return make([]byte, max(0, min(n, 8)))
+// readBlock reads a block's value behind its version.
+func readBlock(r *varint.Reader, number int64) (done uint64, items map[log.Offset]*item, ok bool) {
+	bitmap := r.Bytes(8)
+	count := r.Uvarint()
+	if number < 0 || number > 1<<56 || r.Bad {
+		return 0, nil, false
 	}
-	taken := r.rest[:n]
-	r.rest = r.rest[n:]
-	return taken
-}
-
-func (r *reader) byte() byte { return r.take(1)[0] }
-
-func (r *reader) uvarint() uint64 {
-	v, n := binary.Uvarint(r.rest)
-	if n <= 0 {
-		r.short, r.rest = true, nil
-		return 0
-	}
-	r.rest = r.rest[n:]
-	return v
-}
-
-func (r *reader) varint() int64 {
-	v, n := binary.Varint(r.rest)
-	if n <= 0 {
-		r.short, r.rest = true, nil
-		return 0
-	}
-	r.rest = r.rest[n:]
-	return v
-}
-
-func (r *reader) ended() bool { return !r.short && len(r.rest) == 0 }
-
-// block reads a block's value behind its version.
-func (r *reader) block(number int64) (done uint64, items map[log.Offset]*item, ok bool) {
-	done = binary.LittleEndian.Uint64(r.take(8))
-	count := r.uvarint()
-	if number < 0 || number > 1<<56 || r.short || count > blockSize || int(count) > blockSize-bits.OnesCount64(done) {
+	done = binary.LittleEndian.Uint64(bitmap)
+	if count > blockSize || int(count) > blockSize-bits.OnesCount64(done) {
 		return 0, nil, false
 	}
 	items = make(map[log.Offset]*item, count)
 	last := -1
 	for range count {
-		index, it := int(r.byte()), &item{state: state(r.byte())}
-		deliveries := r.uvarint()
-		it.at = r.varint()
-		length := r.uvarint()
-		if r.short || length > causeMax {
+		index, it := int(r.Byte()), &item{state: state(r.Byte())}
+		deliveries := r.Uvarint()
+		it.at = r.Varint()
+		length := r.Uvarint()
+		if r.Bad || length > causeMax {
 			return 0, nil, false
 		}
-		it.deliveries, it.cause = int32(deliveries), string(r.take(int(length)))
-		if r.short || index <= last || index >= blockSize || it.state > waiting || deliveries > 1<<30 || done&(1<<index) != 0 {
+		it.deliveries, it.cause = int32(deliveries), string(r.Bytes(length))
+		if r.Bad || index <= last || index >= blockSize || it.state > waiting || deliveries > 1<<30 || done&(1<<index) != 0 {
 			return 0, nil, false
 		}
 		last = index
 		items[log.Offset(number*blockSize+int64(index))] = it
 	}
-	return done, items, r.ended()
+	return done, items, r.Ended()
 }
