@@ -99,13 +99,20 @@ func (c *calendar) at(d domain.Date) night {
 	return night{}
 }
 
+// nightsOf returns the range of nights [from, to) that an event is about, as it says: it may be empty.
+func nightsOf(m interface {
+	GetStartDate() string
+	GetEndDate() string
+}) (from, to domain.Date, err error) {
+	if from, err = domain.ParseDate(m.GetStartDate()); err == nil {
+		to, err = domain.ParseDate(m.GetEndDate())
+	}
+	return from, to, err
+}
+
 // set applies an inventory event.
 func (o *occupancy) set(m *eventpb.InventorySet) error {
-	from, err := domain.ParseDate(m.GetStartDate())
-	if err != nil {
-		return err
-	}
-	to, err := domain.ParseDate(m.GetEndDate())
+	from, to, err := nightsOf(m)
 	if err != nil {
 		return err
 	}

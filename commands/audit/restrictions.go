@@ -13,11 +13,7 @@ import (
 
 // restrict applies an event of restrictions.
 func (o *occupancy) restrict(m *eventpb.RestrictionsSet) error {
-	from, err := domain.ParseDate(m.GetStartDate())
-	if err != nil {
-		return err
-	}
-	to, err := domain.ParseDate(m.GetEndDate())
+	from, to, err := nightsOf(m)
 	if err != nil {
 		return err
 	}

@@ -26,12 +26,8 @@ func (s *State) setInventory(c *SetInventory, at At) ([]proto.Message, error) {
 		PhysicalCount: copyOf(c.PhysicalCount), OutOfOrderCount: copyOf(c.OutOfOrderCount),
 		OverbookingLimit: copyOf(c.OverbookingLimit), OverbookingPercent: copyOf(c.OverbookingPercent),
 	}
-	if c.NightlyRate != nil {
-		amount, err := s.checkRate("nightly_rate", c.NightlyRate)
-		if err != nil {
-			return nil, err
-		}
-		set.NightlyRate = &eventpb.Money{CurrencyCode: s.currency, MinorUnits: amount}
+	if set.NightlyRate, err = s.recordedRate("nightly_rate", c.NightlyRate); err != nil {
+		return nil, err
 	}
 	return one(set), nil
 }

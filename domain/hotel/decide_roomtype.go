@@ -86,11 +86,11 @@ func (s *State) applyRoomType(roomType *eventpb.RoomType, c *UpdateRoomType) err
 		roomType.MaxGuests = *c.MaxGuests
 	}
 	if c.BaseRate != nil {
-		amount, err := s.checkRate("base_rate", c.BaseRate)
+		rate, err := s.recordedRate("base_rate", c.BaseRate)
 		if err != nil {
 			return err
 		}
-		roomType.BaseRate = &eventpb.Money{CurrencyCode: s.currency, MinorUnits: amount}
+		roomType.BaseRate = rate
 	}
 	return nil
 }

@@ -255,14 +255,11 @@ func (s *State) applyOccupancy(plan *eventpb.RatePlan, t *PlanTerms, fields Plan
 	if fields&PlanExtraGuestCharge == 0 {
 		return nil
 	}
-	plan.ExtraGuestCharge = nil
-	if t.ExtraGuestCharge != nil {
-		amount, err := s.checkRate("extra_guest_charge", t.ExtraGuestCharge)
-		if err != nil {
-			return err
-		}
-		plan.ExtraGuestCharge = &eventpb.Money{CurrencyCode: s.currency, MinorUnits: amount}
+	charge, err := s.recordedRate("extra_guest_charge", t.ExtraGuestCharge)
+	if err != nil {
+		return err
 	}
+	plan.ExtraGuestCharge = charge
 	return nil
 }
 

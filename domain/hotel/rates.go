@@ -54,12 +54,9 @@ func (s *State) setRates(c *SetRates, at At) ([]proto.Message, error) {
 		HotelId: c.Hotel, RatePlanId: c.RatePlan, RoomTypeId: c.RoomType,
 		StartDate: c.Start.String(), EndDate: c.End.String(), Weekdays: event.WeekdayList(c.Weekdays),
 	}
-	if c.NightlyRate != nil {
-		amount, err := s.checkRate("nightly_rate", c.NightlyRate)
-		if err != nil {
-			return nil, err
-		}
-		set.NightlyRate = &eventpb.Money{CurrencyCode: s.currency, MinorUnits: amount}
+	var err error
+	if set.NightlyRate, err = s.recordedRate("nightly_rate", c.NightlyRate); err != nil {
+		return nil, err
 	}
 	return one(set), nil
 }

@@ -5,6 +5,7 @@ import (
 	"unicode/utf8"
 
 	"lodge/domain"
+	"lodge/domain/eventpb"
 )
 
 // checkText returns an error unless s is at most limit bytes of UTF-8 without control characters; line breaks and tabs may be.
@@ -97,6 +98,18 @@ func (g *Guest) check() error {
 		}
 	}
 	return nil
+}
+
+// recordedRate checks a rate and returns it as an event holds it, in the hotel's currency; nil when there is none.
+func (s *State) recordedRate(field string, rate *domain.Money) (*eventpb.Money, error) {
+	if rate == nil {
+		return nil, nil
+	}
+	amount, err := s.checkRate(field, rate)
+	if err != nil {
+		return nil, err
+	}
+	return &eventpb.Money{CurrencyCode: s.currency, MinorUnits: amount}, nil
 }
 
 // checkRate returns the amount of a rate in the hotel's currency. An empty currency means the hotel's.

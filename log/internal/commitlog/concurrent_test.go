@@ -44,8 +44,8 @@ func TestReadersBesideTheWriter(t *testing.T) {
 		background(func() error {
 			below := l.NextOffset()
 			at, err := l.OffsetForTime(testTime.Add(-time.Second), below)
-			if err == nil && at > below {
-				t.Errorf("offset %d for a time before all, end %d", at, below)
+			if err == nil && at > max(below, l.StartOffset()) { // retention may have passed the end that was
+				t.Errorf("offset %d for a time before all, end %d, start %d", at, below, l.StartOffset())
 			}
 			if log.CodeOf(err) == log.OffsetOutOfRange { // retention was faster
 				err = nil

@@ -255,7 +255,8 @@ func (l *Log) rebuildIndex(s *segment) (*index, error) {
 }
 
 // OffsetForTime returns the offset of the first record below the offset below whose timestamp is at or after t, or below when
-// there is none. Beside it the log's start may move: what it returns was not below the start just before.
+// there is none. Beside it the log's start may move: what it returns was not below the start just before, so where retention has
+// passed the offset below it is that start.
 func (l *Log) OffsetForTime(t time.Time, below log.Offset) (log.Offset, error) {
 	below = min(below, l.NextOffset())
 	ms := t.UnixMilli()
