@@ -44,6 +44,19 @@ const (
 	RatePlanExists      Reason = "RATE_PLAN_EXISTS"
 	RatePlanArchived    Reason = "RATE_PLAN_ARCHIVED"
 	OccupancyExceeded   Reason = "OCCUPANCY_EXCEEDED" // the rate plan's rooms do not take so many guests
+	PaymentNotFound     Reason = "PAYMENT_NOT_FOUND"
+	PaymentExists       Reason = "PAYMENT_EXISTS"
+	PaymentInProgress   Reason = "PAYMENT_IN_PROGRESS" // another payment of the reservation is open
+	NothingDue          Reason = "NOTHING_DUE"         // there is nothing to pay
+	BalanceDue          Reason = "BALANCE_DUE"         // something must be paid before
+	RefundTooLarge      Reason = "REFUND_TOO_LARGE"    // more than is left of what was captured
+	RoomNotFound        Reason = "ROOM_NOT_FOUND"
+	RoomExists          Reason = "ROOM_EXISTS"
+	RoomArchived        Reason = "ROOM_ARCHIVED"
+	RoomUnavailable     Reason = "ROOM_UNAVAILABLE" // it is occupied or out of service
+	WaiterNotFound      Reason = "WAITING_LIST_ENTRY_NOT_FOUND"
+	WaiterExists        Reason = "WAITING_LIST_ENTRY_EXISTS"
+	RoomsAvailable      Reason = "ROOMS_AVAILABLE" // nobody needs to wait for them
 )
 
 // Error returns the reason's text.

@@ -90,6 +90,27 @@ var registry = NewRegistry(
 	kindOf[eventpb.ReservationPaid](BookingsTopic, "lodge.reservation.paid.v1"),
 	kindOf[eventpb.ReservationCanceled](BookingsTopic, "lodge.reservation.canceled.v1"),
 	kindOf[eventpb.ReservationNoShow](BookingsTopic, "lodge.reservation.no_show.v1"),
+	kindOf[eventpb.ReservationBalancePaid](BookingsTopic, "lodge.reservation.balance_paid.v1"),
+	kindOf[eventpb.ReservationDeclined](BookingsTopic, "lodge.reservation.declined.v1"),
+	kindOf[eventpb.ReservationModified](BookingsTopic, "lodge.reservation.modified.v1"),
+	kindOf[eventpb.RefundGranted](BookingsTopic, "lodge.reservation.refund_granted.v1"),
+	kindOf[eventpb.ReservationRefunded](BookingsTopic, "lodge.reservation.refunded.v1"),
+	kindOf[eventpb.GuestCheckedIn](BookingsTopic, "lodge.reservation.checked_in.v1"),
+	kindOf[eventpb.GuestCheckedOut](BookingsTopic, "lodge.reservation.checked_out.v1"),
+	kindOf[eventpb.GuestWalked](BookingsTopic, "lodge.reservation.walked.v1"),
+	kindOf[eventpb.WaitingListJoined](BookingsTopic, "lodge.waiting_list.joined.v1"),
+	kindOf[eventpb.WaitingListOffered](BookingsTopic, "lodge.waiting_list.offered.v1"),
+	kindOf[eventpb.WaitingListLeft](BookingsTopic, "lodge.waiting_list.left.v1"),
+	kindOf[eventpb.PaymentRequested](PaymentsTopic, "lodge.payment.requested.v1"),
+	kindOf[eventpb.PaymentCaptured](PaymentsTopic, "lodge.payment.captured.v1"),
+	kindOf[eventpb.PaymentDeclined](PaymentsTopic, "lodge.payment.declined.v1"),
+	kindOf[eventpb.PaymentFailed](PaymentsTopic, "lodge.payment.failed.v1"),
+	kindOf[eventpb.RefundRequested](PaymentsTopic, "lodge.refund.requested.v1"),
+	kindOf[eventpb.RefundSucceeded](PaymentsTopic, "lodge.refund.succeeded.v1"),
+	kindOf[eventpb.RefundFailed](PaymentsTopic, "lodge.refund.failed.v1"),
+	kindOf[eventpb.RoomCreated](HotelsTopic, "lodge.room.created.v1"),
+	kindOf[eventpb.RoomUpdated](HotelsTopic, "lodge.room.updated.v1"),
+	kindOf[eventpb.RoomArchived](HotelsTopic, "lodge.room.archived.v1"),
 )
 
 // Default returns the registry of every event that Lodge stores.
@@ -125,6 +146,8 @@ func HotelOf(m proto.Message) string {
 		return m.GetRoomType().GetHotelId()
 	case interface{ GetRatePlan() *eventpb.RatePlan }:
 		return m.GetRatePlan().GetHotelId()
+	case interface{ GetRoom() *eventpb.Room }:
+		return m.GetRoom().GetHotelId()
 	}
 	return ""
 }

@@ -5,4 +5,5 @@ const (
 	HotelsTopic    = "hotels"
 	InventoryTopic = "inventory"
 	BookingsTopic  = "bookings"
+	PaymentsTopic  = "payments"
 )

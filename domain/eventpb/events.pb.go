@@ -339,6 +339,10 @@ const (
 	ReservationReason_RESERVATION_REASON_NO_SHOW          ReservationReason = 5
 	ReservationReason_RESERVATION_REASON_PAYMENT_DECLINED ReservationReason = 6
 	ReservationReason_RESERVATION_REASON_RESTRICTED       ReservationReason = 7
+	// A reservation of its group could not be had.
+	ReservationReason_RESERVATION_REASON_GROUP_INCOMPLETE ReservationReason = 8
+	// The guest was sent to another hotel on arrival.
+	ReservationReason_RESERVATION_REASON_WALKED ReservationReason = 9
 )
 
 // Enum value maps for ReservationReason.
@@ -352,6 +356,8 @@ var (
 		5: "RESERVATION_REASON_NO_SHOW",
 		6: "RESERVATION_REASON_PAYMENT_DECLINED",
 		7: "RESERVATION_REASON_RESTRICTED",
+		8: "RESERVATION_REASON_GROUP_INCOMPLETE",
+		9: "RESERVATION_REASON_WALKED",
 	}
 	ReservationReason_value = map[string]int32{
 		"RESERVATION_REASON_UNSPECIFIED":      0,
@@ -362,6 +368,8 @@ var (
 		"RESERVATION_REASON_NO_SHOW":          5,
 		"RESERVATION_REASON_PAYMENT_DECLINED": 6,
 		"RESERVATION_REASON_RESTRICTED":       7,
+		"RESERVATION_REASON_GROUP_INCOMPLETE": 8,
+		"RESERVATION_REASON_WALKED":           9,
 	}
 )
 
@@ -390,6 +398,67 @@ func (x ReservationReason) Number() protoreflect.EnumNumber {
 // Deprecated: Use ReservationReason.Descriptor instead.
 func (ReservationReason) EnumDescriptor() ([]byte, []int) {
 	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{5}
+}
+
+type WaitingListEnd int32
+
+const (
+	WaitingListEnd_WAITING_LIST_END_UNSPECIFIED WaitingListEnd = 0
+	// The offered reservation was paid.
+	WaitingListEnd_WAITING_LIST_END_ACCEPTED      WaitingListEnd = 1
+	WaitingListEnd_WAITING_LIST_END_GUEST_REQUEST WaitingListEnd = 2
+	WaitingListEnd_WAITING_LIST_END_HOTEL_REQUEST WaitingListEnd = 3
+	// The day of arrival is over.
+	WaitingListEnd_WAITING_LIST_END_PAST WaitingListEnd = 4
+	// The offered reservation was not paid in time, or was canceled.
+	WaitingListEnd_WAITING_LIST_END_OFFER_LAPSED WaitingListEnd = 5
+)
+
+// Enum value maps for WaitingListEnd.
+var (
+	WaitingListEnd_name = map[int32]string{
+		0: "WAITING_LIST_END_UNSPECIFIED",
+		1: "WAITING_LIST_END_ACCEPTED",
+		2: "WAITING_LIST_END_GUEST_REQUEST",
+		3: "WAITING_LIST_END_HOTEL_REQUEST",
+		4: "WAITING_LIST_END_PAST",
+		5: "WAITING_LIST_END_OFFER_LAPSED",
+	}
+	WaitingListEnd_value = map[string]int32{
+		"WAITING_LIST_END_UNSPECIFIED":   0,
+		"WAITING_LIST_END_ACCEPTED":      1,
+		"WAITING_LIST_END_GUEST_REQUEST": 2,
+		"WAITING_LIST_END_HOTEL_REQUEST": 3,
+		"WAITING_LIST_END_PAST":          4,
+		"WAITING_LIST_END_OFFER_LAPSED":  5,
+	}
+)
+
+func (x WaitingListEnd) Enum() *WaitingListEnd {
+	p := new(WaitingListEnd)
+	*p = x
+	return p
+}
+
+func (x WaitingListEnd) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (WaitingListEnd) Descriptor() protoreflect.EnumDescriptor {
+	return file_lodge_events_v1_events_proto_enumTypes[6].Descriptor()
+}
+
+func (WaitingListEnd) Type() protoreflect.EnumType {
+	return &file_lodge_events_v1_events_proto_enumTypes[6]
+}
+
+func (x WaitingListEnd) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use WaitingListEnd.Descriptor instead.
+func (WaitingListEnd) EnumDescriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{6}
 }
 
 // An amount of money in minor units.
@@ -462,7 +531,9 @@ type Hotel struct {
 	Version  int64 `protobuf:"varint,8,opt,name=version,proto3" json:"version,omitempty"`
 	Archived bool  `protobuf:"varint,9,opt,name=archived,proto3" json:"archived,omitempty"`
 	// In the order in which they are charged.
-	Taxes         []*Tax `protobuf:"bytes,10,rep,name=taxes,proto3" json:"taxes,omitempty"`
+	Taxes []*Tax `protobuf:"bytes,10,rep,name=taxes,proto3" json:"taxes,omitempty"`
+	// How many nights from today on a daily job keeps open by the room types' defaults; 0: none.
+	HorizonDays   int32 `protobuf:"varint,11,opt,name=horizon_days,json=horizonDays,proto3" json:"horizon_days,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -567,6 +638,13 @@ func (x *Hotel) GetTaxes() []*Tax {
 	return nil
 }
 
+func (x *Hotel) GetHorizonDays() int32 {
+	if x != nil {
+		return x.HorizonDays
+	}
+	return 0
+}
+
 // A tax or fee that a hotel charges for every stay.
 type Tax struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
@@ -668,7 +746,9 @@ type RatePlan struct {
 	Version  int64 `protobuf:"varint,12,opt,name=version,proto3" json:"version,omitempty"`
 	Archived bool  `protobuf:"varint,13,opt,name=archived,proto3" json:"archived,omitempty"`
 	// The hotel's, of all amounts.
-	CurrencyCode  string `protobuf:"bytes,14,opt,name=currency_code,json=currencyCode,proto3" json:"currency_code,omitempty"`
+	CurrencyCode string `protobuf:"bytes,14,opt,name=currency_code,json=currencyCode,proto3" json:"currency_code,omitempty"`
+	// Rates that the nights which the hotel's horizon reaches are opened with.
+	DefaultRates  []*DefaultRate `protobuf:"bytes,15,rep,name=default_rates,json=defaultRates,proto3" json:"default_rates,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -801,6 +881,66 @@ func (x *RatePlan) GetCurrencyCode() string {
 	return ""
 }
 
+func (x *RatePlan) GetDefaultRates() []*DefaultRate {
+	if x != nil {
+		return x.DefaultRates
+	}
+	return nil
+}
+
+// The nightly rate of a room type where nothing else was set.
+type DefaultRate struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	RoomTypeId    string                 `protobuf:"bytes,1,opt,name=room_type_id,json=roomTypeId,proto3" json:"room_type_id,omitempty"`
+	NightlyRate   *Money                 `protobuf:"bytes,2,opt,name=nightly_rate,json=nightlyRate,proto3" json:"nightly_rate,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DefaultRate) Reset() {
+	*x = DefaultRate{}
+	mi := &file_lodge_events_v1_events_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DefaultRate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DefaultRate) ProtoMessage() {}
+
+func (x *DefaultRate) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_events_v1_events_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DefaultRate.ProtoReflect.Descriptor instead.
+func (*DefaultRate) Descriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *DefaultRate) GetRoomTypeId() string {
+	if x != nil {
+		return x.RoomTypeId
+	}
+	return ""
+}
+
+func (x *DefaultRate) GetNightlyRate() *Money {
+	if x != nil {
+		return x.NightlyRate
+	}
+	return nil
+}
+
 // What a cancellation costs. It is free until free_until_hour o'clock, in the hotel's time, of the day that is free_days before check-in.
 type CancellationTerms struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
@@ -819,7 +959,7 @@ type CancellationTerms struct {
 
 func (x *CancellationTerms) Reset() {
 	*x = CancellationTerms{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[4]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -831,7 +971,7 @@ func (x *CancellationTerms) String() string {
 func (*CancellationTerms) ProtoMessage() {}
 
 func (x *CancellationTerms) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[4]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -844,7 +984,7 @@ func (x *CancellationTerms) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancellationTerms.ProtoReflect.Descriptor instead.
 func (*CancellationTerms) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{4}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *CancellationTerms) GetFreeDays() int32 {
@@ -894,7 +1034,7 @@ type CancellationFee struct {
 
 func (x *CancellationFee) Reset() {
 	*x = CancellationFee{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[5]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -906,7 +1046,7 @@ func (x *CancellationFee) String() string {
 func (*CancellationFee) ProtoMessage() {}
 
 func (x *CancellationFee) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[5]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -919,7 +1059,7 @@ func (x *CancellationFee) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancellationFee.ProtoReflect.Descriptor instead.
 func (*CancellationFee) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{5}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *CancellationFee) GetKind() CancellationFeeKind {
@@ -952,7 +1092,7 @@ type Address struct {
 
 func (x *Address) Reset() {
 	*x = Address{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[6]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -964,7 +1104,7 @@ func (x *Address) String() string {
 func (*Address) ProtoMessage() {}
 
 func (x *Address) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[6]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -977,7 +1117,7 @@ func (x *Address) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Address.ProtoReflect.Descriptor instead.
 func (*Address) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{6}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Address) GetStreet() string {
@@ -1031,16 +1171,21 @@ type RoomType struct {
 	Description string                 `protobuf:"bytes,4,opt,name=description,proto3" json:"description,omitempty"`
 	MaxGuests   int32                  `protobuf:"varint,5,opt,name=max_guests,json=maxGuests,proto3" json:"max_guests,omitempty"`
 	// The price of a night without a rate of its own.
-	BaseRate      *Money `protobuf:"bytes,6,opt,name=base_rate,json=baseRate,proto3" json:"base_rate,omitempty"`
-	Version       int64  `protobuf:"varint,7,opt,name=version,proto3" json:"version,omitempty"`
-	Archived      bool   `protobuf:"varint,8,opt,name=archived,proto3" json:"archived,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	BaseRate *Money `protobuf:"bytes,6,opt,name=base_rate,json=baseRate,proto3" json:"base_rate,omitempty"`
+	Version  int64  `protobuf:"varint,7,opt,name=version,proto3" json:"version,omitempty"`
+	Archived bool   `protobuf:"varint,8,opt,name=archived,proto3" json:"archived,omitempty"`
+	// What the nights that the hotel's horizon reaches are opened with. Unset: they are not opened.
+	DefaultPhysicalCount *int32 `protobuf:"varint,9,opt,name=default_physical_count,json=defaultPhysicalCount,proto3,oneof" json:"default_physical_count,omitempty"`
+	// Of those nights; at most one of the two.
+	DefaultOverbookingLimit   int32 `protobuf:"varint,10,opt,name=default_overbooking_limit,json=defaultOverbookingLimit,proto3" json:"default_overbooking_limit,omitempty"`
+	DefaultOverbookingPercent int32 `protobuf:"varint,11,opt,name=default_overbooking_percent,json=defaultOverbookingPercent,proto3" json:"default_overbooking_percent,omitempty"`
+	unknownFields             protoimpl.UnknownFields
+	sizeCache                 protoimpl.SizeCache
 }
 
 func (x *RoomType) Reset() {
 	*x = RoomType{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[7]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1052,7 +1197,7 @@ func (x *RoomType) String() string {
 func (*RoomType) ProtoMessage() {}
 
 func (x *RoomType) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[7]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1065,7 +1210,7 @@ func (x *RoomType) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoomType.ProtoReflect.Descriptor instead.
 func (*RoomType) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{7}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *RoomType) GetHotelId() string {
@@ -1124,6 +1269,263 @@ func (x *RoomType) GetArchived() bool {
 	return false
 }
 
+func (x *RoomType) GetDefaultPhysicalCount() int32 {
+	if x != nil && x.DefaultPhysicalCount != nil {
+		return *x.DefaultPhysicalCount
+	}
+	return 0
+}
+
+func (x *RoomType) GetDefaultOverbookingLimit() int32 {
+	if x != nil {
+		return x.DefaultOverbookingLimit
+	}
+	return 0
+}
+
+func (x *RoomType) GetDefaultOverbookingPercent() int32 {
+	if x != nil {
+		return x.DefaultOverbookingPercent
+	}
+	return 0
+}
+
+// A physical room as it is after the event: what a guest is given on arrival.
+type Room struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	HotelId    string                 `protobuf:"bytes,1,opt,name=hotel_id,json=hotelId,proto3" json:"hotel_id,omitempty"`
+	RoomId     string                 `protobuf:"bytes,2,opt,name=room_id,json=roomId,proto3" json:"room_id,omitempty"`
+	RoomTypeId string                 `protobuf:"bytes,3,opt,name=room_type_id,json=roomTypeId,proto3" json:"room_type_id,omitempty"`
+	// What is on the door, such as 204.
+	DisplayName string `protobuf:"bytes,4,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
+	Floor       string `protobuf:"bytes,5,opt,name=floor,proto3" json:"floor,omitempty"`
+	// Nobody is checked in to it.
+	OutOfService bool `protobuf:"varint,6,opt,name=out_of_service,json=outOfService,proto3" json:"out_of_service,omitempty"`
+	// Counts the changes, from 1.
+	Version       int64 `protobuf:"varint,7,opt,name=version,proto3" json:"version,omitempty"`
+	Archived      bool  `protobuf:"varint,8,opt,name=archived,proto3" json:"archived,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Room) Reset() {
+	*x = Room{}
+	mi := &file_lodge_events_v1_events_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Room) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Room) ProtoMessage() {}
+
+func (x *Room) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_events_v1_events_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Room.ProtoReflect.Descriptor instead.
+func (*Room) Descriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Room) GetHotelId() string {
+	if x != nil {
+		return x.HotelId
+	}
+	return ""
+}
+
+func (x *Room) GetRoomId() string {
+	if x != nil {
+		return x.RoomId
+	}
+	return ""
+}
+
+func (x *Room) GetRoomTypeId() string {
+	if x != nil {
+		return x.RoomTypeId
+	}
+	return ""
+}
+
+func (x *Room) GetDisplayName() string {
+	if x != nil {
+		return x.DisplayName
+	}
+	return ""
+}
+
+func (x *Room) GetFloor() string {
+	if x != nil {
+		return x.Floor
+	}
+	return ""
+}
+
+func (x *Room) GetOutOfService() bool {
+	if x != nil {
+		return x.OutOfService
+	}
+	return false
+}
+
+func (x *Room) GetVersion() int64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *Room) GetArchived() bool {
+	if x != nil {
+		return x.Archived
+	}
+	return false
+}
+
+type RoomCreated struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Room          *Room                  `protobuf:"bytes,1,opt,name=room,proto3" json:"room,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RoomCreated) Reset() {
+	*x = RoomCreated{}
+	mi := &file_lodge_events_v1_events_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RoomCreated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RoomCreated) ProtoMessage() {}
+
+func (x *RoomCreated) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_events_v1_events_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RoomCreated.ProtoReflect.Descriptor instead.
+func (*RoomCreated) Descriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *RoomCreated) GetRoom() *Room {
+	if x != nil {
+		return x.Room
+	}
+	return nil
+}
+
+type RoomUpdated struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Room          *Room                  `protobuf:"bytes,1,opt,name=room,proto3" json:"room,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RoomUpdated) Reset() {
+	*x = RoomUpdated{}
+	mi := &file_lodge_events_v1_events_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RoomUpdated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RoomUpdated) ProtoMessage() {}
+
+func (x *RoomUpdated) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_events_v1_events_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RoomUpdated.ProtoReflect.Descriptor instead.
+func (*RoomUpdated) Descriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *RoomUpdated) GetRoom() *Room {
+	if x != nil {
+		return x.Room
+	}
+	return nil
+}
+
+type RoomArchived struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Room          *Room                  `protobuf:"bytes,1,opt,name=room,proto3" json:"room,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RoomArchived) Reset() {
+	*x = RoomArchived{}
+	mi := &file_lodge_events_v1_events_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RoomArchived) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RoomArchived) ProtoMessage() {}
+
+func (x *RoomArchived) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_events_v1_events_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RoomArchived.ProtoReflect.Descriptor instead.
+func (*RoomArchived) Descriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *RoomArchived) GetRoom() *Room {
+	if x != nil {
+		return x.Room
+	}
+	return nil
+}
+
 type RatePlanCreated struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	RatePlan      *RatePlan              `protobuf:"bytes,1,opt,name=rate_plan,json=ratePlan,proto3" json:"rate_plan,omitempty"`
@@ -1133,7 +1535,7 @@ type RatePlanCreated struct {
 
 func (x *RatePlanCreated) Reset() {
 	*x = RatePlanCreated{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[8]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1145,7 +1547,7 @@ func (x *RatePlanCreated) String() string {
 func (*RatePlanCreated) ProtoMessage() {}
 
 func (x *RatePlanCreated) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[8]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1158,7 +1560,7 @@ func (x *RatePlanCreated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RatePlanCreated.ProtoReflect.Descriptor instead.
 func (*RatePlanCreated) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{8}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *RatePlanCreated) GetRatePlan() *RatePlan {
@@ -1177,7 +1579,7 @@ type RatePlanUpdated struct {
 
 func (x *RatePlanUpdated) Reset() {
 	*x = RatePlanUpdated{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[9]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1189,7 +1591,7 @@ func (x *RatePlanUpdated) String() string {
 func (*RatePlanUpdated) ProtoMessage() {}
 
 func (x *RatePlanUpdated) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[9]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1202,7 +1604,7 @@ func (x *RatePlanUpdated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RatePlanUpdated.ProtoReflect.Descriptor instead.
 func (*RatePlanUpdated) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{9}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *RatePlanUpdated) GetRatePlan() *RatePlan {
@@ -1221,7 +1623,7 @@ type RatePlanArchived struct {
 
 func (x *RatePlanArchived) Reset() {
 	*x = RatePlanArchived{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[10]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1233,7 +1635,7 @@ func (x *RatePlanArchived) String() string {
 func (*RatePlanArchived) ProtoMessage() {}
 
 func (x *RatePlanArchived) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[10]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1246,7 +1648,7 @@ func (x *RatePlanArchived) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RatePlanArchived.ProtoReflect.Descriptor instead.
 func (*RatePlanArchived) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{10}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *RatePlanArchived) GetRatePlan() *RatePlan {
@@ -1265,7 +1667,7 @@ type HotelCreated struct {
 
 func (x *HotelCreated) Reset() {
 	*x = HotelCreated{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[11]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1277,7 +1679,7 @@ func (x *HotelCreated) String() string {
 func (*HotelCreated) ProtoMessage() {}
 
 func (x *HotelCreated) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[11]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1290,7 +1692,7 @@ func (x *HotelCreated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HotelCreated.ProtoReflect.Descriptor instead.
 func (*HotelCreated) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{11}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *HotelCreated) GetHotel() *Hotel {
@@ -1309,7 +1711,7 @@ type HotelUpdated struct {
 
 func (x *HotelUpdated) Reset() {
 	*x = HotelUpdated{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[12]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1321,7 +1723,7 @@ func (x *HotelUpdated) String() string {
 func (*HotelUpdated) ProtoMessage() {}
 
 func (x *HotelUpdated) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[12]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1334,7 +1736,7 @@ func (x *HotelUpdated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HotelUpdated.ProtoReflect.Descriptor instead.
 func (*HotelUpdated) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{12}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *HotelUpdated) GetHotel() *Hotel {
@@ -1353,7 +1755,7 @@ type HotelArchived struct {
 
 func (x *HotelArchived) Reset() {
 	*x = HotelArchived{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[13]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1365,7 +1767,7 @@ func (x *HotelArchived) String() string {
 func (*HotelArchived) ProtoMessage() {}
 
 func (x *HotelArchived) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[13]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1378,7 +1780,7 @@ func (x *HotelArchived) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HotelArchived.ProtoReflect.Descriptor instead.
 func (*HotelArchived) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{13}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *HotelArchived) GetHotel() *Hotel {
@@ -1397,7 +1799,7 @@ type RoomTypeCreated struct {
 
 func (x *RoomTypeCreated) Reset() {
 	*x = RoomTypeCreated{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[14]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1409,7 +1811,7 @@ func (x *RoomTypeCreated) String() string {
 func (*RoomTypeCreated) ProtoMessage() {}
 
 func (x *RoomTypeCreated) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[14]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1422,7 +1824,7 @@ func (x *RoomTypeCreated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoomTypeCreated.ProtoReflect.Descriptor instead.
 func (*RoomTypeCreated) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{14}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *RoomTypeCreated) GetRoomType() *RoomType {
@@ -1441,7 +1843,7 @@ type RoomTypeUpdated struct {
 
 func (x *RoomTypeUpdated) Reset() {
 	*x = RoomTypeUpdated{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[15]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1453,7 +1855,7 @@ func (x *RoomTypeUpdated) String() string {
 func (*RoomTypeUpdated) ProtoMessage() {}
 
 func (x *RoomTypeUpdated) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[15]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1466,7 +1868,7 @@ func (x *RoomTypeUpdated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoomTypeUpdated.ProtoReflect.Descriptor instead.
 func (*RoomTypeUpdated) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{15}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *RoomTypeUpdated) GetRoomType() *RoomType {
@@ -1485,7 +1887,7 @@ type RoomTypeArchived struct {
 
 func (x *RoomTypeArchived) Reset() {
 	*x = RoomTypeArchived{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[16]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1497,7 +1899,7 @@ func (x *RoomTypeArchived) String() string {
 func (*RoomTypeArchived) ProtoMessage() {}
 
 func (x *RoomTypeArchived) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[16]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1510,7 +1912,7 @@ func (x *RoomTypeArchived) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoomTypeArchived.ProtoReflect.Descriptor instead.
 func (*RoomTypeArchived) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{16}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *RoomTypeArchived) GetRoomType() *RoomType {
@@ -1540,7 +1942,7 @@ type InventorySet struct {
 
 func (x *InventorySet) Reset() {
 	*x = InventorySet{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[17]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1552,7 +1954,7 @@ func (x *InventorySet) String() string {
 func (*InventorySet) ProtoMessage() {}
 
 func (x *InventorySet) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[17]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1565,7 +1967,7 @@ func (x *InventorySet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InventorySet.ProtoReflect.Descriptor instead.
 func (*InventorySet) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{17}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *InventorySet) GetHotelId() string {
@@ -1650,7 +2052,7 @@ type RatesSet struct {
 
 func (x *RatesSet) Reset() {
 	*x = RatesSet{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[18]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1662,7 +2064,7 @@ func (x *RatesSet) String() string {
 func (*RatesSet) ProtoMessage() {}
 
 func (x *RatesSet) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[18]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1675,7 +2077,7 @@ func (x *RatesSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RatesSet.ProtoReflect.Descriptor instead.
 func (*RatesSet) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{18}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *RatesSet) GetHotelId() string {
@@ -1751,7 +2153,7 @@ type RestrictionsSet struct {
 
 func (x *RestrictionsSet) Reset() {
 	*x = RestrictionsSet{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[19]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1763,7 +2165,7 @@ func (x *RestrictionsSet) String() string {
 func (*RestrictionsSet) ProtoMessage() {}
 
 func (x *RestrictionsSet) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[19]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1776,7 +2178,7 @@ func (x *RestrictionsSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestrictionsSet.ProtoReflect.Descriptor instead.
 func (*RestrictionsSet) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{19}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *RestrictionsSet) GetHotelId() string {
@@ -1863,7 +2265,7 @@ type BrokenRestriction struct {
 
 func (x *BrokenRestriction) Reset() {
 	*x = BrokenRestriction{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[20]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1875,7 +2277,7 @@ func (x *BrokenRestriction) String() string {
 func (*BrokenRestriction) ProtoMessage() {}
 
 func (x *BrokenRestriction) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[20]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1888,7 +2290,7 @@ func (x *BrokenRestriction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BrokenRestriction.ProtoReflect.Descriptor instead.
 func (*BrokenRestriction) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{20}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *BrokenRestriction) GetRestriction() Restriction {
@@ -1925,7 +2327,7 @@ type Stay struct {
 
 func (x *Stay) Reset() {
 	*x = Stay{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[21]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1937,7 +2339,7 @@ func (x *Stay) String() string {
 func (*Stay) ProtoMessage() {}
 
 func (x *Stay) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[21]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1950,7 +2352,7 @@ func (x *Stay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stay.ProtoReflect.Descriptor instead.
 func (*Stay) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{21}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Stay) GetRoomTypeId() string {
@@ -1997,7 +2399,7 @@ type Guest struct {
 
 func (x *Guest) Reset() {
 	*x = Guest{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[22]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2009,7 +2411,7 @@ func (x *Guest) String() string {
 func (*Guest) ProtoMessage() {}
 
 func (x *Guest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[22]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2022,7 +2424,7 @@ func (x *Guest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Guest.ProtoReflect.Descriptor instead.
 func (*Guest) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{22}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Guest) GetGuestId() string {
@@ -2090,14 +2492,18 @@ type ReservationPlaced struct {
 	// The hotel's local day on which this was decided. It closes the books of days long past (see domain/hotel).
 	PlaceDate string `protobuf:"bytes,12,opt,name=place_date,json=placeDate,proto3" json:"place_date,omitempty"`
 	// Unset: at the hotel's own rates, without taxes and without a quote.
-	Terms         *Terms `protobuf:"bytes,13,opt,name=terms,proto3" json:"terms,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Terms *Terms `protobuf:"bytes,13,opt,name=terms,proto3" json:"terms,omitempty"`
+	// The reservations that were placed with it, all or none; empty: alone.
+	GroupId string `protobuf:"bytes,14,opt,name=group_id,json=groupId,proto3" json:"group_id,omitempty"`
+	// The entry of the waiting list that it is offered to, or empty.
+	WaitingListEntryId string `protobuf:"bytes,15,opt,name=waiting_list_entry_id,json=waitingListEntryId,proto3" json:"waiting_list_entry_id,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *ReservationPlaced) Reset() {
 	*x = ReservationPlaced{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[23]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2109,7 +2515,7 @@ func (x *ReservationPlaced) String() string {
 func (*ReservationPlaced) ProtoMessage() {}
 
 func (x *ReservationPlaced) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[23]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2122,7 +2528,7 @@ func (x *ReservationPlaced) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationPlaced.ProtoReflect.Descriptor instead.
 func (*ReservationPlaced) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{23}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ReservationPlaced) GetHotelId() string {
@@ -2216,6 +2622,20 @@ func (x *ReservationPlaced) GetTerms() *Terms {
 	return nil
 }
 
+func (x *ReservationPlaced) GetGroupId() string {
+	if x != nil {
+		return x.GroupId
+	}
+	return ""
+}
+
+func (x *ReservationPlaced) GetWaitingListEntryId() string {
+	if x != nil {
+		return x.WaitingListEntryId
+	}
+	return ""
+}
+
 // What a reservation was made under beyond its price.
 type Terms struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2235,7 +2655,7 @@ type Terms struct {
 
 func (x *Terms) Reset() {
 	*x = Terms{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[24]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2247,7 +2667,7 @@ func (x *Terms) String() string {
 func (*Terms) ProtoMessage() {}
 
 func (x *Terms) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[24]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2260,7 +2680,7 @@ func (x *Terms) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Terms.ProtoReflect.Descriptor instead.
 func (*Terms) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{24}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Terms) GetRatePlanId() string {
@@ -2312,7 +2732,7 @@ type Charge struct {
 
 func (x *Charge) Reset() {
 	*x = Charge{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[25]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2324,7 +2744,7 @@ func (x *Charge) String() string {
 func (*Charge) ProtoMessage() {}
 
 func (x *Charge) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[25]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2337,7 +2757,7 @@ func (x *Charge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Charge.ProtoReflect.Descriptor instead.
 func (*Charge) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{25}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Charge) GetTaxId() string {
@@ -2384,13 +2804,14 @@ type ReservationRejected struct {
 	// All restrictions that the stay breaks, whatever the reason.
 	BrokenRestrictions []*BrokenRestriction `protobuf:"bytes,10,rep,name=broken_restrictions,json=brokenRestrictions,proto3" json:"broken_restrictions,omitempty"`
 	RatePlanId         string               `protobuf:"bytes,11,opt,name=rate_plan_id,json=ratePlanId,proto3" json:"rate_plan_id,omitempty"`
+	GroupId            string               `protobuf:"bytes,12,opt,name=group_id,json=groupId,proto3" json:"group_id,omitempty"`
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
 }
 
 func (x *ReservationRejected) Reset() {
 	*x = ReservationRejected{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[26]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2402,7 +2823,7 @@ func (x *ReservationRejected) String() string {
 func (*ReservationRejected) ProtoMessage() {}
 
 func (x *ReservationRejected) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[26]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2415,7 +2836,7 @@ func (x *ReservationRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationRejected.ProtoReflect.Descriptor instead.
 func (*ReservationRejected) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{26}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ReservationRejected) GetHotelId() string {
@@ -2495,19 +2916,29 @@ func (x *ReservationRejected) GetRatePlanId() string {
 	return ""
 }
 
+func (x *ReservationRejected) GetGroupId() string {
+	if x != nil {
+		return x.GroupId
+	}
+	return ""
+}
+
 // A pending reservation is PAID.
 type ReservationPaid struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	HotelId       string                 `protobuf:"bytes,1,opt,name=hotel_id,json=hotelId,proto3" json:"hotel_id,omitempty"`
 	ReservationId string                 `protobuf:"bytes,2,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
 	Stay          *Stay                  `protobuf:"bytes,3,opt,name=stay,proto3" json:"stay,omitempty"`
+	// The captured payment; empty: it was settled outside the platform, in full.
+	PaymentId     string `protobuf:"bytes,4,opt,name=payment_id,json=paymentId,proto3" json:"payment_id,omitempty"`
+	Amount        *Money `protobuf:"bytes,5,opt,name=amount,proto3" json:"amount,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ReservationPaid) Reset() {
 	*x = ReservationPaid{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[27]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2519,7 +2950,7 @@ func (x *ReservationPaid) String() string {
 func (*ReservationPaid) ProtoMessage() {}
 
 func (x *ReservationPaid) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[27]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2532,7 +2963,7 @@ func (x *ReservationPaid) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationPaid.ProtoReflect.Descriptor instead.
 func (*ReservationPaid) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{27}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ReservationPaid) GetHotelId() string {
@@ -2556,6 +2987,1559 @@ func (x *ReservationPaid) GetStay() *Stay {
 	return nil
 }
 
+func (x *ReservationPaid) GetPaymentId() string {
+	if x != nil {
+		return x.PaymentId
+	}
+	return ""
+}
+
+func (x *ReservationPaid) GetAmount() *Money {
+	if x != nil {
+		return x.Amount
+	}
+	return nil
+}
+
+// What a modification made dearer was paid.
+type ReservationBalancePaid struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	HotelId       string                 `protobuf:"bytes,1,opt,name=hotel_id,json=hotelId,proto3" json:"hotel_id,omitempty"`
+	ReservationId string                 `protobuf:"bytes,2,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
+	// Empty: settled outside the platform.
+	PaymentId     string `protobuf:"bytes,3,opt,name=payment_id,json=paymentId,proto3" json:"payment_id,omitempty"`
+	Amount        *Money `protobuf:"bytes,4,opt,name=amount,proto3" json:"amount,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReservationBalancePaid) Reset() {
+	*x = ReservationBalancePaid{}
+	mi := &file_lodge_events_v1_events_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReservationBalancePaid) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReservationBalancePaid) ProtoMessage() {}
+
+func (x *ReservationBalancePaid) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_events_v1_events_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReservationBalancePaid.ProtoReflect.Descriptor instead.
+func (*ReservationBalancePaid) Descriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *ReservationBalancePaid) GetHotelId() string {
+	if x != nil {
+		return x.HotelId
+	}
+	return ""
+}
+
+func (x *ReservationBalancePaid) GetReservationId() string {
+	if x != nil {
+		return x.ReservationId
+	}
+	return ""
+}
+
+func (x *ReservationBalancePaid) GetPaymentId() string {
+	if x != nil {
+		return x.PaymentId
+	}
+	return ""
+}
+
+func (x *ReservationBalancePaid) GetAmount() *Money {
+	if x != nil {
+		return x.Amount
+	}
+	return nil
+}
+
+// The payment was declined, the rooms are released. The reservation is REJECTED with reason PAYMENT_DECLINED.
+type ReservationDeclined struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	HotelId       string                 `protobuf:"bytes,1,opt,name=hotel_id,json=hotelId,proto3" json:"hotel_id,omitempty"`
+	ReservationId string                 `protobuf:"bytes,2,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
+	Stay          *Stay                  `protobuf:"bytes,3,opt,name=stay,proto3" json:"stay,omitempty"`
+	PaymentId     string                 `protobuf:"bytes,4,opt,name=payment_id,json=paymentId,proto3" json:"payment_id,omitempty"`
+	DeclineCode   string                 `protobuf:"bytes,5,opt,name=decline_code,json=declineCode,proto3" json:"decline_code,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReservationDeclined) Reset() {
+	*x = ReservationDeclined{}
+	mi := &file_lodge_events_v1_events_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReservationDeclined) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReservationDeclined) ProtoMessage() {}
+
+func (x *ReservationDeclined) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_events_v1_events_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReservationDeclined.ProtoReflect.Descriptor instead.
+func (*ReservationDeclined) Descriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *ReservationDeclined) GetHotelId() string {
+	if x != nil {
+		return x.HotelId
+	}
+	return ""
+}
+
+func (x *ReservationDeclined) GetReservationId() string {
+	if x != nil {
+		return x.ReservationId
+	}
+	return ""
+}
+
+func (x *ReservationDeclined) GetStay() *Stay {
+	if x != nil {
+		return x.Stay
+	}
+	return nil
+}
+
+func (x *ReservationDeclined) GetPaymentId() string {
+	if x != nil {
+		return x.PaymentId
+	}
+	return ""
+}
+
+func (x *ReservationDeclined) GetDeclineCode() string {
+	if x != nil {
+		return x.DeclineCode
+	}
+	return ""
+}
+
+// What is kept of a reservation that ended, and what is given back. The three sum to what was captured.
+type Settlement struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	CurrencyCode string                 `protobuf:"bytes,1,opt,name=currency_code,json=currencyCode,proto3" json:"currency_code,omitempty"`
+	// Kept: of the fee that the frozen terms name, what was captured.
+	FeeMinorUnits int64 `protobuf:"varint,2,opt,name=fee_minor_units,json=feeMinorUnits,proto3" json:"fee_minor_units,omitempty"`
+	// Given back by this event.
+	RefundMinorUnits int64 `protobuf:"varint,3,opt,name=refund_minor_units,json=refundMinorUnits,proto3" json:"refund_minor_units,omitempty"`
+	// Given back before.
+	RefundedMinorUnits int64 `protobuf:"varint,4,opt,name=refunded_minor_units,json=refundedMinorUnits,proto3" json:"refunded_minor_units,omitempty"`
+	// The hotel asked for no fee.
+	Waived        bool `protobuf:"varint,5,opt,name=waived,proto3" json:"waived,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Settlement) Reset() {
+	*x = Settlement{}
+	mi := &file_lodge_events_v1_events_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Settlement) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Settlement) ProtoMessage() {}
+
+func (x *Settlement) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_events_v1_events_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Settlement.ProtoReflect.Descriptor instead.
+func (*Settlement) Descriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *Settlement) GetCurrencyCode() string {
+	if x != nil {
+		return x.CurrencyCode
+	}
+	return ""
+}
+
+func (x *Settlement) GetFeeMinorUnits() int64 {
+	if x != nil {
+		return x.FeeMinorUnits
+	}
+	return 0
+}
+
+func (x *Settlement) GetRefundMinorUnits() int64 {
+	if x != nil {
+		return x.RefundMinorUnits
+	}
+	return 0
+}
+
+func (x *Settlement) GetRefundedMinorUnits() int64 {
+	if x != nil {
+		return x.RefundedMinorUnits
+	}
+	return 0
+}
+
+func (x *Settlement) GetWaived() bool {
+	if x != nil {
+		return x.Waived
+	}
+	return false
+}
+
+// Another stay, other rooms or other guests for the same reservation. It replaces what the reservation was.
+type ReservationModified struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	HotelId       string                 `protobuf:"bytes,1,opt,name=hotel_id,json=hotelId,proto3" json:"hotel_id,omitempty"`
+	ReservationId string                 `protobuf:"bytes,2,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
+	PreviousStay  *Stay                  `protobuf:"bytes,3,opt,name=previous_stay,json=previousStay,proto3" json:"previous_stay,omitempty"`
+	Stay          *Stay                  `protobuf:"bytes,4,opt,name=stay,proto3" json:"stay,omitempty"`
+	Guest         *Guest                 `protobuf:"bytes,5,opt,name=guest,proto3" json:"guest,omitempty"`
+	CurrencyCode  string                 `protobuf:"bytes,6,opt,name=currency_code,json=currencyCode,proto3" json:"currency_code,omitempty"`
+	// As in ReservationPlaced.
+	NightlyMinorUnits       []int64           `protobuf:"varint,7,rep,packed,name=nightly_minor_units,json=nightlyMinorUnits,proto3" json:"nightly_minor_units,omitempty"`
+	TotalMinorUnits         int64             `protobuf:"varint,8,opt,name=total_minor_units,json=totalMinorUnits,proto3" json:"total_minor_units,omitempty"`
+	PreviousTotalMinorUnits int64             `protobuf:"varint,9,opt,name=previous_total_minor_units,json=previousTotalMinorUnits,proto3" json:"previous_total_minor_units,omitempty"`
+	Terms                   *Terms            `protobuf:"bytes,10,opt,name=terms,proto3" json:"terms,omitempty"`
+	InventoryOffset         int64             `protobuf:"varint,11,opt,name=inventory_offset,json=inventoryOffset,proto3" json:"inventory_offset,omitempty"`
+	Status                  ReservationStatus `protobuf:"varint,12,opt,name=status,proto3,enum=lodge.events.v1.ReservationStatus" json:"status,omitempty"`
+	// Of a PAID one: what is still to be paid, and what is given back.
+	BalanceMinorUnits int64 `protobuf:"varint,13,opt,name=balance_minor_units,json=balanceMinorUnits,proto3" json:"balance_minor_units,omitempty"`
+	RefundMinorUnits  int64 `protobuf:"varint,14,opt,name=refund_minor_units,json=refundMinorUnits,proto3" json:"refund_minor_units,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *ReservationModified) Reset() {
+	*x = ReservationModified{}
+	mi := &file_lodge_events_v1_events_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReservationModified) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReservationModified) ProtoMessage() {}
+
+func (x *ReservationModified) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_events_v1_events_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReservationModified.ProtoReflect.Descriptor instead.
+func (*ReservationModified) Descriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *ReservationModified) GetHotelId() string {
+	if x != nil {
+		return x.HotelId
+	}
+	return ""
+}
+
+func (x *ReservationModified) GetReservationId() string {
+	if x != nil {
+		return x.ReservationId
+	}
+	return ""
+}
+
+func (x *ReservationModified) GetPreviousStay() *Stay {
+	if x != nil {
+		return x.PreviousStay
+	}
+	return nil
+}
+
+func (x *ReservationModified) GetStay() *Stay {
+	if x != nil {
+		return x.Stay
+	}
+	return nil
+}
+
+func (x *ReservationModified) GetGuest() *Guest {
+	if x != nil {
+		return x.Guest
+	}
+	return nil
+}
+
+func (x *ReservationModified) GetCurrencyCode() string {
+	if x != nil {
+		return x.CurrencyCode
+	}
+	return ""
+}
+
+func (x *ReservationModified) GetNightlyMinorUnits() []int64 {
+	if x != nil {
+		return x.NightlyMinorUnits
+	}
+	return nil
+}
+
+func (x *ReservationModified) GetTotalMinorUnits() int64 {
+	if x != nil {
+		return x.TotalMinorUnits
+	}
+	return 0
+}
+
+func (x *ReservationModified) GetPreviousTotalMinorUnits() int64 {
+	if x != nil {
+		return x.PreviousTotalMinorUnits
+	}
+	return 0
+}
+
+func (x *ReservationModified) GetTerms() *Terms {
+	if x != nil {
+		return x.Terms
+	}
+	return nil
+}
+
+func (x *ReservationModified) GetInventoryOffset() int64 {
+	if x != nil {
+		return x.InventoryOffset
+	}
+	return 0
+}
+
+func (x *ReservationModified) GetStatus() ReservationStatus {
+	if x != nil {
+		return x.Status
+	}
+	return ReservationStatus_RESERVATION_STATUS_UNSPECIFIED
+}
+
+func (x *ReservationModified) GetBalanceMinorUnits() int64 {
+	if x != nil {
+		return x.BalanceMinorUnits
+	}
+	return 0
+}
+
+func (x *ReservationModified) GetRefundMinorUnits() int64 {
+	if x != nil {
+		return x.RefundMinorUnits
+	}
+	return 0
+}
+
+// Money is given back although the stay goes on, or beyond what its end gave back.
+type RefundGranted struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	HotelId       string                 `protobuf:"bytes,1,opt,name=hotel_id,json=hotelId,proto3" json:"hotel_id,omitempty"`
+	ReservationId string                 `protobuf:"bytes,2,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
+	Amount        *Money                 `protobuf:"bytes,3,opt,name=amount,proto3" json:"amount,omitempty"`
+	Note          string                 `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RefundGranted) Reset() {
+	*x = RefundGranted{}
+	mi := &file_lodge_events_v1_events_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RefundGranted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RefundGranted) ProtoMessage() {}
+
+func (x *RefundGranted) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_events_v1_events_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RefundGranted.ProtoReflect.Descriptor instead.
+func (*RefundGranted) Descriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *RefundGranted) GetHotelId() string {
+	if x != nil {
+		return x.HotelId
+	}
+	return ""
+}
+
+func (x *RefundGranted) GetReservationId() string {
+	if x != nil {
+		return x.ReservationId
+	}
+	return ""
+}
+
+func (x *RefundGranted) GetAmount() *Money {
+	if x != nil {
+		return x.Amount
+	}
+	return nil
+}
+
+func (x *RefundGranted) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+// Everything that was to be given back is. The reservation is REFUNDED and keeps its reason.
+type ReservationRefunded struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	HotelId       string                 `protobuf:"bytes,1,opt,name=hotel_id,json=hotelId,proto3" json:"hotel_id,omitempty"`
+	ReservationId string                 `protobuf:"bytes,2,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
+	Refunded      *Money                 `protobuf:"bytes,3,opt,name=refunded,proto3" json:"refunded,omitempty"`
+	Kept          *Money                 `protobuf:"bytes,4,opt,name=kept,proto3" json:"kept,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReservationRefunded) Reset() {
+	*x = ReservationRefunded{}
+	mi := &file_lodge_events_v1_events_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReservationRefunded) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReservationRefunded) ProtoMessage() {}
+
+func (x *ReservationRefunded) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_events_v1_events_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReservationRefunded.ProtoReflect.Descriptor instead.
+func (*ReservationRefunded) Descriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *ReservationRefunded) GetHotelId() string {
+	if x != nil {
+		return x.HotelId
+	}
+	return ""
+}
+
+func (x *ReservationRefunded) GetReservationId() string {
+	if x != nil {
+		return x.ReservationId
+	}
+	return ""
+}
+
+func (x *ReservationRefunded) GetRefunded() *Money {
+	if x != nil {
+		return x.Refunded
+	}
+	return nil
+}
+
+func (x *ReservationRefunded) GetKept() *Money {
+	if x != nil {
+		return x.Kept
+	}
+	return nil
+}
+
+// The guest is there. One room for each that was reserved.
+type GuestCheckedIn struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	HotelId       string                 `protobuf:"bytes,1,opt,name=hotel_id,json=hotelId,proto3" json:"hotel_id,omitempty"`
+	ReservationId string                 `protobuf:"bytes,2,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
+	RoomIds       []string               `protobuf:"bytes,3,rep,name=room_ids,json=roomIds,proto3" json:"room_ids,omitempty"`
+	// The hotel's local day.
+	Date string `protobuf:"bytes,4,opt,name=date,proto3" json:"date,omitempty"`
+	// What was still to be paid, when it is settled at the hotel.
+	SettledAtHotel *Money `protobuf:"bytes,5,opt,name=settled_at_hotel,json=settledAtHotel,proto3" json:"settled_at_hotel,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *GuestCheckedIn) Reset() {
+	*x = GuestCheckedIn{}
+	mi := &file_lodge_events_v1_events_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GuestCheckedIn) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GuestCheckedIn) ProtoMessage() {}
+
+func (x *GuestCheckedIn) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_events_v1_events_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GuestCheckedIn.ProtoReflect.Descriptor instead.
+func (*GuestCheckedIn) Descriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *GuestCheckedIn) GetHotelId() string {
+	if x != nil {
+		return x.HotelId
+	}
+	return ""
+}
+
+func (x *GuestCheckedIn) GetReservationId() string {
+	if x != nil {
+		return x.ReservationId
+	}
+	return ""
+}
+
+func (x *GuestCheckedIn) GetRoomIds() []string {
+	if x != nil {
+		return x.RoomIds
+	}
+	return nil
+}
+
+func (x *GuestCheckedIn) GetDate() string {
+	if x != nil {
+		return x.Date
+	}
+	return ""
+}
+
+func (x *GuestCheckedIn) GetSettledAtHotel() *Money {
+	if x != nil {
+		return x.SettledAtHotel
+	}
+	return nil
+}
+
+// The guest has left. The nights from date on are released.
+type GuestCheckedOut struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	HotelId       string                 `protobuf:"bytes,1,opt,name=hotel_id,json=hotelId,proto3" json:"hotel_id,omitempty"`
+	ReservationId string                 `protobuf:"bytes,2,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
+	Stay          *Stay                  `protobuf:"bytes,3,opt,name=stay,proto3" json:"stay,omitempty"`
+	// The hotel's local day.
+	Date          string `protobuf:"bytes,4,opt,name=date,proto3" json:"date,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GuestCheckedOut) Reset() {
+	*x = GuestCheckedOut{}
+	mi := &file_lodge_events_v1_events_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GuestCheckedOut) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GuestCheckedOut) ProtoMessage() {}
+
+func (x *GuestCheckedOut) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_events_v1_events_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GuestCheckedOut.ProtoReflect.Descriptor instead.
+func (*GuestCheckedOut) Descriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *GuestCheckedOut) GetHotelId() string {
+	if x != nil {
+		return x.HotelId
+	}
+	return ""
+}
+
+func (x *GuestCheckedOut) GetReservationId() string {
+	if x != nil {
+		return x.ReservationId
+	}
+	return ""
+}
+
+func (x *GuestCheckedOut) GetStay() *Stay {
+	if x != nil {
+		return x.Stay
+	}
+	return nil
+}
+
+func (x *GuestCheckedOut) GetDate() string {
+	if x != nil {
+		return x.Date
+	}
+	return ""
+}
+
+// The guest came and was sent to another hotel; the rooms are released and everything is given back. The reservation is CANCELED with reason WALKED.
+type GuestWalked struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	HotelId       string                 `protobuf:"bytes,1,opt,name=hotel_id,json=hotelId,proto3" json:"hotel_id,omitempty"`
+	ReservationId string                 `protobuf:"bytes,2,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
+	Stay          *Stay                  `protobuf:"bytes,3,opt,name=stay,proto3" json:"stay,omitempty"`
+	// Where to, for people.
+	RelocatedTo   string      `protobuf:"bytes,4,opt,name=relocated_to,json=relocatedTo,proto3" json:"relocated_to,omitempty"`
+	Note          string      `protobuf:"bytes,5,opt,name=note,proto3" json:"note,omitempty"`
+	Settlement    *Settlement `protobuf:"bytes,6,opt,name=settlement,proto3" json:"settlement,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GuestWalked) Reset() {
+	*x = GuestWalked{}
+	mi := &file_lodge_events_v1_events_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GuestWalked) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GuestWalked) ProtoMessage() {}
+
+func (x *GuestWalked) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_events_v1_events_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GuestWalked.ProtoReflect.Descriptor instead.
+func (*GuestWalked) Descriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *GuestWalked) GetHotelId() string {
+	if x != nil {
+		return x.HotelId
+	}
+	return ""
+}
+
+func (x *GuestWalked) GetReservationId() string {
+	if x != nil {
+		return x.ReservationId
+	}
+	return ""
+}
+
+func (x *GuestWalked) GetStay() *Stay {
+	if x != nil {
+		return x.Stay
+	}
+	return nil
+}
+
+func (x *GuestWalked) GetRelocatedTo() string {
+	if x != nil {
+		return x.RelocatedTo
+	}
+	return ""
+}
+
+func (x *GuestWalked) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+func (x *GuestWalked) GetSettlement() *Settlement {
+	if x != nil {
+		return x.Settlement
+	}
+	return nil
+}
+
+// A guest waits for rooms.
+type WaitingListJoined struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	HotelId string                 `protobuf:"bytes,1,opt,name=hotel_id,json=hotelId,proto3" json:"hotel_id,omitempty"`
+	// A UUID.
+	EntryId    string `protobuf:"bytes,2,opt,name=entry_id,json=entryId,proto3" json:"entry_id,omitempty"`
+	Stay       *Stay  `protobuf:"bytes,3,opt,name=stay,proto3" json:"stay,omitempty"`
+	Guest      *Guest `protobuf:"bytes,4,opt,name=guest,proto3" json:"guest,omitempty"`
+	RatePlanId string `protobuf:"bytes,5,opt,name=rate_plan_id,json=ratePlanId,proto3" json:"rate_plan_id,omitempty"`
+	// The hotel's local day.
+	JoinDate      string `protobuf:"bytes,6,opt,name=join_date,json=joinDate,proto3" json:"join_date,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WaitingListJoined) Reset() {
+	*x = WaitingListJoined{}
+	mi := &file_lodge_events_v1_events_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WaitingListJoined) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WaitingListJoined) ProtoMessage() {}
+
+func (x *WaitingListJoined) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_events_v1_events_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WaitingListJoined.ProtoReflect.Descriptor instead.
+func (*WaitingListJoined) Descriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *WaitingListJoined) GetHotelId() string {
+	if x != nil {
+		return x.HotelId
+	}
+	return ""
+}
+
+func (x *WaitingListJoined) GetEntryId() string {
+	if x != nil {
+		return x.EntryId
+	}
+	return ""
+}
+
+func (x *WaitingListJoined) GetStay() *Stay {
+	if x != nil {
+		return x.Stay
+	}
+	return nil
+}
+
+func (x *WaitingListJoined) GetGuest() *Guest {
+	if x != nil {
+		return x.Guest
+	}
+	return nil
+}
+
+func (x *WaitingListJoined) GetRatePlanId() string {
+	if x != nil {
+		return x.RatePlanId
+	}
+	return ""
+}
+
+func (x *WaitingListJoined) GetJoinDate() string {
+	if x != nil {
+		return x.JoinDate
+	}
+	return ""
+}
+
+// Rooms were offered to the entry: the reservation, placed by the event behind this one, is a hold for it.
+type WaitingListOffered struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	HotelId       string                 `protobuf:"bytes,1,opt,name=hotel_id,json=hotelId,proto3" json:"hotel_id,omitempty"`
+	EntryId       string                 `protobuf:"bytes,2,opt,name=entry_id,json=entryId,proto3" json:"entry_id,omitempty"`
+	ReservationId string                 `protobuf:"bytes,3,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WaitingListOffered) Reset() {
+	*x = WaitingListOffered{}
+	mi := &file_lodge_events_v1_events_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WaitingListOffered) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WaitingListOffered) ProtoMessage() {}
+
+func (x *WaitingListOffered) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_events_v1_events_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WaitingListOffered.ProtoReflect.Descriptor instead.
+func (*WaitingListOffered) Descriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *WaitingListOffered) GetHotelId() string {
+	if x != nil {
+		return x.HotelId
+	}
+	return ""
+}
+
+func (x *WaitingListOffered) GetEntryId() string {
+	if x != nil {
+		return x.EntryId
+	}
+	return ""
+}
+
+func (x *WaitingListOffered) GetReservationId() string {
+	if x != nil {
+		return x.ReservationId
+	}
+	return ""
+}
+
+// The entry is not on the list any more.
+type WaitingListLeft struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	HotelId       string                 `protobuf:"bytes,1,opt,name=hotel_id,json=hotelId,proto3" json:"hotel_id,omitempty"`
+	EntryId       string                 `protobuf:"bytes,2,opt,name=entry_id,json=entryId,proto3" json:"entry_id,omitempty"`
+	Reason        WaitingListEnd         `protobuf:"varint,3,opt,name=reason,proto3,enum=lodge.events.v1.WaitingListEnd" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WaitingListLeft) Reset() {
+	*x = WaitingListLeft{}
+	mi := &file_lodge_events_v1_events_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WaitingListLeft) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WaitingListLeft) ProtoMessage() {}
+
+func (x *WaitingListLeft) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_events_v1_events_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WaitingListLeft.ProtoReflect.Descriptor instead.
+func (*WaitingListLeft) Descriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *WaitingListLeft) GetHotelId() string {
+	if x != nil {
+		return x.HotelId
+	}
+	return ""
+}
+
+func (x *WaitingListLeft) GetEntryId() string {
+	if x != nil {
+		return x.EntryId
+	}
+	return ""
+}
+
+func (x *WaitingListLeft) GetReason() WaitingListEnd {
+	if x != nil {
+		return x.Reason
+	}
+	return WaitingListEnd_WAITING_LIST_END_UNSPECIFIED
+}
+
+// A provider is to be asked for money.
+type PaymentRequested struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	HotelId       string                 `protobuf:"bytes,1,opt,name=hotel_id,json=hotelId,proto3" json:"hotel_id,omitempty"`
+	ReservationId string                 `protobuf:"bytes,2,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
+	// A UUID: the provider's idempotency key.
+	PaymentId string `protobuf:"bytes,3,opt,name=payment_id,json=paymentId,proto3" json:"payment_id,omitempty"`
+	Amount    *Money `protobuf:"bytes,4,opt,name=amount,proto3" json:"amount,omitempty"`
+	// Which provider, such as simulator or stripe.
+	Provider string `protobuf:"bytes,5,opt,name=provider,proto3" json:"provider,omitempty"`
+	// The provider's token of a card or wallet, never its number.
+	PaymentMethod string `protobuf:"bytes,6,opt,name=payment_method,json=paymentMethod,proto3" json:"payment_method,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PaymentRequested) Reset() {
+	*x = PaymentRequested{}
+	mi := &file_lodge_events_v1_events_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PaymentRequested) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PaymentRequested) ProtoMessage() {}
+
+func (x *PaymentRequested) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_events_v1_events_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PaymentRequested.ProtoReflect.Descriptor instead.
+func (*PaymentRequested) Descriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *PaymentRequested) GetHotelId() string {
+	if x != nil {
+		return x.HotelId
+	}
+	return ""
+}
+
+func (x *PaymentRequested) GetReservationId() string {
+	if x != nil {
+		return x.ReservationId
+	}
+	return ""
+}
+
+func (x *PaymentRequested) GetPaymentId() string {
+	if x != nil {
+		return x.PaymentId
+	}
+	return ""
+}
+
+func (x *PaymentRequested) GetAmount() *Money {
+	if x != nil {
+		return x.Amount
+	}
+	return nil
+}
+
+func (x *PaymentRequested) GetProvider() string {
+	if x != nil {
+		return x.Provider
+	}
+	return ""
+}
+
+func (x *PaymentRequested) GetPaymentMethod() string {
+	if x != nil {
+		return x.PaymentMethod
+	}
+	return ""
+}
+
+// The provider has the money. The payment is CAPTURED.
+type PaymentCaptured struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	HotelId       string                 `protobuf:"bytes,1,opt,name=hotel_id,json=hotelId,proto3" json:"hotel_id,omitempty"`
+	ReservationId string                 `protobuf:"bytes,2,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
+	PaymentId     string                 `protobuf:"bytes,3,opt,name=payment_id,json=paymentId,proto3" json:"payment_id,omitempty"`
+	Amount        *Money                 `protobuf:"bytes,4,opt,name=amount,proto3" json:"amount,omitempty"`
+	// The provider's own id of it.
+	ProviderReference string `protobuf:"bytes,5,opt,name=provider_reference,json=providerReference,proto3" json:"provider_reference,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *PaymentCaptured) Reset() {
+	*x = PaymentCaptured{}
+	mi := &file_lodge_events_v1_events_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PaymentCaptured) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PaymentCaptured) ProtoMessage() {}
+
+func (x *PaymentCaptured) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_events_v1_events_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PaymentCaptured.ProtoReflect.Descriptor instead.
+func (*PaymentCaptured) Descriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *PaymentCaptured) GetHotelId() string {
+	if x != nil {
+		return x.HotelId
+	}
+	return ""
+}
+
+func (x *PaymentCaptured) GetReservationId() string {
+	if x != nil {
+		return x.ReservationId
+	}
+	return ""
+}
+
+func (x *PaymentCaptured) GetPaymentId() string {
+	if x != nil {
+		return x.PaymentId
+	}
+	return ""
+}
+
+func (x *PaymentCaptured) GetAmount() *Money {
+	if x != nil {
+		return x.Amount
+	}
+	return nil
+}
+
+func (x *PaymentCaptured) GetProviderReference() string {
+	if x != nil {
+		return x.ProviderReference
+	}
+	return ""
+}
+
+// The provider refused. The payment is DECLINED.
+type PaymentDeclined struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	HotelId       string                 `protobuf:"bytes,1,opt,name=hotel_id,json=hotelId,proto3" json:"hotel_id,omitempty"`
+	ReservationId string                 `protobuf:"bytes,2,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
+	PaymentId     string                 `protobuf:"bytes,3,opt,name=payment_id,json=paymentId,proto3" json:"payment_id,omitempty"`
+	// The provider's, such as insufficient_funds.
+	DeclineCode       string `protobuf:"bytes,4,opt,name=decline_code,json=declineCode,proto3" json:"decline_code,omitempty"`
+	ProviderReference string `protobuf:"bytes,5,opt,name=provider_reference,json=providerReference,proto3" json:"provider_reference,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *PaymentDeclined) Reset() {
+	*x = PaymentDeclined{}
+	mi := &file_lodge_events_v1_events_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PaymentDeclined) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PaymentDeclined) ProtoMessage() {}
+
+func (x *PaymentDeclined) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_events_v1_events_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PaymentDeclined.ProtoReflect.Descriptor instead.
+func (*PaymentDeclined) Descriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *PaymentDeclined) GetHotelId() string {
+	if x != nil {
+		return x.HotelId
+	}
+	return ""
+}
+
+func (x *PaymentDeclined) GetReservationId() string {
+	if x != nil {
+		return x.ReservationId
+	}
+	return ""
+}
+
+func (x *PaymentDeclined) GetPaymentId() string {
+	if x != nil {
+		return x.PaymentId
+	}
+	return ""
+}
+
+func (x *PaymentDeclined) GetDeclineCode() string {
+	if x != nil {
+		return x.DeclineCode
+	}
+	return ""
+}
+
+func (x *PaymentDeclined) GetProviderReference() string {
+	if x != nil {
+		return x.ProviderReference
+	}
+	return ""
+}
+
+// Nobody knows what became of it: the provider did not answer in time. The payment is FAILED; a late answer still counts.
+type PaymentFailed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	HotelId       string                 `protobuf:"bytes,1,opt,name=hotel_id,json=hotelId,proto3" json:"hotel_id,omitempty"`
+	ReservationId string                 `protobuf:"bytes,2,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
+	PaymentId     string                 `protobuf:"bytes,3,opt,name=payment_id,json=paymentId,proto3" json:"payment_id,omitempty"`
+	Cause         string                 `protobuf:"bytes,4,opt,name=cause,proto3" json:"cause,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PaymentFailed) Reset() {
+	*x = PaymentFailed{}
+	mi := &file_lodge_events_v1_events_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PaymentFailed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PaymentFailed) ProtoMessage() {}
+
+func (x *PaymentFailed) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_events_v1_events_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PaymentFailed.ProtoReflect.Descriptor instead.
+func (*PaymentFailed) Descriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *PaymentFailed) GetHotelId() string {
+	if x != nil {
+		return x.HotelId
+	}
+	return ""
+}
+
+func (x *PaymentFailed) GetReservationId() string {
+	if x != nil {
+		return x.ReservationId
+	}
+	return ""
+}
+
+func (x *PaymentFailed) GetPaymentId() string {
+	if x != nil {
+		return x.PaymentId
+	}
+	return ""
+}
+
+func (x *PaymentFailed) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
+}
+
+// A provider is to be asked to give money back.
+type RefundRequested struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	HotelId       string                 `protobuf:"bytes,1,opt,name=hotel_id,json=hotelId,proto3" json:"hotel_id,omitempty"`
+	ReservationId string                 `protobuf:"bytes,2,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
+	PaymentId     string                 `protobuf:"bytes,3,opt,name=payment_id,json=paymentId,proto3" json:"payment_id,omitempty"`
+	// A UUID: the provider's idempotency key.
+	RefundId string `protobuf:"bytes,4,opt,name=refund_id,json=refundId,proto3" json:"refund_id,omitempty"`
+	Amount   *Money `protobuf:"bytes,5,opt,name=amount,proto3" json:"amount,omitempty"`
+	Provider string `protobuf:"bytes,6,opt,name=provider,proto3" json:"provider,omitempty"`
+	// Of the payment.
+	ProviderReference string `protobuf:"bytes,7,opt,name=provider_reference,json=providerReference,proto3" json:"provider_reference,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *RefundRequested) Reset() {
+	*x = RefundRequested{}
+	mi := &file_lodge_events_v1_events_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RefundRequested) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RefundRequested) ProtoMessage() {}
+
+func (x *RefundRequested) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_events_v1_events_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RefundRequested.ProtoReflect.Descriptor instead.
+func (*RefundRequested) Descriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *RefundRequested) GetHotelId() string {
+	if x != nil {
+		return x.HotelId
+	}
+	return ""
+}
+
+func (x *RefundRequested) GetReservationId() string {
+	if x != nil {
+		return x.ReservationId
+	}
+	return ""
+}
+
+func (x *RefundRequested) GetPaymentId() string {
+	if x != nil {
+		return x.PaymentId
+	}
+	return ""
+}
+
+func (x *RefundRequested) GetRefundId() string {
+	if x != nil {
+		return x.RefundId
+	}
+	return ""
+}
+
+func (x *RefundRequested) GetAmount() *Money {
+	if x != nil {
+		return x.Amount
+	}
+	return nil
+}
+
+func (x *RefundRequested) GetProvider() string {
+	if x != nil {
+		return x.Provider
+	}
+	return ""
+}
+
+func (x *RefundRequested) GetProviderReference() string {
+	if x != nil {
+		return x.ProviderReference
+	}
+	return ""
+}
+
+// The guest has the money back.
+type RefundSucceeded struct {
+	state             protoimpl.MessageState `protogen:"open.v1"`
+	HotelId           string                 `protobuf:"bytes,1,opt,name=hotel_id,json=hotelId,proto3" json:"hotel_id,omitempty"`
+	ReservationId     string                 `protobuf:"bytes,2,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
+	PaymentId         string                 `protobuf:"bytes,3,opt,name=payment_id,json=paymentId,proto3" json:"payment_id,omitempty"`
+	RefundId          string                 `protobuf:"bytes,4,opt,name=refund_id,json=refundId,proto3" json:"refund_id,omitempty"`
+	Amount            *Money                 `protobuf:"bytes,5,opt,name=amount,proto3" json:"amount,omitempty"`
+	ProviderReference string                 `protobuf:"bytes,6,opt,name=provider_reference,json=providerReference,proto3" json:"provider_reference,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *RefundSucceeded) Reset() {
+	*x = RefundSucceeded{}
+	mi := &file_lodge_events_v1_events_proto_msgTypes[50]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RefundSucceeded) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RefundSucceeded) ProtoMessage() {}
+
+func (x *RefundSucceeded) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_events_v1_events_proto_msgTypes[50]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RefundSucceeded.ProtoReflect.Descriptor instead.
+func (*RefundSucceeded) Descriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{50}
+}
+
+func (x *RefundSucceeded) GetHotelId() string {
+	if x != nil {
+		return x.HotelId
+	}
+	return ""
+}
+
+func (x *RefundSucceeded) GetReservationId() string {
+	if x != nil {
+		return x.ReservationId
+	}
+	return ""
+}
+
+func (x *RefundSucceeded) GetPaymentId() string {
+	if x != nil {
+		return x.PaymentId
+	}
+	return ""
+}
+
+func (x *RefundSucceeded) GetRefundId() string {
+	if x != nil {
+		return x.RefundId
+	}
+	return ""
+}
+
+func (x *RefundSucceeded) GetAmount() *Money {
+	if x != nil {
+		return x.Amount
+	}
+	return nil
+}
+
+func (x *RefundSucceeded) GetProviderReference() string {
+	if x != nil {
+		return x.ProviderReference
+	}
+	return ""
+}
+
+// The provider refuses for good: people must look. The amount is owed again.
+type RefundFailed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	HotelId       string                 `protobuf:"bytes,1,opt,name=hotel_id,json=hotelId,proto3" json:"hotel_id,omitempty"`
+	ReservationId string                 `protobuf:"bytes,2,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
+	PaymentId     string                 `protobuf:"bytes,3,opt,name=payment_id,json=paymentId,proto3" json:"payment_id,omitempty"`
+	RefundId      string                 `protobuf:"bytes,4,opt,name=refund_id,json=refundId,proto3" json:"refund_id,omitempty"`
+	Amount        *Money                 `protobuf:"bytes,5,opt,name=amount,proto3" json:"amount,omitempty"`
+	Cause         string                 `protobuf:"bytes,6,opt,name=cause,proto3" json:"cause,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RefundFailed) Reset() {
+	*x = RefundFailed{}
+	mi := &file_lodge_events_v1_events_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RefundFailed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RefundFailed) ProtoMessage() {}
+
+func (x *RefundFailed) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_events_v1_events_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RefundFailed.ProtoReflect.Descriptor instead.
+func (*RefundFailed) Descriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{51}
+}
+
+func (x *RefundFailed) GetHotelId() string {
+	if x != nil {
+		return x.HotelId
+	}
+	return ""
+}
+
+func (x *RefundFailed) GetReservationId() string {
+	if x != nil {
+		return x.ReservationId
+	}
+	return ""
+}
+
+func (x *RefundFailed) GetPaymentId() string {
+	if x != nil {
+		return x.PaymentId
+	}
+	return ""
+}
+
+func (x *RefundFailed) GetRefundId() string {
+	if x != nil {
+		return x.RefundId
+	}
+	return ""
+}
+
+func (x *RefundFailed) GetAmount() *Money {
+	if x != nil {
+		return x.Amount
+	}
+	return nil
+}
+
+func (x *RefundFailed) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
+}
+
 // The rooms are released. The reservation is CANCELED.
 type ReservationCanceled struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
@@ -2565,13 +4549,15 @@ type ReservationCanceled struct {
 	PreviousStatus ReservationStatus      `protobuf:"varint,4,opt,name=previous_status,json=previousStatus,proto3,enum=lodge.events.v1.ReservationStatus" json:"previous_status,omitempty"`
 	Reason         ReservationReason      `protobuf:"varint,5,opt,name=reason,proto3,enum=lodge.events.v1.ReservationReason" json:"reason,omitempty"`
 	Note           string                 `protobuf:"bytes,6,opt,name=note,proto3" json:"note,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Unset: nothing was captured.
+	Settlement    *Settlement `protobuf:"bytes,7,opt,name=settlement,proto3" json:"settlement,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ReservationCanceled) Reset() {
 	*x = ReservationCanceled{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[28]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2583,7 +4569,7 @@ func (x *ReservationCanceled) String() string {
 func (*ReservationCanceled) ProtoMessage() {}
 
 func (x *ReservationCanceled) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[28]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2596,7 +4582,7 @@ func (x *ReservationCanceled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationCanceled.ProtoReflect.Descriptor instead.
 func (*ReservationCanceled) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{28}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ReservationCanceled) GetHotelId() string {
@@ -2641,6 +4627,13 @@ func (x *ReservationCanceled) GetNote() string {
 	return ""
 }
 
+func (x *ReservationCanceled) GetSettlement() *Settlement {
+	if x != nil {
+		return x.Settlement
+	}
+	return nil
+}
+
 // The guest never came; the rooms are released. The reservation is CANCELED with reason NO_SHOW.
 type ReservationNoShow struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
@@ -2648,13 +4641,15 @@ type ReservationNoShow struct {
 	ReservationId  string                 `protobuf:"bytes,2,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
 	Stay           *Stay                  `protobuf:"bytes,3,opt,name=stay,proto3" json:"stay,omitempty"`
 	PreviousStatus ReservationStatus      `protobuf:"varint,4,opt,name=previous_status,json=previousStatus,proto3,enum=lodge.events.v1.ReservationStatus" json:"previous_status,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Unset: nothing was captured.
+	Settlement    *Settlement `protobuf:"bytes,5,opt,name=settlement,proto3" json:"settlement,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ReservationNoShow) Reset() {
 	*x = ReservationNoShow{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[29]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2666,7 +4661,7 @@ func (x *ReservationNoShow) String() string {
 func (*ReservationNoShow) ProtoMessage() {}
 
 func (x *ReservationNoShow) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[29]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2679,7 +4674,7 @@ func (x *ReservationNoShow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationNoShow.ProtoReflect.Descriptor instead.
 func (*ReservationNoShow) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{29}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ReservationNoShow) GetHotelId() string {
@@ -2710,6 +4705,13 @@ func (x *ReservationNoShow) GetPreviousStatus() ReservationStatus {
 	return ReservationStatus_RESERVATION_STATUS_UNSPECIFIED
 }
 
+func (x *ReservationNoShow) GetSettlement() *Settlement {
+	if x != nil {
+		return x.Settlement
+	}
+	return nil
+}
+
 var File_lodge_events_v1_events_proto protoreflect.FileDescriptor
 
 const file_lodge_events_v1_events_proto_rawDesc = "" +
@@ -2718,7 +4720,7 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"\x05Money\x12#\n" +
 	"\rcurrency_code\x18\x01 \x01(\tR\fcurrencyCode\x12\x1f\n" +
 	"\vminor_units\x18\x02 \x01(\x03R\n" +
-	"minorUnits\"\xe2\x02\n" +
+	"minorUnits\"\x85\x03\n" +
 	"\x05Hotel\x12\x19\n" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12!\n" +
 	"\fdisplay_name\x18\x02 \x01(\tR\vdisplayName\x12 \n" +
@@ -2730,13 +4732,14 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"\aversion\x18\b \x01(\x03R\aversion\x12\x1a\n" +
 	"\barchived\x18\t \x01(\bR\barchived\x12*\n" +
 	"\x05taxes\x18\n" +
-	" \x03(\v2\x14.lodge.events.v1.TaxR\x05taxes\"\xa4\x01\n" +
+	" \x03(\v2\x14.lodge.events.v1.TaxR\x05taxes\x12!\n" +
+	"\fhorizon_days\x18\v \x01(\x05R\vhorizonDays\"\xa4\x01\n" +
 	"\x03Tax\x12\x15\n" +
 	"\x06tax_id\x18\x01 \x01(\tR\x05taxId\x12!\n" +
 	"\fdisplay_name\x18\x02 \x01(\tR\vdisplayName\x12/\n" +
 	"\x05basis\x18\x03 \x01(\x0e2\x19.lodge.events.v1.TaxBasisR\x05basis\x12\x16\n" +
 	"\x06amount\x18\x04 \x01(\x03R\x06amount\x12\x1a\n" +
-	"\bincluded\x18\x05 \x01(\bR\bincluded\"\xc0\x04\n" +
+	"\bincluded\x18\x05 \x01(\bR\bincluded\"\x83\x05\n" +
 	"\bRatePlan\x12\x19\n" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12 \n" +
 	"\frate_plan_id\x18\x02 \x01(\tR\n" +
@@ -2754,9 +4757,14 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"\bmax_stay\x18\v \x01(\x05R\amaxStay\x12\x18\n" +
 	"\aversion\x18\f \x01(\x03R\aversion\x12\x1a\n" +
 	"\barchived\x18\r \x01(\bR\barchived\x12#\n" +
-	"\rcurrency_code\x18\x0e \x01(\tR\fcurrencyCodeB\r\n" +
+	"\rcurrency_code\x18\x0e \x01(\tR\fcurrencyCode\x12A\n" +
+	"\rdefault_rates\x18\x0f \x03(\v2\x1c.lodge.events.v1.DefaultRateR\fdefaultRatesB\r\n" +
 	"\v_max_adultsB\x0f\n" +
-	"\r_max_children\"\xed\x01\n" +
+	"\r_max_children\"j\n" +
+	"\vDefaultRate\x12 \n" +
+	"\froom_type_id\x18\x01 \x01(\tR\n" +
+	"roomTypeId\x129\n" +
+	"\fnightly_rate\x18\x02 \x01(\v2\x16.lodge.events.v1.MoneyR\vnightlyRate\"\xed\x01\n" +
 	"\x11CancellationTerms\x12\x1b\n" +
 	"\tfree_days\x18\x01 \x01(\x05R\bfreeDays\x12&\n" +
 	"\x0ffree_until_hour\x18\x02 \x01(\x05R\rfreeUntilHour\x12\x1d\n" +
@@ -2774,7 +4782,7 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"postalCode\x12!\n" +
 	"\fcountry_code\x18\x04 \x01(\tR\vcountryCode\x12\x1a\n" +
 	"\blatitude\x18\x05 \x01(\x01R\blatitude\x12\x1c\n" +
-	"\tlongitude\x18\x06 \x01(\x01R\tlongitude\"\x96\x02\n" +
+	"\tlongitude\x18\x06 \x01(\x01R\tlongitude\"\xe8\x03\n" +
 	"\bRoomType\x12\x19\n" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12 \n" +
 	"\froom_type_id\x18\x02 \x01(\tR\n" +
@@ -2785,7 +4793,28 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"max_guests\x18\x05 \x01(\x05R\tmaxGuests\x123\n" +
 	"\tbase_rate\x18\x06 \x01(\v2\x16.lodge.events.v1.MoneyR\bbaseRate\x12\x18\n" +
 	"\aversion\x18\a \x01(\x03R\aversion\x12\x1a\n" +
-	"\barchived\x18\b \x01(\bR\barchived\"I\n" +
+	"\barchived\x18\b \x01(\bR\barchived\x129\n" +
+	"\x16default_physical_count\x18\t \x01(\x05H\x00R\x14defaultPhysicalCount\x88\x01\x01\x12:\n" +
+	"\x19default_overbooking_limit\x18\n" +
+	" \x01(\x05R\x17defaultOverbookingLimit\x12>\n" +
+	"\x1bdefault_overbooking_percent\x18\v \x01(\x05R\x19defaultOverbookingPercentB\x19\n" +
+	"\x17_default_physical_count\"\xf1\x01\n" +
+	"\x04Room\x12\x19\n" +
+	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12\x17\n" +
+	"\aroom_id\x18\x02 \x01(\tR\x06roomId\x12 \n" +
+	"\froom_type_id\x18\x03 \x01(\tR\n" +
+	"roomTypeId\x12!\n" +
+	"\fdisplay_name\x18\x04 \x01(\tR\vdisplayName\x12\x14\n" +
+	"\x05floor\x18\x05 \x01(\tR\x05floor\x12$\n" +
+	"\x0eout_of_service\x18\x06 \x01(\bR\foutOfService\x12\x18\n" +
+	"\aversion\x18\a \x01(\x03R\aversion\x12\x1a\n" +
+	"\barchived\x18\b \x01(\bR\barchived\"8\n" +
+	"\vRoomCreated\x12)\n" +
+	"\x04room\x18\x01 \x01(\v2\x15.lodge.events.v1.RoomR\x04room\"8\n" +
+	"\vRoomUpdated\x12)\n" +
+	"\x04room\x18\x01 \x01(\v2\x15.lodge.events.v1.RoomR\x04room\"9\n" +
+	"\fRoomArchived\x12)\n" +
+	"\x04room\x18\x01 \x01(\v2\x15.lodge.events.v1.RoomR\x04room\"I\n" +
 	"\x0fRatePlanCreated\x126\n" +
 	"\trate_plan\x18\x01 \x01(\v2\x19.lodge.events.v1.RatePlanR\bratePlan\"I\n" +
 	"\x0fRatePlanUpdated\x126\n" +
@@ -2868,7 +4897,7 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"\x05email\x18\x03 \x01(\tR\x05email\x12\x16\n" +
 	"\x06adults\x18\x04 \x01(\x05R\x06adults\x12\x1a\n" +
 	"\bchildren\x18\x05 \x01(\x05R\bchildren\x12\x18\n" +
-	"\ainfants\x18\x06 \x01(\x05R\ainfants\"\xb6\x04\n" +
+	"\ainfants\x18\x06 \x01(\x05R\ainfants\"\x84\x05\n" +
 	"\x11ReservationPlaced\x12\x19\n" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
 	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12)\n" +
@@ -2884,7 +4913,9 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"\x12external_reference\x18\v \x01(\tR\x11externalReference\x12\x1d\n" +
 	"\n" +
 	"place_date\x18\f \x01(\tR\tplaceDate\x12,\n" +
-	"\x05terms\x18\r \x01(\v2\x16.lodge.events.v1.TermsR\x05terms\"\xf6\x01\n" +
+	"\x05terms\x18\r \x01(\v2\x16.lodge.events.v1.TermsR\x05terms\x12\x19\n" +
+	"\bgroup_id\x18\x0e \x01(\tR\agroupId\x121\n" +
+	"\x15waiting_list_entry_id\x18\x0f \x01(\tR\x12waitingListEntryId\"\xf6\x01\n" +
 	"\x05Terms\x12 \n" +
 	"\frate_plan_id\x18\x01 \x01(\tR\n" +
 	"ratePlanId\x12F\n" +
@@ -2897,7 +4928,7 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"\fdisplay_name\x18\x02 \x01(\tR\vdisplayName\x12\x1f\n" +
 	"\vminor_units\x18\x03 \x01(\x03R\n" +
 	"minorUnits\x12\x1a\n" +
-	"\bincluded\x18\x04 \x01(\bR\bincluded\"\xf8\x03\n" +
+	"\bincluded\x18\x04 \x01(\bR\bincluded\"\x93\x04\n" +
 	"\x13ReservationRejected\x12\x19\n" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
 	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12)\n" +
@@ -2912,23 +4943,168 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"\x13broken_restrictions\x18\n" +
 	" \x03(\v2\".lodge.events.v1.BrokenRestrictionR\x12brokenRestrictions\x12 \n" +
 	"\frate_plan_id\x18\v \x01(\tR\n" +
-	"ratePlanId\"~\n" +
+	"ratePlanId\x12\x19\n" +
+	"\bgroup_id\x18\f \x01(\tR\agroupId\"\xcd\x01\n" +
 	"\x0fReservationPaid\x12\x19\n" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
 	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12)\n" +
-	"\x04stay\x18\x03 \x01(\v2\x15.lodge.events.v1.StayR\x04stay\"\x9f\x02\n" +
+	"\x04stay\x18\x03 \x01(\v2\x15.lodge.events.v1.StayR\x04stay\x12\x1d\n" +
+	"\n" +
+	"payment_id\x18\x04 \x01(\tR\tpaymentId\x12.\n" +
+	"\x06amount\x18\x05 \x01(\v2\x16.lodge.events.v1.MoneyR\x06amount\"\xa9\x01\n" +
+	"\x16ReservationBalancePaid\x12\x19\n" +
+	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
+	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12\x1d\n" +
+	"\n" +
+	"payment_id\x18\x03 \x01(\tR\tpaymentId\x12.\n" +
+	"\x06amount\x18\x04 \x01(\v2\x16.lodge.events.v1.MoneyR\x06amount\"\xc4\x01\n" +
+	"\x13ReservationDeclined\x12\x19\n" +
+	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
+	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12)\n" +
+	"\x04stay\x18\x03 \x01(\v2\x15.lodge.events.v1.StayR\x04stay\x12\x1d\n" +
+	"\n" +
+	"payment_id\x18\x04 \x01(\tR\tpaymentId\x12!\n" +
+	"\fdecline_code\x18\x05 \x01(\tR\vdeclineCode\"\xd1\x01\n" +
+	"\n" +
+	"Settlement\x12#\n" +
+	"\rcurrency_code\x18\x01 \x01(\tR\fcurrencyCode\x12&\n" +
+	"\x0ffee_minor_units\x18\x02 \x01(\x03R\rfeeMinorUnits\x12,\n" +
+	"\x12refund_minor_units\x18\x03 \x01(\x03R\x10refundMinorUnits\x120\n" +
+	"\x14refunded_minor_units\x18\x04 \x01(\x03R\x12refundedMinorUnits\x12\x16\n" +
+	"\x06waived\x18\x05 \x01(\bR\x06waived\"\x9d\x05\n" +
+	"\x13ReservationModified\x12\x19\n" +
+	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
+	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12:\n" +
+	"\rprevious_stay\x18\x03 \x01(\v2\x15.lodge.events.v1.StayR\fpreviousStay\x12)\n" +
+	"\x04stay\x18\x04 \x01(\v2\x15.lodge.events.v1.StayR\x04stay\x12,\n" +
+	"\x05guest\x18\x05 \x01(\v2\x16.lodge.events.v1.GuestR\x05guest\x12#\n" +
+	"\rcurrency_code\x18\x06 \x01(\tR\fcurrencyCode\x12.\n" +
+	"\x13nightly_minor_units\x18\a \x03(\x03R\x11nightlyMinorUnits\x12*\n" +
+	"\x11total_minor_units\x18\b \x01(\x03R\x0ftotalMinorUnits\x12;\n" +
+	"\x1aprevious_total_minor_units\x18\t \x01(\x03R\x17previousTotalMinorUnits\x12,\n" +
+	"\x05terms\x18\n" +
+	" \x01(\v2\x16.lodge.events.v1.TermsR\x05terms\x12)\n" +
+	"\x10inventory_offset\x18\v \x01(\x03R\x0finventoryOffset\x12:\n" +
+	"\x06status\x18\f \x01(\x0e2\".lodge.events.v1.ReservationStatusR\x06status\x12.\n" +
+	"\x13balance_minor_units\x18\r \x01(\x03R\x11balanceMinorUnits\x12,\n" +
+	"\x12refund_minor_units\x18\x0e \x01(\x03R\x10refundMinorUnits\"\x95\x01\n" +
+	"\rRefundGranted\x12\x19\n" +
+	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
+	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12.\n" +
+	"\x06amount\x18\x03 \x01(\v2\x16.lodge.events.v1.MoneyR\x06amount\x12\x12\n" +
+	"\x04note\x18\x04 \x01(\tR\x04note\"\xb7\x01\n" +
+	"\x13ReservationRefunded\x12\x19\n" +
+	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
+	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x122\n" +
+	"\brefunded\x18\x03 \x01(\v2\x16.lodge.events.v1.MoneyR\brefunded\x12*\n" +
+	"\x04kept\x18\x04 \x01(\v2\x16.lodge.events.v1.MoneyR\x04kept\"\xc3\x01\n" +
+	"\x0eGuestCheckedIn\x12\x19\n" +
+	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
+	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12\x19\n" +
+	"\broom_ids\x18\x03 \x03(\tR\aroomIds\x12\x12\n" +
+	"\x04date\x18\x04 \x01(\tR\x04date\x12@\n" +
+	"\x10settled_at_hotel\x18\x05 \x01(\v2\x16.lodge.events.v1.MoneyR\x0esettledAtHotel\"\x92\x01\n" +
+	"\x0fGuestCheckedOut\x12\x19\n" +
+	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
+	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12)\n" +
+	"\x04stay\x18\x03 \x01(\v2\x15.lodge.events.v1.StayR\x04stay\x12\x12\n" +
+	"\x04date\x18\x04 \x01(\tR\x04date\"\xee\x01\n" +
+	"\vGuestWalked\x12\x19\n" +
+	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
+	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12)\n" +
+	"\x04stay\x18\x03 \x01(\v2\x15.lodge.events.v1.StayR\x04stay\x12!\n" +
+	"\frelocated_to\x18\x04 \x01(\tR\vrelocatedTo\x12\x12\n" +
+	"\x04note\x18\x05 \x01(\tR\x04note\x12;\n" +
+	"\n" +
+	"settlement\x18\x06 \x01(\v2\x1b.lodge.events.v1.SettlementR\n" +
+	"settlement\"\xe1\x01\n" +
+	"\x11WaitingListJoined\x12\x19\n" +
+	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12\x19\n" +
+	"\bentry_id\x18\x02 \x01(\tR\aentryId\x12)\n" +
+	"\x04stay\x18\x03 \x01(\v2\x15.lodge.events.v1.StayR\x04stay\x12,\n" +
+	"\x05guest\x18\x04 \x01(\v2\x16.lodge.events.v1.GuestR\x05guest\x12 \n" +
+	"\frate_plan_id\x18\x05 \x01(\tR\n" +
+	"ratePlanId\x12\x1b\n" +
+	"\tjoin_date\x18\x06 \x01(\tR\bjoinDate\"q\n" +
+	"\x12WaitingListOffered\x12\x19\n" +
+	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12\x19\n" +
+	"\bentry_id\x18\x02 \x01(\tR\aentryId\x12%\n" +
+	"\x0ereservation_id\x18\x03 \x01(\tR\rreservationId\"\x80\x01\n" +
+	"\x0fWaitingListLeft\x12\x19\n" +
+	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12\x19\n" +
+	"\bentry_id\x18\x02 \x01(\tR\aentryId\x127\n" +
+	"\x06reason\x18\x03 \x01(\x0e2\x1f.lodge.events.v1.WaitingListEndR\x06reason\"\xe6\x01\n" +
+	"\x10PaymentRequested\x12\x19\n" +
+	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
+	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12\x1d\n" +
+	"\n" +
+	"payment_id\x18\x03 \x01(\tR\tpaymentId\x12.\n" +
+	"\x06amount\x18\x04 \x01(\v2\x16.lodge.events.v1.MoneyR\x06amount\x12\x1a\n" +
+	"\bprovider\x18\x05 \x01(\tR\bprovider\x12%\n" +
+	"\x0epayment_method\x18\x06 \x01(\tR\rpaymentMethod\"\xd1\x01\n" +
+	"\x0fPaymentCaptured\x12\x19\n" +
+	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
+	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12\x1d\n" +
+	"\n" +
+	"payment_id\x18\x03 \x01(\tR\tpaymentId\x12.\n" +
+	"\x06amount\x18\x04 \x01(\v2\x16.lodge.events.v1.MoneyR\x06amount\x12-\n" +
+	"\x12provider_reference\x18\x05 \x01(\tR\x11providerReference\"\xc4\x01\n" +
+	"\x0fPaymentDeclined\x12\x19\n" +
+	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
+	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12\x1d\n" +
+	"\n" +
+	"payment_id\x18\x03 \x01(\tR\tpaymentId\x12!\n" +
+	"\fdecline_code\x18\x04 \x01(\tR\vdeclineCode\x12-\n" +
+	"\x12provider_reference\x18\x05 \x01(\tR\x11providerReference\"\x86\x01\n" +
+	"\rPaymentFailed\x12\x19\n" +
+	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
+	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12\x1d\n" +
+	"\n" +
+	"payment_id\x18\x03 \x01(\tR\tpaymentId\x12\x14\n" +
+	"\x05cause\x18\x04 \x01(\tR\x05cause\"\x8a\x02\n" +
+	"\x0fRefundRequested\x12\x19\n" +
+	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
+	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12\x1d\n" +
+	"\n" +
+	"payment_id\x18\x03 \x01(\tR\tpaymentId\x12\x1b\n" +
+	"\trefund_id\x18\x04 \x01(\tR\brefundId\x12.\n" +
+	"\x06amount\x18\x05 \x01(\v2\x16.lodge.events.v1.MoneyR\x06amount\x12\x1a\n" +
+	"\bprovider\x18\x06 \x01(\tR\bprovider\x12-\n" +
+	"\x12provider_reference\x18\a \x01(\tR\x11providerReference\"\xee\x01\n" +
+	"\x0fRefundSucceeded\x12\x19\n" +
+	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
+	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12\x1d\n" +
+	"\n" +
+	"payment_id\x18\x03 \x01(\tR\tpaymentId\x12\x1b\n" +
+	"\trefund_id\x18\x04 \x01(\tR\brefundId\x12.\n" +
+	"\x06amount\x18\x05 \x01(\v2\x16.lodge.events.v1.MoneyR\x06amount\x12-\n" +
+	"\x12provider_reference\x18\x06 \x01(\tR\x11providerReference\"\xd2\x01\n" +
+	"\fRefundFailed\x12\x19\n" +
+	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
+	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12\x1d\n" +
+	"\n" +
+	"payment_id\x18\x03 \x01(\tR\tpaymentId\x12\x1b\n" +
+	"\trefund_id\x18\x04 \x01(\tR\brefundId\x12.\n" +
+	"\x06amount\x18\x05 \x01(\v2\x16.lodge.events.v1.MoneyR\x06amount\x12\x14\n" +
+	"\x05cause\x18\x06 \x01(\tR\x05cause\"\xdc\x02\n" +
 	"\x13ReservationCanceled\x12\x19\n" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
 	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12)\n" +
 	"\x04stay\x18\x03 \x01(\v2\x15.lodge.events.v1.StayR\x04stay\x12K\n" +
 	"\x0fprevious_status\x18\x04 \x01(\x0e2\".lodge.events.v1.ReservationStatusR\x0epreviousStatus\x12:\n" +
 	"\x06reason\x18\x05 \x01(\x0e2\".lodge.events.v1.ReservationReasonR\x06reason\x12\x12\n" +
-	"\x04note\x18\x06 \x01(\tR\x04note\"\xcd\x01\n" +
+	"\x04note\x18\x06 \x01(\tR\x04note\x12;\n" +
+	"\n" +
+	"settlement\x18\a \x01(\v2\x1b.lodge.events.v1.SettlementR\n" +
+	"settlement\"\x8a\x02\n" +
 	"\x11ReservationNoShow\x12\x19\n" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
 	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12)\n" +
 	"\x04stay\x18\x03 \x01(\v2\x15.lodge.events.v1.StayR\x04stay\x12K\n" +
-	"\x0fprevious_status\x18\x04 \x01(\x0e2\".lodge.events.v1.ReservationStatusR\x0epreviousStatus*\x8a\x01\n" +
+	"\x0fprevious_status\x18\x04 \x01(\x0e2\".lodge.events.v1.ReservationStatusR\x0epreviousStatus\x12;\n" +
+	"\n" +
+	"settlement\x18\x05 \x01(\v2\x1b.lodge.events.v1.SettlementR\n" +
+	"settlement*\x8a\x01\n" +
 	"\bTaxBasis\x12\x19\n" +
 	"\x15TAX_BASIS_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11TAX_BASIS_PERCENT\x10\x01\x12\x18\n" +
@@ -2964,7 +5140,7 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"\x17RESERVATION_STATUS_PAID\x10\x02\x12\x1f\n" +
 	"\x1bRESERVATION_STATUS_CANCELED\x10\x03\x12\x1f\n" +
 	"\x1bRESERVATION_STATUS_REJECTED\x10\x04\x12\x1f\n" +
-	"\x1bRESERVATION_STATUS_REFUNDED\x10\x05*\xb5\x02\n" +
+	"\x1bRESERVATION_STATUS_REFUNDED\x10\x05*\xfd\x02\n" +
 	"\x11ReservationReason\x12\"\n" +
 	"\x1eRESERVATION_REASON_UNSPECIFIED\x10\x00\x12\x1f\n" +
 	"\x1bRESERVATION_REASON_SOLD_OUT\x10\x01\x12#\n" +
@@ -2973,7 +5149,16 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	" RESERVATION_REASON_HOTEL_REQUEST\x10\x04\x12\x1e\n" +
 	"\x1aRESERVATION_REASON_NO_SHOW\x10\x05\x12'\n" +
 	"#RESERVATION_REASON_PAYMENT_DECLINED\x10\x06\x12!\n" +
-	"\x1dRESERVATION_REASON_RESTRICTED\x10\aB\x1eZ\x1clodge/domain/eventpb;eventpbb\x06proto3"
+	"\x1dRESERVATION_REASON_RESTRICTED\x10\a\x12'\n" +
+	"#RESERVATION_REASON_GROUP_INCOMPLETE\x10\b\x12\x1d\n" +
+	"\x19RESERVATION_REASON_WALKED\x10\t*\xd7\x01\n" +
+	"\x0eWaitingListEnd\x12 \n" +
+	"\x1cWAITING_LIST_END_UNSPECIFIED\x10\x00\x12\x1d\n" +
+	"\x19WAITING_LIST_END_ACCEPTED\x10\x01\x12\"\n" +
+	"\x1eWAITING_LIST_END_GUEST_REQUEST\x10\x02\x12\"\n" +
+	"\x1eWAITING_LIST_END_HOTEL_REQUEST\x10\x03\x12\x19\n" +
+	"\x15WAITING_LIST_END_PAST\x10\x04\x12!\n" +
+	"\x1dWAITING_LIST_END_OFFER_LAPSED\x10\x05B\x1eZ\x1clodge/domain/eventpb;eventpbb\x06proto3"
 
 var (
 	file_lodge_events_v1_events_proto_rawDescOnce sync.Once
@@ -2987,92 +5172,147 @@ func file_lodge_events_v1_events_proto_rawDescGZIP() []byte {
 	return file_lodge_events_v1_events_proto_rawDescData
 }
 
-var file_lodge_events_v1_events_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_lodge_events_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_lodge_events_v1_events_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
+var file_lodge_events_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 54)
 var file_lodge_events_v1_events_proto_goTypes = []any{
-	(TaxBasis)(0),                 // 0: lodge.events.v1.TaxBasis
-	(CancellationFeeKind)(0),      // 1: lodge.events.v1.CancellationFeeKind
-	(Weekday)(0),                  // 2: lodge.events.v1.Weekday
-	(Restriction)(0),              // 3: lodge.events.v1.Restriction
-	(ReservationStatus)(0),        // 4: lodge.events.v1.ReservationStatus
-	(ReservationReason)(0),        // 5: lodge.events.v1.ReservationReason
-	(*Money)(nil),                 // 6: lodge.events.v1.Money
-	(*Hotel)(nil),                 // 7: lodge.events.v1.Hotel
-	(*Tax)(nil),                   // 8: lodge.events.v1.Tax
-	(*RatePlan)(nil),              // 9: lodge.events.v1.RatePlan
-	(*CancellationTerms)(nil),     // 10: lodge.events.v1.CancellationTerms
-	(*CancellationFee)(nil),       // 11: lodge.events.v1.CancellationFee
-	(*Address)(nil),               // 12: lodge.events.v1.Address
-	(*RoomType)(nil),              // 13: lodge.events.v1.RoomType
-	(*RatePlanCreated)(nil),       // 14: lodge.events.v1.RatePlanCreated
-	(*RatePlanUpdated)(nil),       // 15: lodge.events.v1.RatePlanUpdated
-	(*RatePlanArchived)(nil),      // 16: lodge.events.v1.RatePlanArchived
-	(*HotelCreated)(nil),          // 17: lodge.events.v1.HotelCreated
-	(*HotelUpdated)(nil),          // 18: lodge.events.v1.HotelUpdated
-	(*HotelArchived)(nil),         // 19: lodge.events.v1.HotelArchived
-	(*RoomTypeCreated)(nil),       // 20: lodge.events.v1.RoomTypeCreated
-	(*RoomTypeUpdated)(nil),       // 21: lodge.events.v1.RoomTypeUpdated
-	(*RoomTypeArchived)(nil),      // 22: lodge.events.v1.RoomTypeArchived
-	(*InventorySet)(nil),          // 23: lodge.events.v1.InventorySet
-	(*RatesSet)(nil),              // 24: lodge.events.v1.RatesSet
-	(*RestrictionsSet)(nil),       // 25: lodge.events.v1.RestrictionsSet
-	(*BrokenRestriction)(nil),     // 26: lodge.events.v1.BrokenRestriction
-	(*Stay)(nil),                  // 27: lodge.events.v1.Stay
-	(*Guest)(nil),                 // 28: lodge.events.v1.Guest
-	(*ReservationPlaced)(nil),     // 29: lodge.events.v1.ReservationPlaced
-	(*Terms)(nil),                 // 30: lodge.events.v1.Terms
-	(*Charge)(nil),                // 31: lodge.events.v1.Charge
-	(*ReservationRejected)(nil),   // 32: lodge.events.v1.ReservationRejected
-	(*ReservationPaid)(nil),       // 33: lodge.events.v1.ReservationPaid
-	(*ReservationCanceled)(nil),   // 34: lodge.events.v1.ReservationCanceled
-	(*ReservationNoShow)(nil),     // 35: lodge.events.v1.ReservationNoShow
-	(*timestamppb.Timestamp)(nil), // 36: google.protobuf.Timestamp
+	(TaxBasis)(0),                  // 0: lodge.events.v1.TaxBasis
+	(CancellationFeeKind)(0),       // 1: lodge.events.v1.CancellationFeeKind
+	(Weekday)(0),                   // 2: lodge.events.v1.Weekday
+	(Restriction)(0),               // 3: lodge.events.v1.Restriction
+	(ReservationStatus)(0),         // 4: lodge.events.v1.ReservationStatus
+	(ReservationReason)(0),         // 5: lodge.events.v1.ReservationReason
+	(WaitingListEnd)(0),            // 6: lodge.events.v1.WaitingListEnd
+	(*Money)(nil),                  // 7: lodge.events.v1.Money
+	(*Hotel)(nil),                  // 8: lodge.events.v1.Hotel
+	(*Tax)(nil),                    // 9: lodge.events.v1.Tax
+	(*RatePlan)(nil),               // 10: lodge.events.v1.RatePlan
+	(*DefaultRate)(nil),            // 11: lodge.events.v1.DefaultRate
+	(*CancellationTerms)(nil),      // 12: lodge.events.v1.CancellationTerms
+	(*CancellationFee)(nil),        // 13: lodge.events.v1.CancellationFee
+	(*Address)(nil),                // 14: lodge.events.v1.Address
+	(*RoomType)(nil),               // 15: lodge.events.v1.RoomType
+	(*Room)(nil),                   // 16: lodge.events.v1.Room
+	(*RoomCreated)(nil),            // 17: lodge.events.v1.RoomCreated
+	(*RoomUpdated)(nil),            // 18: lodge.events.v1.RoomUpdated
+	(*RoomArchived)(nil),           // 19: lodge.events.v1.RoomArchived
+	(*RatePlanCreated)(nil),        // 20: lodge.events.v1.RatePlanCreated
+	(*RatePlanUpdated)(nil),        // 21: lodge.events.v1.RatePlanUpdated
+	(*RatePlanArchived)(nil),       // 22: lodge.events.v1.RatePlanArchived
+	(*HotelCreated)(nil),           // 23: lodge.events.v1.HotelCreated
+	(*HotelUpdated)(nil),           // 24: lodge.events.v1.HotelUpdated
+	(*HotelArchived)(nil),          // 25: lodge.events.v1.HotelArchived
+	(*RoomTypeCreated)(nil),        // 26: lodge.events.v1.RoomTypeCreated
+	(*RoomTypeUpdated)(nil),        // 27: lodge.events.v1.RoomTypeUpdated
+	(*RoomTypeArchived)(nil),       // 28: lodge.events.v1.RoomTypeArchived
+	(*InventorySet)(nil),           // 29: lodge.events.v1.InventorySet
+	(*RatesSet)(nil),               // 30: lodge.events.v1.RatesSet
+	(*RestrictionsSet)(nil),        // 31: lodge.events.v1.RestrictionsSet
+	(*BrokenRestriction)(nil),      // 32: lodge.events.v1.BrokenRestriction
+	(*Stay)(nil),                   // 33: lodge.events.v1.Stay
+	(*Guest)(nil),                  // 34: lodge.events.v1.Guest
+	(*ReservationPlaced)(nil),      // 35: lodge.events.v1.ReservationPlaced
+	(*Terms)(nil),                  // 36: lodge.events.v1.Terms
+	(*Charge)(nil),                 // 37: lodge.events.v1.Charge
+	(*ReservationRejected)(nil),    // 38: lodge.events.v1.ReservationRejected
+	(*ReservationPaid)(nil),        // 39: lodge.events.v1.ReservationPaid
+	(*ReservationBalancePaid)(nil), // 40: lodge.events.v1.ReservationBalancePaid
+	(*ReservationDeclined)(nil),    // 41: lodge.events.v1.ReservationDeclined
+	(*Settlement)(nil),             // 42: lodge.events.v1.Settlement
+	(*ReservationModified)(nil),    // 43: lodge.events.v1.ReservationModified
+	(*RefundGranted)(nil),          // 44: lodge.events.v1.RefundGranted
+	(*ReservationRefunded)(nil),    // 45: lodge.events.v1.ReservationRefunded
+	(*GuestCheckedIn)(nil),         // 46: lodge.events.v1.GuestCheckedIn
+	(*GuestCheckedOut)(nil),        // 47: lodge.events.v1.GuestCheckedOut
+	(*GuestWalked)(nil),            // 48: lodge.events.v1.GuestWalked
+	(*WaitingListJoined)(nil),      // 49: lodge.events.v1.WaitingListJoined
+	(*WaitingListOffered)(nil),     // 50: lodge.events.v1.WaitingListOffered
+	(*WaitingListLeft)(nil),        // 51: lodge.events.v1.WaitingListLeft
+	(*PaymentRequested)(nil),       // 52: lodge.events.v1.PaymentRequested
+	(*PaymentCaptured)(nil),        // 53: lodge.events.v1.PaymentCaptured
+	(*PaymentDeclined)(nil),        // 54: lodge.events.v1.PaymentDeclined
+	(*PaymentFailed)(nil),          // 55: lodge.events.v1.PaymentFailed
+	(*RefundRequested)(nil),        // 56: lodge.events.v1.RefundRequested
+	(*RefundSucceeded)(nil),        // 57: lodge.events.v1.RefundSucceeded
+	(*RefundFailed)(nil),           // 58: lodge.events.v1.RefundFailed
+	(*ReservationCanceled)(nil),    // 59: lodge.events.v1.ReservationCanceled
+	(*ReservationNoShow)(nil),      // 60: lodge.events.v1.ReservationNoShow
+	(*timestamppb.Timestamp)(nil),  // 61: google.protobuf.Timestamp
 }
 var file_lodge_events_v1_events_proto_depIdxs = []int32{
-	12, // 0: lodge.events.v1.Hotel.address:type_name -> lodge.events.v1.Address
-	8,  // 1: lodge.events.v1.Hotel.taxes:type_name -> lodge.events.v1.Tax
+	14, // 0: lodge.events.v1.Hotel.address:type_name -> lodge.events.v1.Address
+	9,  // 1: lodge.events.v1.Hotel.taxes:type_name -> lodge.events.v1.Tax
 	0,  // 2: lodge.events.v1.Tax.basis:type_name -> lodge.events.v1.TaxBasis
-	10, // 3: lodge.events.v1.RatePlan.cancellation:type_name -> lodge.events.v1.CancellationTerms
-	6,  // 4: lodge.events.v1.RatePlan.extra_guest_charge:type_name -> lodge.events.v1.Money
-	11, // 5: lodge.events.v1.CancellationTerms.fee:type_name -> lodge.events.v1.CancellationFee
-	11, // 6: lodge.events.v1.CancellationTerms.no_show_fee:type_name -> lodge.events.v1.CancellationFee
-	1,  // 7: lodge.events.v1.CancellationFee.kind:type_name -> lodge.events.v1.CancellationFeeKind
-	6,  // 8: lodge.events.v1.RoomType.base_rate:type_name -> lodge.events.v1.Money
-	9,  // 9: lodge.events.v1.RatePlanCreated.rate_plan:type_name -> lodge.events.v1.RatePlan
-	9,  // 10: lodge.events.v1.RatePlanUpdated.rate_plan:type_name -> lodge.events.v1.RatePlan
-	9,  // 11: lodge.events.v1.RatePlanArchived.rate_plan:type_name -> lodge.events.v1.RatePlan
-	7,  // 12: lodge.events.v1.HotelCreated.hotel:type_name -> lodge.events.v1.Hotel
-	7,  // 13: lodge.events.v1.HotelUpdated.hotel:type_name -> lodge.events.v1.Hotel
-	7,  // 14: lodge.events.v1.HotelArchived.hotel:type_name -> lodge.events.v1.Hotel
-	13, // 15: lodge.events.v1.RoomTypeCreated.room_type:type_name -> lodge.events.v1.RoomType
-	13, // 16: lodge.events.v1.RoomTypeUpdated.room_type:type_name -> lodge.events.v1.RoomType
-	13, // 17: lodge.events.v1.RoomTypeArchived.room_type:type_name -> lodge.events.v1.RoomType
-	6,  // 18: lodge.events.v1.InventorySet.nightly_rate:type_name -> lodge.events.v1.Money
-	2,  // 19: lodge.events.v1.RatesSet.weekdays:type_name -> lodge.events.v1.Weekday
-	6,  // 20: lodge.events.v1.RatesSet.nightly_rate:type_name -> lodge.events.v1.Money
-	2,  // 21: lodge.events.v1.RestrictionsSet.weekdays:type_name -> lodge.events.v1.Weekday
-	3,  // 22: lodge.events.v1.BrokenRestriction.restriction:type_name -> lodge.events.v1.Restriction
-	27, // 23: lodge.events.v1.ReservationPlaced.stay:type_name -> lodge.events.v1.Stay
-	28, // 24: lodge.events.v1.ReservationPlaced.guest:type_name -> lodge.events.v1.Guest
-	36, // 25: lodge.events.v1.ReservationPlaced.hold_expire_time:type_name -> google.protobuf.Timestamp
-	30, // 26: lodge.events.v1.ReservationPlaced.terms:type_name -> lodge.events.v1.Terms
-	10, // 27: lodge.events.v1.Terms.cancellation:type_name -> lodge.events.v1.CancellationTerms
-	31, // 28: lodge.events.v1.Terms.charges:type_name -> lodge.events.v1.Charge
-	27, // 29: lodge.events.v1.ReservationRejected.stay:type_name -> lodge.events.v1.Stay
-	28, // 30: lodge.events.v1.ReservationRejected.guest:type_name -> lodge.events.v1.Guest
-	5,  // 31: lodge.events.v1.ReservationRejected.reason:type_name -> lodge.events.v1.ReservationReason
-	26, // 32: lodge.events.v1.ReservationRejected.broken_restrictions:type_name -> lodge.events.v1.BrokenRestriction
-	27, // 33: lodge.events.v1.ReservationPaid.stay:type_name -> lodge.events.v1.Stay
-	27, // 34: lodge.events.v1.ReservationCanceled.stay:type_name -> lodge.events.v1.Stay
-	4,  // 35: lodge.events.v1.ReservationCanceled.previous_status:type_name -> lodge.events.v1.ReservationStatus
-	5,  // 36: lodge.events.v1.ReservationCanceled.reason:type_name -> lodge.events.v1.ReservationReason
-	27, // 37: lodge.events.v1.ReservationNoShow.stay:type_name -> lodge.events.v1.Stay
-	4,  // 38: lodge.events.v1.ReservationNoShow.previous_status:type_name -> lodge.events.v1.ReservationStatus
-	39, // [39:39] is the sub-list for method output_type
-	39, // [39:39] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	12, // 3: lodge.events.v1.RatePlan.cancellation:type_name -> lodge.events.v1.CancellationTerms
+	7,  // 4: lodge.events.v1.RatePlan.extra_guest_charge:type_name -> lodge.events.v1.Money
+	11, // 5: lodge.events.v1.RatePlan.default_rates:type_name -> lodge.events.v1.DefaultRate
+	7,  // 6: lodge.events.v1.DefaultRate.nightly_rate:type_name -> lodge.events.v1.Money
+	13, // 7: lodge.events.v1.CancellationTerms.fee:type_name -> lodge.events.v1.CancellationFee
+	13, // 8: lodge.events.v1.CancellationTerms.no_show_fee:type_name -> lodge.events.v1.CancellationFee
+	1,  // 9: lodge.events.v1.CancellationFee.kind:type_name -> lodge.events.v1.CancellationFeeKind
+	7,  // 10: lodge.events.v1.RoomType.base_rate:type_name -> lodge.events.v1.Money
+	16, // 11: lodge.events.v1.RoomCreated.room:type_name -> lodge.events.v1.Room
+	16, // 12: lodge.events.v1.RoomUpdated.room:type_name -> lodge.events.v1.Room
+	16, // 13: lodge.events.v1.RoomArchived.room:type_name -> lodge.events.v1.Room
+	10, // 14: lodge.events.v1.RatePlanCreated.rate_plan:type_name -> lodge.events.v1.RatePlan
+	10, // 15: lodge.events.v1.RatePlanUpdated.rate_plan:type_name -> lodge.events.v1.RatePlan
+	10, // 16: lodge.events.v1.RatePlanArchived.rate_plan:type_name -> lodge.events.v1.RatePlan
+	8,  // 17: lodge.events.v1.HotelCreated.hotel:type_name -> lodge.events.v1.Hotel
+	8,  // 18: lodge.events.v1.HotelUpdated.hotel:type_name -> lodge.events.v1.Hotel
+	8,  // 19: lodge.events.v1.HotelArchived.hotel:type_name -> lodge.events.v1.Hotel
+	15, // 20: lodge.events.v1.RoomTypeCreated.room_type:type_name -> lodge.events.v1.RoomType
+	15, // 21: lodge.events.v1.RoomTypeUpdated.room_type:type_name -> lodge.events.v1.RoomType
+	15, // 22: lodge.events.v1.RoomTypeArchived.room_type:type_name -> lodge.events.v1.RoomType
+	7,  // 23: lodge.events.v1.InventorySet.nightly_rate:type_name -> lodge.events.v1.Money
+	2,  // 24: lodge.events.v1.RatesSet.weekdays:type_name -> lodge.events.v1.Weekday
+	7,  // 25: lodge.events.v1.RatesSet.nightly_rate:type_name -> lodge.events.v1.Money
+	2,  // 26: lodge.events.v1.RestrictionsSet.weekdays:type_name -> lodge.events.v1.Weekday
+	3,  // 27: lodge.events.v1.BrokenRestriction.restriction:type_name -> lodge.events.v1.Restriction
+	33, // 28: lodge.events.v1.ReservationPlaced.stay:type_name -> lodge.events.v1.Stay
+	34, // 29: lodge.events.v1.ReservationPlaced.guest:type_name -> lodge.events.v1.Guest
+	61, // 30: lodge.events.v1.ReservationPlaced.hold_expire_time:type_name -> google.protobuf.Timestamp
+	36, // 31: lodge.events.v1.ReservationPlaced.terms:type_name -> lodge.events.v1.Terms
+	12, // 32: lodge.events.v1.Terms.cancellation:type_name -> lodge.events.v1.CancellationTerms
+	37, // 33: lodge.events.v1.Terms.charges:type_name -> lodge.events.v1.Charge
+	33, // 34: lodge.events.v1.ReservationRejected.stay:type_name -> lodge.events.v1.Stay
+	34, // 35: lodge.events.v1.ReservationRejected.guest:type_name -> lodge.events.v1.Guest
+	5,  // 36: lodge.events.v1.ReservationRejected.reason:type_name -> lodge.events.v1.ReservationReason
+	32, // 37: lodge.events.v1.ReservationRejected.broken_restrictions:type_name -> lodge.events.v1.BrokenRestriction
+	33, // 38: lodge.events.v1.ReservationPaid.stay:type_name -> lodge.events.v1.Stay
+	7,  // 39: lodge.events.v1.ReservationPaid.amount:type_name -> lodge.events.v1.Money
+	7,  // 40: lodge.events.v1.ReservationBalancePaid.amount:type_name -> lodge.events.v1.Money
+	33, // 41: lodge.events.v1.ReservationDeclined.stay:type_name -> lodge.events.v1.Stay
+	33, // 42: lodge.events.v1.ReservationModified.previous_stay:type_name -> lodge.events.v1.Stay
+	33, // 43: lodge.events.v1.ReservationModified.stay:type_name -> lodge.events.v1.Stay
+	34, // 44: lodge.events.v1.ReservationModified.guest:type_name -> lodge.events.v1.Guest
+	36, // 45: lodge.events.v1.ReservationModified.terms:type_name -> lodge.events.v1.Terms
+	4,  // 46: lodge.events.v1.ReservationModified.status:type_name -> lodge.events.v1.ReservationStatus
+	7,  // 47: lodge.events.v1.RefundGranted.amount:type_name -> lodge.events.v1.Money
+	7,  // 48: lodge.events.v1.ReservationRefunded.refunded:type_name -> lodge.events.v1.Money
+	7,  // 49: lodge.events.v1.ReservationRefunded.kept:type_name -> lodge.events.v1.Money
+	7,  // 50: lodge.events.v1.GuestCheckedIn.settled_at_hotel:type_name -> lodge.events.v1.Money
+	33, // 51: lodge.events.v1.GuestCheckedOut.stay:type_name -> lodge.events.v1.Stay
+	33, // 52: lodge.events.v1.GuestWalked.stay:type_name -> lodge.events.v1.Stay
+	42, // 53: lodge.events.v1.GuestWalked.settlement:type_name -> lodge.events.v1.Settlement
+	33, // 54: lodge.events.v1.WaitingListJoined.stay:type_name -> lodge.events.v1.Stay
+	34, // 55: lodge.events.v1.WaitingListJoined.guest:type_name -> lodge.events.v1.Guest
+	6,  // 56: lodge.events.v1.WaitingListLeft.reason:type_name -> lodge.events.v1.WaitingListEnd
+	7,  // 57: lodge.events.v1.PaymentRequested.amount:type_name -> lodge.events.v1.Money
+	7,  // 58: lodge.events.v1.PaymentCaptured.amount:type_name -> lodge.events.v1.Money
+	7,  // 59: lodge.events.v1.RefundRequested.amount:type_name -> lodge.events.v1.Money
+	7,  // 60: lodge.events.v1.RefundSucceeded.amount:type_name -> lodge.events.v1.Money
+	7,  // 61: lodge.events.v1.RefundFailed.amount:type_name -> lodge.events.v1.Money
+	33, // 62: lodge.events.v1.ReservationCanceled.stay:type_name -> lodge.events.v1.Stay
+	4,  // 63: lodge.events.v1.ReservationCanceled.previous_status:type_name -> lodge.events.v1.ReservationStatus
+	5,  // 64: lodge.events.v1.ReservationCanceled.reason:type_name -> lodge.events.v1.ReservationReason
+	42, // 65: lodge.events.v1.ReservationCanceled.settlement:type_name -> lodge.events.v1.Settlement
+	33, // 66: lodge.events.v1.ReservationNoShow.stay:type_name -> lodge.events.v1.Stay
+	4,  // 67: lodge.events.v1.ReservationNoShow.previous_status:type_name -> lodge.events.v1.ReservationStatus
+	42, // 68: lodge.events.v1.ReservationNoShow.settlement:type_name -> lodge.events.v1.Settlement
+	69, // [69:69] is the sub-list for method output_type
+	69, // [69:69] is the sub-list for method input_type
+	69, // [69:69] is the sub-list for extension type_name
+	69, // [69:69] is the sub-list for extension extendee
+	0,  // [0:69] is the sub-list for field type_name
 }
 
 func init() { file_lodge_events_v1_events_proto_init() }
@@ -3081,15 +5321,16 @@ func file_lodge_events_v1_events_proto_init() {
 		return
 	}
 	file_lodge_events_v1_events_proto_msgTypes[3].OneofWrappers = []any{}
-	file_lodge_events_v1_events_proto_msgTypes[17].OneofWrappers = []any{}
-	file_lodge_events_v1_events_proto_msgTypes[19].OneofWrappers = []any{}
+	file_lodge_events_v1_events_proto_msgTypes[8].OneofWrappers = []any{}
+	file_lodge_events_v1_events_proto_msgTypes[22].OneofWrappers = []any{}
+	file_lodge_events_v1_events_proto_msgTypes[24].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lodge_events_v1_events_proto_rawDesc), len(file_lodge_events_v1_events_proto_rawDesc)),
-			NumEnums:      6,
-			NumMessages:   30,
+			NumEnums:      7,
+			NumMessages:   54,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -38,6 +38,7 @@ type CreateHotel struct {
 	CurrencyCode string        // required; never changes
 	HoldDuration time.Duration // whole seconds; 0: HoldDurationDefault
 	Taxes        []Tax         // at most TaxesMax
+	HorizonDays  int32         // nights from today that are kept open by defaults; 0: none
 }
 
 // UpdateHotel changes what is not nil. It is recorded even when everything is as it was.
@@ -50,6 +51,7 @@ type UpdateHotel struct {
 	TimeZone        *string
 	HoldDuration    *time.Duration
 	Taxes           *[]Tax
+	HorizonDays     *int32
 }
 
 // ArchiveHotel ends a hotel's selling. Its reservations can still be confirmed, canceled and missed.
@@ -66,6 +68,14 @@ type CreateRoomType struct {
 	Description string
 	MaxGuests   int32         // in one room; 0: not said. Told to guests, not enforced
 	BaseRate    *domain.Money // price of a night without a rate of its own; nil: none
+	Defaults    *RoomTypeDefaults
+}
+
+// RoomTypeDefaults are what the nights that the hotel's horizon reaches are opened with.
+type RoomTypeDefaults struct {
+	PhysicalCount      *int32 // nil: they are not opened
+	OverbookingLimit   int32
+	OverbookingPercent int32 // at most one of the two is not 0
 }
 
 // UpdateRoomType changes what is not nil. It is recorded even when everything is as it was.
@@ -77,6 +87,7 @@ type UpdateRoomType struct {
 	Description     *string
 	MaxGuests       *int32
 	BaseRate        *domain.Money
+	Defaults        *RoomTypeDefaults
 }
 
 // ArchiveRoomType ends a room type's selling. Its reservations stand.
@@ -135,9 +146,14 @@ type PlaceReservation struct {
 }
 
 // ConfirmReservation makes a pending reservation paid. A hold whose time is over cannot be confirmed.
+//
+// With a PaymentID it says that this payment was captured: a pending reservation becomes paid while its rooms are held, even when the hold's time is over; of a paid one the
+// balance is paid. No event when the payment has counted before.
 type ConfirmReservation struct {
 	Hotel         string
 	ReservationID string
+	PaymentID     string // empty: everything was settled outside the platform
+	Amount        domain.Money
 }
 
 // CancelReservation releases the rooms of a pending or paid reservation.
@@ -146,12 +162,14 @@ type CancelReservation struct {
 	ReservationID string
 	Reason        eventpb.ReservationReason // GUEST_REQUEST (also when unspecified), HOTEL_REQUEST or PAYMENT_DECLINED
 	Note          string
+	Waive         bool // no fee, whatever the terms say; HOTEL_REQUEST never has one
 }
 
 // MarkNoShow releases the rooms of a guest who never came. Not before the day of arrival.
 type MarkNoShow struct {
 	Hotel         string
 	ReservationID string
+	Waive         bool // no fee
 }
 
 // ExpireHolds cancels, with reason HOLD_EXPIRED, the pending reservations whose hold is over at Now: at most ExpireMax of

@@ -85,6 +85,24 @@ func (c *canonical) address(a *Address) {
 	}
 }
 
+func (c *canonical) guest(g *Guest) {
+	c.text(g.ID, g.DisplayName, g.Email)
+	c.number(int64(g.Adults), int64(g.Children), int64(g.Infants))
+}
+
+func (c *canonical) defaults(d *RoomTypeDefaults) {
+	if d != nil {
+		c.text("defaults")
+		c.optionalNumber(d.PhysicalCount)
+		c.number(int64(d.OverbookingLimit), int64(d.OverbookingPercent))
+	}
+}
+
+func (c *canonical) quote(q *Quote) {
+	c.text("quote", q.ID, string(q.Digest[:]))
+	c.number(q.ExpireTime.UnixNano(), q.Total)
+}
+
 // Fingerprint implements Command.
 func (c *CreateHotel) Fingerprint() [16]byte { return fingerprint(c) }
 
@@ -130,6 +148,10 @@ func (c *CreateHotel) appendTo(b *canonical) {
 		b.text("taxes")
 		b.taxes(c.Taxes)
 	}
+	if c.HorizonDays != 0 {
+		b.text("horizon_days")
+		b.number(int64(c.HorizonDays))
+	}
 }
 
 func (c *UpdateHotel) appendTo(b *canonical) {
@@ -144,6 +166,10 @@ func (c *UpdateHotel) appendTo(b *canonical) {
 		b.text("taxes")
 		b.taxes(*c.Taxes)
 	}
+	if c.HorizonDays != nil {
+		b.text("horizon_days")
+		b.number(int64(*c.HorizonDays))
+	}
 }
 
 func (c *ArchiveHotel) appendTo(b *canonical) {
@@ -155,6 +181,7 @@ func (c *CreateRoomType) appendTo(b *canonical) {
 	b.text("create_room_type", c.Hotel, c.RoomType, c.DisplayName, c.Description)
 	b.number(int64(c.MaxGuests))
 	b.money(c.BaseRate)
+	b.defaults(c.Defaults)
 }
 
 func (c *UpdateRoomType) appendTo(b *canonical) {
@@ -164,6 +191,7 @@ func (c *UpdateRoomType) appendTo(b *canonical) {
 	b.optionalText(c.Description)
 	b.optionalNumber(c.MaxGuests)
 	b.money(c.BaseRate)
+	b.defaults(c.Defaults)
 }
 
 func (c *ArchiveRoomType) appendTo(b *canonical) {
@@ -191,8 +219,7 @@ func (c *PlaceReservation) appendTo(b *canonical) {
 	}
 	b.text(c.RoomType)
 	b.number(int64(c.Quantity), int64(c.Stay.CheckIn), int64(c.Stay.CheckOut))
-	b.text(c.Guest.ID, c.Guest.DisplayName, c.Guest.Email)
-	b.number(int64(c.Guest.Adults), int64(c.Guest.Children), int64(c.Guest.Infants))
+	b.guest(&c.Guest)
 	b.money(c.NightlyRate)
 	b.flag(c.NoHoldExpiry)
 	b.text(c.Channel, c.ExternalReference)
@@ -200,23 +227,32 @@ func (c *PlaceReservation) appendTo(b *canonical) {
 		b.text("rate_plan", c.RatePlan)
 	}
 	if q := c.Quote; q != nil {
-		b.text("quote", q.ID, string(q.Digest[:]))
-		b.number(q.ExpireTime.UnixNano(), q.Total)
+		b.quote(q)
 	}
 }
 
 func (c *ConfirmReservation) appendTo(b *canonical) {
 	b.text("confirm_reservation", c.Hotel, c.ReservationID)
+	if c.PaymentID != "" {
+		b.text("payment", c.PaymentID)
+		b.money(&c.Amount)
+	}
 }
 
 func (c *CancelReservation) appendTo(b *canonical) {
 	b.text("cancel_reservation", c.Hotel, c.ReservationID)
 	b.number(int64(c.Reason))
 	b.text(c.Note)
+	if c.Waive {
+		b.text("waive")
+	}
 }
 
 func (c *MarkNoShow) appendTo(b *canonical) {
 	b.text("mark_no_show", c.Hotel, c.ReservationID)
+	if c.Waive {
+		b.text("waive")
+	}
 }
 
 func (c *ExpireHolds) appendTo(b *canonical) {
