@@ -77,22 +77,20 @@ func (c *eventsCommand) history(ctx context.Context, s *server, out *eventWriter
 		return err
 	}
 	client := lodgev1connect.NewReservationServiceClient(s.client, s.url)
-	for token := ""; ; {
+	return eachPage(func(token string) (string, error) {
 		res, err := client.ListReservationEvents(ctx, connect.NewRequest(&lodgev1.ListReservationEventsRequest{
 			Parent: c.Reservation, PageSize: 1000, PageToken: token, MinPosition: position,
 		}))
 		if err != nil {
-			return err
+			return "", err
 		}
 		for _, e := range res.Msg.GetEvents() {
 			if err := out.write(e); err != nil {
-				return err
+				return "", err
 			}
 		}
-		if token = res.Msg.GetNextPageToken(); token == "" {
-			return nil
-		}
-	}
+		return res.Msg.GetNextPageToken(), nil
+	})
 }
 
 // newest returns the position of the last event in the reservation's partition, or "" when there is none: the history is to
@@ -100,14 +98,18 @@ func (c *eventsCommand) history(ctx context.Context, s *server, out *eventWriter
 func (c *eventsCommand) newest(ctx context.Context, s *server) (string, error) {
 	admin := lodgev1connect.NewAdminServiceClient(s.client, s.url)
 	var partitions []*lodgev1.Partition
-	for token, more := "", true; more; more = token != "" {
+	err := eachPage(func(token string) (string, error) {
 		res, err := admin.ListPartitions(ctx, connect.NewRequest(&lodgev1.ListPartitionsRequest{
 			Parent: "topics/" + event.BookingsTopic, PageSize: 1000, PageToken: token,
 		}))
 		if err != nil {
 			return "", err
 		}
-		partitions, token = append(partitions, res.Msg.GetPartitions()...), res.Msg.GetNextPageToken()
+		partitions = append(partitions, res.Msg.GetPartitions()...)
+		return res.Msg.GetNextPageToken(), nil
+	})
+	if err != nil {
+		return "", err
 	}
 	name := strings.Split(c.Reservation, "/")
 	if len(name) < 2 || len(partitions) == 0 {

@@ -52,18 +52,16 @@ func (groupsList) Help() string {
 func (c *groupsList) Run(ctx context.Context, m *Main) error {
 	return groups(ctx, c.Data, func(client lodgev1connect.GroupServiceClient) error {
 		t := newTable(m.Stdout, c.JSON, "GROUP", "STATE", "MEMBERS", "GENERATION", "ASSIGNOR", "LAG")
-		for token := ""; ; {
+		return t.flushed(eachPage(func(token string) (string, error) {
 			res, err := client.ListGroups(ctx, connect.NewRequest(&lodgev1.ListGroupsRequest{PageSize: 1000, PageToken: token}))
 			if err != nil {
-				return err
+				return "", err
 			}
 			for _, g := range res.Msg.GetGroups() {
 				t.row(g, lastPart(g.GetName()), g.GetState(), g.GetMemberCount(), g.GetGeneration(), dash(g.GetProtocol()), g.GetLag())
 			}
-			if token = res.Msg.GetNextPageToken(); token == "" {
-				return t.flush()
-			}
-		}
+			return res.Msg.GetNextPageToken(), nil
+		}))
 	})
 }
 

@@ -62,18 +62,16 @@ func (c *queuesList) Run(ctx context.Context, m *Main) error {
 			columns = []any{"QUEUE", "TOPIC", "PARTITION", "FLOOR", "NEXT", "IN FLIGHT", "WAITING"}
 		}
 		t := newTable(m.Stdout, c.JSON, columns...)
-		for token := ""; ; {
+		return t.flushed(eachPage(func(token string) (string, error) {
 			res, err := client.ListQueues(ctx, connect.NewRequest(&lodgev1.ListQueuesRequest{PageSize: 1000, PageToken: token}))
 			if err != nil {
-				return err
+				return "", err
 			}
 			for _, q := range res.Msg.GetQueues() {
 				c.rows(t, q)
 			}
-			if token = res.Msg.GetNextPageToken(); token == "" {
-				return t.flush()
-			}
-		}
+			return res.Msg.GetNextPageToken(), nil
+		}))
 	})
 }
 

@@ -53,10 +53,10 @@ func (schedulesList) Help() string {
 func (c *schedulesList) Run(ctx context.Context, m *Main) error {
 	return schedules(ctx, c.Data, func(client lodgev1connect.ScheduleServiceClient) error {
 		t := newTable(m.Stdout, c.JSON, "SCHEDULE", "DUE", "CRON", "TOPIC", "KEY", "BYTES")
-		for token := ""; ; {
+		return t.flushed(eachPage(func(token string) (string, error) {
 			res, err := client.ListSchedules(ctx, connect.NewRequest(&lodgev1.ListSchedulesRequest{PageSize: 1000, PageToken: token}))
 			if err != nil {
-				return err
+				return "", err
 			}
 			for _, s := range res.Msg.GetSchedules() {
 				cron := s.GetCron()
@@ -65,10 +65,8 @@ func (c *schedulesList) Run(ctx context.Context, m *Main) error {
 				}
 				t.row(s, lastPart(s.GetName()), s.GetDueTime().AsTime().Format(time.RFC3339Nano), dash(cron), s.GetTopic(), plain(s.Key), len(s.GetValue()))
 			}
-			if token = res.Msg.GetNextPageToken(); token == "" {
-				return t.flush()
-			}
-		}
+			return res.Msg.GetNextPageToken(), nil
+		}))
 	})
 }
 

@@ -28,7 +28,7 @@ func newTable(out io.Writer, json bool, columns ...any) *table {
 // row writes one line: the message as JSON, or the cells.
 func (t *table) row(msg proto.Message, cells ...any) {
 	if t.tabs == nil {
-		line, err := protojson.Marshal(msg)
+		line, err := protojson.MarshalOptions{EmitDefaultValues: true}.Marshal(msg)
 		if err != nil {
 			t.err = err
 		}
@@ -42,6 +42,25 @@ func (t *table) row(msg proto.Message, cells ...any) {
 		fmt.Fprint(t.tabs, cell)
 	}
 	fmt.Fprintln(t.tabs)
+}
+
+// eachPage calls read for each page of a list, with the token of the next one, until that is empty or there is an error.
+func eachPage(read func(token string) (next string, err error)) error {
+	for token := ""; ; {
+		next, err := read(token)
+		if err != nil || next == "" {
+			return err
+		}
+		token = next
+	}
+}
+
+// flushed flushes unless there was an error before.
+func (t *table) flushed(err error) error {
+	if err != nil {
+		return err
+	}
+	return t.flush()
 }
 
 func (t *table) flush() error {

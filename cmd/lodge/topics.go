@@ -63,19 +63,17 @@ func (c *topicsList) Run(ctx context.Context, m *Main) error {
 
 func (c *topicsList) topics(ctx context.Context, m *Main, admin lodgev1connect.AdminServiceClient) error {
 	t := newTable(m.Stdout, c.JSON, "TOPIC", "PARTITIONS", "RECORDS", "BYTES", "DURABILITY", "CLEANUP", "RETENTION", "CREATED")
-	for token := ""; ; {
+	return t.flushed(eachPage(func(token string) (string, error) {
 		res, err := admin.ListTopics(ctx, connect.NewRequest(&lodgev1.ListTopicsRequest{PageSize: 1000, PageToken: token, ShowInternal: c.All}))
 		if err != nil {
-			return err
+			return "", err
 		}
 		for _, topic := range res.Msg.GetTopics() {
 			t.row(topic, lastPart(topic.GetName()), topic.GetPartitionCount(), topic.GetRecordCount(), topic.GetBytes(),
 				topic.GetDurability(), topic.GetCleanupPolicy(), retention(topic), topic.GetCreateTime().AsTime().Format(time.RFC3339))
 		}
-		if token = res.Msg.GetNextPageToken(); token == "" {
-			return t.flush()
-		}
-	}
+		return res.Msg.GetNextPageToken(), nil
+	}))
 }
 
 func retention(t *lodgev1.Topic) string {
@@ -91,19 +89,17 @@ func retention(t *lodgev1.Topic) string {
 
 func (c *topicsList) partitions(ctx context.Context, m *Main, admin lodgev1connect.AdminServiceClient) error {
 	t := newTable(m.Stdout, c.JSON, "PARTITION", "STATE", "START", "HIGH WATERMARK", "END", "BYTES", "SEGMENTS", "EPOCH", "ERROR")
-	for token := ""; ; {
+	return t.flushed(eachPage(func(token string) (string, error) {
 		res, err := admin.ListPartitions(ctx, connect.NewRequest(&lodgev1.ListPartitionsRequest{
 			Parent: "topics/" + c.Topic, PageSize: 1000, PageToken: token,
 		}))
 		if err != nil {
-			return err
+			return "", err
 		}
 		for _, p := range res.Msg.GetPartitions() {
 			t.row(p, p.GetPartition(), cmp.Or(p.GetState(), "active"), p.GetLogStartOffset(), p.GetHighWatermark(), p.GetLogEndOffset(), p.GetBytes(),
 				p.GetSegmentCount(), p.GetLeaderEpoch(), p.GetError())
 		}
-		if token = res.Msg.GetNextPageToken(); token == "" {
-			return t.flush()
-		}
-	}
+		return res.Msg.GetNextPageToken(), nil
+	}))
 }
