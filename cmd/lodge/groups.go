@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -122,8 +124,14 @@ func (c *groupsDescribe) show(m *Main, g *lodgev1.Group) error {
 	fmt.Fprintln(m.Stdout)
 	offsets := newTable(m.Stdout, false, "TOPIC", "PARTITION", "COMMITTED", "HIGH WATERMARK", "LAG", "COMMIT TIME", "MEMBER")
 	for _, o := range g.GetOffsets() {
+		tp := fmt.Sprintf("%s/%d", o.GetTopic(), o.GetPartition())
 		offsets.row(o, o.GetTopic(), o.GetPartition(), o.GetCommittedOffset(), o.GetHighWatermark(), o.GetLag(),
-			o.GetCommitTime().AsTime().Format(time.RFC3339), dash(owners[fmt.Sprintf("%s/%d", o.GetTopic(), o.GetPartition())]))
+			o.GetCommitTime().AsTime().Format(time.RFC3339), dash(owners[tp]))
+		delete(owners, tp)
+	}
+	for _, tp := range slices.Sorted(maps.Keys(owners)) { // assigned, and nothing is committed yet
+		topic, number, _ := strings.Cut(tp, "/")
+		offsets.row(nil, topic, number, "-", "-", "-", "-", owners[tp])
 	}
 	return offsets.flush()
 }
@@ -197,9 +205,9 @@ func (c *groupsReset) to(req *lodgev1.ResetGroupOffsetsRequest, now time.Time) e
 	return nil
 }
 
-// parseTime reads a time or a duration back from now.
+// parseTime reads a time or a duration back from now, which is not negative.
 func parseTime(s string, now time.Time) (time.Time, error) {
-	if d, err := time.ParseDuration(s); err == nil {
+	if d, err := time.ParseDuration(s); err == nil && d >= 0 {
 		return now.Add(-d), nil
 	}
 	return time.Parse(time.RFC3339, s)

@@ -156,12 +156,18 @@ func (schedulesCancel) Help() string {
 // Run implements the command.
 func (c *schedulesCancel) Run(ctx context.Context, m *Main) error {
 	return schedules(ctx, c.Data, func(client lodgev1connect.ScheduleServiceClient) error {
+		var errs []error
 		for _, id := range c.IDs {
-			if _, err := client.DeleteSchedule(ctx, connect.NewRequest(&lodgev1.DeleteScheduleRequest{Name: "schedules/" + id})); err != nil {
-				return fmt.Errorf("cancel %s: %w", id, err)
+			_, err := client.DeleteSchedule(ctx, connect.NewRequest(&lodgev1.DeleteScheduleRequest{Name: "schedules/" + id}))
+			switch {
+			case err == nil:
+				fmt.Fprintln(m.Stdout, "canceled", id)
+			case connect.CodeOf(err) == connect.CodeNotFound: // the others may be there
+				errs = append(errs, fmt.Errorf("cancel %s: %w", id, err))
+			default:
+				return errors.Join(append(errs, fmt.Errorf("cancel %s: %w", id, err))...)
 			}
-			fmt.Fprintln(m.Stdout, "canceled", id)
 		}
-		return nil
+		return errors.Join(errs...)
 	})
 }

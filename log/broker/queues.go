@@ -253,10 +253,30 @@ func (g *queueGroup) partitions() []*queuePart {
 	return slices.Concat(g.order[g.first:], g.order[:g.first])
 }
 
+// current reports whether what it knows are the topics' partitions: nearly always. mu must be held.
+func (g *queueGroup) current() bool {
+	topics, there := *g.b.topics.Load(), 0
+	for _, name := range g.topics {
+		t := topics[name]
+		if t == nil {
+			continue
+		}
+		for _, p := range t.live() {
+			if q := g.parts[p.tp]; q == nil || q.p != p {
+				return false
+			}
+			there++
+		}
+	}
+	return there == len(g.order)
+}
+
 // syncParts makes what it knows follow the topics: partitions come and go. mu must be held.
 func (g *queueGroup) syncParts() {
+	if g.current() {
+		return
+	}
 	there := map[log.TopicPartition]bool{}
-	grown := false
 	for _, name := range g.topics {
 		t := (*g.b.topics.Load())[name]
 		if t == nil {
@@ -266,12 +286,8 @@ func (g *queueGroup) syncParts() {
 			there[p.tp] = true
 			if q := g.parts[p.tp]; q == nil || q.p != p {
 				g.add(p, t.created.UnixNano())
-				grown = true
 			}
 		}
-	}
-	if !grown && len(there) == len(g.order) {
-		return
 	}
 	var gone []*queuePart
 	g.order = slices.DeleteFunc(g.order, func(q *queuePart) bool {
