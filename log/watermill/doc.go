@@ -17,6 +17,9 @@
 // group's subscriptions, at least once: what is acknowledged is committed every CommitInterval, when a partition goes to another subscription, and at
 // the end. Without a group each subscription gets everything from Start on.
 //
+// With SubscriberConfig.Filter only records of some types (tags) or keys are sent, and the log leaves the others out: a subscriber that waits
+// for a rare type costs next to nothing on a busy topic.
+//
 // Order is that of the partition: the next message of a partition is sent when the one before is acknowledged. Partitions run side by side. A
 // negative acknowledgement sends the same message again after NackDelay, and holds its partition up meanwhile: whoever wants to go on
 // puts Watermill's Retry and PoisonQueue middlewares around the handler.

@@ -27,12 +27,14 @@ type lane struct {
 	mu        sync.Mutex
 	records   []log.Record
 	resume    func()     // when the lane has caught up; nil: the partition is not paused
+	underWay  bool       // a message is sent and not acknowledged
+	seen      log.Offset // all before it was taken, or left out by the filter
 	done      log.Offset // behind the last message that was acknowledged
 	committed log.Offset
 }
 
 func newLane(sub *subscription) *lane {
-	l := &lane{sub: sub, ended: make(chan struct{}), wake: make(chan struct{}, 1), finishing: make(chan struct{}), done: log.NoOffset, committed: log.NoOffset}
+	l := &lane{sub: sub, ended: make(chan struct{}), wake: make(chan struct{}, 1), finishing: make(chan struct{}), seen: log.NoOffset, done: log.NoOffset, committed: log.NoOffset}
 	l.ctx, l.stop = context.WithCancel(sub.ctx)
 	return l
 }
@@ -68,10 +70,20 @@ func (l *lane) signal() {
 	}
 }
 
-// uncommitted returns the offset to commit, and whether it is not committed yet.
+// looked notes that every record before o was taken, or left out by the filter.
+func (l *lane) looked(o log.Offset) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.seen = o
+}
+
+// uncommitted returns the offset to commit, and whether it is not committed yet. With all acknowledged that is where the filter has got to.
 func (l *lane) uncommitted() (log.Offset, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if len(l.records) == 0 && !l.underWay && l.seen > l.done {
+		l.done = l.seen
+	}
 	return l.done, l.done != log.NoOffset && l.done != l.committed
 }
 
@@ -110,7 +122,7 @@ func (l *lane) next() *log.Record {
 		return nil
 	}
 	r := &l.records[0]
-	l.records = l.records[1:]
+	l.records, l.underWay = l.records[1:], true
 	resume := l.resume
 	if len(l.records) > laneLow {
 		resume = nil
@@ -131,7 +143,7 @@ func (l *lane) deliver(r *log.Record) bool {
 		acked, answered := l.send(r)
 		if acked {
 			l.mu.Lock()
-			l.done = r.Offset + 1
+			l.done, l.underWay = r.Offset+1, false
 			l.mu.Unlock()
 			return true
 		}

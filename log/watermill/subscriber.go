@@ -22,7 +22,12 @@ type SubscriberConfig struct {
 	// Start is where a subscription begins that finds no committed offset: default the beginning.
 	Start client.Start
 
-	// Consumer's other options: Group, Start, Delivery, CommitInterval, OnAssigned, OnRevoked and OnLost are set here. Nobody can seek, so
+	// Filter, when not nil, has only the records sent that it chooses, by tag or key; a record's tag is the value of its topic's TagHeader, such
+	// as an event's type. The log leaves the others out without decoding them. They count as acknowledged: a group commits how far it has
+	// looked, so that a long stretch without a match is not read again by the next subscription.
+	Filter *log.Filter
+
+	// Consumer's other options: Filter, Group, Start, Delivery, CommitInterval, OnAssigned, OnRevoked and OnLost are set here. Nobody can seek, so
 	// an OutOfRange of Fail, the default, is ToBeginning.
 	Consumer client.ConsumerOptions
 

@@ -21,8 +21,10 @@ type subscription struct {
 	stop     context.CancelFunc
 	out      chan *message.Message
 	consumer *client.Consumer
+	filtered bool           // records are left out, and how far was looked is committed
 	running  sync.WaitGroup // lanes
 
+	noted      time.Time  // when noteLooked last did something. Owned by run
 	committing sync.Mutex // held from what is to be committed until it is: an older commit never follows a newer one
 
 	mu    sync.Mutex
@@ -33,6 +35,10 @@ func newSubscription(ctx context.Context, s *Subscriber, topic log.Topic) (*subs
 	sub := &subscription{s: s, topic: topic, out: make(chan *message.Message), lanes: map[log.TopicPartition]*lane{}}
 	opts := s.config.Consumer
 	opts.Group = s.config.Group
+	if s.config.Filter != nil {
+		opts.Filter = s.config.Filter
+	}
+	sub.filtered = !opts.Filter.All() && opts.Group != ""
 	opts.OnAssigned, opts.OnRevoked, opts.OnLost = nil, nil, nil
 	if opts.OutOfRange == client.Fail {
 		opts.OutOfRange = client.ToBeginning
@@ -98,16 +104,45 @@ func (sub *subscription) run() {
 	beside.Go(sub.commitRegularly)
 	beside.Go(sub.follow)
 	for sub.ctx.Err() == nil {
-		records, err := sub.consumer.Poll(sub.ctx)
+		records, err := sub.poll()
 		if err != nil && sub.ctx.Err() == nil && !sub.survives(err) {
 			break
 		}
 		sub.dispatch(records)
+		sub.noteLooked()
 	}
 	sub.stop()
 	beside.Wait()
 	sub.running.Wait()
 	sub.finish()
+}
+
+// poll is Poll, which returns without records now and then when some are left out, so that what was looked at can be noted.
+func (sub *subscription) poll() ([]log.Record, error) {
+	if !sub.filtered {
+		return sub.consumer.Poll(sub.ctx)
+	}
+	ctx, cancel := context.WithTimeout(sub.ctx, sub.s.config.CommitInterval)
+	defer cancel()
+	records, err := sub.consumer.Poll(ctx)
+	if errors.Is(err, context.DeadlineExceeded) && sub.ctx.Err() == nil {
+		return nil, nil
+	}
+	return records, err
+}
+
+// noteLooked tells the lanes how far their partitions were looked at. It is called when all that Poll returned is with the lanes, and no
+// Poll is under way: then what lies before a partition's position is with its lane, or was left out.
+func (sub *subscription) noteLooked() {
+	if !sub.filtered || time.Since(sub.noted) < sub.s.config.CommitInterval/2 {
+		return
+	}
+	sub.noted = time.Now()
+	for _, tp := range sub.consumer.Assignment() {
+		if at, ok := sub.consumer.Position(tp); ok && at > 0 {
+			sub.lane(tp).looked(at)
+		}
+	}
 }
 
 // survives says whether polling may go on after an error, and waits a little if so.
