@@ -39,6 +39,10 @@ bench *ARGS:
 peerbench *ARGS:
     cd cmd/peerbench && go run . {{ARGS}}
 
+# The same reservations in PostgreSQL, the textbook's ways, in a module of its own.
+pgcompare *ARGS:
+    cd cmd/pgcompare && go run . {{ARGS}}
+
 # Formatting, vet, linters, proto style.
 lint:
     .ci/lint

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -24,6 +25,7 @@ type Client struct {
 	URL      string
 	Clients  int // that call one after the other, each on a connection of its own
 	Hotels   int // that take turns
+	Nights   int // likewise, of each hotel: 1 to 300; 0: 300
 	Duration time.Duration
 
 	turn atomic.Int64
@@ -48,7 +50,7 @@ func (c *Client) Drive(ctx context.Context) (Result, error) {
 // request makes the call that house.next makes in process.
 func (c *Client) request(today domain.Date) *lodgev1.CreateReservationRequest {
 	n := int(c.turn.Add(1))
-	checkIn := today.AddDays(n / c.Hotels % houseNights)
+	checkIn := today.AddDays(n / c.Hotels % cmp.Or(c.Nights, houseNights))
 	parent := "hotels/" + hotelID(n%c.Hotels)
 	return &lodgev1.CreateReservationRequest{Parent: parent, RequestId: uuid.NewString(), Reservation: &lodgev1.Reservation{
 		RoomType: parent + "/roomTypes/" + roomType, Quantity: 1, CheckInDate: toDate(checkIn), CheckOutDate: toDate(checkIn + 1),
