@@ -35,6 +35,9 @@ func (sh *shard) apply(b *batch, fault func(Step) error) error {
 		if err := sh.transact(b.topic, next, to, events[:n], fault); err != nil {
 			return fmt.Errorf("apply %s/%d [%d, %d) to %s: %w", b.topic, sh.partition, next, to, sh.path, err)
 		}
+		if !sh.bulk {
+			sh.owner.listeners.tell(Applied{Partition: sh.partition, Topic: b.topic, Events: events[:n]})
+		}
 		sh.marks.set(b.topic, to)
 		if n == len(events) {
 			return nil

@@ -20,6 +20,8 @@ type projection struct {
 
 	wake []chan struct{} // one token for each partition: its shard in service is to join the feed
 
+	listeners listeners
+
 	mu       sync.Mutex
 	current  *version // nil: none yet, Run builds one
 	ready    chan struct{}
@@ -76,6 +78,7 @@ func (p *projection) serve(v *version) (old *version) {
 	defer p.mu.Unlock()
 	old = p.current
 	p.current, p.damage = v, nil
+	p.listeners.tell(Applied{All: true}) // before anybody can see that it is further than the old one
 	if old == nil {
 		close(p.ready)
 	}

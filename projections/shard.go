@@ -138,6 +138,7 @@ func (sh *shard) reload(ctx context.Context) error {
 	}
 	for topic, offset := range next {
 		if known, _, _ := sh.marks.get(topic); known != offset {
+			sh.owner.listeners.tell(Applied{All: true})
 			sh.marks.set(topic, offset)
 		}
 	}
