@@ -4,7 +4,8 @@
 //	cd cmd/pgcompare && go run . -dir /path/on/the/disk -duration 3s
 //
 // PostgreSQL comes from the system's packages (apt-get install postgresql), is started here with its default settings (fsync and synchronous_commit on) and
-// reached over a Unix socket; Lodge is a process of its own, durability sync, reached over loopback HTTP with its Connect client. Either way an answer means: on disk.
+// reached over a Unix socket; Lodge is a process of its own, durability sync, reached over loopback HTTP: by plain posts of protobuf messages through a lean client (as lean as
+// the PostgreSQL driver), and by the Go Connect client. Either way an answer means: on disk.
 // Cases are run in turns, -rounds times; a figure is the median of its rounds.
 //
 // Hot is one room type and one night; spread is 1,000 hotels and 300 nights by turns. What it does not do: tune PostgreSQL, or measure over a network.
@@ -62,6 +63,9 @@ func run() error {
 	return o.compare(ctx)
 }
 
+// lodgeWay is what the others are compared with.
+const lodgeWay = "lodge"
+
 // clientsMax is what PostgreSQL's default of 100 connections leaves.
 const clientsMax = 90
 
@@ -110,7 +114,13 @@ func (o *options) compare(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, pg.stop()) }()
 	fmt.Fprintln(os.Stderr, pg.version)
-	ways := []way{{"lodge", "over its API", func(ctx context.Context, w workload) (bench.Result, error) { return o.lodge(ctx, dir, w) }}}
+	var ways []way
+	for _, y := range []struct {
+		name, what string
+		drive      driver
+	}{{lodgeWay, "plain HTTP posts of protobuf", o.post}, {"lodge-connect", "Go Connect client", o.connect}} {
+		ways = append(ways, way{y.name, y.what, func(ctx context.Context, w workload) (bench.Result, error) { return o.lodge(ctx, dir, w, y.drive) }})
+	}
 	for _, s := range strategies {
 		ways = append(ways, way{s.name, s.what, func(ctx context.Context, w workload) (bench.Result, error) { return o.postgres(ctx, pg, &s, w) }})
 	}
@@ -152,7 +162,7 @@ func (o *options) measure(ctx context.Context, ways []way, w workload) ([]line, 
 		lines = append(lines, line{Case: w.name, Way: y.name, Value: r.Value, P50: r.P50, P99: r.P99})
 	}
 	for i := range lines {
-		if lines[0].Way == "lodge" && i > 0 {
+		if lines[0].Way == lodgeWay && i > 0 {
 			lines[i].Ahead = lines[0].Value / lines[i].Value
 		}
 	}
@@ -175,7 +185,7 @@ func (o *options) print(out io.Writer, w workload, lines []line) error {
 		if l.Ahead > 0 {
 			ahead = fmt.Sprintf("Lodge × %.1f", l.Ahead)
 		}
-		fmt.Fprintf(b, "  %-12s %8.0f reservations/s  p50 %-9s p99 %-9s %s\n", l.Way, l.Value,
+		fmt.Fprintf(b, "  %-13s %8.0f reservations/s  p50 %-9s p99 %-9s %s\n", l.Way, l.Value,
 			l.P50.Round(10*time.Microsecond), l.P99.Round(10*time.Microsecond), ahead)
 	}
 	return b.Flush()

@@ -36,9 +36,8 @@ func (c *Client) Drive(ctx context.Context) (Result, error) {
 	hc := client.New(c.Clients)
 	defer hc.CloseIdleConnections()
 	reservations := lodgev1connect.NewReservationServiceClient(hc, c.URL)
-	today := domain.Today(time.Now(), time.UTC)
 	hist, took, err := measure(ctx, c.Clients, c.Duration, func(ctx context.Context, _, _ int) error {
-		_, err := reservations.CreateReservation(ctx, connect.NewRequest(c.request(today)))
+		_, err := reservations.CreateReservation(ctx, connect.NewRequest(c.Next()))
 		return err
 	})
 	if err != nil {
@@ -47,10 +46,10 @@ func (c *Client) Drive(ctx context.Context) (Result, error) {
 	return rateOf("", "", "", 1, hist, took), nil
 }
 
-// request makes the call that house.next makes in process.
-func (c *Client) request(today domain.Date) *lodgev1.CreateReservationRequest {
+// Next makes the call that house.next makes in process.
+func (c *Client) Next() *lodgev1.CreateReservationRequest {
 	n := int(c.turn.Add(1))
-	checkIn := today.AddDays(n / c.Hotels % cmp.Or(c.Nights, houseNights))
+	checkIn := domain.Today(time.Now(), time.UTC).AddDays(n / c.Hotels % cmp.Or(c.Nights, houseNights))
 	parent := "hotels/" + hotelID(n%c.Hotels)
 	return &lodgev1.CreateReservationRequest{Parent: parent, RequestId: uuid.NewString(), Reservation: &lodgev1.Reservation{
 		RoomType: parent + "/roomTypes/" + roomType, Quantity: 1, CheckInDate: toDate(checkIn), CheckOutDate: toDate(checkIn + 1),
