@@ -24,7 +24,7 @@ func (s *reservationService) earlier(ctx context.Context, c call, body *hotel.Pl
 	known, err := s.API.reservations.Get(ctx, body.Hotel, body.ReservationID)
 	switch {
 	case err == nil:
-		return s.madeBy(ctx, c, body, &known)
+		return s.madeBy(ctx, c, body.Fingerprint(), &known)
 	case domain.ReasonOf(err) == domain.ReservationNotFound, log.CodeOf(err) == log.Unavailable:
 	case ctx.Err() != nil:
 		return result, err
@@ -34,22 +34,48 @@ func (s *reservationService) earlier(ctx context.Context, c call, body *hotel.Pl
 	return result, nil
 }
 
+// earlierGroup is earlier for a group whose ids the caller chose.
+func (s *reservationService) earlierGroup(ctx context.Context, c call, body *hotel.PlaceGroup) (result commands.Result, err error) {
+	if !body.ClientAssigned {
+		return result, nil
+	}
+	fingerprint := body.Fingerprint()
+	for i := range body.Reservations {
+		known, err := s.API.reservations.Get(ctx, body.Hotel, body.Reservations[i].ReservationID)
+		if err != nil {
+			if ctx.Err() != nil {
+				return result, err
+			}
+			continue // as in earlier: the engine decides
+		}
+		one, err := s.madeBy(ctx, c, fingerprint, &known)
+		if err != nil {
+			return result, err
+		}
+		result = commands.Result{Events: append(result.Events, one.Events...), Position: one.Position, Replayed: true}
+	}
+	if len(result.Events) < len(body.Reservations) {
+		return commands.Result{}, nil // the read model has not seen all of it: then the engine remembers the request
+	}
+	return result, nil
+}
+
 // madeBy returns the answer that a reservation was made with, if it was by this request.
-func (s *reservationService) madeBy(ctx context.Context, c call, body *hotel.PlaceReservation, known *reservations.Reservation) (result commands.Result, err error) {
-	at := log.Position{Topic: event.BookingsTopic, Partition: s.deps.Store.PartitionFor(body.Hotel), Offset: known.Created}
+func (s *reservationService) madeBy(ctx context.Context, c call, fingerprint [16]byte, known *reservations.Reservation) (result commands.Result, err error) {
+	at := log.Position{Topic: event.BookingsTopic, Partition: s.deps.Store.PartitionFor(known.HotelID), Offset: known.Created}
 	e, err := s.envelopeAt(ctx, at)
 	switch {
 	case log.CodeOf(err) == log.OffsetOutOfRange: // retention has taken it: whose it was cannot be known any more
 	case err != nil:
-		return result, fmt.Errorf("read how reservation %s began: %w", body.ReservationID, err)
+		return result, fmt.Errorf("read how reservation %s began: %w", known.ReservationID, err)
 	case e.RequestID != c.requestID:
-	case e.RequestFingerprint != body.Fingerprint():
+	case e.RequestFingerprint != fingerprint:
 		return result, commands.ErrRequestReused
 	default:
 		return commands.Result{Events: []*event.Envelope{e}, Position: at, Replayed: true}, nil
 	}
 	return result, domain.Errorf(domain.ReservationExists, "reservation_id", "reservation %s exists already and is %s",
-		body.ReservationID, strings.TrimPrefix(known.Status.String(), "RESERVATION_STATUS_"))
+		known.ReservationID, strings.TrimPrefix(known.Status.String(), "RESERVATION_STATUS_"))
 }
 
 func (a *API) envelopeAt(ctx context.Context, at log.Position) (*event.Envelope, error) {

@@ -13,6 +13,9 @@ const (
 	roomTypesInfix    = "/roomTypes/"
 	ratePlansInfix    = "/ratePlans/"
 	reservationsInfix = "/reservations/"
+	paymentsInfix     = "/payments/"
+	roomsInfix        = "/rooms/"
+	waitingListInfix  = "/waitingListEntries/"
 	topicsPrefix      = "topics/"
 	projectionsPrefix = "projections/"
 	groupsPrefix      = "groups/"
@@ -27,6 +30,14 @@ func roomTypeName(hotel, roomType string) string {
 }
 func reservationName(hotel, id string) string {
 	return hotelsPrefix + hotel + reservationsInfix + id
+}
+
+func paymentName(hotel, reservation, id string) string {
+	return reservationName(hotel, reservation) + paymentsInfix + id
+}
+func roomName(hotel, room string) string { return hotelsPrefix + hotel + roomsInfix + room }
+func waitingListEntryName(hotel, entry string) string {
+	return hotelsPrefix + hotel + waitingListInfix + entry
 }
 
 // parseHotel returns the id in hotels/{hotel}.
@@ -64,6 +75,51 @@ func parseReservation(name, field string) (hotel string, id domain.ReservationID
 		return "", id, domain.Errorf(domain.InvalidID, field, "%.80q is not a lower-case UUID", text)
 	}
 	return hotel, id, nil
+}
+
+// parseRoom returns the ids in hotels/{hotel}/rooms/{room}.
+func parseRoom(name, field string) (hotel, room string, err error) {
+	hotel, room, ok := cutChild(name, roomsInfix)
+	if !ok {
+		return "", "", badName(name, field, "hotels/{hotel}/rooms/{room}")
+	}
+	if err := domain.ValidateID(hotel, field); err != nil {
+		return "", "", err
+	}
+	return hotel, room, domain.ValidateID(room, field)
+}
+
+// parseWaitingListEntry returns the ids in hotels/{hotel}/waitingListEntries/{entry}.
+func parseWaitingListEntry(name, field string) (hotel, entry string, err error) {
+	hotel, entry, ok := cutChild(name, waitingListInfix)
+	if !ok {
+		return "", "", badName(name, field, "hotels/{hotel}/waitingListEntries/{entry}")
+	}
+	if err := domain.ValidateID(hotel, field); err != nil {
+		return "", "", err
+	}
+	return hotel, entry, validUUID(entry, field)
+}
+
+// parsePayment returns the ids in hotels/{hotel}/reservations/{reservation}/payments/{payment}.
+func parsePayment(name, field string) (hotel, reservation, payment string, err error) {
+	of, payment, ok := strings.Cut(name, paymentsInfix)
+	if !ok {
+		return "", "", "", badName(name, field, "hotels/{hotel}/reservations/{reservation}/payments/{payment}")
+	}
+	hotel, id, err := parseReservation(of, field)
+	if err != nil {
+		return "", "", "", err
+	}
+	return hotel, id.String(), payment, validUUID(payment, field)
+}
+
+// validUUID checks an id that is a UUID in lower case.
+func validUUID(id, field string) error {
+	if _, err := domain.ParseReservationID(id); err != nil {
+		return domain.Errorf(domain.InvalidID, field, "%.80q is not a lower-case UUID", id)
+	}
+	return nil
 }
 
 func cutChild(name, infix string) (hotel, child string, ok bool) {

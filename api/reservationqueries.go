@@ -8,7 +8,6 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	lodgev1 "lodge/api/gen/lodge/v1"
-	"lodge/commands"
 	"lodge/domain"
 	"lodge/log"
 	"lodge/projections/reservations"
@@ -23,22 +22,19 @@ func (s *reservationService) GetReservation(ctx context.Context, req *connect.Re
 	if err != nil {
 		return nil, err
 	}
-	if err := s.fresh(ctx, reservations.Name, req.Msg.GetMinPosition()); err != nil {
-		return nil, err
-	}
-	r, err := s.API.reservations.Get(ctx, hotelID, id.String())
+	r, err := s.reservation(ctx, hotelID, id.String(), req.Msg.GetMinPosition())
 	if err != nil {
 		return nil, err
 	}
-	return connect.NewResponse(reservationRow(&r)), nil
+	return connect.NewResponse(r), nil
 }
 
-// settled returns a reservation once the read model has seen the change.
-func (s *reservationService) settled(ctx context.Context, hotelID, id string, change commands.Result) (*lodgev1.Reservation, error) {
-	if err := s.fresh(ctx, reservations.Name, change.Position.String()); err != nil {
+// reservation returns a reservation once the read model has seen a position, if one is named.
+func (a *API) reservation(ctx context.Context, hotelID, id, position string) (*lodgev1.Reservation, error) {
+	if err := a.fresh(ctx, reservations.Name, position); err != nil {
 		return nil, err
 	}
-	r, err := s.API.reservations.Get(ctx, hotelID, id)
+	r, err := a.reservations.Get(ctx, hotelID, id)
 	if err != nil {
 		return nil, err
 	}

@@ -38,14 +38,9 @@ func (s *reservationService) create(ctx context.Context, header http.Header, req
 	if err != nil {
 		return nil, err
 	}
-	body, err := placeReservation(req)
+	body, err := s.quotedPlace(req)
 	if err != nil {
 		return nil, err
-	}
-	if req.GetQuote() != "" {
-		if body.Quote, err = s.readQuote(req.GetQuote(), body); err != nil {
-			return nil, err
-		}
 	}
 	result, err := s.place(ctx, c, body)
 	if err != nil {
@@ -131,7 +126,7 @@ func placedAnswer(result commands.Result) (*lodgev1.Reservation, error) {
 	case *eventpb.ReservationPlaced:
 		return toPlaced(e, m), nil
 	case *eventpb.ReservationRejected:
-		return nil, turnedAway(m, result)
+		return nil, turnedAway(m, result, "")
 	}
 	return nil, fmt.Errorf("a reservation gave a %s at %s", e.Type, result.Position)
 }
@@ -146,6 +141,10 @@ func toPlaced(e *event.Envelope, m *eventpb.ReservationPlaced) *lodgev1.Reservat
 	r.HoldExpireTime = m.GetHoldExpireTime()
 	r.Channel, r.ExternalReference = m.GetChannel(), m.GetExternalReference()
 	addTerms(r, m.GetTerms(), m.GetCurrencyCode())
+	r.GroupId = m.GetGroupId()
+	if m.GetWaitingListEntryId() != "" {
+		r.WaitingListEntry = waitingListEntryName(m.GetHotelId(), m.GetWaitingListEntryId())
+	}
 	r.CreateTime = timestamppb.New(e.Time)
 	r.UpdateTime = r.CreateTime
 	return r
@@ -185,87 +184,4 @@ func fromGuest(g *lodgev1.Guest) hotel.Guest {
 		ID: g.GetGuestId(), DisplayName: g.GetDisplayName(), Email: g.GetEmail(),
 		Adults: g.GetAdults(), Children: g.GetChildren(), Infants: g.GetInfants(),
 	}
-}
-
-// ConfirmReservation makes a pending reservation paid.
-func (s *reservationService) ConfirmReservation(ctx context.Context, req *connect.Request[lodgev1.ConfirmReservationRequest]) (*connect.Response[lodgev1.Reservation], error) {
-	return settle(ctx, s, req, func(hotelID, id string) hotel.Command {
-		return &hotel.ConfirmReservation{Hotel: hotelID, ReservationID: id}
-	})
-}
-
-// CancelReservation releases a reservation's rooms.
-func (s *reservationService) CancelReservation(ctx context.Context, req *connect.Request[lodgev1.CancelReservationRequest]) (*connect.Response[lodgev1.Reservation], error) {
-	return settle(ctx, s, req, func(hotelID, id string) hotel.Command {
-		return &hotel.CancelReservation{
-			Hotel: hotelID, ReservationID: id,
-			Reason: eventpb.ReservationReason(req.Msg.GetReason()), Note: req.Msg.GetNote(),
-		}
-	})
-}
-
-// MarkNoShow releases the rooms of a guest who never came.
-func (s *reservationService) MarkNoShow(ctx context.Context, req *connect.Request[lodgev1.MarkNoShowRequest]) (*connect.Response[lodgev1.Reservation], error) {
-	return settle(ctx, s, req, func(hotelID, id string) hotel.Command {
-		return &hotel.MarkNoShow{Hotel: hotelID, ReservationID: id}
-	})
-}
-
-// settling is a request that changes a reservation's status.
-type settling[M any] interface {
-	*M
-	GetName() string
-	GetRequestId() string
-}
-
-// settle carries out a change of status and answers with the reservation as it is then.
-func settle[M any, P settling[M]](ctx context.Context, s *reservationService, req *connect.Request[M], command func(hotelID, id string) hotel.Command) (*connect.Response[lodgev1.Reservation], error) {
-	msg := P(req.Msg)
-	c, err := newCall(ctx, req.Header(), msg.GetRequestId())
-	if err != nil {
-		return nil, err
-	}
-	hotelID, id, err := parseReservation(msg.GetName(), "name")
-	if err != nil {
-		return nil, err
-	}
-	res := connect.NewResponse[lodgev1.Reservation](nil)
-	result, err := s.execute(ctx, c, command(hotelID, id.String()), res.Header())
-	if err != nil {
-		return nil, err
-	}
-	if !minimal(req.Header()) {
-		if res.Msg, err = s.settled(ctx, hotelID, id.String(), result); err == nil {
-			return res, nil
-		}
-		s.opts.Logger.WarnContext(ctx, "answer a change without the read model", "reservation", msg.GetName(), "error", err)
-	}
-	res.Msg, err = settledByEvent(result)
-	return res, err
-}
-
-// settledByEvent makes what the event of a change of status says of the reservation.
-func settledByEvent(result commands.Result) (*lodgev1.Reservation, error) {
-	e := lastEvent(result)
-	if e == nil {
-		return nil, fmt.Errorf("a change of a reservation gave no event")
-	}
-	var r *lodgev1.Reservation
-	switch m := e.Message.(type) {
-	case *eventpb.ReservationPaid:
-		r = ofStay(m.GetHotelId(), m.GetReservationId(), m.GetStay())
-		r.Status = lodgev1.ReservationStatus_RESERVATION_STATUS_PAID
-	case *eventpb.ReservationCanceled:
-		r = ofStay(m.GetHotelId(), m.GetReservationId(), m.GetStay())
-		r.Status = lodgev1.ReservationStatus_RESERVATION_STATUS_CANCELED
-		r.Reason = lodgev1.ReservationReason(m.GetReason())
-	case *eventpb.ReservationNoShow:
-		r = ofStay(m.GetHotelId(), m.GetReservationId(), m.GetStay())
-		r.Status = lodgev1.ReservationStatus_RESERVATION_STATUS_CANCELED
-		r.Reason = lodgev1.ReservationReason_RESERVATION_REASON_NO_SHOW
-	default:
-		return nil, fmt.Errorf("a change of a reservation gave a %s at %s", e.Type, result.Position)
-	}
-	r.UpdateTime = timestamppb.New(e.Time)
-	return r, nil
 }

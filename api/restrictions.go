@@ -77,12 +77,16 @@ func toBroken(b *hotel.Broken) *lodgev1.BrokenRestriction {
 	return out
 }
 
-// turnedAway says why a reservation was rejected. The rejection is in the log, so it has a name and a position.
-func turnedAway(m *eventpb.ReservationRejected, result commands.Result) error {
+// turnedAway says why a reservation was rejected. The rejection is in the log, so it has a name and a position; index, unless empty, says which one of
+// several it is.
+func turnedAway(m *eventpb.ReservationRejected, result commands.Result, index string) error {
 	metadata := map[string]string{
 		"room_type":   roomTypeName(m.GetHotelId(), m.GetStay().GetRoomTypeId()),
 		"reservation": reservationName(m.GetHotelId(), m.GetReservationId()),
 		"position":    result.Position.String(),
+	}
+	if index != "" {
+		metadata["index"] = index
 	}
 	names, forbidden := brokenText(m.GetBrokenRestrictions())
 	if names != "" {

@@ -51,7 +51,9 @@ func appendWireReservation(dst []byte, r *lodgev1.Reservation) ([]byte, bool) {
 // placedOnly reports whether a reservation has no field but those that one has when it was just placed.
 func placedOnly(r *lodgev1.Reservation) bool {
 	return r != nil && r.GetReason() == 0 && len(r.GetFullNights()) == 0 && len(r.GetBrokenRestrictions()) == 0 &&
-		r.GetRatePlan() == "" && len(r.GetCharges()) == 0 && r.GetExtraGuestAmount() == nil && r.GetCancellation() == nil && r.GetNote() == "" && len(r.ProtoReflect().GetUnknown()) == 0
+		r.GetRatePlan() == "" && len(r.GetCharges()) == 0 && r.GetExtraGuestAmount() == nil && r.GetCancellation() == nil && r.GetNote() == "" &&
+		r.GetStayStatus() == 0 && len(r.GetRooms()) == 0 && r.GetGroupId() == "" && r.GetWaitingListEntry() == "" && r.GetAmounts() == nil &&
+		r.GetRelocatedTo() == "" && r.GetDeclineCode() == "" && len(r.ProtoReflect().GetUnknown()) == 0
 }
 
 func (w *wireWriter) text(field protowire.Number, value string) {

@@ -48,7 +48,9 @@ type Hotel struct {
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
 	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
 	// Taxes and fees of every stay, in the order in which they are shown. At most 20.
-	Taxes         []*Tax `protobuf:"bytes,12,rep,name=taxes,proto3" json:"taxes,omitempty"`
+	Taxes []*Tax `protobuf:"bytes,12,rep,name=taxes,proto3" json:"taxes,omitempty"`
+	// How many nights from today on are open: a daily job opens those that were never set, by the defaults of room types and rate plans. 0: none.
+	HorizonDays   int32 `protobuf:"varint,13,opt,name=horizon_days,json=horizonDays,proto3" json:"horizon_days,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -165,6 +167,13 @@ func (x *Hotel) GetTaxes() []*Tax {
 		return x.Taxes
 	}
 	return nil
+}
+
+func (x *Hotel) GetHorizonDays() int32 {
+	if x != nil {
+		return x.HorizonDays
+	}
+	return 0
 }
 
 // A tax or fee that a hotel charges for every stay.
@@ -415,8 +424,10 @@ type RoomType struct {
 	// The version, as in Hotel.
 	Etag string `protobuf:"bytes,7,opt,name=etag,proto3" json:"etag,omitempty"`
 	// Not in the answer to an update.
-	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
-	UpdateTime    *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	// What the nights that the hotel's horizon_days reach are opened with. Unset: they are not opened.
+	Defaults      *NightDefaults `protobuf:"bytes,10,opt,name=defaults,proto3" json:"defaults,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -514,6 +525,77 @@ func (x *RoomType) GetUpdateTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *RoomType) GetDefaults() *NightDefaults {
+	if x != nil {
+		return x.Defaults
+	}
+	return nil
+}
+
+// The counts of a night that nobody has set.
+type NightDefaults struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Unset: the night is not opened.
+	PhysicalCount *int32 `protobuf:"varint,1,opt,name=physical_count,json=physicalCount,proto3,oneof" json:"physical_count,omitempty"`
+	// Rooms sold beyond those that exist, on purpose; not beside overbooking_percent.
+	OverbookingLimit int32 `protobuf:"varint,2,opt,name=overbooking_limit,json=overbookingLimit,proto3" json:"overbooking_limit,omitempty"`
+	// The same in per cent of physical_count, rounded down.
+	OverbookingPercent int32 `protobuf:"varint,3,opt,name=overbooking_percent,json=overbookingPercent,proto3" json:"overbooking_percent,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *NightDefaults) Reset() {
+	*x = NightDefaults{}
+	mi := &file_lodge_v1_hotel_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NightDefaults) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NightDefaults) ProtoMessage() {}
+
+func (x *NightDefaults) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_hotel_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NightDefaults.ProtoReflect.Descriptor instead.
+func (*NightDefaults) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *NightDefaults) GetPhysicalCount() int32 {
+	if x != nil && x.PhysicalCount != nil {
+		return *x.PhysicalCount
+	}
+	return 0
+}
+
+func (x *NightDefaults) GetOverbookingLimit() int32 {
+	if x != nil {
+		return x.OverbookingLimit
+	}
+	return 0
+}
+
+func (x *NightDefaults) GetOverbookingPercent() int32 {
+	if x != nil {
+		return x.OverbookingPercent
+	}
+	return 0
+}
+
 type CreateHotelRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The last part of the hotel's name: 1 to 63 lower-case letters, digits and inner hyphens.
@@ -527,7 +609,7 @@ type CreateHotelRequest struct {
 
 func (x *CreateHotelRequest) Reset() {
 	*x = CreateHotelRequest{}
-	mi := &file_lodge_v1_hotel_proto_msgTypes[4]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -539,7 +621,7 @@ func (x *CreateHotelRequest) String() string {
 func (*CreateHotelRequest) ProtoMessage() {}
 
 func (x *CreateHotelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_hotel_proto_msgTypes[4]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -552,7 +634,7 @@ func (x *CreateHotelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateHotelRequest.ProtoReflect.Descriptor instead.
 func (*CreateHotelRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{4}
+	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *CreateHotelRequest) GetHotelId() string {
@@ -588,7 +670,7 @@ type GetHotelRequest struct {
 
 func (x *GetHotelRequest) Reset() {
 	*x = GetHotelRequest{}
-	mi := &file_lodge_v1_hotel_proto_msgTypes[5]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -600,7 +682,7 @@ func (x *GetHotelRequest) String() string {
 func (*GetHotelRequest) ProtoMessage() {}
 
 func (x *GetHotelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_hotel_proto_msgTypes[5]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -613,7 +695,7 @@ func (x *GetHotelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetHotelRequest.ProtoReflect.Descriptor instead.
 func (*GetHotelRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{5}
+	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *GetHotelRequest) GetName() string {
@@ -646,7 +728,7 @@ type ListHotelsRequest struct {
 
 func (x *ListHotelsRequest) Reset() {
 	*x = ListHotelsRequest{}
-	mi := &file_lodge_v1_hotel_proto_msgTypes[6]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -658,7 +740,7 @@ func (x *ListHotelsRequest) String() string {
 func (*ListHotelsRequest) ProtoMessage() {}
 
 func (x *ListHotelsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_hotel_proto_msgTypes[6]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -671,7 +753,7 @@ func (x *ListHotelsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListHotelsRequest.ProtoReflect.Descriptor instead.
 func (*ListHotelsRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{6}
+	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListHotelsRequest) GetPageSize() int32 {
@@ -713,7 +795,7 @@ type ListHotelsResponse struct {
 
 func (x *ListHotelsResponse) Reset() {
 	*x = ListHotelsResponse{}
-	mi := &file_lodge_v1_hotel_proto_msgTypes[7]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -725,7 +807,7 @@ func (x *ListHotelsResponse) String() string {
 func (*ListHotelsResponse) ProtoMessage() {}
 
 func (x *ListHotelsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_hotel_proto_msgTypes[7]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -738,7 +820,7 @@ func (x *ListHotelsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListHotelsResponse.ProtoReflect.Descriptor instead.
 func (*ListHotelsResponse) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{7}
+	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListHotelsResponse) GetHotels() []*Hotel {
@@ -770,7 +852,7 @@ type UpdateHotelRequest struct {
 
 func (x *UpdateHotelRequest) Reset() {
 	*x = UpdateHotelRequest{}
-	mi := &file_lodge_v1_hotel_proto_msgTypes[8]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -782,7 +864,7 @@ func (x *UpdateHotelRequest) String() string {
 func (*UpdateHotelRequest) ProtoMessage() {}
 
 func (x *UpdateHotelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_hotel_proto_msgTypes[8]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -795,7 +877,7 @@ func (x *UpdateHotelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateHotelRequest.ProtoReflect.Descriptor instead.
 func (*UpdateHotelRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{8}
+	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *UpdateHotelRequest) GetHotel() *Hotel {
@@ -833,7 +915,7 @@ type ArchiveHotelRequest struct {
 
 func (x *ArchiveHotelRequest) Reset() {
 	*x = ArchiveHotelRequest{}
-	mi := &file_lodge_v1_hotel_proto_msgTypes[9]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -845,7 +927,7 @@ func (x *ArchiveHotelRequest) String() string {
 func (*ArchiveHotelRequest) ProtoMessage() {}
 
 func (x *ArchiveHotelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_hotel_proto_msgTypes[9]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -858,7 +940,7 @@ func (x *ArchiveHotelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ArchiveHotelRequest.ProtoReflect.Descriptor instead.
 func (*ArchiveHotelRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{9}
+	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ArchiveHotelRequest) GetName() string {
@@ -897,7 +979,7 @@ type CreateRoomTypeRequest struct {
 
 func (x *CreateRoomTypeRequest) Reset() {
 	*x = CreateRoomTypeRequest{}
-	mi := &file_lodge_v1_hotel_proto_msgTypes[10]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -909,7 +991,7 @@ func (x *CreateRoomTypeRequest) String() string {
 func (*CreateRoomTypeRequest) ProtoMessage() {}
 
 func (x *CreateRoomTypeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_hotel_proto_msgTypes[10]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -922,7 +1004,7 @@ func (x *CreateRoomTypeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateRoomTypeRequest.ProtoReflect.Descriptor instead.
 func (*CreateRoomTypeRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{10}
+	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *CreateRoomTypeRequest) GetParent() string {
@@ -965,7 +1047,7 @@ type GetRoomTypeRequest struct {
 
 func (x *GetRoomTypeRequest) Reset() {
 	*x = GetRoomTypeRequest{}
-	mi := &file_lodge_v1_hotel_proto_msgTypes[11]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -977,7 +1059,7 @@ func (x *GetRoomTypeRequest) String() string {
 func (*GetRoomTypeRequest) ProtoMessage() {}
 
 func (x *GetRoomTypeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_hotel_proto_msgTypes[11]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -990,7 +1072,7 @@ func (x *GetRoomTypeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRoomTypeRequest.ProtoReflect.Descriptor instead.
 func (*GetRoomTypeRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{11}
+	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *GetRoomTypeRequest) GetName() string {
@@ -1025,7 +1107,7 @@ type ListRoomTypesRequest struct {
 
 func (x *ListRoomTypesRequest) Reset() {
 	*x = ListRoomTypesRequest{}
-	mi := &file_lodge_v1_hotel_proto_msgTypes[12]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1037,7 +1119,7 @@ func (x *ListRoomTypesRequest) String() string {
 func (*ListRoomTypesRequest) ProtoMessage() {}
 
 func (x *ListRoomTypesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_hotel_proto_msgTypes[12]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1050,7 +1132,7 @@ func (x *ListRoomTypesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRoomTypesRequest.ProtoReflect.Descriptor instead.
 func (*ListRoomTypesRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{12}
+	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ListRoomTypesRequest) GetParent() string {
@@ -1099,7 +1181,7 @@ type ListRoomTypesResponse struct {
 
 func (x *ListRoomTypesResponse) Reset() {
 	*x = ListRoomTypesResponse{}
-	mi := &file_lodge_v1_hotel_proto_msgTypes[13]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1111,7 +1193,7 @@ func (x *ListRoomTypesResponse) String() string {
 func (*ListRoomTypesResponse) ProtoMessage() {}
 
 func (x *ListRoomTypesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_hotel_proto_msgTypes[13]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1124,7 +1206,7 @@ func (x *ListRoomTypesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRoomTypesResponse.ProtoReflect.Descriptor instead.
 func (*ListRoomTypesResponse) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{13}
+	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ListRoomTypesResponse) GetRoomTypes() []*RoomType {
@@ -1145,7 +1227,7 @@ type UpdateRoomTypeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// With its name, and with the etag that must still hold, if any.
 	RoomType *RoomType `protobuf:"bytes,1,opt,name=room_type,json=roomType,proto3" json:"room_type,omitempty"`
-	// The fields to set, such as display_name or base_rate; unset: all those with a value; "*": all that can be changed.
+	// The fields to set, such as display_name, base_rate or defaults (which are set as a whole); unset: all those with a value; "*": all that can be changed.
 	// A base rate can be replaced but not removed.
 	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	// As in CreateHotelRequest.
@@ -1156,7 +1238,7 @@ type UpdateRoomTypeRequest struct {
 
 func (x *UpdateRoomTypeRequest) Reset() {
 	*x = UpdateRoomTypeRequest{}
-	mi := &file_lodge_v1_hotel_proto_msgTypes[14]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1168,7 +1250,7 @@ func (x *UpdateRoomTypeRequest) String() string {
 func (*UpdateRoomTypeRequest) ProtoMessage() {}
 
 func (x *UpdateRoomTypeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_hotel_proto_msgTypes[14]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1181,7 +1263,7 @@ func (x *UpdateRoomTypeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateRoomTypeRequest.ProtoReflect.Descriptor instead.
 func (*UpdateRoomTypeRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{14}
+	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *UpdateRoomTypeRequest) GetRoomType() *RoomType {
@@ -1219,7 +1301,7 @@ type ArchiveRoomTypeRequest struct {
 
 func (x *ArchiveRoomTypeRequest) Reset() {
 	*x = ArchiveRoomTypeRequest{}
-	mi := &file_lodge_v1_hotel_proto_msgTypes[15]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1231,7 +1313,7 @@ func (x *ArchiveRoomTypeRequest) String() string {
 func (*ArchiveRoomTypeRequest) ProtoMessage() {}
 
 func (x *ArchiveRoomTypeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_hotel_proto_msgTypes[15]
+	mi := &file_lodge_v1_hotel_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1244,7 +1326,7 @@ func (x *ArchiveRoomTypeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ArchiveRoomTypeRequest.ProtoReflect.Descriptor instead.
 func (*ArchiveRoomTypeRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{15}
+	return file_lodge_v1_hotel_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ArchiveRoomTypeRequest) GetName() string {
@@ -1272,7 +1354,7 @@ var File_lodge_v1_hotel_proto protoreflect.FileDescriptor
 
 const file_lodge_v1_hotel_proto_rawDesc = "" +
 	"\n" +
-	"\x14lodge/v1/hotel.proto\x12\blodge.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\xbf\x04\n" +
+	"\x14lodge/v1/hotel.proto\x12\blodge.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\xe2\x04\n" +
 	"\x05Hotel\x12\x17\n" +
 	"\x04name\x18\x01 \x01(\tB\x03\xe0A\bR\x04name\x12&\n" +
 	"\fdisplay_name\x18\x02 \x01(\tB\x03\xe0A\x02R\vdisplayName\x12 \n" +
@@ -1288,7 +1370,8 @@ const file_lodge_v1_hotel_proto_rawDesc = "" +
 	"createTime\x12@\n" +
 	"\vupdate_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\n" +
 	"updateTime\x12-\n" +
-	"\x05taxes\x18\f \x03(\v2\r.lodge.v1.TaxB\b\xbaH\x05\x92\x01\x02\x10\x14R\x05taxes:/\xeaA,\n" +
+	"\x05taxes\x18\f \x03(\v2\r.lodge.v1.TaxB\b\xbaH\x05\x92\x01\x02\x10\x14R\x05taxes\x12!\n" +
+	"\fhorizon_days\x18\r \x01(\x05R\vhorizonDays:/\xeaA,\n" +
 	"\vlodge/Hotel\x12\x0ehotels/{hotel}*\x06hotels2\x05hotel\"\xc8\x02\n" +
 	"\x03Tax\x12\x1a\n" +
 	"\x06tax_id\x18\x01 \x01(\tB\x03\xe0A\x02R\x05taxId\x12&\n" +
@@ -1308,7 +1391,7 @@ const file_lodge_v1_hotel_proto_rawDesc = "" +
 	"postalCode\x12!\n" +
 	"\fcountry_code\x18\x04 \x01(\tR\vcountryCode\x123\n" +
 	"\blatitude\x18\x05 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x80V@)\x00\x00\x00\x00\x00\x80V\xc0R\blatitude\x125\n" +
-	"\tlongitude\x18\x06 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x80f@)\x00\x00\x00\x00\x00\x80f\xc0R\tlongitude\"\xc6\x03\n" +
+	"\tlongitude\x18\x06 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x80f@)\x00\x00\x00\x00\x00\x80f\xc0R\tlongitude\"\xfb\x03\n" +
 	"\bRoomType\x12\x17\n" +
 	"\x04name\x18\x01 \x01(\tB\x03\xe0A\bR\x04name\x12&\n" +
 	"\fdisplay_name\x18\x02 \x01(\tB\x03\xe0A\x02R\vdisplayName\x12 \n" +
@@ -1321,8 +1404,15 @@ const file_lodge_v1_hotel_proto_rawDesc = "" +
 	"\vcreate_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\n" +
 	"createTime\x12@\n" +
 	"\vupdate_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\n" +
-	"updateTime:N\xeaAK\n" +
-	"\x0elodge/RoomType\x12$hotels/{hotel}/roomTypes/{room_type}*\troomTypes2\broomType\"\x8b\x01\n" +
+	"updateTime\x123\n" +
+	"\bdefaults\x18\n" +
+	" \x01(\v2\x17.lodge.v1.NightDefaultsR\bdefaults:N\xeaAK\n" +
+	"\x0elodge/RoomType\x12$hotels/{hotel}/roomTypes/{room_type}*\troomTypes2\broomType\"\xac\x01\n" +
+	"\rNightDefaults\x12*\n" +
+	"\x0ephysical_count\x18\x01 \x01(\x05H\x00R\rphysicalCount\x88\x01\x01\x12+\n" +
+	"\x11overbooking_limit\x18\x02 \x01(\x05R\x10overbookingLimit\x12/\n" +
+	"\x13overbooking_percent\x18\x03 \x01(\x05R\x12overbookingPercentB\x11\n" +
+	"\x0f_physical_count\"\x8b\x01\n" +
 	"\x12CreateHotelRequest\x12$\n" +
 	"\bhotel_id\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\ahotelId\x120\n" +
 	"\x05hotel\x18\x02 \x01(\v2\x0f.lodge.v1.HotelB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x05hotel\x12\x1d\n" +
@@ -1382,7 +1472,7 @@ const file_lodge_v1_hotel_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12\x12\n" +
 	"\x04etag\x18\x02 \x01(\tR\x04etag\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x03 \x01(\tR\trequestId2\xd8\b\n" +
+	"request_id\x18\x03 \x01(\tR\trequestId2\x93\t\n" +
 	"\fHotelService\x12W\n" +
 	"\vCreateHotel\x12\x1c.lodge.v1.CreateHotelRequest\x1a\x0f.lodge.v1.Hotel\"\x19\x82\xd3\xe4\x93\x02\x13:\x05hotel\"\n" +
 	"/v1/hotels\x12V\n" +
@@ -1390,13 +1480,13 @@ const file_lodge_v1_hotel_proto_rawDesc = "" +
 	"\n" +
 	"ListHotels\x12\x1b.lodge.v1.ListHotelsRequest\x1a\x1c.lodge.v1.ListHotelsResponse\"\x15\x82\xd3\xe4\x93\x02\f\x12\n" +
 	"/v1/hotels\x90\x02\x01\x12f\n" +
-	"\vUpdateHotel\x12\x1c.lodge.v1.UpdateHotelRequest\x1a\x0f.lodge.v1.Hotel\"(\x82\xd3\xe4\x93\x02\":\x05hotel2\x19/v1/{hotel.name=hotels/*}\x12f\n" +
-	"\fArchiveHotel\x12\x1d.lodge.v1.ArchiveHotelRequest\x1a\x0f.lodge.v1.Hotel\"&\x82\xd3\xe4\x93\x02 :\x01*\"\x1b/v1/{name=hotels/*}:archive\x12y\n" +
+	"\vUpdateHotel\x12\x1c.lodge.v1.UpdateHotelRequest\x1a\x0f.lodge.v1.Hotel\"(\x82\xd3\xe4\x93\x02\":\x05hotel2\x19/v1/{hotel.name=hotels/*}\x12}\n" +
+	"\fArchiveHotel\x12\x1d.lodge.v1.ArchiveHotelRequest\x1a\x0f.lodge.v1.Hotel\"=\x82\xd3\xe4\x93\x027:\x01*Z\x15*\x13/v1/{name=hotels/*}\"\x1b/v1/{name=hotels/*}:archive\x12y\n" +
 	"\x0eCreateRoomType\x12\x1f.lodge.v1.CreateRoomTypeRequest\x1a\x12.lodge.v1.RoomType\"2\x82\xd3\xe4\x93\x02,:\troom_type\"\x1f/v1/{parent=hotels/*}/roomTypes\x12k\n" +
 	"\vGetRoomType\x12\x1c.lodge.v1.GetRoomTypeRequest\x1a\x12.lodge.v1.RoomType\"*\x82\xd3\xe4\x93\x02!\x12\x1f/v1/{name=hotels/*/roomTypes/*}\x90\x02\x01\x12|\n" +
 	"\rListRoomTypes\x12\x1e.lodge.v1.ListRoomTypesRequest\x1a\x1f.lodge.v1.ListRoomTypesResponse\"*\x82\xd3\xe4\x93\x02!\x12\x1f/v1/{parent=hotels/*}/roomTypes\x90\x02\x01\x12\x83\x01\n" +
-	"\x0eUpdateRoomType\x12\x1f.lodge.v1.UpdateRoomTypeRequest\x1a\x12.lodge.v1.RoomType\"<\x82\xd3\xe4\x93\x026:\troom_type2)/v1/{room_type.name=hotels/*/roomTypes/*}\x12{\n" +
-	"\x0fArchiveRoomType\x12 .lodge.v1.ArchiveRoomTypeRequest\x1a\x12.lodge.v1.RoomType\"2\x82\xd3\xe4\x93\x02,:\x01*\"'/v1/{name=hotels/*/roomTypes/*}:archiveB Z\x1elodge/api/gen/lodge/v1;lodgev1b\x06proto3"
+	"\x0eUpdateRoomType\x12\x1f.lodge.v1.UpdateRoomTypeRequest\x1a\x12.lodge.v1.RoomType\"<\x82\xd3\xe4\x93\x026:\troom_type2)/v1/{room_type.name=hotels/*/roomTypes/*}\x12\x9e\x01\n" +
+	"\x0fArchiveRoomType\x12 .lodge.v1.ArchiveRoomTypeRequest\x1a\x12.lodge.v1.RoomType\"U\x82\xd3\xe4\x93\x02O:\x01*Z!*\x1f/v1/{name=hotels/*/roomTypes/*}\"'/v1/{name=hotels/*/roomTypes/*}:archiveB Z\x1elodge/api/gen/lodge/v1;lodgev1b\x06proto3"
 
 var (
 	file_lodge_v1_hotel_proto_rawDescOnce sync.Once
@@ -1410,74 +1500,76 @@ func file_lodge_v1_hotel_proto_rawDescGZIP() []byte {
 	return file_lodge_v1_hotel_proto_rawDescData
 }
 
-var file_lodge_v1_hotel_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_lodge_v1_hotel_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_lodge_v1_hotel_proto_goTypes = []any{
 	(*Hotel)(nil),                  // 0: lodge.v1.Hotel
 	(*Tax)(nil),                    // 1: lodge.v1.Tax
 	(*Address)(nil),                // 2: lodge.v1.Address
 	(*RoomType)(nil),               // 3: lodge.v1.RoomType
-	(*CreateHotelRequest)(nil),     // 4: lodge.v1.CreateHotelRequest
-	(*GetHotelRequest)(nil),        // 5: lodge.v1.GetHotelRequest
-	(*ListHotelsRequest)(nil),      // 6: lodge.v1.ListHotelsRequest
-	(*ListHotelsResponse)(nil),     // 7: lodge.v1.ListHotelsResponse
-	(*UpdateHotelRequest)(nil),     // 8: lodge.v1.UpdateHotelRequest
-	(*ArchiveHotelRequest)(nil),    // 9: lodge.v1.ArchiveHotelRequest
-	(*CreateRoomTypeRequest)(nil),  // 10: lodge.v1.CreateRoomTypeRequest
-	(*GetRoomTypeRequest)(nil),     // 11: lodge.v1.GetRoomTypeRequest
-	(*ListRoomTypesRequest)(nil),   // 12: lodge.v1.ListRoomTypesRequest
-	(*ListRoomTypesResponse)(nil),  // 13: lodge.v1.ListRoomTypesResponse
-	(*UpdateRoomTypeRequest)(nil),  // 14: lodge.v1.UpdateRoomTypeRequest
-	(*ArchiveRoomTypeRequest)(nil), // 15: lodge.v1.ArchiveRoomTypeRequest
-	(*durationpb.Duration)(nil),    // 16: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil),  // 17: google.protobuf.Timestamp
-	(*money.Money)(nil),            // 18: google.type.Money
-	(*fieldmaskpb.FieldMask)(nil),  // 19: google.protobuf.FieldMask
+	(*NightDefaults)(nil),          // 4: lodge.v1.NightDefaults
+	(*CreateHotelRequest)(nil),     // 5: lodge.v1.CreateHotelRequest
+	(*GetHotelRequest)(nil),        // 6: lodge.v1.GetHotelRequest
+	(*ListHotelsRequest)(nil),      // 7: lodge.v1.ListHotelsRequest
+	(*ListHotelsResponse)(nil),     // 8: lodge.v1.ListHotelsResponse
+	(*UpdateHotelRequest)(nil),     // 9: lodge.v1.UpdateHotelRequest
+	(*ArchiveHotelRequest)(nil),    // 10: lodge.v1.ArchiveHotelRequest
+	(*CreateRoomTypeRequest)(nil),  // 11: lodge.v1.CreateRoomTypeRequest
+	(*GetRoomTypeRequest)(nil),     // 12: lodge.v1.GetRoomTypeRequest
+	(*ListRoomTypesRequest)(nil),   // 13: lodge.v1.ListRoomTypesRequest
+	(*ListRoomTypesResponse)(nil),  // 14: lodge.v1.ListRoomTypesResponse
+	(*UpdateRoomTypeRequest)(nil),  // 15: lodge.v1.UpdateRoomTypeRequest
+	(*ArchiveRoomTypeRequest)(nil), // 16: lodge.v1.ArchiveRoomTypeRequest
+	(*durationpb.Duration)(nil),    // 17: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),  // 18: google.protobuf.Timestamp
+	(*money.Money)(nil),            // 19: google.type.Money
+	(*fieldmaskpb.FieldMask)(nil),  // 20: google.protobuf.FieldMask
 }
 var file_lodge_v1_hotel_proto_depIdxs = []int32{
 	2,  // 0: lodge.v1.Hotel.address:type_name -> lodge.v1.Address
-	16, // 1: lodge.v1.Hotel.hold_duration:type_name -> google.protobuf.Duration
-	17, // 2: lodge.v1.Hotel.create_time:type_name -> google.protobuf.Timestamp
-	17, // 3: lodge.v1.Hotel.update_time:type_name -> google.protobuf.Timestamp
+	17, // 1: lodge.v1.Hotel.hold_duration:type_name -> google.protobuf.Duration
+	18, // 2: lodge.v1.Hotel.create_time:type_name -> google.protobuf.Timestamp
+	18, // 3: lodge.v1.Hotel.update_time:type_name -> google.protobuf.Timestamp
 	1,  // 4: lodge.v1.Hotel.taxes:type_name -> lodge.v1.Tax
-	18, // 5: lodge.v1.Tax.room_night:type_name -> google.type.Money
-	18, // 6: lodge.v1.Tax.room_stay:type_name -> google.type.Money
-	18, // 7: lodge.v1.Tax.guest_night:type_name -> google.type.Money
-	18, // 8: lodge.v1.RoomType.base_rate:type_name -> google.type.Money
-	17, // 9: lodge.v1.RoomType.create_time:type_name -> google.protobuf.Timestamp
-	17, // 10: lodge.v1.RoomType.update_time:type_name -> google.protobuf.Timestamp
-	0,  // 11: lodge.v1.CreateHotelRequest.hotel:type_name -> lodge.v1.Hotel
-	0,  // 12: lodge.v1.ListHotelsResponse.hotels:type_name -> lodge.v1.Hotel
-	0,  // 13: lodge.v1.UpdateHotelRequest.hotel:type_name -> lodge.v1.Hotel
-	19, // 14: lodge.v1.UpdateHotelRequest.update_mask:type_name -> google.protobuf.FieldMask
-	3,  // 15: lodge.v1.CreateRoomTypeRequest.room_type:type_name -> lodge.v1.RoomType
-	3,  // 16: lodge.v1.ListRoomTypesResponse.room_types:type_name -> lodge.v1.RoomType
-	3,  // 17: lodge.v1.UpdateRoomTypeRequest.room_type:type_name -> lodge.v1.RoomType
-	19, // 18: lodge.v1.UpdateRoomTypeRequest.update_mask:type_name -> google.protobuf.FieldMask
-	4,  // 19: lodge.v1.HotelService.CreateHotel:input_type -> lodge.v1.CreateHotelRequest
-	5,  // 20: lodge.v1.HotelService.GetHotel:input_type -> lodge.v1.GetHotelRequest
-	6,  // 21: lodge.v1.HotelService.ListHotels:input_type -> lodge.v1.ListHotelsRequest
-	8,  // 22: lodge.v1.HotelService.UpdateHotel:input_type -> lodge.v1.UpdateHotelRequest
-	9,  // 23: lodge.v1.HotelService.ArchiveHotel:input_type -> lodge.v1.ArchiveHotelRequest
-	10, // 24: lodge.v1.HotelService.CreateRoomType:input_type -> lodge.v1.CreateRoomTypeRequest
-	11, // 25: lodge.v1.HotelService.GetRoomType:input_type -> lodge.v1.GetRoomTypeRequest
-	12, // 26: lodge.v1.HotelService.ListRoomTypes:input_type -> lodge.v1.ListRoomTypesRequest
-	14, // 27: lodge.v1.HotelService.UpdateRoomType:input_type -> lodge.v1.UpdateRoomTypeRequest
-	15, // 28: lodge.v1.HotelService.ArchiveRoomType:input_type -> lodge.v1.ArchiveRoomTypeRequest
-	0,  // 29: lodge.v1.HotelService.CreateHotel:output_type -> lodge.v1.Hotel
-	0,  // 30: lodge.v1.HotelService.GetHotel:output_type -> lodge.v1.Hotel
-	7,  // 31: lodge.v1.HotelService.ListHotels:output_type -> lodge.v1.ListHotelsResponse
-	0,  // 32: lodge.v1.HotelService.UpdateHotel:output_type -> lodge.v1.Hotel
-	0,  // 33: lodge.v1.HotelService.ArchiveHotel:output_type -> lodge.v1.Hotel
-	3,  // 34: lodge.v1.HotelService.CreateRoomType:output_type -> lodge.v1.RoomType
-	3,  // 35: lodge.v1.HotelService.GetRoomType:output_type -> lodge.v1.RoomType
-	13, // 36: lodge.v1.HotelService.ListRoomTypes:output_type -> lodge.v1.ListRoomTypesResponse
-	3,  // 37: lodge.v1.HotelService.UpdateRoomType:output_type -> lodge.v1.RoomType
-	3,  // 38: lodge.v1.HotelService.ArchiveRoomType:output_type -> lodge.v1.RoomType
-	29, // [29:39] is the sub-list for method output_type
-	19, // [19:29] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	19, // 5: lodge.v1.Tax.room_night:type_name -> google.type.Money
+	19, // 6: lodge.v1.Tax.room_stay:type_name -> google.type.Money
+	19, // 7: lodge.v1.Tax.guest_night:type_name -> google.type.Money
+	19, // 8: lodge.v1.RoomType.base_rate:type_name -> google.type.Money
+	18, // 9: lodge.v1.RoomType.create_time:type_name -> google.protobuf.Timestamp
+	18, // 10: lodge.v1.RoomType.update_time:type_name -> google.protobuf.Timestamp
+	4,  // 11: lodge.v1.RoomType.defaults:type_name -> lodge.v1.NightDefaults
+	0,  // 12: lodge.v1.CreateHotelRequest.hotel:type_name -> lodge.v1.Hotel
+	0,  // 13: lodge.v1.ListHotelsResponse.hotels:type_name -> lodge.v1.Hotel
+	0,  // 14: lodge.v1.UpdateHotelRequest.hotel:type_name -> lodge.v1.Hotel
+	20, // 15: lodge.v1.UpdateHotelRequest.update_mask:type_name -> google.protobuf.FieldMask
+	3,  // 16: lodge.v1.CreateRoomTypeRequest.room_type:type_name -> lodge.v1.RoomType
+	3,  // 17: lodge.v1.ListRoomTypesResponse.room_types:type_name -> lodge.v1.RoomType
+	3,  // 18: lodge.v1.UpdateRoomTypeRequest.room_type:type_name -> lodge.v1.RoomType
+	20, // 19: lodge.v1.UpdateRoomTypeRequest.update_mask:type_name -> google.protobuf.FieldMask
+	5,  // 20: lodge.v1.HotelService.CreateHotel:input_type -> lodge.v1.CreateHotelRequest
+	6,  // 21: lodge.v1.HotelService.GetHotel:input_type -> lodge.v1.GetHotelRequest
+	7,  // 22: lodge.v1.HotelService.ListHotels:input_type -> lodge.v1.ListHotelsRequest
+	9,  // 23: lodge.v1.HotelService.UpdateHotel:input_type -> lodge.v1.UpdateHotelRequest
+	10, // 24: lodge.v1.HotelService.ArchiveHotel:input_type -> lodge.v1.ArchiveHotelRequest
+	11, // 25: lodge.v1.HotelService.CreateRoomType:input_type -> lodge.v1.CreateRoomTypeRequest
+	12, // 26: lodge.v1.HotelService.GetRoomType:input_type -> lodge.v1.GetRoomTypeRequest
+	13, // 27: lodge.v1.HotelService.ListRoomTypes:input_type -> lodge.v1.ListRoomTypesRequest
+	15, // 28: lodge.v1.HotelService.UpdateRoomType:input_type -> lodge.v1.UpdateRoomTypeRequest
+	16, // 29: lodge.v1.HotelService.ArchiveRoomType:input_type -> lodge.v1.ArchiveRoomTypeRequest
+	0,  // 30: lodge.v1.HotelService.CreateHotel:output_type -> lodge.v1.Hotel
+	0,  // 31: lodge.v1.HotelService.GetHotel:output_type -> lodge.v1.Hotel
+	8,  // 32: lodge.v1.HotelService.ListHotels:output_type -> lodge.v1.ListHotelsResponse
+	0,  // 33: lodge.v1.HotelService.UpdateHotel:output_type -> lodge.v1.Hotel
+	0,  // 34: lodge.v1.HotelService.ArchiveHotel:output_type -> lodge.v1.Hotel
+	3,  // 35: lodge.v1.HotelService.CreateRoomType:output_type -> lodge.v1.RoomType
+	3,  // 36: lodge.v1.HotelService.GetRoomType:output_type -> lodge.v1.RoomType
+	14, // 37: lodge.v1.HotelService.ListRoomTypes:output_type -> lodge.v1.ListRoomTypesResponse
+	3,  // 38: lodge.v1.HotelService.UpdateRoomType:output_type -> lodge.v1.RoomType
+	3,  // 39: lodge.v1.HotelService.ArchiveRoomType:output_type -> lodge.v1.RoomType
+	30, // [30:40] is the sub-list for method output_type
+	20, // [20:30] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_lodge_v1_hotel_proto_init() }
@@ -1491,13 +1583,14 @@ func file_lodge_v1_hotel_proto_init() {
 		(*Tax_RoomStay)(nil),
 		(*Tax_GuestNight)(nil),
 	}
+	file_lodge_v1_hotel_proto_msgTypes[4].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lodge_v1_hotel_proto_rawDesc), len(file_lodge_v1_hotel_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   16,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

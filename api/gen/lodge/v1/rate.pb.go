@@ -53,8 +53,10 @@ type RatePlan struct {
 	// The version, as in Hotel.
 	Etag string `protobuf:"bytes,12,opt,name=etag,proto3" json:"etag,omitempty"`
 	// Not in the answer to an update.
-	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
-	UpdateTime    *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	// What the nights that the hotel's horizon_days reach are opened with; once for each room type.
+	DefaultRates  []*DefaultRate `protobuf:"bytes,15,rep,name=default_rates,json=defaultRates,proto3" json:"default_rates,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -187,6 +189,68 @@ func (x *RatePlan) GetUpdateTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *RatePlan) GetDefaultRates() []*DefaultRate {
+	if x != nil {
+		return x.DefaultRates
+	}
+	return nil
+}
+
+// The nightly rate of a room type on nights that nobody has set one for.
+type DefaultRate struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// hotels/{hotel}/roomTypes/{room_type}, of the same hotel.
+	RoomType string `protobuf:"bytes,1,opt,name=room_type,json=roomType,proto3" json:"room_type,omitempty"`
+	// Of one room.
+	NightlyRate   *money.Money `protobuf:"bytes,2,opt,name=nightly_rate,json=nightlyRate,proto3" json:"nightly_rate,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DefaultRate) Reset() {
+	*x = DefaultRate{}
+	mi := &file_lodge_v1_rate_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DefaultRate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DefaultRate) ProtoMessage() {}
+
+func (x *DefaultRate) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_rate_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DefaultRate.ProtoReflect.Descriptor instead.
+func (*DefaultRate) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *DefaultRate) GetRoomType() string {
+	if x != nil {
+		return x.RoomType
+	}
+	return ""
+}
+
+func (x *DefaultRate) GetNightlyRate() *money.Money {
+	if x != nil {
+		return x.NightlyRate
+	}
+	return nil
+}
+
 // What a cancellation costs. It is free until free_until_hour o'clock, in the hotel's time, of the day that is free_days before check-in.
 type CancellationTerms struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -206,7 +270,7 @@ type CancellationTerms struct {
 
 func (x *CancellationTerms) Reset() {
 	*x = CancellationTerms{}
-	mi := &file_lodge_v1_rate_proto_msgTypes[1]
+	mi := &file_lodge_v1_rate_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -218,7 +282,7 @@ func (x *CancellationTerms) String() string {
 func (*CancellationTerms) ProtoMessage() {}
 
 func (x *CancellationTerms) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_rate_proto_msgTypes[1]
+	mi := &file_lodge_v1_rate_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -231,7 +295,7 @@ func (x *CancellationTerms) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancellationTerms.ProtoReflect.Descriptor instead.
 func (*CancellationTerms) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{1}
+	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *CancellationTerms) GetFreeDays() int32 {
@@ -284,7 +348,7 @@ type CancellationFee struct {
 
 func (x *CancellationFee) Reset() {
 	*x = CancellationFee{}
-	mi := &file_lodge_v1_rate_proto_msgTypes[2]
+	mi := &file_lodge_v1_rate_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -296,7 +360,7 @@ func (x *CancellationFee) String() string {
 func (*CancellationFee) ProtoMessage() {}
 
 func (x *CancellationFee) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_rate_proto_msgTypes[2]
+	mi := &file_lodge_v1_rate_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -309,7 +373,7 @@ func (x *CancellationFee) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancellationFee.ProtoReflect.Descriptor instead.
 func (*CancellationFee) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{2}
+	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *CancellationFee) GetFee() isCancellationFee_Fee {
@@ -385,7 +449,7 @@ type Charge struct {
 
 func (x *Charge) Reset() {
 	*x = Charge{}
-	mi := &file_lodge_v1_rate_proto_msgTypes[3]
+	mi := &file_lodge_v1_rate_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -397,7 +461,7 @@ func (x *Charge) String() string {
 func (*Charge) ProtoMessage() {}
 
 func (x *Charge) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_rate_proto_msgTypes[3]
+	mi := &file_lodge_v1_rate_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -410,7 +474,7 @@ func (x *Charge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Charge.ProtoReflect.Descriptor instead.
 func (*Charge) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{3}
+	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Charge) GetTaxId() string {
@@ -452,7 +516,7 @@ type NightlyRate struct {
 
 func (x *NightlyRate) Reset() {
 	*x = NightlyRate{}
-	mi := &file_lodge_v1_rate_proto_msgTypes[4]
+	mi := &file_lodge_v1_rate_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -464,7 +528,7 @@ func (x *NightlyRate) String() string {
 func (*NightlyRate) ProtoMessage() {}
 
 func (x *NightlyRate) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_rate_proto_msgTypes[4]
+	mi := &file_lodge_v1_rate_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -477,7 +541,7 @@ func (x *NightlyRate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NightlyRate.ProtoReflect.Descriptor instead.
 func (*NightlyRate) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{4}
+	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *NightlyRate) GetDate() *date.Date {
@@ -523,7 +587,7 @@ type Quote struct {
 
 func (x *Quote) Reset() {
 	*x = Quote{}
-	mi := &file_lodge_v1_rate_proto_msgTypes[5]
+	mi := &file_lodge_v1_rate_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -535,7 +599,7 @@ func (x *Quote) String() string {
 func (*Quote) ProtoMessage() {}
 
 func (x *Quote) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_rate_proto_msgTypes[5]
+	mi := &file_lodge_v1_rate_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -548,7 +612,7 @@ func (x *Quote) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quote.ProtoReflect.Descriptor instead.
 func (*Quote) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{5}
+	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Quote) GetRoomType() string {
@@ -663,7 +727,7 @@ type QuoteNight struct {
 
 func (x *QuoteNight) Reset() {
 	*x = QuoteNight{}
-	mi := &file_lodge_v1_rate_proto_msgTypes[6]
+	mi := &file_lodge_v1_rate_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -675,7 +739,7 @@ func (x *QuoteNight) String() string {
 func (*QuoteNight) ProtoMessage() {}
 
 func (x *QuoteNight) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_rate_proto_msgTypes[6]
+	mi := &file_lodge_v1_rate_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -688,7 +752,7 @@ func (x *QuoteNight) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuoteNight.ProtoReflect.Descriptor instead.
 func (*QuoteNight) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{6}
+	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *QuoteNight) GetDate() *date.Date {
@@ -732,7 +796,7 @@ type QuoteStayRequest struct {
 
 func (x *QuoteStayRequest) Reset() {
 	*x = QuoteStayRequest{}
-	mi := &file_lodge_v1_rate_proto_msgTypes[7]
+	mi := &file_lodge_v1_rate_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -744,7 +808,7 @@ func (x *QuoteStayRequest) String() string {
 func (*QuoteStayRequest) ProtoMessage() {}
 
 func (x *QuoteStayRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_rate_proto_msgTypes[7]
+	mi := &file_lodge_v1_rate_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -757,7 +821,7 @@ func (x *QuoteStayRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuoteStayRequest.ProtoReflect.Descriptor instead.
 func (*QuoteStayRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{7}
+	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *QuoteStayRequest) GetRoomType() string {
@@ -831,7 +895,7 @@ type CreateRatePlanRequest struct {
 
 func (x *CreateRatePlanRequest) Reset() {
 	*x = CreateRatePlanRequest{}
-	mi := &file_lodge_v1_rate_proto_msgTypes[8]
+	mi := &file_lodge_v1_rate_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -843,7 +907,7 @@ func (x *CreateRatePlanRequest) String() string {
 func (*CreateRatePlanRequest) ProtoMessage() {}
 
 func (x *CreateRatePlanRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_rate_proto_msgTypes[8]
+	mi := &file_lodge_v1_rate_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -856,7 +920,7 @@ func (x *CreateRatePlanRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateRatePlanRequest.ProtoReflect.Descriptor instead.
 func (*CreateRatePlanRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{8}
+	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *CreateRatePlanRequest) GetParent() string {
@@ -899,7 +963,7 @@ type GetRatePlanRequest struct {
 
 func (x *GetRatePlanRequest) Reset() {
 	*x = GetRatePlanRequest{}
-	mi := &file_lodge_v1_rate_proto_msgTypes[9]
+	mi := &file_lodge_v1_rate_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -911,7 +975,7 @@ func (x *GetRatePlanRequest) String() string {
 func (*GetRatePlanRequest) ProtoMessage() {}
 
 func (x *GetRatePlanRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_rate_proto_msgTypes[9]
+	mi := &file_lodge_v1_rate_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -924,7 +988,7 @@ func (x *GetRatePlanRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRatePlanRequest.ProtoReflect.Descriptor instead.
 func (*GetRatePlanRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{9}
+	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GetRatePlanRequest) GetName() string {
@@ -959,7 +1023,7 @@ type ListRatePlansRequest struct {
 
 func (x *ListRatePlansRequest) Reset() {
 	*x = ListRatePlansRequest{}
-	mi := &file_lodge_v1_rate_proto_msgTypes[10]
+	mi := &file_lodge_v1_rate_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -971,7 +1035,7 @@ func (x *ListRatePlansRequest) String() string {
 func (*ListRatePlansRequest) ProtoMessage() {}
 
 func (x *ListRatePlansRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_rate_proto_msgTypes[10]
+	mi := &file_lodge_v1_rate_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -984,7 +1048,7 @@ func (x *ListRatePlansRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRatePlansRequest.ProtoReflect.Descriptor instead.
 func (*ListRatePlansRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{10}
+	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListRatePlansRequest) GetParent() string {
@@ -1033,7 +1097,7 @@ type ListRatePlansResponse struct {
 
 func (x *ListRatePlansResponse) Reset() {
 	*x = ListRatePlansResponse{}
-	mi := &file_lodge_v1_rate_proto_msgTypes[11]
+	mi := &file_lodge_v1_rate_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1045,7 +1109,7 @@ func (x *ListRatePlansResponse) String() string {
 func (*ListRatePlansResponse) ProtoMessage() {}
 
 func (x *ListRatePlansResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_rate_proto_msgTypes[11]
+	mi := &file_lodge_v1_rate_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1058,7 +1122,7 @@ func (x *ListRatePlansResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRatePlansResponse.ProtoReflect.Descriptor instead.
 func (*ListRatePlansResponse) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{11}
+	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListRatePlansResponse) GetRatePlans() []*RatePlan {
@@ -1089,7 +1153,7 @@ type UpdateRatePlanRequest struct {
 
 func (x *UpdateRatePlanRequest) Reset() {
 	*x = UpdateRatePlanRequest{}
-	mi := &file_lodge_v1_rate_proto_msgTypes[12]
+	mi := &file_lodge_v1_rate_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1101,7 +1165,7 @@ func (x *UpdateRatePlanRequest) String() string {
 func (*UpdateRatePlanRequest) ProtoMessage() {}
 
 func (x *UpdateRatePlanRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_rate_proto_msgTypes[12]
+	mi := &file_lodge_v1_rate_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1114,7 +1178,7 @@ func (x *UpdateRatePlanRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateRatePlanRequest.ProtoReflect.Descriptor instead.
 func (*UpdateRatePlanRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{12}
+	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *UpdateRatePlanRequest) GetRatePlan() *RatePlan {
@@ -1152,7 +1216,7 @@ type ArchiveRatePlanRequest struct {
 
 func (x *ArchiveRatePlanRequest) Reset() {
 	*x = ArchiveRatePlanRequest{}
-	mi := &file_lodge_v1_rate_proto_msgTypes[13]
+	mi := &file_lodge_v1_rate_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1164,7 +1228,7 @@ func (x *ArchiveRatePlanRequest) String() string {
 func (*ArchiveRatePlanRequest) ProtoMessage() {}
 
 func (x *ArchiveRatePlanRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_rate_proto_msgTypes[13]
+	mi := &file_lodge_v1_rate_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1177,7 +1241,7 @@ func (x *ArchiveRatePlanRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ArchiveRatePlanRequest.ProtoReflect.Descriptor instead.
 func (*ArchiveRatePlanRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{13}
+	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ArchiveRatePlanRequest) GetName() string {
@@ -1223,7 +1287,7 @@ type SetRatesRequest struct {
 
 func (x *SetRatesRequest) Reset() {
 	*x = SetRatesRequest{}
-	mi := &file_lodge_v1_rate_proto_msgTypes[14]
+	mi := &file_lodge_v1_rate_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1235,7 +1299,7 @@ func (x *SetRatesRequest) String() string {
 func (*SetRatesRequest) ProtoMessage() {}
 
 func (x *SetRatesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_rate_proto_msgTypes[14]
+	mi := &file_lodge_v1_rate_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1248,7 +1312,7 @@ func (x *SetRatesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetRatesRequest.ProtoReflect.Descriptor instead.
 func (*SetRatesRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{14}
+	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *SetRatesRequest) GetRatePlan() string {
@@ -1312,7 +1376,7 @@ type SetRatesResponse struct {
 
 func (x *SetRatesResponse) Reset() {
 	*x = SetRatesResponse{}
-	mi := &file_lodge_v1_rate_proto_msgTypes[15]
+	mi := &file_lodge_v1_rate_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1324,7 +1388,7 @@ func (x *SetRatesResponse) String() string {
 func (*SetRatesResponse) ProtoMessage() {}
 
 func (x *SetRatesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_rate_proto_msgTypes[15]
+	mi := &file_lodge_v1_rate_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1337,7 +1401,7 @@ func (x *SetRatesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetRatesResponse.ProtoReflect.Descriptor instead.
 func (*SetRatesResponse) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{15}
+	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *SetRatesResponse) GetPosition() string {
@@ -1372,7 +1436,7 @@ type ListRatesRequest struct {
 
 func (x *ListRatesRequest) Reset() {
 	*x = ListRatesRequest{}
-	mi := &file_lodge_v1_rate_proto_msgTypes[16]
+	mi := &file_lodge_v1_rate_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1384,7 +1448,7 @@ func (x *ListRatesRequest) String() string {
 func (*ListRatesRequest) ProtoMessage() {}
 
 func (x *ListRatesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_rate_proto_msgTypes[16]
+	mi := &file_lodge_v1_rate_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1397,7 +1461,7 @@ func (x *ListRatesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRatesRequest.ProtoReflect.Descriptor instead.
 func (*ListRatesRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{16}
+	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ListRatesRequest) GetParent() string {
@@ -1445,7 +1509,7 @@ type ListRatesResponse struct {
 
 func (x *ListRatesResponse) Reset() {
 	*x = ListRatesResponse{}
-	mi := &file_lodge_v1_rate_proto_msgTypes[17]
+	mi := &file_lodge_v1_rate_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1457,7 +1521,7 @@ func (x *ListRatesResponse) String() string {
 func (*ListRatesResponse) ProtoMessage() {}
 
 func (x *ListRatesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_rate_proto_msgTypes[17]
+	mi := &file_lodge_v1_rate_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1470,7 +1534,7 @@ func (x *ListRatesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRatesResponse.ProtoReflect.Descriptor instead.
 func (*ListRatesResponse) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{17}
+	return file_lodge_v1_rate_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ListRatesResponse) GetRates() []*NightlyRate {
@@ -1484,7 +1548,7 @@ var File_lodge_v1_rate_proto protoreflect.FileDescriptor
 
 const file_lodge_v1_rate_proto_rawDesc = "" +
 	"\n" +
-	"\x13lodge/v1/rate.proto\x12\blodge.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x1bgoogle/type/dayofweek.proto\x1a\x17google/type/money.proto\"\xc4\x05\n" +
+	"\x13lodge/v1/rate.proto\x12\blodge.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x1bgoogle/type/dayofweek.proto\x1a\x17google/type/money.proto\"\x8b\x06\n" +
 	"\bRatePlan\x12\x17\n" +
 	"\x04name\x18\x01 \x01(\tB\x03\xe0A\bR\x04name\x12&\n" +
 	"\fdisplay_name\x18\x02 \x01(\tB\x03\xe0A\x02R\vdisplayName\x12 \n" +
@@ -1503,10 +1567,14 @@ const file_lodge_v1_rate_proto_rawDesc = "" +
 	"\vcreate_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\n" +
 	"createTime\x12@\n" +
 	"\vupdate_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\n" +
-	"updateTime:N\xeaAK\n" +
+	"updateTime\x12E\n" +
+	"\rdefault_rates\x18\x0f \x03(\v2\x15.lodge.v1.DefaultRateB\t\xbaH\x06\x92\x01\x03\x10\xe8\aR\fdefaultRates:N\xeaAK\n" +
 	"\x0elodge/RatePlan\x12$hotels/{hotel}/ratePlans/{rate_plan}*\tratePlans2\bratePlanB\r\n" +
 	"\v_max_adultsB\x0f\n" +
-	"\r_max_children\"\xdf\x01\n" +
+	"\r_max_children\"w\n" +
+	"\vDefaultRate\x12&\n" +
+	"\troom_type\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\broomType\x12@\n" +
+	"\fnightly_rate\x18\x02 \x01(\v2\x12.google.type.MoneyB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\vnightlyRate\"\xdf\x01\n" +
 	"\x11CancellationTerms\x12\x1b\n" +
 	"\tfree_days\x18\x01 \x01(\x05R\bfreeDays\x12&\n" +
 	"\x0ffree_until_hour\x18\x02 \x01(\x05R\rfreeUntilHour\x12\x1d\n" +
@@ -1614,13 +1682,13 @@ const file_lodge_v1_rate_proto_rawDesc = "" +
 	"\bend_date\x18\x04 \x01(\v2\x11.google.type.DateR\aendDate\x12!\n" +
 	"\fmin_position\x18\x05 \x01(\tR\vminPosition\"@\n" +
 	"\x11ListRatesResponse\x12+\n" +
-	"\x05rates\x18\x01 \x03(\v2\x15.lodge.v1.NightlyRateR\x05rates2\xe2\a\n" +
+	"\x05rates\x18\x01 \x03(\v2\x15.lodge.v1.NightlyRateR\x05rates2\x86\b\n" +
 	"\vRateService\x12y\n" +
 	"\x0eCreateRatePlan\x12\x1f.lodge.v1.CreateRatePlanRequest\x1a\x12.lodge.v1.RatePlan\"2\x82\xd3\xe4\x93\x02,:\trate_plan\"\x1f/v1/{parent=hotels/*}/ratePlans\x12k\n" +
 	"\vGetRatePlan\x12\x1c.lodge.v1.GetRatePlanRequest\x1a\x12.lodge.v1.RatePlan\"*\x82\xd3\xe4\x93\x02!\x12\x1f/v1/{name=hotels/*/ratePlans/*}\x90\x02\x01\x12|\n" +
 	"\rListRatePlans\x12\x1e.lodge.v1.ListRatePlansRequest\x1a\x1f.lodge.v1.ListRatePlansResponse\"*\x82\xd3\xe4\x93\x02!\x12\x1f/v1/{parent=hotels/*}/ratePlans\x90\x02\x01\x12\x83\x01\n" +
-	"\x0eUpdateRatePlan\x12\x1f.lodge.v1.UpdateRatePlanRequest\x1a\x12.lodge.v1.RatePlan\"<\x82\xd3\xe4\x93\x026:\trate_plan2)/v1/{rate_plan.name=hotels/*/ratePlans/*}\x12{\n" +
-	"\x0fArchiveRatePlan\x12 .lodge.v1.ArchiveRatePlanRequest\x1a\x12.lodge.v1.RatePlan\"2\x82\xd3\xe4\x93\x02,:\x01*\"'/v1/{name=hotels/*/ratePlans/*}:archive\x12{\n" +
+	"\x0eUpdateRatePlan\x12\x1f.lodge.v1.UpdateRatePlanRequest\x1a\x12.lodge.v1.RatePlan\"<\x82\xd3\xe4\x93\x026:\trate_plan2)/v1/{rate_plan.name=hotels/*/ratePlans/*}\x12\x9e\x01\n" +
+	"\x0fArchiveRatePlan\x12 .lodge.v1.ArchiveRatePlanRequest\x1a\x12.lodge.v1.RatePlan\"U\x82\xd3\xe4\x93\x02O:\x01*Z!*\x1f/v1/{name=hotels/*/ratePlans/*}\"'/v1/{name=hotels/*/ratePlans/*}:archive\x12{\n" +
 	"\bSetRates\x12\x19.lodge.v1.SetRatesRequest\x1a\x1a.lodge.v1.SetRatesResponse\"8\x82\xd3\xe4\x93\x022:\x01*\"-/v1/{rate_plan=hotels/*/ratePlans/*}:setRates\x12x\n" +
 	"\tListRates\x12\x1a.lodge.v1.ListRatesRequest\x1a\x1b.lodge.v1.ListRatesResponse\"2\x82\xd3\xe4\x93\x02)\x12'/v1/{parent=hotels/*/ratePlans/*}/rates\x90\x02\x01\x12s\n" +
 	"\tQuoteStay\x12\x1a.lodge.v1.QuoteStayRequest\x1a\x0f.lodge.v1.Quote\"9\x82\xd3\xe4\x93\x020\x12./v1/{room_type=hotels/*/roomTypes/*}:quoteStay\x90\x02\x01B Z\x1elodge/api/gen/lodge/v1;lodgev1b\x06proto3"
@@ -1637,87 +1705,90 @@ func file_lodge_v1_rate_proto_rawDescGZIP() []byte {
 	return file_lodge_v1_rate_proto_rawDescData
 }
 
-var file_lodge_v1_rate_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_lodge_v1_rate_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_lodge_v1_rate_proto_goTypes = []any{
 	(*RatePlan)(nil),               // 0: lodge.v1.RatePlan
-	(*CancellationTerms)(nil),      // 1: lodge.v1.CancellationTerms
-	(*CancellationFee)(nil),        // 2: lodge.v1.CancellationFee
-	(*Charge)(nil),                 // 3: lodge.v1.Charge
-	(*NightlyRate)(nil),            // 4: lodge.v1.NightlyRate
-	(*Quote)(nil),                  // 5: lodge.v1.Quote
-	(*QuoteNight)(nil),             // 6: lodge.v1.QuoteNight
-	(*QuoteStayRequest)(nil),       // 7: lodge.v1.QuoteStayRequest
-	(*CreateRatePlanRequest)(nil),  // 8: lodge.v1.CreateRatePlanRequest
-	(*GetRatePlanRequest)(nil),     // 9: lodge.v1.GetRatePlanRequest
-	(*ListRatePlansRequest)(nil),   // 10: lodge.v1.ListRatePlansRequest
-	(*ListRatePlansResponse)(nil),  // 11: lodge.v1.ListRatePlansResponse
-	(*UpdateRatePlanRequest)(nil),  // 12: lodge.v1.UpdateRatePlanRequest
-	(*ArchiveRatePlanRequest)(nil), // 13: lodge.v1.ArchiveRatePlanRequest
-	(*SetRatesRequest)(nil),        // 14: lodge.v1.SetRatesRequest
-	(*SetRatesResponse)(nil),       // 15: lodge.v1.SetRatesResponse
-	(*ListRatesRequest)(nil),       // 16: lodge.v1.ListRatesRequest
-	(*ListRatesResponse)(nil),      // 17: lodge.v1.ListRatesResponse
-	(*money.Money)(nil),            // 18: google.type.Money
-	(*timestamppb.Timestamp)(nil),  // 19: google.protobuf.Timestamp
-	(*date.Date)(nil),              // 20: google.type.Date
-	(*fieldmaskpb.FieldMask)(nil),  // 21: google.protobuf.FieldMask
-	(dayofweek.DayOfWeek)(0),       // 22: google.type.DayOfWeek
+	(*DefaultRate)(nil),            // 1: lodge.v1.DefaultRate
+	(*CancellationTerms)(nil),      // 2: lodge.v1.CancellationTerms
+	(*CancellationFee)(nil),        // 3: lodge.v1.CancellationFee
+	(*Charge)(nil),                 // 4: lodge.v1.Charge
+	(*NightlyRate)(nil),            // 5: lodge.v1.NightlyRate
+	(*Quote)(nil),                  // 6: lodge.v1.Quote
+	(*QuoteNight)(nil),             // 7: lodge.v1.QuoteNight
+	(*QuoteStayRequest)(nil),       // 8: lodge.v1.QuoteStayRequest
+	(*CreateRatePlanRequest)(nil),  // 9: lodge.v1.CreateRatePlanRequest
+	(*GetRatePlanRequest)(nil),     // 10: lodge.v1.GetRatePlanRequest
+	(*ListRatePlansRequest)(nil),   // 11: lodge.v1.ListRatePlansRequest
+	(*ListRatePlansResponse)(nil),  // 12: lodge.v1.ListRatePlansResponse
+	(*UpdateRatePlanRequest)(nil),  // 13: lodge.v1.UpdateRatePlanRequest
+	(*ArchiveRatePlanRequest)(nil), // 14: lodge.v1.ArchiveRatePlanRequest
+	(*SetRatesRequest)(nil),        // 15: lodge.v1.SetRatesRequest
+	(*SetRatesResponse)(nil),       // 16: lodge.v1.SetRatesResponse
+	(*ListRatesRequest)(nil),       // 17: lodge.v1.ListRatesRequest
+	(*ListRatesResponse)(nil),      // 18: lodge.v1.ListRatesResponse
+	(*money.Money)(nil),            // 19: google.type.Money
+	(*timestamppb.Timestamp)(nil),  // 20: google.protobuf.Timestamp
+	(*date.Date)(nil),              // 21: google.type.Date
+	(*fieldmaskpb.FieldMask)(nil),  // 22: google.protobuf.FieldMask
+	(dayofweek.DayOfWeek)(0),       // 23: google.type.DayOfWeek
 }
 var file_lodge_v1_rate_proto_depIdxs = []int32{
-	1,  // 0: lodge.v1.RatePlan.cancellation:type_name -> lodge.v1.CancellationTerms
-	18, // 1: lodge.v1.RatePlan.extra_guest_charge:type_name -> google.type.Money
-	19, // 2: lodge.v1.RatePlan.create_time:type_name -> google.protobuf.Timestamp
-	19, // 3: lodge.v1.RatePlan.update_time:type_name -> google.protobuf.Timestamp
-	2,  // 4: lodge.v1.CancellationTerms.fee:type_name -> lodge.v1.CancellationFee
-	2,  // 5: lodge.v1.CancellationTerms.no_show_fee:type_name -> lodge.v1.CancellationFee
-	18, // 6: lodge.v1.CancellationFee.amount:type_name -> google.type.Money
-	18, // 7: lodge.v1.Charge.amount:type_name -> google.type.Money
-	20, // 8: lodge.v1.NightlyRate.date:type_name -> google.type.Date
-	18, // 9: lodge.v1.NightlyRate.amount:type_name -> google.type.Money
-	20, // 10: lodge.v1.Quote.check_in_date:type_name -> google.type.Date
-	20, // 11: lodge.v1.Quote.check_out_date:type_name -> google.type.Date
-	6,  // 12: lodge.v1.Quote.nights:type_name -> lodge.v1.QuoteNight
-	3,  // 13: lodge.v1.Quote.charges:type_name -> lodge.v1.Charge
-	18, // 14: lodge.v1.Quote.total:type_name -> google.type.Money
-	1,  // 15: lodge.v1.Quote.cancellation:type_name -> lodge.v1.CancellationTerms
-	19, // 16: lodge.v1.Quote.expire_time:type_name -> google.protobuf.Timestamp
-	20, // 17: lodge.v1.QuoteNight.date:type_name -> google.type.Date
-	18, // 18: lodge.v1.QuoteNight.amount:type_name -> google.type.Money
-	18, // 19: lodge.v1.QuoteNight.extra_guest_amount:type_name -> google.type.Money
-	20, // 20: lodge.v1.QuoteStayRequest.check_in_date:type_name -> google.type.Date
-	20, // 21: lodge.v1.QuoteStayRequest.check_out_date:type_name -> google.type.Date
-	0,  // 22: lodge.v1.CreateRatePlanRequest.rate_plan:type_name -> lodge.v1.RatePlan
-	0,  // 23: lodge.v1.ListRatePlansResponse.rate_plans:type_name -> lodge.v1.RatePlan
-	0,  // 24: lodge.v1.UpdateRatePlanRequest.rate_plan:type_name -> lodge.v1.RatePlan
-	21, // 25: lodge.v1.UpdateRatePlanRequest.update_mask:type_name -> google.protobuf.FieldMask
-	20, // 26: lodge.v1.SetRatesRequest.start_date:type_name -> google.type.Date
-	20, // 27: lodge.v1.SetRatesRequest.end_date:type_name -> google.type.Date
-	22, // 28: lodge.v1.SetRatesRequest.weekdays:type_name -> google.type.DayOfWeek
-	18, // 29: lodge.v1.SetRatesRequest.nightly_rate:type_name -> google.type.Money
-	20, // 30: lodge.v1.ListRatesRequest.start_date:type_name -> google.type.Date
-	20, // 31: lodge.v1.ListRatesRequest.end_date:type_name -> google.type.Date
-	4,  // 32: lodge.v1.ListRatesResponse.rates:type_name -> lodge.v1.NightlyRate
-	8,  // 33: lodge.v1.RateService.CreateRatePlan:input_type -> lodge.v1.CreateRatePlanRequest
-	9,  // 34: lodge.v1.RateService.GetRatePlan:input_type -> lodge.v1.GetRatePlanRequest
-	10, // 35: lodge.v1.RateService.ListRatePlans:input_type -> lodge.v1.ListRatePlansRequest
-	12, // 36: lodge.v1.RateService.UpdateRatePlan:input_type -> lodge.v1.UpdateRatePlanRequest
-	13, // 37: lodge.v1.RateService.ArchiveRatePlan:input_type -> lodge.v1.ArchiveRatePlanRequest
-	14, // 38: lodge.v1.RateService.SetRates:input_type -> lodge.v1.SetRatesRequest
-	16, // 39: lodge.v1.RateService.ListRates:input_type -> lodge.v1.ListRatesRequest
-	7,  // 40: lodge.v1.RateService.QuoteStay:input_type -> lodge.v1.QuoteStayRequest
-	0,  // 41: lodge.v1.RateService.CreateRatePlan:output_type -> lodge.v1.RatePlan
-	0,  // 42: lodge.v1.RateService.GetRatePlan:output_type -> lodge.v1.RatePlan
-	11, // 43: lodge.v1.RateService.ListRatePlans:output_type -> lodge.v1.ListRatePlansResponse
-	0,  // 44: lodge.v1.RateService.UpdateRatePlan:output_type -> lodge.v1.RatePlan
-	0,  // 45: lodge.v1.RateService.ArchiveRatePlan:output_type -> lodge.v1.RatePlan
-	15, // 46: lodge.v1.RateService.SetRates:output_type -> lodge.v1.SetRatesResponse
-	17, // 47: lodge.v1.RateService.ListRates:output_type -> lodge.v1.ListRatesResponse
-	5,  // 48: lodge.v1.RateService.QuoteStay:output_type -> lodge.v1.Quote
-	41, // [41:49] is the sub-list for method output_type
-	33, // [33:41] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	2,  // 0: lodge.v1.RatePlan.cancellation:type_name -> lodge.v1.CancellationTerms
+	19, // 1: lodge.v1.RatePlan.extra_guest_charge:type_name -> google.type.Money
+	20, // 2: lodge.v1.RatePlan.create_time:type_name -> google.protobuf.Timestamp
+	20, // 3: lodge.v1.RatePlan.update_time:type_name -> google.protobuf.Timestamp
+	1,  // 4: lodge.v1.RatePlan.default_rates:type_name -> lodge.v1.DefaultRate
+	19, // 5: lodge.v1.DefaultRate.nightly_rate:type_name -> google.type.Money
+	3,  // 6: lodge.v1.CancellationTerms.fee:type_name -> lodge.v1.CancellationFee
+	3,  // 7: lodge.v1.CancellationTerms.no_show_fee:type_name -> lodge.v1.CancellationFee
+	19, // 8: lodge.v1.CancellationFee.amount:type_name -> google.type.Money
+	19, // 9: lodge.v1.Charge.amount:type_name -> google.type.Money
+	21, // 10: lodge.v1.NightlyRate.date:type_name -> google.type.Date
+	19, // 11: lodge.v1.NightlyRate.amount:type_name -> google.type.Money
+	21, // 12: lodge.v1.Quote.check_in_date:type_name -> google.type.Date
+	21, // 13: lodge.v1.Quote.check_out_date:type_name -> google.type.Date
+	7,  // 14: lodge.v1.Quote.nights:type_name -> lodge.v1.QuoteNight
+	4,  // 15: lodge.v1.Quote.charges:type_name -> lodge.v1.Charge
+	19, // 16: lodge.v1.Quote.total:type_name -> google.type.Money
+	2,  // 17: lodge.v1.Quote.cancellation:type_name -> lodge.v1.CancellationTerms
+	20, // 18: lodge.v1.Quote.expire_time:type_name -> google.protobuf.Timestamp
+	21, // 19: lodge.v1.QuoteNight.date:type_name -> google.type.Date
+	19, // 20: lodge.v1.QuoteNight.amount:type_name -> google.type.Money
+	19, // 21: lodge.v1.QuoteNight.extra_guest_amount:type_name -> google.type.Money
+	21, // 22: lodge.v1.QuoteStayRequest.check_in_date:type_name -> google.type.Date
+	21, // 23: lodge.v1.QuoteStayRequest.check_out_date:type_name -> google.type.Date
+	0,  // 24: lodge.v1.CreateRatePlanRequest.rate_plan:type_name -> lodge.v1.RatePlan
+	0,  // 25: lodge.v1.ListRatePlansResponse.rate_plans:type_name -> lodge.v1.RatePlan
+	0,  // 26: lodge.v1.UpdateRatePlanRequest.rate_plan:type_name -> lodge.v1.RatePlan
+	22, // 27: lodge.v1.UpdateRatePlanRequest.update_mask:type_name -> google.protobuf.FieldMask
+	21, // 28: lodge.v1.SetRatesRequest.start_date:type_name -> google.type.Date
+	21, // 29: lodge.v1.SetRatesRequest.end_date:type_name -> google.type.Date
+	23, // 30: lodge.v1.SetRatesRequest.weekdays:type_name -> google.type.DayOfWeek
+	19, // 31: lodge.v1.SetRatesRequest.nightly_rate:type_name -> google.type.Money
+	21, // 32: lodge.v1.ListRatesRequest.start_date:type_name -> google.type.Date
+	21, // 33: lodge.v1.ListRatesRequest.end_date:type_name -> google.type.Date
+	5,  // 34: lodge.v1.ListRatesResponse.rates:type_name -> lodge.v1.NightlyRate
+	9,  // 35: lodge.v1.RateService.CreateRatePlan:input_type -> lodge.v1.CreateRatePlanRequest
+	10, // 36: lodge.v1.RateService.GetRatePlan:input_type -> lodge.v1.GetRatePlanRequest
+	11, // 37: lodge.v1.RateService.ListRatePlans:input_type -> lodge.v1.ListRatePlansRequest
+	13, // 38: lodge.v1.RateService.UpdateRatePlan:input_type -> lodge.v1.UpdateRatePlanRequest
+	14, // 39: lodge.v1.RateService.ArchiveRatePlan:input_type -> lodge.v1.ArchiveRatePlanRequest
+	15, // 40: lodge.v1.RateService.SetRates:input_type -> lodge.v1.SetRatesRequest
+	17, // 41: lodge.v1.RateService.ListRates:input_type -> lodge.v1.ListRatesRequest
+	8,  // 42: lodge.v1.RateService.QuoteStay:input_type -> lodge.v1.QuoteStayRequest
+	0,  // 43: lodge.v1.RateService.CreateRatePlan:output_type -> lodge.v1.RatePlan
+	0,  // 44: lodge.v1.RateService.GetRatePlan:output_type -> lodge.v1.RatePlan
+	12, // 45: lodge.v1.RateService.ListRatePlans:output_type -> lodge.v1.ListRatePlansResponse
+	0,  // 46: lodge.v1.RateService.UpdateRatePlan:output_type -> lodge.v1.RatePlan
+	0,  // 47: lodge.v1.RateService.ArchiveRatePlan:output_type -> lodge.v1.RatePlan
+	16, // 48: lodge.v1.RateService.SetRates:output_type -> lodge.v1.SetRatesResponse
+	18, // 49: lodge.v1.RateService.ListRates:output_type -> lodge.v1.ListRatesResponse
+	6,  // 50: lodge.v1.RateService.QuoteStay:output_type -> lodge.v1.Quote
+	43, // [43:51] is the sub-list for method output_type
+	35, // [35:43] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_lodge_v1_rate_proto_init() }
@@ -1726,7 +1797,7 @@ func file_lodge_v1_rate_proto_init() {
 		return
 	}
 	file_lodge_v1_rate_proto_msgTypes[0].OneofWrappers = []any{}
-	file_lodge_v1_rate_proto_msgTypes[2].OneofWrappers = []any{
+	file_lodge_v1_rate_proto_msgTypes[3].OneofWrappers = []any{
 		(*CancellationFee_Nights)(nil),
 		(*CancellationFee_PercentThousandths)(nil),
 		(*CancellationFee_Amount)(nil),
@@ -1737,7 +1808,7 @@ func file_lodge_v1_rate_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lodge_v1_rate_proto_rawDesc), len(file_lodge_v1_rate_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   18,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -13,6 +13,8 @@ import (
 	money "google.golang.org/genproto/googleapis/type/money"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
+	fieldmaskpb "google.golang.org/protobuf/types/known/fieldmaskpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -34,8 +36,9 @@ const (
 	ReservationStatus_RESERVATION_STATUS_PENDING  ReservationStatus = 1
 	ReservationStatus_RESERVATION_STATUS_PAID     ReservationStatus = 2
 	ReservationStatus_RESERVATION_STATUS_CANCELED ReservationStatus = 3
-	// A night was full, or a restriction forbade the stay.
+	// A night was full, a restriction forbade the stay, or the payment was declined.
 	ReservationStatus_RESERVATION_STATUS_REJECTED ReservationStatus = 4
+	// It ended, and everything that was to be given back is.
 	ReservationStatus_RESERVATION_STATUS_REFUNDED ReservationStatus = 5
 )
 
@@ -86,7 +89,7 @@ func (ReservationStatus) EnumDescriptor() ([]byte, []int) {
 	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{0}
 }
 
-// Why a reservation is CANCELED or REJECTED.
+// Why a reservation is CANCELED or REJECTED; it stays when it becomes REFUNDED.
 type ReservationReason int32
 
 const (
@@ -99,6 +102,10 @@ const (
 	ReservationReason_RESERVATION_REASON_PAYMENT_DECLINED ReservationReason = 6
 	// There was room, but a restriction forbade the stay.
 	ReservationReason_RESERVATION_REASON_RESTRICTED ReservationReason = 7
+	// Another reservation of its group could not be had.
+	ReservationReason_RESERVATION_REASON_GROUP_INCOMPLETE ReservationReason = 8
+	// The guest was sent to another hotel on arrival.
+	ReservationReason_RESERVATION_REASON_WALKED ReservationReason = 9
 )
 
 // Enum value maps for ReservationReason.
@@ -112,6 +119,8 @@ var (
 		5: "RESERVATION_REASON_NO_SHOW",
 		6: "RESERVATION_REASON_PAYMENT_DECLINED",
 		7: "RESERVATION_REASON_RESTRICTED",
+		8: "RESERVATION_REASON_GROUP_INCOMPLETE",
+		9: "RESERVATION_REASON_WALKED",
 	}
 	ReservationReason_value = map[string]int32{
 		"RESERVATION_REASON_UNSPECIFIED":      0,
@@ -122,6 +131,8 @@ var (
 		"RESERVATION_REASON_NO_SHOW":          5,
 		"RESERVATION_REASON_PAYMENT_DECLINED": 6,
 		"RESERVATION_REASON_RESTRICTED":       7,
+		"RESERVATION_REASON_GROUP_INCOMPLETE": 8,
+		"RESERVATION_REASON_WALKED":           9,
 	}
 )
 
@@ -150,6 +161,113 @@ func (x ReservationReason) Number() protoreflect.EnumNumber {
 // Deprecated: Use ReservationReason.Descriptor instead.
 func (ReservationReason) EnumDescriptor() ([]byte, []int) {
 	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{1}
+}
+
+// How far a stay has got.
+type StayStatus int32
+
+const (
+	// Nobody has checked in.
+	StayStatus_STAY_STATUS_UNSPECIFIED StayStatus = 0
+	StayStatus_STAY_STATUS_CHECKED_IN  StayStatus = 1
+	StayStatus_STAY_STATUS_CHECKED_OUT StayStatus = 2
+)
+
+// Enum value maps for StayStatus.
+var (
+	StayStatus_name = map[int32]string{
+		0: "STAY_STATUS_UNSPECIFIED",
+		1: "STAY_STATUS_CHECKED_IN",
+		2: "STAY_STATUS_CHECKED_OUT",
+	}
+	StayStatus_value = map[string]int32{
+		"STAY_STATUS_UNSPECIFIED": 0,
+		"STAY_STATUS_CHECKED_IN":  1,
+		"STAY_STATUS_CHECKED_OUT": 2,
+	}
+)
+
+func (x StayStatus) Enum() *StayStatus {
+	p := new(StayStatus)
+	*p = x
+	return p
+}
+
+func (x StayStatus) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (StayStatus) Descriptor() protoreflect.EnumDescriptor {
+	return file_lodge_v1_reservation_proto_enumTypes[2].Descriptor()
+}
+
+func (StayStatus) Type() protoreflect.EnumType {
+	return &file_lodge_v1_reservation_proto_enumTypes[2]
+}
+
+func (x StayStatus) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use StayStatus.Descriptor instead.
+func (StayStatus) EnumDescriptor() ([]byte, []int) {
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{2}
+}
+
+// Lists of a hotel's day.
+type StayList int32
+
+const (
+	StayList_STAY_LIST_UNSPECIFIED StayList = 0
+	// PENDING and PAID reservations that check in on the day and have not yet.
+	StayList_STAY_LIST_ARRIVALS StayList = 1
+	// Reservations that check out on the day, checked in and not out.
+	StayList_STAY_LIST_DEPARTURES StayList = 2
+	// Reservations that are checked in and not out, and whose stay has the day.
+	StayList_STAY_LIST_IN_HOUSE StayList = 3
+)
+
+// Enum value maps for StayList.
+var (
+	StayList_name = map[int32]string{
+		0: "STAY_LIST_UNSPECIFIED",
+		1: "STAY_LIST_ARRIVALS",
+		2: "STAY_LIST_DEPARTURES",
+		3: "STAY_LIST_IN_HOUSE",
+	}
+	StayList_value = map[string]int32{
+		"STAY_LIST_UNSPECIFIED": 0,
+		"STAY_LIST_ARRIVALS":    1,
+		"STAY_LIST_DEPARTURES":  2,
+		"STAY_LIST_IN_HOUSE":    3,
+	}
+)
+
+func (x StayList) Enum() *StayList {
+	p := new(StayList)
+	*p = x
+	return p
+}
+
+func (x StayList) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (StayList) Descriptor() protoreflect.EnumDescriptor {
+	return file_lodge_v1_reservation_proto_enumTypes[3].Descriptor()
+}
+
+func (StayList) Type() protoreflect.EnumType {
+	return &file_lodge_v1_reservation_proto_enumTypes[3]
+}
+
+func (x StayList) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use StayList.Descriptor instead.
+func (StayList) EnumDescriptor() ([]byte, []int) {
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{3}
 }
 
 // What may forbid a stay although there is room; see StayRestrictions.
@@ -202,11 +320,11 @@ func (x Restriction) String() string {
 }
 
 func (Restriction) Descriptor() protoreflect.EnumDescriptor {
-	return file_lodge_v1_reservation_proto_enumTypes[2].Descriptor()
+	return file_lodge_v1_reservation_proto_enumTypes[4].Descriptor()
 }
 
 func (Restriction) Type() protoreflect.EnumType {
-	return &file_lodge_v1_reservation_proto_enumTypes[2]
+	return &file_lodge_v1_reservation_proto_enumTypes[4]
 }
 
 func (x Restriction) Number() protoreflect.EnumNumber {
@@ -215,7 +333,7 @@ func (x Restriction) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Restriction.Descriptor instead.
 func (Restriction) EnumDescriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{2}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{4}
 }
 
 // A restriction that a stay breaks.
@@ -321,7 +439,21 @@ type Reservation struct {
 	// Of each night's amount, what guests beyond those included in the rate cost.
 	ExtraGuestAmount *money.Money `protobuf:"bytes,21,opt,name=extra_guest_amount,json=extraGuestAmount,proto3" json:"extra_guest_amount,omitempty"`
 	// As the rate plan had it when the reservation was made.
-	Cancellation  *CancellationTerms `protobuf:"bytes,22,opt,name=cancellation,proto3" json:"cancellation,omitempty"`
+	Cancellation *CancellationTerms `protobuf:"bytes,22,opt,name=cancellation,proto3" json:"cancellation,omitempty"`
+	// UNSPECIFIED: nobody has checked in.
+	StayStatus StayStatus `protobuf:"varint,23,opt,name=stay_status,json=stayStatus,proto3,enum=lodge.v1.StayStatus" json:"stay_status,omitempty"`
+	// hotels/{hotel}/rooms/{room}: what the guest was given on arrival.
+	Rooms []string `protobuf:"bytes,24,rep,name=rooms,proto3" json:"rooms,omitempty"`
+	// A UUID that the reservations of one group have in common. Empty: it is alone.
+	GroupId string `protobuf:"bytes,25,opt,name=group_id,json=groupId,proto3" json:"group_id,omitempty"`
+	// hotels/{hotel}/waitingListEntries/{entry}: whom the rooms were offered to. Empty: nobody waited for them.
+	WaitingListEntry string `protobuf:"bytes,26,opt,name=waiting_list_entry,json=waitingListEntry,proto3" json:"waiting_list_entry,omitempty"`
+	// What was paid, kept and given back. Unset: nothing yet.
+	Amounts *Amounts `protobuf:"bytes,27,opt,name=amounts,proto3" json:"amounts,omitempty"`
+	// Where the guest was sent to, of one that was WALKED.
+	RelocatedTo string `protobuf:"bytes,28,opt,name=relocated_to,json=relocatedTo,proto3" json:"relocated_to,omitempty"`
+	// The provider's, of one that was REJECTED with PAYMENT_DECLINED.
+	DeclineCode   string `protobuf:"bytes,29,opt,name=decline_code,json=declineCode,proto3" json:"decline_code,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -510,6 +642,146 @@ func (x *Reservation) GetCancellation() *CancellationTerms {
 	return nil
 }
 
+func (x *Reservation) GetStayStatus() StayStatus {
+	if x != nil {
+		return x.StayStatus
+	}
+	return StayStatus_STAY_STATUS_UNSPECIFIED
+}
+
+func (x *Reservation) GetRooms() []string {
+	if x != nil {
+		return x.Rooms
+	}
+	return nil
+}
+
+func (x *Reservation) GetGroupId() string {
+	if x != nil {
+		return x.GroupId
+	}
+	return ""
+}
+
+func (x *Reservation) GetWaitingListEntry() string {
+	if x != nil {
+		return x.WaitingListEntry
+	}
+	return ""
+}
+
+func (x *Reservation) GetAmounts() *Amounts {
+	if x != nil {
+		return x.Amounts
+	}
+	return nil
+}
+
+func (x *Reservation) GetRelocatedTo() string {
+	if x != nil {
+		return x.RelocatedTo
+	}
+	return ""
+}
+
+func (x *Reservation) GetDeclineCode() string {
+	if x != nil {
+		return x.DeclineCode
+	}
+	return ""
+}
+
+// A reservation's money, all in the hotel's currency. captured = refunded + refund_pending + what the house has.
+type Amounts struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Taken by payment providers.
+	Captured *money.Money `protobuf:"bytes,1,opt,name=captured,proto3" json:"captured,omitempty"`
+	// Settled outside the platform, such as at the front desk.
+	SettledOutside *money.Money `protobuf:"bytes,2,opt,name=settled_outside,json=settledOutside,proto3" json:"settled_outside,omitempty"`
+	// To be given back, but not with the guest yet.
+	RefundPending *money.Money `protobuf:"bytes,3,opt,name=refund_pending,json=refundPending,proto3" json:"refund_pending,omitempty"`
+	// Given back.
+	Refunded *money.Money `protobuf:"bytes,4,opt,name=refunded,proto3" json:"refunded,omitempty"`
+	// Still to be paid.
+	Balance *money.Money `protobuf:"bytes,5,opt,name=balance,proto3" json:"balance,omitempty"`
+	// Kept of one that was canceled, missed or walked: what the terms name, at most what was captured.
+	Fee           *money.Money `protobuf:"bytes,6,opt,name=fee,proto3" json:"fee,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Amounts) Reset() {
+	*x = Amounts{}
+	mi := &file_lodge_v1_reservation_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Amounts) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Amounts) ProtoMessage() {}
+
+func (x *Amounts) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_reservation_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Amounts.ProtoReflect.Descriptor instead.
+func (*Amounts) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Amounts) GetCaptured() *money.Money {
+	if x != nil {
+		return x.Captured
+	}
+	return nil
+}
+
+func (x *Amounts) GetSettledOutside() *money.Money {
+	if x != nil {
+		return x.SettledOutside
+	}
+	return nil
+}
+
+func (x *Amounts) GetRefundPending() *money.Money {
+	if x != nil {
+		return x.RefundPending
+	}
+	return nil
+}
+
+func (x *Amounts) GetRefunded() *money.Money {
+	if x != nil {
+		return x.Refunded
+	}
+	return nil
+}
+
+func (x *Amounts) GetBalance() *money.Money {
+	if x != nil {
+		return x.Balance
+	}
+	return nil
+}
+
+func (x *Amounts) GetFee() *money.Money {
+	if x != nil {
+		return x.Fee
+	}
+	return nil
+}
+
 // Who books and who stays.
 type Guest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -526,7 +798,7 @@ type Guest struct {
 
 func (x *Guest) Reset() {
 	*x = Guest{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[2]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -538,7 +810,7 @@ func (x *Guest) String() string {
 func (*Guest) ProtoMessage() {}
 
 func (x *Guest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[2]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -551,7 +823,7 @@ func (x *Guest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Guest.ProtoReflect.Descriptor instead.
 func (*Guest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{2}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Guest) GetGuestId() string {
@@ -621,7 +893,7 @@ type CreateReservationRequest struct {
 
 func (x *CreateReservationRequest) Reset() {
 	*x = CreateReservationRequest{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[3]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -633,7 +905,7 @@ func (x *CreateReservationRequest) String() string {
 func (*CreateReservationRequest) ProtoMessage() {}
 
 func (x *CreateReservationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[3]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -646,7 +918,7 @@ func (x *CreateReservationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateReservationRequest.ProtoReflect.Descriptor instead.
 func (*CreateReservationRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{3}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *CreateReservationRequest) GetParent() string {
@@ -698,19 +970,148 @@ func (x *CreateReservationRequest) GetQuote() string {
 	return ""
 }
 
+type BatchCreateReservationsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// hotels/{hotel}.
+	Parent string `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
+	// The reservations to make, all of parent. Their request_id is empty; reservation_id is there for all, with group_id, or for none.
+	Requests []*CreateReservationRequest `protobuf:"bytes,2,rep,name=requests,proto3" json:"requests,omitempty"`
+	// A UUID in lower case for the group, never used before in the hotel. None: the platform makes one, the same one for the same request_id.
+	GroupId string `protobuf:"bytes,3,opt,name=group_id,json=groupId,proto3" json:"group_id,omitempty"`
+	// As in CreateReservationRequest, for all of them.
+	RequestId     string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BatchCreateReservationsRequest) Reset() {
+	*x = BatchCreateReservationsRequest{}
+	mi := &file_lodge_v1_reservation_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchCreateReservationsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchCreateReservationsRequest) ProtoMessage() {}
+
+func (x *BatchCreateReservationsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_reservation_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchCreateReservationsRequest.ProtoReflect.Descriptor instead.
+func (*BatchCreateReservationsRequest) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *BatchCreateReservationsRequest) GetParent() string {
+	if x != nil {
+		return x.Parent
+	}
+	return ""
+}
+
+func (x *BatchCreateReservationsRequest) GetRequests() []*CreateReservationRequest {
+	if x != nil {
+		return x.Requests
+	}
+	return nil
+}
+
+func (x *BatchCreateReservationsRequest) GetGroupId() string {
+	if x != nil {
+		return x.GroupId
+	}
+	return ""
+}
+
+func (x *BatchCreateReservationsRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+type BatchCreateReservationsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As asked for, in order.
+	Reservations []*Reservation `protobuf:"bytes,1,rep,name=reservations,proto3" json:"reservations,omitempty"`
+	// Which they have in common: ListReservationsRequest.group_id.
+	GroupId       string `protobuf:"bytes,2,opt,name=group_id,json=groupId,proto3" json:"group_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BatchCreateReservationsResponse) Reset() {
+	*x = BatchCreateReservationsResponse{}
+	mi := &file_lodge_v1_reservation_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchCreateReservationsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchCreateReservationsResponse) ProtoMessage() {}
+
+func (x *BatchCreateReservationsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_reservation_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchCreateReservationsResponse.ProtoReflect.Descriptor instead.
+func (*BatchCreateReservationsResponse) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *BatchCreateReservationsResponse) GetReservations() []*Reservation {
+	if x != nil {
+		return x.Reservations
+	}
+	return nil
+}
+
+func (x *BatchCreateReservationsResponse) GetGroupId() string {
+	if x != nil {
+		return x.GroupId
+	}
+	return ""
+}
+
 type GetReservationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// hotels/{hotel}/reservations/{reservation}.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Wait until the answer takes this position (topic/partition@offset) into account.
-	MinPosition   string `protobuf:"bytes,2,opt,name=min_position,json=minPosition,proto3" json:"min_position,omitempty"`
+	MinPosition string `protobuf:"bytes,2,opt,name=min_position,json=minPosition,proto3" json:"min_position,omitempty"`
+	// Wait at most so long, and at most 25 s, until its money is settled: no payment is open, what was captured counts or was given back, and so for refunds. The answer
+	// is the reservation as it is then, settled or not. Unset: do not wait.
+	SettleWait    *durationpb.Duration `protobuf:"bytes,3,opt,name=settle_wait,json=settleWait,proto3" json:"settle_wait,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetReservationRequest) Reset() {
 	*x = GetReservationRequest{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[4]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -722,7 +1123,7 @@ func (x *GetReservationRequest) String() string {
 func (*GetReservationRequest) ProtoMessage() {}
 
 func (x *GetReservationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[4]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -735,7 +1136,7 @@ func (x *GetReservationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetReservationRequest.ProtoReflect.Descriptor instead.
 func (*GetReservationRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{4}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *GetReservationRequest) GetName() string {
@@ -748,6 +1149,85 @@ func (x *GetReservationRequest) GetName() string {
 func (x *GetReservationRequest) GetMinPosition() string {
 	if x != nil {
 		return x.MinPosition
+	}
+	return ""
+}
+
+func (x *GetReservationRequest) GetSettleWait() *durationpb.Duration {
+	if x != nil {
+		return x.SettleWait
+	}
+	return nil
+}
+
+type UpdateReservationRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// With its name.
+	Reservation *Reservation `protobuf:"bytes,1,opt,name=reservation,proto3" json:"reservation,omitempty"`
+	// Of room_type, quantity, check_in_date with check_out_date, and guest (which is set as a whole), those to set; unset: all those with a value.
+	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
+	// As in CreateReservationRequest.
+	RequestId string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// The token of a quote for what the reservation is to be: it has the quote's price or is refused. As in CreateReservationRequest.
+	Quote         string `protobuf:"bytes,4,opt,name=quote,proto3" json:"quote,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateReservationRequest) Reset() {
+	*x = UpdateReservationRequest{}
+	mi := &file_lodge_v1_reservation_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateReservationRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateReservationRequest) ProtoMessage() {}
+
+func (x *UpdateReservationRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_reservation_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateReservationRequest.ProtoReflect.Descriptor instead.
+func (*UpdateReservationRequest) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *UpdateReservationRequest) GetReservation() *Reservation {
+	if x != nil {
+		return x.Reservation
+	}
+	return nil
+}
+
+func (x *UpdateReservationRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
+	if x != nil {
+		return x.UpdateMask
+	}
+	return nil
+}
+
+func (x *UpdateReservationRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *UpdateReservationRequest) GetQuote() string {
+	if x != nil {
+		return x.Quote
 	}
 	return ""
 }
@@ -768,13 +1248,19 @@ type ListReservationsRequest struct {
 	CheckInStartDate *date.Date `protobuf:"bytes,6,opt,name=check_in_start_date,json=checkInStartDate,proto3" json:"check_in_start_date,omitempty"`
 	// Only those that check in before this day; with check_in_start_date.
 	CheckInEndDate *date.Date `protobuf:"bytes,7,opt,name=check_in_end_date,json=checkInEndDate,proto3" json:"check_in_end_date,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Only those of this group of one hotel.
+	GroupId string `protobuf:"bytes,8,opt,name=group_id,json=groupId,proto3" json:"group_id,omitempty"`
+	// Only those of a list of one hotel's day.
+	StayList StayList `protobuf:"varint,9,opt,name=stay_list,json=stayList,proto3,enum=lodge.v1.StayList" json:"stay_list,omitempty"`
+	// The day of stay_list. Unset: today at the hotel.
+	StayDate      *date.Date `protobuf:"bytes,10,opt,name=stay_date,json=stayDate,proto3" json:"stay_date,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListReservationsRequest) Reset() {
 	*x = ListReservationsRequest{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[5]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -786,7 +1272,7 @@ func (x *ListReservationsRequest) String() string {
 func (*ListReservationsRequest) ProtoMessage() {}
 
 func (x *ListReservationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[5]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -799,7 +1285,7 @@ func (x *ListReservationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReservationsRequest.ProtoReflect.Descriptor instead.
 func (*ListReservationsRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{5}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListReservationsRequest) GetParent() string {
@@ -851,6 +1337,27 @@ func (x *ListReservationsRequest) GetCheckInEndDate() *date.Date {
 	return nil
 }
 
+func (x *ListReservationsRequest) GetGroupId() string {
+	if x != nil {
+		return x.GroupId
+	}
+	return ""
+}
+
+func (x *ListReservationsRequest) GetStayList() StayList {
+	if x != nil {
+		return x.StayList
+	}
+	return StayList_STAY_LIST_UNSPECIFIED
+}
+
+func (x *ListReservationsRequest) GetStayDate() *date.Date {
+	if x != nil {
+		return x.StayDate
+	}
+	return nil
+}
+
 type ListReservationsResponse struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
 	Reservations []*Reservation         `protobuf:"bytes,1,rep,name=reservations,proto3" json:"reservations,omitempty"`
@@ -862,7 +1369,7 @@ type ListReservationsResponse struct {
 
 func (x *ListReservationsResponse) Reset() {
 	*x = ListReservationsResponse{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[6]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -874,7 +1381,7 @@ func (x *ListReservationsResponse) String() string {
 func (*ListReservationsResponse) ProtoMessage() {}
 
 func (x *ListReservationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[6]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -887,7 +1394,7 @@ func (x *ListReservationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReservationsResponse.ProtoReflect.Descriptor instead.
 func (*ListReservationsResponse) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{6}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListReservationsResponse) GetReservations() []*Reservation {
@@ -916,7 +1423,7 @@ type ConfirmReservationRequest struct {
 
 func (x *ConfirmReservationRequest) Reset() {
 	*x = ConfirmReservationRequest{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[7]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -928,7 +1435,7 @@ func (x *ConfirmReservationRequest) String() string {
 func (*ConfirmReservationRequest) ProtoMessage() {}
 
 func (x *ConfirmReservationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[7]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -941,7 +1448,7 @@ func (x *ConfirmReservationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfirmReservationRequest.ProtoReflect.Descriptor instead.
 func (*ConfirmReservationRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{7}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ConfirmReservationRequest) GetName() string {
@@ -967,14 +1474,16 @@ type CancelReservationRequest struct {
 	// For people: at most 1,000 bytes.
 	Note string `protobuf:"bytes,3,opt,name=note,proto3" json:"note,omitempty"`
 	// As in CreateReservationRequest.
-	RequestId     string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	RequestId string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Keep no fee, whatever the terms say. HOTEL_REQUEST never has one.
+	Waive         bool `protobuf:"varint,5,opt,name=waive,proto3" json:"waive,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CancelReservationRequest) Reset() {
 	*x = CancelReservationRequest{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[8]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -986,7 +1495,7 @@ func (x *CancelReservationRequest) String() string {
 func (*CancelReservationRequest) ProtoMessage() {}
 
 func (x *CancelReservationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[8]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -999,7 +1508,7 @@ func (x *CancelReservationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelReservationRequest.ProtoReflect.Descriptor instead.
 func (*CancelReservationRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{8}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *CancelReservationRequest) GetName() string {
@@ -1030,19 +1539,28 @@ func (x *CancelReservationRequest) GetRequestId() string {
 	return ""
 }
 
+func (x *CancelReservationRequest) GetWaive() bool {
+	if x != nil {
+		return x.Waive
+	}
+	return false
+}
+
 type MarkNoShowRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// hotels/{hotel}/reservations/{reservation}.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// As in CreateReservationRequest.
-	RequestId     string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	RequestId string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Keep no fee, whatever the terms say.
+	Waive         bool `protobuf:"varint,3,opt,name=waive,proto3" json:"waive,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *MarkNoShowRequest) Reset() {
 	*x = MarkNoShowRequest{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[9]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1054,7 +1572,7 @@ func (x *MarkNoShowRequest) String() string {
 func (*MarkNoShowRequest) ProtoMessage() {}
 
 func (x *MarkNoShowRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[9]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1067,7 +1585,7 @@ func (x *MarkNoShowRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MarkNoShowRequest.ProtoReflect.Descriptor instead.
 func (*MarkNoShowRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{9}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *MarkNoShowRequest) GetName() string {
@@ -1082,6 +1600,13 @@ func (x *MarkNoShowRequest) GetRequestId() string {
 		return x.RequestId
 	}
 	return ""
+}
+
+func (x *MarkNoShowRequest) GetWaive() bool {
+	if x != nil {
+		return x.Waive
+	}
+	return false
 }
 
 type ListReservationEventsRequest struct {
@@ -1100,7 +1625,7 @@ type ListReservationEventsRequest struct {
 
 func (x *ListReservationEventsRequest) Reset() {
 	*x = ListReservationEventsRequest{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[10]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1112,7 +1637,7 @@ func (x *ListReservationEventsRequest) String() string {
 func (*ListReservationEventsRequest) ProtoMessage() {}
 
 func (x *ListReservationEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[10]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1125,7 +1650,7 @@ func (x *ListReservationEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReservationEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListReservationEventsRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{10}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ListReservationEventsRequest) GetParent() string {
@@ -1167,7 +1692,7 @@ type ListReservationEventsResponse struct {
 
 func (x *ListReservationEventsResponse) Reset() {
 	*x = ListReservationEventsResponse{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[11]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1179,7 +1704,7 @@ func (x *ListReservationEventsResponse) String() string {
 func (*ListReservationEventsResponse) ProtoMessage() {}
 
 func (x *ListReservationEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[11]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1192,7 +1717,7 @@ func (x *ListReservationEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReservationEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListReservationEventsResponse) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{11}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ListReservationEventsResponse) GetEvents() []*Event {
@@ -1213,11 +1738,11 @@ var File_lodge_v1_reservation_proto protoreflect.FileDescriptor
 
 const file_lodge_v1_reservation_proto_rawDesc = "" +
 	"\n" +
-	"\x1alodge/v1/reservation.proto\x12\blodge.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x17google/type/money.proto\x1a\x14lodge/v1/event.proto\x1a\x13lodge/v1/rate.proto\"\x8d\x01\n" +
+	"\x1alodge/v1/reservation.proto\x12\blodge.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x17google/type/money.proto\x1a\x14lodge/v1/event.proto\x1a\x13lodge/v1/rate.proto\"\x8d\x01\n" +
 	"\x11BrokenRestriction\x127\n" +
 	"\vrestriction\x18\x01 \x01(\x0e2\x15.lodge.v1.RestrictionR\vrestriction\x12)\n" +
 	"\x06nights\x18\x02 \x03(\v2\x11.google.type.DateR\x06nights\x12\x14\n" +
-	"\x05limit\x18\x03 \x01(\x05R\x05limit\"\xf7\t\n" +
+	"\x05limit\x18\x03 \x01(\x05R\x05limit\"\xa3\f\n" +
 	"\vReservation\x12\x17\n" +
 	"\x04name\x18\x01 \x01(\tB\x03\xe0A\bR\x04name\x12&\n" +
 	"\troom_type\x18\x02 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\broomType\x12\x1f\n" +
@@ -1244,8 +1769,23 @@ const file_lodge_v1_reservation_proto_rawDesc = "" +
 	"\trate_plan\x18\x13 \x01(\tR\bratePlan\x12/\n" +
 	"\acharges\x18\x14 \x03(\v2\x10.lodge.v1.ChargeB\x03\xe0A\x03R\acharges\x12E\n" +
 	"\x12extra_guest_amount\x18\x15 \x01(\v2\x12.google.type.MoneyB\x03\xe0A\x03R\x10extraGuestAmount\x12D\n" +
-	"\fcancellation\x18\x16 \x01(\v2\x1b.lodge.v1.CancellationTermsB\x03\xe0A\x03R\fcancellation:\\\xeaAY\n" +
-	"\x11lodge/Reservation\x12)hotels/{hotel}/reservations/{reservation}*\freservations2\vreservation\"\xc4\x01\n" +
+	"\fcancellation\x18\x16 \x01(\v2\x1b.lodge.v1.CancellationTermsB\x03\xe0A\x03R\fcancellation\x12:\n" +
+	"\vstay_status\x18\x17 \x01(\x0e2\x14.lodge.v1.StayStatusB\x03\xe0A\x03R\n" +
+	"stayStatus\x12\x19\n" +
+	"\x05rooms\x18\x18 \x03(\tB\x03\xe0A\x03R\x05rooms\x12\x1e\n" +
+	"\bgroup_id\x18\x19 \x01(\tB\x03\xe0A\x03R\agroupId\x121\n" +
+	"\x12waiting_list_entry\x18\x1a \x01(\tB\x03\xe0A\x03R\x10waitingListEntry\x120\n" +
+	"\aamounts\x18\x1b \x01(\v2\x11.lodge.v1.AmountsB\x03\xe0A\x03R\aamounts\x12&\n" +
+	"\frelocated_to\x18\x1c \x01(\tB\x03\xe0A\x03R\vrelocatedTo\x12&\n" +
+	"\fdecline_code\x18\x1d \x01(\tB\x03\xe0A\x03R\vdeclineCode:\\\xeaAY\n" +
+	"\x11lodge/Reservation\x12)hotels/{hotel}/reservations/{reservation}*\freservations2\vreservation\"\xb5\x02\n" +
+	"\aAmounts\x12.\n" +
+	"\bcaptured\x18\x01 \x01(\v2\x12.google.type.MoneyR\bcaptured\x12;\n" +
+	"\x0fsettled_outside\x18\x02 \x01(\v2\x12.google.type.MoneyR\x0esettledOutside\x129\n" +
+	"\x0erefund_pending\x18\x03 \x01(\v2\x12.google.type.MoneyR\rrefundPending\x12.\n" +
+	"\brefunded\x18\x04 \x01(\v2\x12.google.type.MoneyR\brefunded\x12,\n" +
+	"\abalance\x18\x05 \x01(\v2\x12.google.type.MoneyR\abalance\x12$\n" +
+	"\x03fee\x18\x06 \x01(\v2\x12.google.type.MoneyR\x03fee\"\xc4\x01\n" +
 	"\x05Guest\x12\x19\n" +
 	"\bguest_id\x18\x01 \x01(\tR\aguestId\x12!\n" +
 	"\fdisplay_name\x18\x02 \x01(\tR\vdisplayName\x12\x14\n" +
@@ -1261,10 +1801,28 @@ const file_lodge_v1_reservation_proto_rawDesc = "" +
 	"request_id\x18\x04 \x01(\tR\trequestId\x12F\n" +
 	"\x15nightly_rate_override\x18\x05 \x01(\v2\x12.google.type.MoneyR\x13nightlyRateOverride\x12$\n" +
 	"\x0eno_hold_expiry\x18\x06 \x01(\bR\fnoHoldExpiry\x12\x1e\n" +
-	"\x05quote\x18\a \x01(\tB\b\xbaH\x05r\x03(\x80\x10R\x05quote\"Y\n" +
+	"\x05quote\x18\a \x01(\tB\b\xbaH\x05r\x03(\x80\x10R\x05quote\"\xcc\x01\n" +
+	"\x1eBatchCreateReservationsRequest\x12!\n" +
+	"\x06parent\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x06parent\x12M\n" +
+	"\brequests\x18\x02 \x03(\v2\".lodge.v1.CreateReservationRequestB\r\xe0A\x02\xbaH\a\x92\x01\x04\b\x01\x10dR\brequests\x12\x19\n" +
+	"\bgroup_id\x18\x03 \x01(\tR\agroupId\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x04 \x01(\tR\trequestId\"w\n" +
+	"\x1fBatchCreateReservationsResponse\x129\n" +
+	"\freservations\x18\x01 \x03(\v2\x15.lodge.v1.ReservationR\freservations\x12\x19\n" +
+	"\bgroup_id\x18\x02 \x01(\tR\agroupId\"\xa3\x01\n" +
 	"\x15GetReservationRequest\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12!\n" +
-	"\fmin_position\x18\x02 \x01(\tR\vminPosition\"\xbf\x02\n" +
+	"\fmin_position\x18\x02 \x01(\tR\vminPosition\x12H\n" +
+	"\vsettle_wait\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\f\xbaH\t\xaa\x01\x06\"\x02\b\x192\x00R\n" +
+	"settleWait\"\xda\x01\n" +
+	"\x18UpdateReservationRequest\x12B\n" +
+	"\vreservation\x18\x01 \x01(\v2\x15.lodge.v1.ReservationB\t\xe0A\x02\xbaH\x03\xd8\x01\x03R\vreservation\x12;\n" +
+	"\vupdate_mask\x18\x02 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
+	"updateMask\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\tR\trequestId\x12\x1e\n" +
+	"\x05quote\x18\x04 \x01(\tB\b\xbaH\x05r\x03(\x80\x10R\x05quote\"\xc5\x03\n" +
 	"\x17ListReservationsRequest\x12!\n" +
 	"\x06parent\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x06parent\x12\x19\n" +
 	"\bguest_id\x18\x02 \x01(\tR\aguestId\x12$\n" +
@@ -1273,24 +1831,30 @@ const file_lodge_v1_reservation_proto_rawDesc = "" +
 	"page_token\x18\x04 \x01(\tR\tpageToken\x12!\n" +
 	"\fmin_position\x18\x05 \x01(\tR\vminPosition\x12@\n" +
 	"\x13check_in_start_date\x18\x06 \x01(\v2\x11.google.type.DateR\x10checkInStartDate\x12<\n" +
-	"\x11check_in_end_date\x18\a \x01(\v2\x11.google.type.DateR\x0echeckInEndDate\"}\n" +
+	"\x11check_in_end_date\x18\a \x01(\v2\x11.google.type.DateR\x0echeckInEndDate\x12\x19\n" +
+	"\bgroup_id\x18\b \x01(\tR\agroupId\x129\n" +
+	"\tstay_list\x18\t \x01(\x0e2\x12.lodge.v1.StayListB\b\xbaH\x05\x82\x01\x02\x10\x01R\bstayList\x12.\n" +
+	"\tstay_date\x18\n" +
+	" \x01(\v2\x11.google.type.DateR\bstayDate\"}\n" +
 	"\x18ListReservationsResponse\x129\n" +
 	"\freservations\x18\x01 \x03(\v2\x15.lodge.v1.ReservationR\freservations\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"Y\n" +
 	"\x19ConfirmReservationRequest\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x02 \x01(\tR\trequestId\"\xbb\x01\n" +
+	"request_id\x18\x02 \x01(\tR\trequestId\"\xd1\x01\n" +
 	"\x18CancelReservationRequest\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12C\n" +
 	"\x06reason\x18\x02 \x01(\x0e2\x1b.lodge.v1.ReservationReasonB\x0e\xbaH\v\x82\x01\b\x18\x00\x18\x03\x18\x04\x18\x06R\x06reason\x12\x1c\n" +
 	"\x04note\x18\x03 \x01(\tB\b\xbaH\x05r\x03(\xe8\aR\x04note\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x04 \x01(\tR\trequestId\"Q\n" +
+	"request_id\x18\x04 \x01(\tR\trequestId\x12\x14\n" +
+	"\x05waive\x18\x05 \x01(\bR\x05waive\"g\n" +
 	"\x11MarkNoShowRequest\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x02 \x01(\tR\trequestId\"\xa9\x01\n" +
+	"request_id\x18\x02 \x01(\tR\trequestId\x12\x14\n" +
+	"\x05waive\x18\x03 \x01(\bR\x05waive\"\xa9\x01\n" +
 	"\x1cListReservationEventsRequest\x12!\n" +
 	"\x06parent\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x06parent\x12$\n" +
 	"\tpage_size\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12\x1d\n" +
@@ -1306,7 +1870,7 @@ const file_lodge_v1_reservation_proto_rawDesc = "" +
 	"\x17RESERVATION_STATUS_PAID\x10\x02\x12\x1f\n" +
 	"\x1bRESERVATION_STATUS_CANCELED\x10\x03\x12\x1f\n" +
 	"\x1bRESERVATION_STATUS_REJECTED\x10\x04\x12\x1f\n" +
-	"\x1bRESERVATION_STATUS_REFUNDED\x10\x05*\xb5\x02\n" +
+	"\x1bRESERVATION_STATUS_REFUNDED\x10\x05*\xfd\x02\n" +
 	"\x11ReservationReason\x12\"\n" +
 	"\x1eRESERVATION_REASON_UNSPECIFIED\x10\x00\x12\x1f\n" +
 	"\x1bRESERVATION_REASON_SOLD_OUT\x10\x01\x12#\n" +
@@ -1315,7 +1879,19 @@ const file_lodge_v1_reservation_proto_rawDesc = "" +
 	" RESERVATION_REASON_HOTEL_REQUEST\x10\x04\x12\x1e\n" +
 	"\x1aRESERVATION_REASON_NO_SHOW\x10\x05\x12'\n" +
 	"#RESERVATION_REASON_PAYMENT_DECLINED\x10\x06\x12!\n" +
-	"\x1dRESERVATION_REASON_RESTRICTED\x10\a*\x89\x02\n" +
+	"\x1dRESERVATION_REASON_RESTRICTED\x10\a\x12'\n" +
+	"#RESERVATION_REASON_GROUP_INCOMPLETE\x10\b\x12\x1d\n" +
+	"\x19RESERVATION_REASON_WALKED\x10\t*b\n" +
+	"\n" +
+	"StayStatus\x12\x1b\n" +
+	"\x17STAY_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n" +
+	"\x16STAY_STATUS_CHECKED_IN\x10\x01\x12\x1b\n" +
+	"\x17STAY_STATUS_CHECKED_OUT\x10\x02*o\n" +
+	"\bStayList\x12\x19\n" +
+	"\x15STAY_LIST_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12STAY_LIST_ARRIVALS\x10\x01\x12\x18\n" +
+	"\x14STAY_LIST_DEPARTURES\x10\x02\x12\x16\n" +
+	"\x12STAY_LIST_IN_HOUSE\x10\x03*\x89\x02\n" +
 	"\vRestriction\x12\x1b\n" +
 	"\x17RESTRICTION_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14RESTRICTION_MIN_STAY\x10\x01\x12\x18\n" +
@@ -1324,13 +1900,16 @@ const file_lodge_v1_reservation_proto_rawDesc = "" +
 	"\x1fRESTRICTION_CLOSED_TO_DEPARTURE\x10\x04\x12\x19\n" +
 	"\x15RESTRICTION_STOP_SELL\x10\x05\x12\"\n" +
 	"\x1eRESTRICTION_RATE_PLAN_MIN_STAY\x10\x06\x12\"\n" +
-	"\x1eRESTRICTION_RATE_PLAN_MAX_STAY\x10\a2\xd2\a\n" +
+	"\x1eRESTRICTION_RATE_PLAN_MAX_STAY\x10\a2\xba\n" +
+	"\n" +
 	"\x12ReservationService\x12\x87\x01\n" +
-	"\x11CreateReservation\x12\".lodge.v1.CreateReservationRequest\x1a\x15.lodge.v1.Reservation\"7\x82\xd3\xe4\x93\x021:\vreservation\"\"/v1/{parent=hotels/*}/reservations\x12w\n" +
+	"\x11CreateReservation\x12\".lodge.v1.CreateReservationRequest\x1a\x15.lodge.v1.Reservation\"7\x82\xd3\xe4\x93\x021:\vreservation\"\"/v1/{parent=hotels/*}/reservations\x12\xa9\x01\n" +
+	"\x17BatchCreateReservations\x12(.lodge.v1.BatchCreateReservationsRequest\x1a).lodge.v1.BatchCreateReservationsResponse\"9\x82\xd3\xe4\x93\x023:\x01*\"./v1/{parent=hotels/*}/reservations:batchCreate\x12w\n" +
 	"\x0eGetReservation\x12\x1f.lodge.v1.GetReservationRequest\x1a\x15.lodge.v1.Reservation\"-\x82\xd3\xe4\x93\x02$\x12\"/v1/{name=hotels/*/reservations/*}\x90\x02\x01\x12\x88\x01\n" +
-	"\x10ListReservations\x12!.lodge.v1.ListReservationsRequest\x1a\".lodge.v1.ListReservationsResponse\"-\x82\xd3\xe4\x93\x02$\x12\"/v1/{parent=hotels/*}/reservations\x90\x02\x01\x12\x87\x01\n" +
-	"\x12ConfirmReservation\x12#.lodge.v1.ConfirmReservationRequest\x1a\x15.lodge.v1.Reservation\"5\x82\xd3\xe4\x93\x02/:\x01*\"*/v1/{name=hotels/*/reservations/*}:confirm\x12\x84\x01\n" +
-	"\x11CancelReservation\x12\".lodge.v1.CancelReservationRequest\x1a\x15.lodge.v1.Reservation\"4\x82\xd3\xe4\x93\x02.:\x01*\")/v1/{name=hotels/*/reservations/*}:cancel\x12z\n" +
+	"\x10ListReservations\x12!.lodge.v1.ListReservationsRequest\x1a\".lodge.v1.ListReservationsResponse\"-\x82\xd3\xe4\x93\x02$\x12\"/v1/{parent=hotels/*}/reservations\x90\x02\x01\x12\x93\x01\n" +
+	"\x11UpdateReservation\x12\".lodge.v1.UpdateReservationRequest\x1a\x15.lodge.v1.Reservation\"C\x82\xd3\xe4\x93\x02=:\vreservation2./v1/{reservation.name=hotels/*/reservations/*}\x12\x87\x01\n" +
+	"\x12ConfirmReservation\x12#.lodge.v1.ConfirmReservationRequest\x1a\x15.lodge.v1.Reservation\"5\x82\xd3\xe4\x93\x02/:\x01*\"*/v1/{name=hotels/*/reservations/*}:confirm\x12\xaa\x01\n" +
+	"\x11CancelReservation\x12\".lodge.v1.CancelReservationRequest\x1a\x15.lodge.v1.Reservation\"Z\x82\xd3\xe4\x93\x02T:\x01*Z$*\"/v1/{name=hotels/*/reservations/*}\")/v1/{name=hotels/*/reservations/*}:cancel\x12z\n" +
 	"\n" +
 	"MarkNoShow\x12\x1b.lodge.v1.MarkNoShowRequest\x1a\x15.lodge.v1.Reservation\"8\x82\xd3\xe4\x93\x022:\x01*\"-/v1/{name=hotels/*/reservations/*}:markNoShow\x12\xa0\x01\n" +
 	"\x15ListReservationEvents\x12&.lodge.v1.ListReservationEventsRequest\x1a'.lodge.v1.ListReservationEventsResponse\"6\x82\xd3\xe4\x93\x02-\x12+/v1/{parent=hotels/*/reservations/*}/events\x90\x02\x01B Z\x1elodge/api/gen/lodge/v1;lodgev1b\x06proto3"
@@ -1347,75 +1926,102 @@ func file_lodge_v1_reservation_proto_rawDescGZIP() []byte {
 	return file_lodge_v1_reservation_proto_rawDescData
 }
 
-var file_lodge_v1_reservation_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_lodge_v1_reservation_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_lodge_v1_reservation_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_lodge_v1_reservation_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_lodge_v1_reservation_proto_goTypes = []any{
-	(ReservationStatus)(0),                // 0: lodge.v1.ReservationStatus
-	(ReservationReason)(0),                // 1: lodge.v1.ReservationReason
-	(Restriction)(0),                      // 2: lodge.v1.Restriction
-	(*BrokenRestriction)(nil),             // 3: lodge.v1.BrokenRestriction
-	(*Reservation)(nil),                   // 4: lodge.v1.Reservation
-	(*Guest)(nil),                         // 5: lodge.v1.Guest
-	(*CreateReservationRequest)(nil),      // 6: lodge.v1.CreateReservationRequest
-	(*GetReservationRequest)(nil),         // 7: lodge.v1.GetReservationRequest
-	(*ListReservationsRequest)(nil),       // 8: lodge.v1.ListReservationsRequest
-	(*ListReservationsResponse)(nil),      // 9: lodge.v1.ListReservationsResponse
-	(*ConfirmReservationRequest)(nil),     // 10: lodge.v1.ConfirmReservationRequest
-	(*CancelReservationRequest)(nil),      // 11: lodge.v1.CancelReservationRequest
-	(*MarkNoShowRequest)(nil),             // 12: lodge.v1.MarkNoShowRequest
-	(*ListReservationEventsRequest)(nil),  // 13: lodge.v1.ListReservationEventsRequest
-	(*ListReservationEventsResponse)(nil), // 14: lodge.v1.ListReservationEventsResponse
-	(*date.Date)(nil),                     // 15: google.type.Date
-	(*money.Money)(nil),                   // 16: google.type.Money
-	(*timestamppb.Timestamp)(nil),         // 17: google.protobuf.Timestamp
-	(*Charge)(nil),                        // 18: lodge.v1.Charge
-	(*CancellationTerms)(nil),             // 19: lodge.v1.CancellationTerms
-	(*Event)(nil),                         // 20: lodge.v1.Event
+	(ReservationStatus)(0),                  // 0: lodge.v1.ReservationStatus
+	(ReservationReason)(0),                  // 1: lodge.v1.ReservationReason
+	(StayStatus)(0),                         // 2: lodge.v1.StayStatus
+	(StayList)(0),                           // 3: lodge.v1.StayList
+	(Restriction)(0),                        // 4: lodge.v1.Restriction
+	(*BrokenRestriction)(nil),               // 5: lodge.v1.BrokenRestriction
+	(*Reservation)(nil),                     // 6: lodge.v1.Reservation
+	(*Amounts)(nil),                         // 7: lodge.v1.Amounts
+	(*Guest)(nil),                           // 8: lodge.v1.Guest
+	(*CreateReservationRequest)(nil),        // 9: lodge.v1.CreateReservationRequest
+	(*BatchCreateReservationsRequest)(nil),  // 10: lodge.v1.BatchCreateReservationsRequest
+	(*BatchCreateReservationsResponse)(nil), // 11: lodge.v1.BatchCreateReservationsResponse
+	(*GetReservationRequest)(nil),           // 12: lodge.v1.GetReservationRequest
+	(*UpdateReservationRequest)(nil),        // 13: lodge.v1.UpdateReservationRequest
+	(*ListReservationsRequest)(nil),         // 14: lodge.v1.ListReservationsRequest
+	(*ListReservationsResponse)(nil),        // 15: lodge.v1.ListReservationsResponse
+	(*ConfirmReservationRequest)(nil),       // 16: lodge.v1.ConfirmReservationRequest
+	(*CancelReservationRequest)(nil),        // 17: lodge.v1.CancelReservationRequest
+	(*MarkNoShowRequest)(nil),               // 18: lodge.v1.MarkNoShowRequest
+	(*ListReservationEventsRequest)(nil),    // 19: lodge.v1.ListReservationEventsRequest
+	(*ListReservationEventsResponse)(nil),   // 20: lodge.v1.ListReservationEventsResponse
+	(*date.Date)(nil),                       // 21: google.type.Date
+	(*money.Money)(nil),                     // 22: google.type.Money
+	(*timestamppb.Timestamp)(nil),           // 23: google.protobuf.Timestamp
+	(*Charge)(nil),                          // 24: lodge.v1.Charge
+	(*CancellationTerms)(nil),               // 25: lodge.v1.CancellationTerms
+	(*durationpb.Duration)(nil),             // 26: google.protobuf.Duration
+	(*fieldmaskpb.FieldMask)(nil),           // 27: google.protobuf.FieldMask
+	(*Event)(nil),                           // 28: lodge.v1.Event
 }
 var file_lodge_v1_reservation_proto_depIdxs = []int32{
-	2,  // 0: lodge.v1.BrokenRestriction.restriction:type_name -> lodge.v1.Restriction
-	15, // 1: lodge.v1.BrokenRestriction.nights:type_name -> google.type.Date
-	15, // 2: lodge.v1.Reservation.check_in_date:type_name -> google.type.Date
-	15, // 3: lodge.v1.Reservation.check_out_date:type_name -> google.type.Date
-	5,  // 4: lodge.v1.Reservation.guest:type_name -> lodge.v1.Guest
+	4,  // 0: lodge.v1.BrokenRestriction.restriction:type_name -> lodge.v1.Restriction
+	21, // 1: lodge.v1.BrokenRestriction.nights:type_name -> google.type.Date
+	21, // 2: lodge.v1.Reservation.check_in_date:type_name -> google.type.Date
+	21, // 3: lodge.v1.Reservation.check_out_date:type_name -> google.type.Date
+	8,  // 4: lodge.v1.Reservation.guest:type_name -> lodge.v1.Guest
 	0,  // 5: lodge.v1.Reservation.status:type_name -> lodge.v1.ReservationStatus
 	1,  // 6: lodge.v1.Reservation.reason:type_name -> lodge.v1.ReservationReason
-	16, // 7: lodge.v1.Reservation.nightly_amounts:type_name -> google.type.Money
-	16, // 8: lodge.v1.Reservation.total:type_name -> google.type.Money
-	17, // 9: lodge.v1.Reservation.hold_expire_time:type_name -> google.protobuf.Timestamp
-	17, // 10: lodge.v1.Reservation.create_time:type_name -> google.protobuf.Timestamp
-	17, // 11: lodge.v1.Reservation.update_time:type_name -> google.protobuf.Timestamp
-	15, // 12: lodge.v1.Reservation.full_nights:type_name -> google.type.Date
-	3,  // 13: lodge.v1.Reservation.broken_restrictions:type_name -> lodge.v1.BrokenRestriction
-	18, // 14: lodge.v1.Reservation.charges:type_name -> lodge.v1.Charge
-	16, // 15: lodge.v1.Reservation.extra_guest_amount:type_name -> google.type.Money
-	19, // 16: lodge.v1.Reservation.cancellation:type_name -> lodge.v1.CancellationTerms
-	4,  // 17: lodge.v1.CreateReservationRequest.reservation:type_name -> lodge.v1.Reservation
-	16, // 18: lodge.v1.CreateReservationRequest.nightly_rate_override:type_name -> google.type.Money
-	15, // 19: lodge.v1.ListReservationsRequest.check_in_start_date:type_name -> google.type.Date
-	15, // 20: lodge.v1.ListReservationsRequest.check_in_end_date:type_name -> google.type.Date
-	4,  // 21: lodge.v1.ListReservationsResponse.reservations:type_name -> lodge.v1.Reservation
-	1,  // 22: lodge.v1.CancelReservationRequest.reason:type_name -> lodge.v1.ReservationReason
-	20, // 23: lodge.v1.ListReservationEventsResponse.events:type_name -> lodge.v1.Event
-	6,  // 24: lodge.v1.ReservationService.CreateReservation:input_type -> lodge.v1.CreateReservationRequest
-	7,  // 25: lodge.v1.ReservationService.GetReservation:input_type -> lodge.v1.GetReservationRequest
-	8,  // 26: lodge.v1.ReservationService.ListReservations:input_type -> lodge.v1.ListReservationsRequest
-	10, // 27: lodge.v1.ReservationService.ConfirmReservation:input_type -> lodge.v1.ConfirmReservationRequest
-	11, // 28: lodge.v1.ReservationService.CancelReservation:input_type -> lodge.v1.CancelReservationRequest
-	12, // 29: lodge.v1.ReservationService.MarkNoShow:input_type -> lodge.v1.MarkNoShowRequest
-	13, // 30: lodge.v1.ReservationService.ListReservationEvents:input_type -> lodge.v1.ListReservationEventsRequest
-	4,  // 31: lodge.v1.ReservationService.CreateReservation:output_type -> lodge.v1.Reservation
-	4,  // 32: lodge.v1.ReservationService.GetReservation:output_type -> lodge.v1.Reservation
-	9,  // 33: lodge.v1.ReservationService.ListReservations:output_type -> lodge.v1.ListReservationsResponse
-	4,  // 34: lodge.v1.ReservationService.ConfirmReservation:output_type -> lodge.v1.Reservation
-	4,  // 35: lodge.v1.ReservationService.CancelReservation:output_type -> lodge.v1.Reservation
-	4,  // 36: lodge.v1.ReservationService.MarkNoShow:output_type -> lodge.v1.Reservation
-	14, // 37: lodge.v1.ReservationService.ListReservationEvents:output_type -> lodge.v1.ListReservationEventsResponse
-	31, // [31:38] is the sub-list for method output_type
-	24, // [24:31] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	22, // 7: lodge.v1.Reservation.nightly_amounts:type_name -> google.type.Money
+	22, // 8: lodge.v1.Reservation.total:type_name -> google.type.Money
+	23, // 9: lodge.v1.Reservation.hold_expire_time:type_name -> google.protobuf.Timestamp
+	23, // 10: lodge.v1.Reservation.create_time:type_name -> google.protobuf.Timestamp
+	23, // 11: lodge.v1.Reservation.update_time:type_name -> google.protobuf.Timestamp
+	21, // 12: lodge.v1.Reservation.full_nights:type_name -> google.type.Date
+	5,  // 13: lodge.v1.Reservation.broken_restrictions:type_name -> lodge.v1.BrokenRestriction
+	24, // 14: lodge.v1.Reservation.charges:type_name -> lodge.v1.Charge
+	22, // 15: lodge.v1.Reservation.extra_guest_amount:type_name -> google.type.Money
+	25, // 16: lodge.v1.Reservation.cancellation:type_name -> lodge.v1.CancellationTerms
+	2,  // 17: lodge.v1.Reservation.stay_status:type_name -> lodge.v1.StayStatus
+	7,  // 18: lodge.v1.Reservation.amounts:type_name -> lodge.v1.Amounts
+	22, // 19: lodge.v1.Amounts.captured:type_name -> google.type.Money
+	22, // 20: lodge.v1.Amounts.settled_outside:type_name -> google.type.Money
+	22, // 21: lodge.v1.Amounts.refund_pending:type_name -> google.type.Money
+	22, // 22: lodge.v1.Amounts.refunded:type_name -> google.type.Money
+	22, // 23: lodge.v1.Amounts.balance:type_name -> google.type.Money
+	22, // 24: lodge.v1.Amounts.fee:type_name -> google.type.Money
+	6,  // 25: lodge.v1.CreateReservationRequest.reservation:type_name -> lodge.v1.Reservation
+	22, // 26: lodge.v1.CreateReservationRequest.nightly_rate_override:type_name -> google.type.Money
+	9,  // 27: lodge.v1.BatchCreateReservationsRequest.requests:type_name -> lodge.v1.CreateReservationRequest
+	6,  // 28: lodge.v1.BatchCreateReservationsResponse.reservations:type_name -> lodge.v1.Reservation
+	26, // 29: lodge.v1.GetReservationRequest.settle_wait:type_name -> google.protobuf.Duration
+	6,  // 30: lodge.v1.UpdateReservationRequest.reservation:type_name -> lodge.v1.Reservation
+	27, // 31: lodge.v1.UpdateReservationRequest.update_mask:type_name -> google.protobuf.FieldMask
+	21, // 32: lodge.v1.ListReservationsRequest.check_in_start_date:type_name -> google.type.Date
+	21, // 33: lodge.v1.ListReservationsRequest.check_in_end_date:type_name -> google.type.Date
+	3,  // 34: lodge.v1.ListReservationsRequest.stay_list:type_name -> lodge.v1.StayList
+	21, // 35: lodge.v1.ListReservationsRequest.stay_date:type_name -> google.type.Date
+	6,  // 36: lodge.v1.ListReservationsResponse.reservations:type_name -> lodge.v1.Reservation
+	1,  // 37: lodge.v1.CancelReservationRequest.reason:type_name -> lodge.v1.ReservationReason
+	28, // 38: lodge.v1.ListReservationEventsResponse.events:type_name -> lodge.v1.Event
+	9,  // 39: lodge.v1.ReservationService.CreateReservation:input_type -> lodge.v1.CreateReservationRequest
+	10, // 40: lodge.v1.ReservationService.BatchCreateReservations:input_type -> lodge.v1.BatchCreateReservationsRequest
+	12, // 41: lodge.v1.ReservationService.GetReservation:input_type -> lodge.v1.GetReservationRequest
+	14, // 42: lodge.v1.ReservationService.ListReservations:input_type -> lodge.v1.ListReservationsRequest
+	13, // 43: lodge.v1.ReservationService.UpdateReservation:input_type -> lodge.v1.UpdateReservationRequest
+	16, // 44: lodge.v1.ReservationService.ConfirmReservation:input_type -> lodge.v1.ConfirmReservationRequest
+	17, // 45: lodge.v1.ReservationService.CancelReservation:input_type -> lodge.v1.CancelReservationRequest
+	18, // 46: lodge.v1.ReservationService.MarkNoShow:input_type -> lodge.v1.MarkNoShowRequest
+	19, // 47: lodge.v1.ReservationService.ListReservationEvents:input_type -> lodge.v1.ListReservationEventsRequest
+	6,  // 48: lodge.v1.ReservationService.CreateReservation:output_type -> lodge.v1.Reservation
+	11, // 49: lodge.v1.ReservationService.BatchCreateReservations:output_type -> lodge.v1.BatchCreateReservationsResponse
+	6,  // 50: lodge.v1.ReservationService.GetReservation:output_type -> lodge.v1.Reservation
+	15, // 51: lodge.v1.ReservationService.ListReservations:output_type -> lodge.v1.ListReservationsResponse
+	6,  // 52: lodge.v1.ReservationService.UpdateReservation:output_type -> lodge.v1.Reservation
+	6,  // 53: lodge.v1.ReservationService.ConfirmReservation:output_type -> lodge.v1.Reservation
+	6,  // 54: lodge.v1.ReservationService.CancelReservation:output_type -> lodge.v1.Reservation
+	6,  // 55: lodge.v1.ReservationService.MarkNoShow:output_type -> lodge.v1.Reservation
+	20, // 56: lodge.v1.ReservationService.ListReservationEvents:output_type -> lodge.v1.ListReservationEventsResponse
+	48, // [48:57] is the sub-list for method output_type
+	39, // [39:48] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_lodge_v1_reservation_proto_init() }
@@ -1430,8 +2036,8 @@ func file_lodge_v1_reservation_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lodge_v1_reservation_proto_rawDesc), len(file_lodge_v1_reservation_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   12,
+			NumEnums:      5,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

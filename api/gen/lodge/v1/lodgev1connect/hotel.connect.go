@@ -73,7 +73,7 @@ type HotelServiceClient interface {
 	ListHotels(context.Context, *connect.Request[v1.ListHotelsRequest]) (*connect.Response[v1.ListHotelsResponse], error)
 	// Changes the fields of a hotel that update_mask names. Errors: HOTEL_NOT_FOUND, HOTEL_ARCHIVED, ETAG_MISMATCH.
 	UpdateHotel(context.Context, *connect.Request[v1.UpdateHotelRequest]) (*connect.Response[v1.Hotel], error)
-	// Takes a hotel out of service. Its reservations stand. Errors: HOTEL_NOT_FOUND, HOTEL_ARCHIVED, ETAG_MISMATCH.
+	// Takes a hotel out of service. Its reservations stand. DELETE does the same. Errors: HOTEL_NOT_FOUND, HOTEL_ARCHIVED, ETAG_MISMATCH.
 	ArchiveHotel(context.Context, *connect.Request[v1.ArchiveHotelRequest]) (*connect.Response[v1.Hotel], error)
 	// Creates a room type in a hotel. Errors: HOTEL_NOT_FOUND, HOTEL_ARCHIVED, ROOM_TYPE_EXISTS, LIMIT_REACHED.
 	CreateRoomType(context.Context, *connect.Request[v1.CreateRoomTypeRequest]) (*connect.Response[v1.RoomType], error)
@@ -84,7 +84,7 @@ type HotelServiceClient interface {
 	// Changes the fields of a room type that update_mask names. Errors: ROOM_TYPE_NOT_FOUND, ROOM_TYPE_ARCHIVED,
 	// ETAG_MISMATCH.
 	UpdateRoomType(context.Context, *connect.Request[v1.UpdateRoomTypeRequest]) (*connect.Response[v1.RoomType], error)
-	// Takes a room type out of sale. Its reservations stand. Errors: ROOM_TYPE_NOT_FOUND, ROOM_TYPE_ARCHIVED,
+	// Takes a room type out of sale. Its reservations stand. DELETE does the same. Errors: ROOM_TYPE_NOT_FOUND, ROOM_TYPE_ARCHIVED,
 	// ETAG_MISMATCH.
 	ArchiveRoomType(context.Context, *connect.Request[v1.ArchiveRoomTypeRequest]) (*connect.Response[v1.RoomType], error)
 }
@@ -241,7 +241,7 @@ type HotelServiceHandler interface {
 	ListHotels(context.Context, *connect.Request[v1.ListHotelsRequest]) (*connect.Response[v1.ListHotelsResponse], error)
 	// Changes the fields of a hotel that update_mask names. Errors: HOTEL_NOT_FOUND, HOTEL_ARCHIVED, ETAG_MISMATCH.
 	UpdateHotel(context.Context, *connect.Request[v1.UpdateHotelRequest]) (*connect.Response[v1.Hotel], error)
-	// Takes a hotel out of service. Its reservations stand. Errors: HOTEL_NOT_FOUND, HOTEL_ARCHIVED, ETAG_MISMATCH.
+	// Takes a hotel out of service. Its reservations stand. DELETE does the same. Errors: HOTEL_NOT_FOUND, HOTEL_ARCHIVED, ETAG_MISMATCH.
 	ArchiveHotel(context.Context, *connect.Request[v1.ArchiveHotelRequest]) (*connect.Response[v1.Hotel], error)
 	// Creates a room type in a hotel. Errors: HOTEL_NOT_FOUND, HOTEL_ARCHIVED, ROOM_TYPE_EXISTS, LIMIT_REACHED.
 	CreateRoomType(context.Context, *connect.Request[v1.CreateRoomTypeRequest]) (*connect.Response[v1.RoomType], error)
@@ -252,7 +252,7 @@ type HotelServiceHandler interface {
 	// Changes the fields of a room type that update_mask names. Errors: ROOM_TYPE_NOT_FOUND, ROOM_TYPE_ARCHIVED,
 	// ETAG_MISMATCH.
 	UpdateRoomType(context.Context, *connect.Request[v1.UpdateRoomTypeRequest]) (*connect.Response[v1.RoomType], error)
-	// Takes a room type out of sale. Its reservations stand. Errors: ROOM_TYPE_NOT_FOUND, ROOM_TYPE_ARCHIVED,
+	// Takes a room type out of sale. Its reservations stand. DELETE does the same. Errors: ROOM_TYPE_NOT_FOUND, ROOM_TYPE_ARCHIVED,
 	// ETAG_MISMATCH.
 	ArchiveRoomType(context.Context, *connect.Request[v1.ArchiveRoomTypeRequest]) (*connect.Response[v1.RoomType], error)
 }

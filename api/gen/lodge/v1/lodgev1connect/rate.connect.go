@@ -66,7 +66,7 @@ type RateServiceClient interface {
 	// Changes the fields of a rate plan that update_mask names. Reservations keep the terms that they were made under. Errors:
 	// RATE_PLAN_NOT_FOUND, RATE_PLAN_ARCHIVED, ETAG_MISMATCH.
 	UpdateRatePlan(context.Context, *connect.Request[v1.UpdateRatePlanRequest]) (*connect.Response[v1.RatePlan], error)
-	// Takes a rate plan out of sale. Its reservations stand. Errors: RATE_PLAN_NOT_FOUND, RATE_PLAN_ARCHIVED, ETAG_MISMATCH.
+	// Takes a rate plan out of sale. Its reservations stand. DELETE does the same. Errors: RATE_PLAN_NOT_FOUND, RATE_PLAN_ARCHIVED, ETAG_MISMATCH.
 	ArchiveRatePlan(context.Context, *connect.Request[v1.ArchiveRatePlanRequest]) (*connect.Response[v1.RatePlan], error)
 	// Sets or takes away the nightly rate of a room type in a rate plan, over a range of nights. Errors: RATE_PLAN_NOT_FOUND,
 	// RATE_PLAN_ARCHIVED, ROOM_TYPE_NOT_FOUND, ROOM_TYPE_ARCHIVED, INVALID_DATES, PAST_DATE, TOO_FAR_AHEAD, CURRENCY_MISMATCH.
@@ -207,7 +207,7 @@ type RateServiceHandler interface {
 	// Changes the fields of a rate plan that update_mask names. Reservations keep the terms that they were made under. Errors:
 	// RATE_PLAN_NOT_FOUND, RATE_PLAN_ARCHIVED, ETAG_MISMATCH.
 	UpdateRatePlan(context.Context, *connect.Request[v1.UpdateRatePlanRequest]) (*connect.Response[v1.RatePlan], error)
-	// Takes a rate plan out of sale. Its reservations stand. Errors: RATE_PLAN_NOT_FOUND, RATE_PLAN_ARCHIVED, ETAG_MISMATCH.
+	// Takes a rate plan out of sale. Its reservations stand. DELETE does the same. Errors: RATE_PLAN_NOT_FOUND, RATE_PLAN_ARCHIVED, ETAG_MISMATCH.
 	ArchiveRatePlan(context.Context, *connect.Request[v1.ArchiveRatePlanRequest]) (*connect.Response[v1.RatePlan], error)
 	// Sets or takes away the nightly rate of a room type in a rate plan, over a range of nights. Errors: RATE_PLAN_NOT_FOUND,
 	// RATE_PLAN_ARCHIVED, ROOM_TYPE_NOT_FOUND, ROOM_TYPE_ARCHIVED, INVALID_DATES, PAST_DATE, TOO_FAR_AHEAD, CURRENCY_MISMATCH.

@@ -36,12 +36,18 @@ const (
 	// ReservationServiceCreateReservationProcedure is the fully-qualified name of the
 	// ReservationService's CreateReservation RPC.
 	ReservationServiceCreateReservationProcedure = "/lodge.v1.ReservationService/CreateReservation"
+	// ReservationServiceBatchCreateReservationsProcedure is the fully-qualified name of the
+	// ReservationService's BatchCreateReservations RPC.
+	ReservationServiceBatchCreateReservationsProcedure = "/lodge.v1.ReservationService/BatchCreateReservations"
 	// ReservationServiceGetReservationProcedure is the fully-qualified name of the ReservationService's
 	// GetReservation RPC.
 	ReservationServiceGetReservationProcedure = "/lodge.v1.ReservationService/GetReservation"
 	// ReservationServiceListReservationsProcedure is the fully-qualified name of the
 	// ReservationService's ListReservations RPC.
 	ReservationServiceListReservationsProcedure = "/lodge.v1.ReservationService/ListReservations"
+	// ReservationServiceUpdateReservationProcedure is the fully-qualified name of the
+	// ReservationService's UpdateReservation RPC.
+	ReservationServiceUpdateReservationProcedure = "/lodge.v1.ReservationService/UpdateReservation"
 	// ReservationServiceConfirmReservationProcedure is the fully-qualified name of the
 	// ReservationService's ConfirmReservation RPC.
 	ReservationServiceConfirmReservationProcedure = "/lodge.v1.ReservationService/ConfirmReservation"
@@ -64,16 +70,25 @@ type ReservationServiceClient interface {
 	// RESERVATION_EXISTS, FORBIDDEN_FIELD, RATE_PLAN_NOT_FOUND, RATE_PLAN_ARCHIVED, OCCUPANCY_EXCEEDED, INVALID_QUOTE,
 	// QUOTE_EXPIRED, RATE_CHANGED.
 	CreateReservation(context.Context, *connect.Request[v1.CreateReservationRequest]) (*connect.Response[v1.Reservation], error)
+	// Reserves several stays of one hotel as a group: all of them or none. Each is a reservation of its own afterwards. Errors: as CreateReservation's,
+	// with the index of the request at fault in the metadata; LIMIT_REACHED.
+	BatchCreateReservations(context.Context, *connect.Request[v1.BatchCreateReservationsRequest]) (*connect.Response[v1.BatchCreateReservationsResponse], error)
 	// Returns one reservation. Errors: RESERVATION_NOT_FOUND.
 	GetReservation(context.Context, *connect.Request[v1.GetReservationRequest]) (*connect.Response[v1.Reservation], error)
-	// Lists reservations of a hotel, of a guest, or of a guest at a hotel, by check-in date.
+	// Lists reservations of a hotel, of a guest, of a guest at a hotel, or of a group, by check-in date; or who arrives, leaves or stays on a day.
 	ListReservations(context.Context, *connect.Request[v1.ListReservationsRequest]) (*connect.Response[v1.ListReservationsResponse], error)
-	// Confirms a pending reservation as paid. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT.
+	// Changes stay, rooms or guest of a pending or paid reservation that nobody has checked in to: as one, or not at all. It is priced anew at today's
+	// rates of the same rate plan; the cancellation terms stay. Of a paid one, what it costs more is charged to the last payment's method, and what it costs
+	// less is given back. Errors: as CreateReservation's, RESERVATION_NOT_FOUND, STATUS_CONFLICT, INVALID_FIELD_MASK.
+	UpdateReservation(context.Context, *connect.Request[v1.UpdateReservationRequest]) (*connect.Response[v1.Reservation], error)
+	// Confirms a pending reservation as paid outside the platform, or the balance of a paid one. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT.
 	ConfirmReservation(context.Context, *connect.Request[v1.ConfirmReservationRequest]) (*connect.Response[v1.Reservation], error)
-	// Cancels a pending or paid reservation and releases its rooms. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT.
-	CancelReservation(context.Context, *connect.Request[v1.CancelReservationRequest]) (*connect.Response[v1.Reservation], error)
-	// Records that the guest never came and releases the rooms; not before check-in day. Errors: RESERVATION_NOT_FOUND,
+	// Cancels a pending or paid reservation and releases its rooms. Of what was captured the fee that the terms name is kept, the rest is given back:
+	// PaymentService.QuoteCancellation says it beforehand. DELETE does the same, with the fields as query parameters. Errors: RESERVATION_NOT_FOUND,
 	// STATUS_CONFLICT.
+	CancelReservation(context.Context, *connect.Request[v1.CancelReservationRequest]) (*connect.Response[v1.Reservation], error)
+	// Records that the guest never came and releases the rooms; not before check-in day. The terms' fee for it is kept of what was captured. Errors:
+	// RESERVATION_NOT_FOUND, STATUS_CONFLICT.
 	MarkNoShow(context.Context, *connect.Request[v1.MarkNoShowRequest]) (*connect.Response[v1.Reservation], error)
 	// Lists the events of one reservation, oldest first. Errors: RESERVATION_NOT_FOUND.
 	ListReservationEvents(context.Context, *connect.Request[v1.ListReservationEventsRequest]) (*connect.Response[v1.ListReservationEventsResponse], error)
@@ -96,6 +111,12 @@ func NewReservationServiceClient(httpClient connect.HTTPClient, baseURL string, 
 			connect.WithSchema(reservationServiceMethods.ByName("CreateReservation")),
 			connect.WithClientOptions(opts...),
 		),
+		batchCreateReservations: connect.NewClient[v1.BatchCreateReservationsRequest, v1.BatchCreateReservationsResponse](
+			httpClient,
+			baseURL+ReservationServiceBatchCreateReservationsProcedure,
+			connect.WithSchema(reservationServiceMethods.ByName("BatchCreateReservations")),
+			connect.WithClientOptions(opts...),
+		),
 		getReservation: connect.NewClient[v1.GetReservationRequest, v1.Reservation](
 			httpClient,
 			baseURL+ReservationServiceGetReservationProcedure,
@@ -108,6 +129,12 @@ func NewReservationServiceClient(httpClient connect.HTTPClient, baseURL string, 
 			baseURL+ReservationServiceListReservationsProcedure,
 			connect.WithSchema(reservationServiceMethods.ByName("ListReservations")),
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		updateReservation: connect.NewClient[v1.UpdateReservationRequest, v1.Reservation](
+			httpClient,
+			baseURL+ReservationServiceUpdateReservationProcedure,
+			connect.WithSchema(reservationServiceMethods.ByName("UpdateReservation")),
 			connect.WithClientOptions(opts...),
 		),
 		confirmReservation: connect.NewClient[v1.ConfirmReservationRequest, v1.Reservation](
@@ -140,18 +167,25 @@ func NewReservationServiceClient(httpClient connect.HTTPClient, baseURL string, 
 
 // reservationServiceClient implements ReservationServiceClient.
 type reservationServiceClient struct {
-	createReservation     *connect.Client[v1.CreateReservationRequest, v1.Reservation]
-	getReservation        *connect.Client[v1.GetReservationRequest, v1.Reservation]
-	listReservations      *connect.Client[v1.ListReservationsRequest, v1.ListReservationsResponse]
-	confirmReservation    *connect.Client[v1.ConfirmReservationRequest, v1.Reservation]
-	cancelReservation     *connect.Client[v1.CancelReservationRequest, v1.Reservation]
-	markNoShow            *connect.Client[v1.MarkNoShowRequest, v1.Reservation]
-	listReservationEvents *connect.Client[v1.ListReservationEventsRequest, v1.ListReservationEventsResponse]
+	createReservation       *connect.Client[v1.CreateReservationRequest, v1.Reservation]
+	batchCreateReservations *connect.Client[v1.BatchCreateReservationsRequest, v1.BatchCreateReservationsResponse]
+	getReservation          *connect.Client[v1.GetReservationRequest, v1.Reservation]
+	listReservations        *connect.Client[v1.ListReservationsRequest, v1.ListReservationsResponse]
+	updateReservation       *connect.Client[v1.UpdateReservationRequest, v1.Reservation]
+	confirmReservation      *connect.Client[v1.ConfirmReservationRequest, v1.Reservation]
+	cancelReservation       *connect.Client[v1.CancelReservationRequest, v1.Reservation]
+	markNoShow              *connect.Client[v1.MarkNoShowRequest, v1.Reservation]
+	listReservationEvents   *connect.Client[v1.ListReservationEventsRequest, v1.ListReservationEventsResponse]
 }
 
 // CreateReservation calls lodge.v1.ReservationService.CreateReservation.
 func (c *reservationServiceClient) CreateReservation(ctx context.Context, req *connect.Request[v1.CreateReservationRequest]) (*connect.Response[v1.Reservation], error) {
 	return c.createReservation.CallUnary(ctx, req)
+}
+
+// BatchCreateReservations calls lodge.v1.ReservationService.BatchCreateReservations.
+func (c *reservationServiceClient) BatchCreateReservations(ctx context.Context, req *connect.Request[v1.BatchCreateReservationsRequest]) (*connect.Response[v1.BatchCreateReservationsResponse], error) {
+	return c.batchCreateReservations.CallUnary(ctx, req)
 }
 
 // GetReservation calls lodge.v1.ReservationService.GetReservation.
@@ -162,6 +196,11 @@ func (c *reservationServiceClient) GetReservation(ctx context.Context, req *conn
 // ListReservations calls lodge.v1.ReservationService.ListReservations.
 func (c *reservationServiceClient) ListReservations(ctx context.Context, req *connect.Request[v1.ListReservationsRequest]) (*connect.Response[v1.ListReservationsResponse], error) {
 	return c.listReservations.CallUnary(ctx, req)
+}
+
+// UpdateReservation calls lodge.v1.ReservationService.UpdateReservation.
+func (c *reservationServiceClient) UpdateReservation(ctx context.Context, req *connect.Request[v1.UpdateReservationRequest]) (*connect.Response[v1.Reservation], error) {
+	return c.updateReservation.CallUnary(ctx, req)
 }
 
 // ConfirmReservation calls lodge.v1.ReservationService.ConfirmReservation.
@@ -192,16 +231,25 @@ type ReservationServiceHandler interface {
 	// RESERVATION_EXISTS, FORBIDDEN_FIELD, RATE_PLAN_NOT_FOUND, RATE_PLAN_ARCHIVED, OCCUPANCY_EXCEEDED, INVALID_QUOTE,
 	// QUOTE_EXPIRED, RATE_CHANGED.
 	CreateReservation(context.Context, *connect.Request[v1.CreateReservationRequest]) (*connect.Response[v1.Reservation], error)
+	// Reserves several stays of one hotel as a group: all of them or none. Each is a reservation of its own afterwards. Errors: as CreateReservation's,
+	// with the index of the request at fault in the metadata; LIMIT_REACHED.
+	BatchCreateReservations(context.Context, *connect.Request[v1.BatchCreateReservationsRequest]) (*connect.Response[v1.BatchCreateReservationsResponse], error)
 	// Returns one reservation. Errors: RESERVATION_NOT_FOUND.
 	GetReservation(context.Context, *connect.Request[v1.GetReservationRequest]) (*connect.Response[v1.Reservation], error)
-	// Lists reservations of a hotel, of a guest, or of a guest at a hotel, by check-in date.
+	// Lists reservations of a hotel, of a guest, of a guest at a hotel, or of a group, by check-in date; or who arrives, leaves or stays on a day.
 	ListReservations(context.Context, *connect.Request[v1.ListReservationsRequest]) (*connect.Response[v1.ListReservationsResponse], error)
-	// Confirms a pending reservation as paid. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT.
+	// Changes stay, rooms or guest of a pending or paid reservation that nobody has checked in to: as one, or not at all. It is priced anew at today's
+	// rates of the same rate plan; the cancellation terms stay. Of a paid one, what it costs more is charged to the last payment's method, and what it costs
+	// less is given back. Errors: as CreateReservation's, RESERVATION_NOT_FOUND, STATUS_CONFLICT, INVALID_FIELD_MASK.
+	UpdateReservation(context.Context, *connect.Request[v1.UpdateReservationRequest]) (*connect.Response[v1.Reservation], error)
+	// Confirms a pending reservation as paid outside the platform, or the balance of a paid one. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT.
 	ConfirmReservation(context.Context, *connect.Request[v1.ConfirmReservationRequest]) (*connect.Response[v1.Reservation], error)
-	// Cancels a pending or paid reservation and releases its rooms. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT.
-	CancelReservation(context.Context, *connect.Request[v1.CancelReservationRequest]) (*connect.Response[v1.Reservation], error)
-	// Records that the guest never came and releases the rooms; not before check-in day. Errors: RESERVATION_NOT_FOUND,
+	// Cancels a pending or paid reservation and releases its rooms. Of what was captured the fee that the terms name is kept, the rest is given back:
+	// PaymentService.QuoteCancellation says it beforehand. DELETE does the same, with the fields as query parameters. Errors: RESERVATION_NOT_FOUND,
 	// STATUS_CONFLICT.
+	CancelReservation(context.Context, *connect.Request[v1.CancelReservationRequest]) (*connect.Response[v1.Reservation], error)
+	// Records that the guest never came and releases the rooms; not before check-in day. The terms' fee for it is kept of what was captured. Errors:
+	// RESERVATION_NOT_FOUND, STATUS_CONFLICT.
 	MarkNoShow(context.Context, *connect.Request[v1.MarkNoShowRequest]) (*connect.Response[v1.Reservation], error)
 	// Lists the events of one reservation, oldest first. Errors: RESERVATION_NOT_FOUND.
 	ListReservationEvents(context.Context, *connect.Request[v1.ListReservationEventsRequest]) (*connect.Response[v1.ListReservationEventsResponse], error)
@@ -220,6 +268,12 @@ func NewReservationServiceHandler(svc ReservationServiceHandler, opts ...connect
 		connect.WithSchema(reservationServiceMethods.ByName("CreateReservation")),
 		connect.WithHandlerOptions(opts...),
 	)
+	reservationServiceBatchCreateReservationsHandler := connect.NewUnaryHandler(
+		ReservationServiceBatchCreateReservationsProcedure,
+		svc.BatchCreateReservations,
+		connect.WithSchema(reservationServiceMethods.ByName("BatchCreateReservations")),
+		connect.WithHandlerOptions(opts...),
+	)
 	reservationServiceGetReservationHandler := connect.NewUnaryHandler(
 		ReservationServiceGetReservationProcedure,
 		svc.GetReservation,
@@ -232,6 +286,12 @@ func NewReservationServiceHandler(svc ReservationServiceHandler, opts ...connect
 		svc.ListReservations,
 		connect.WithSchema(reservationServiceMethods.ByName("ListReservations")),
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	reservationServiceUpdateReservationHandler := connect.NewUnaryHandler(
+		ReservationServiceUpdateReservationProcedure,
+		svc.UpdateReservation,
+		connect.WithSchema(reservationServiceMethods.ByName("UpdateReservation")),
 		connect.WithHandlerOptions(opts...),
 	)
 	reservationServiceConfirmReservationHandler := connect.NewUnaryHandler(
@@ -263,10 +323,14 @@ func NewReservationServiceHandler(svc ReservationServiceHandler, opts ...connect
 		switch r.URL.Path {
 		case ReservationServiceCreateReservationProcedure:
 			reservationServiceCreateReservationHandler.ServeHTTP(w, r)
+		case ReservationServiceBatchCreateReservationsProcedure:
+			reservationServiceBatchCreateReservationsHandler.ServeHTTP(w, r)
 		case ReservationServiceGetReservationProcedure:
 			reservationServiceGetReservationHandler.ServeHTTP(w, r)
 		case ReservationServiceListReservationsProcedure:
 			reservationServiceListReservationsHandler.ServeHTTP(w, r)
+		case ReservationServiceUpdateReservationProcedure:
+			reservationServiceUpdateReservationHandler.ServeHTTP(w, r)
 		case ReservationServiceConfirmReservationProcedure:
 			reservationServiceConfirmReservationHandler.ServeHTTP(w, r)
 		case ReservationServiceCancelReservationProcedure:
@@ -288,12 +352,20 @@ func (UnimplementedReservationServiceHandler) CreateReservation(context.Context,
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("lodge.v1.ReservationService.CreateReservation is not implemented"))
 }
 
+func (UnimplementedReservationServiceHandler) BatchCreateReservations(context.Context, *connect.Request[v1.BatchCreateReservationsRequest]) (*connect.Response[v1.BatchCreateReservationsResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("lodge.v1.ReservationService.BatchCreateReservations is not implemented"))
+}
+
 func (UnimplementedReservationServiceHandler) GetReservation(context.Context, *connect.Request[v1.GetReservationRequest]) (*connect.Response[v1.Reservation], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("lodge.v1.ReservationService.GetReservation is not implemented"))
 }
 
 func (UnimplementedReservationServiceHandler) ListReservations(context.Context, *connect.Request[v1.ListReservationsRequest]) (*connect.Response[v1.ListReservationsResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("lodge.v1.ReservationService.ListReservations is not implemented"))
+}
+
+func (UnimplementedReservationServiceHandler) UpdateReservation(context.Context, *connect.Request[v1.UpdateReservationRequest]) (*connect.Response[v1.Reservation], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("lodge.v1.ReservationService.UpdateReservation is not implemented"))
 }
 
 func (UnimplementedReservationServiceHandler) ConfirmReservation(context.Context, *connect.Request[v1.ConfirmReservationRequest]) (*connect.Response[v1.Reservation], error) {

@@ -1,0 +1,96 @@
+package api
+
+import (
+	"context"
+
+	"connectrpc.com/connect"
+
+	lodgev1 "lodge/api/gen/lodge/v1"
+	"lodge/domain"
+	"lodge/domain/hotel"
+	"lodge/projections/reservations"
+)
+
+// UpdateReservation changes a reservation's stay, rooms or guest.
+func (s *reservationService) UpdateReservation(ctx context.Context, req *connect.Request[lodgev1.UpdateReservationRequest]) (*connect.Response[lodgev1.Reservation], error) {
+	hotelID, id, err := parseReservation(req.Msg.GetReservation().GetName(), "reservation.name")
+	if err != nil {
+		return nil, err
+	}
+	body, err := modifyReservation(hotelID, id.String(), req.Msg)
+	if err != nil {
+		return nil, err
+	}
+	if req.Msg.GetQuote() != "" {
+		if body.Quote, err = s.quoteOfChange(ctx, body, req.Msg.GetQuote()); err != nil {
+			return nil, err
+		}
+	}
+	return s.change(ctx, req.Header(), req.Msg.GetRequestId(), hotelID, id.String(), body)
+}
+
+// modifyReservation makes the command of a request.
+func modifyReservation(hotelID, id string, req *lodgev1.UpdateReservationRequest) (*hotel.ModifyReservation, error) {
+	r := req.GetReservation()
+	set, err := maskedFields(req.GetUpdateMask(), r, "room_type", "quantity", "check_in_date", "check_out_date", "guest")
+	if err != nil {
+		return nil, err
+	}
+	if set["check_in_date"] != set["check_out_date"] { // one alone would be put together with what the other was at some time before
+		return nil, domain.Errorf(ReasonInvalidFieldMask, "update_mask", "check_in_date and check_out_date change together")
+	}
+	body := &hotel.ModifyReservation{
+		Hotel: hotelID, ReservationID: id,
+		Quantity: when(set["quantity"], r.GetQuantity()), Guest: when(set["guest"], fromGuest(r.GetGuest())),
+	}
+	if set["room_type"] {
+		ofHotel, roomType, err := parseRoomType(r.GetRoomType(), "reservation.room_type")
+		if err != nil {
+			return nil, err
+		}
+		if ofHotel != hotelID {
+			return nil, domain.Errorf(domain.InvalidArgument, "reservation.room_type", "the room type is not of hotel %s", hotelID)
+		}
+		body.RoomType = &roomType
+	}
+	if !set["check_in_date"] {
+		return body, nil
+	}
+	body.Stay = new(domain.Stay)
+	if body.Stay.CheckIn, err = fromDate(r.GetCheckInDate(), "reservation.check_in_date"); err != nil {
+		return nil, err
+	}
+	body.Stay.CheckOut, err = fromDate(r.GetCheckOutDate(), "reservation.check_out_date")
+	return body, err
+}
+
+// quoteOfChange reads a quote for what a reservation is to be. What stays as it is comes from the read model; should that be behind, the decider's
+// price says so.
+func (s *reservationService) quoteOfChange(ctx context.Context, body *hotel.ModifyReservation, token string) (*hotel.Quote, error) {
+	known, err := s.API.reservations.Get(ctx, body.Hotel, body.ReservationID)
+	if err != nil {
+		return nil, err
+	}
+	return s.readQuote(token, changed(&known, body))
+}
+
+// changed is the reservation that a change asks for.
+func changed(r *reservations.Reservation, c *hotel.ModifyReservation) *hotel.PlaceReservation {
+	to := &hotel.PlaceReservation{
+		Hotel: r.HotelID, RoomType: r.RoomTypeID, Quantity: int32(r.Quantity), Stay: r.Stay, RatePlan: r.Terms.GetRatePlanId(),
+		Guest: hotel.Guest{Adults: int32(r.Guest.Adults), Children: int32(r.Guest.Children)},
+	}
+	if c.RoomType != nil {
+		to.RoomType = *c.RoomType
+	}
+	if c.Quantity != nil {
+		to.Quantity = *c.Quantity
+	}
+	if c.Stay != nil {
+		to.Stay = *c.Stay
+	}
+	if c.Guest != nil {
+		to.Guest = *c.Guest
+	}
+	return to
+}
