@@ -18,6 +18,8 @@ type reservation struct {
 	heap     int32  // index into holds.slots, or -1
 	quantity uint8
 	status   uint8 // an eventpb.ReservationStatus
+	stage    stage
+	used     uint16 // nights that the guest stayed, when departed
 }
 
 // slot is the place of a reservation in a book.
@@ -44,10 +46,11 @@ type book struct {
 	days     map[domain.Date]slot // first of the chain that is forgotten when the books of the nights before this day close
 	rejected []slot               // oldest first, at most RejectedMax; in no chain
 	holds    holds
+	house    house
 }
 
 func newBook() book {
-	return book{byID: make(map[domain.ReservationID]slot), days: make(map[domain.Date]slot)}
+	return book{byID: make(map[domain.ReservationID]slot), days: make(map[domain.Date]slot), house: newHouse()}
 }
 
 // find returns the reservation, or nil.
@@ -88,6 +91,7 @@ func (b *book) insert(r reservation) slot {
 
 func (b *book) remove(s slot) {
 	delete(b.byID, b.slots[s].id)
+	b.house.vacate(s)
 	b.slots[s] = reservation{}
 	b.free = append(b.free, s)
 }
@@ -125,7 +129,10 @@ func (b *book) settle(r *reservation, status eventpb.ReservationStatus) {
 		b.holds.remove(b.slots, r.heap)
 	}
 	r.deadline = 0
-	r.status = uint8(status)
+	if r.status = uint8(status); !r.takes() && r.stage == inHouse {
+		b.house.vacate(b.byID[r.id])
+		r.stage = awaited
+	}
 }
 
 // close forgets the reservations whose last night is before closed, except those whose hold has yet to end.

@@ -19,6 +19,14 @@ func Decide(s *State, c Command, at At) ([]proto.Message, error) {
 		return nil, domain.Errorf(domain.InvalidArgument, "", "the command's time %s is not from %s to %s",
 			at.Now.Format(time.RFC3339), TimeMin.Format(time.DateOnly), TimeEnd.Format(time.DateOnly))
 	}
+	events, err := s.decide(c, at)
+	if err != nil {
+		return nil, err
+	}
+	return s.endOffers(events), nil
+}
+
+func (s *State) decide(c Command, at At) ([]proto.Message, error) {
 	switch c := c.(type) {
 	case *PlaceReservation:
 		return s.placeReservation(c, at)
@@ -55,7 +63,7 @@ func Decide(s *State, c Command, at At) ([]proto.Message, error) {
 	case *ArchiveRoomType:
 		return s.archiveRoomType(c)
 	}
-	return nil, domain.Errorf(domain.InvalidArgument, "", "%T is not a command of a hotel", c)
+	return s.decideStay(c, at)
 }
 
 // exists returns an error unless hotelID names this hotel, archived or not.

@@ -23,6 +23,7 @@ func (s *State) createHotel(c *CreateHotel) ([]proto.Message, error) {
 	err := applyHotel(hotel, &UpdateHotel{
 		DisplayName: &c.DisplayName, Description: &c.Description, Address: &c.Address,
 		TimeZone: &c.TimeZone, HoldDuration: &c.HoldDuration, Taxes: &c.Taxes,
+		HorizonDays: &c.HorizonDays,
 	})
 	if err != nil {
 		return nil, err
@@ -102,6 +103,12 @@ func applyHotel(hotel *eventpb.Hotel, c *UpdateHotel) error {
 			return err
 		}
 		hotel.Taxes = taxes
+	}
+	if c.HorizonDays != nil {
+		if err := checkHorizon(*c.HorizonDays); err != nil {
+			return err
+		}
+		hotel.HorizonDays = *c.HorizonDays
 	}
 	return nil
 }

@@ -23,6 +23,7 @@ func (s *State) createRoomType(c *CreateRoomType) ([]proto.Message, error) {
 	roomType := &eventpb.RoomType{HotelId: c.Hotel, RoomTypeId: c.RoomType, Version: 1}
 	err := s.applyRoomType(roomType, &UpdateRoomType{
 		DisplayName: &c.DisplayName, Description: &c.Description, MaxGuests: &c.MaxGuests, BaseRate: c.BaseRate,
+		Defaults: c.Defaults,
 	})
 	if err != nil {
 		return nil, err
@@ -91,6 +92,9 @@ func (s *State) applyRoomType(roomType *eventpb.RoomType, c *UpdateRoomType) err
 			return err
 		}
 		roomType.BaseRate = rate
+	}
+	if c.Defaults != nil {
+		return c.Defaults.apply(roomType)
 	}
 	return nil
 }

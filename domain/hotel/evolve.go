@@ -25,6 +25,9 @@ func (s *State) Evolve(m proto.Message) error {
 	if err := s.evolve(m); err != nil {
 		return fmt.Errorf("evolve hotel %s by %s: %w", event.HotelOf(m), event.TypeOf(m), err)
 	}
+	if s.waiters.looked && frees(m) {
+		s.waiters.looked = false
+	}
 	return nil
 }
 
@@ -65,7 +68,7 @@ func (s *State) evolve(m proto.Message) error {
 	case *eventpb.RoomTypeArchived:
 		return s.setRoomType(m.GetRoomType())
 	}
-	return fmt.Errorf("%T is not an event of a hotel", m)
+	return s.evolveStay(m)
 }
 
 func (s *State) setHotel(hotel *eventpb.Hotel, expected bool) error {
@@ -136,10 +139,22 @@ func (s *State) inventorySet(m *eventpb.InventorySet) error {
 			n.overbooking = -*m.OverbookingPercent
 		}
 	}
+	nights.say(from, to, countsIn(m))
 	if m.NightlyRate != nil {
 		nights.setRate(from, to, m.NightlyRate.MinorUnits)
 	}
 	return nil
+}
+
+// countsIn returns which counts an event sets.
+func countsIn(m *eventpb.InventorySet) (what known) {
+	if m.PhysicalCount != nil {
+		what |= knownPhysical
+	}
+	if m.OverbookingLimit != nil || m.OverbookingPercent != nil {
+		what |= knownOverbooking
+	}
+	return what
 }
 
 // rangeOf returns the room type and those nights of an event's range whose books are open; from is not before to when there are none.
@@ -221,9 +236,9 @@ func (s *State) count(r *reservation, sign int32) {
 	nights := &s.roomTypes[r.roomType].nights
 	switch r.state() {
 	case pending:
-		nights.add(r.stay(), 0, sign*int32(r.quantity))
+		nights.add(r.taken(), 0, sign*int32(r.quantity))
 	case paid:
-		nights.add(r.stay(), sign*int32(r.quantity), 0)
+		nights.add(r.taken(), sign*int32(r.quantity), 0)
 	}
 }
 

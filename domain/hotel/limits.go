@@ -5,11 +5,17 @@ import "time"
 // The limits of a hotel. A stay's is domain.StayNightsMax. They bind Decide and may change; BooksOpenDays and RejectedMax
 // also say what Evolve forgets, so a change of theirs makes old snapshots differ from a replay: then raise snapshotVersion.
 const (
-	RoomTypesMax        = 500        // of one hotel, archived ones included
-	RatePlansMax        = 200        // of one hotel, archived ones included
-	TaxesMax            = 20         // of one hotel
-	FreeDaysMax         = 365        // before check-in, until which a cancellation may be free
-	QuantityMax         = 100        // rooms in one reservation
+	RoomTypesMax        = 500    // of one hotel, archived ones included
+	RatePlansMax        = 200    // of one hotel, archived ones included
+	TaxesMax            = 20     // of one hotel
+	FreeDaysMax         = 365    // before check-in, until which a cancellation may be free
+	QuantityMax         = 100    // rooms in one reservation
+	RoomsMax            = 10_000 // physical rooms of one hotel, archived ones included
+	GroupMax            = 50     // reservations placed as one group
+	WaitersMax          = 1_000  // entries of one hotel's waiting list
+	OffersMax           = 100    // entries served or ended by one OfferRooms
+	HorizonDaysMax      = PlaceDaysAheadMax
+	ExtendMax           = 500        // events of one ExtendInventory
 	CountMax            = 100_000    // physical, out-of-order and overbooking count of a night
 	OverbookPercentMax  = 100        // of the physical count
 	PlaceDaysAheadMax   = 3 * 366    // a reservation's check-out, from the hotel's today
@@ -31,6 +37,7 @@ const (
 	EmailMax       = 254
 	GuestIDMax     = 128
 	ChannelMax     = 64
+	FloorMax       = 32
 	ReferenceMax   = 128
 	NoteMax        = 1_000
 )

@@ -36,13 +36,45 @@ const noRate = -1
 const spanMax = 100 * 366
 
 // nights holds the nights of a room type densely, from base on.
-// Invariant: rates and restricted are nil, when no night has any of its own, or as long as counts.
+// Invariant: rates, restricted and known are nil, when no night has any of its own, or as long as counts.
 type nights struct {
 	base   domain.Date
 	counts []night
 	rates  []int64 // minor units, or noRate
 
 	restricted []Restrictions
+	known      []known
+}
+
+// known says which counts of a night were ever set, be it to 0.
+type known uint8
+
+const (
+	knownPhysical known = 1 << iota
+	knownOverbooking
+
+	knownAll = knownPhysical | knownOverbooking
+)
+
+// said returns which counts of the night of d were ever set.
+func (n *nights) said(d domain.Date) known {
+	if i := int(d) - int(n.base); i >= 0 && i < len(n.known) {
+		return n.known[i]
+	}
+	return 0
+}
+
+// say records that counts of the nights [from, to), which exist, were set.
+func (n *nights) say(from, to domain.Date, what known) {
+	if what == 0 {
+		return
+	}
+	if n.known == nil {
+		n.known = make([]known, len(n.counts))
+	}
+	for d := from; d < to; d++ {
+		n.known[d-n.base] |= what
+	}
 }
 
 // at returns the night of d, or nil when nothing was ever said about it.
@@ -96,6 +128,9 @@ func (n *nights) ensure(from, to domain.Date) error {
 		if n.restricted != nil {
 			n.restricted = slices.Concat(make([]Restrictions, before), n.restricted)
 		}
+		if n.known != nil {
+			n.known = slices.Concat(make([]known, before), n.known)
+		}
 		n.base = first
 	}
 	if after := int(end-first) - len(n.counts); after > 0 {
@@ -105,6 +140,9 @@ func (n *nights) ensure(from, to domain.Date) error {
 		}
 		if n.restricted != nil {
 			n.restricted = append(n.restricted, make([]Restrictions, after)...)
+		}
+		if n.known != nil {
+			n.known = append(n.known, make([]known, after)...)
 		}
 	}
 	return nil
@@ -143,6 +181,9 @@ func (n *nights) forget(d domain.Date) {
 	}
 	if n.restricted != nil {
 		n.restricted = slices.Delete(n.restricted, 0, drop)
+	}
+	if n.known != nil {
+		n.known = slices.Delete(n.known, 0, drop)
 	}
 	n.base += domain.Date(drop)
 }

@@ -9,33 +9,61 @@ import (
 )
 
 func (s *State) placeReservation(c *PlaceReservation, at At) ([]proto.Message, error) {
-	index, err := s.openRoomType(c.Hotel, c.RoomType)
+	wanted, err := s.wantedBy(c, at)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.checkPlace(c); err != nil {
-		return nil, err
-	}
-	today := s.today(at.Now)
-	if err := s.checkStay(c.Stay, today); err != nil {
-		return nil, err
-	}
-	if err := c.Quote.checkTime(at.Now); err != nil {
-		return nil, err
-	}
-	plan, err := s.planOf(c)
-	if err != nil {
-		return nil, err
-	}
-	full, broken := s.fullNights(index, c.Stay, c.Quantity), s.broken(index, c.Stay)
-	if plan != nil {
-		broken = append(broken, BrokenByPlan(plan, c.Stay)...)
-	}
-	if full != nil || broken != nil {
+	if full, broken := s.obstacles(&wanted, nil); full != nil || broken != nil {
 		return one(rejected(c, full, broken, at)), nil
 	}
-	b := newPlaced(c, today)
-	if err := s.price(c, index, plan, b); err != nil {
+	b, err := s.grant(&wanted, at)
+	if err != nil {
+		return nil, err
+	}
+	return b.events[:], nil
+}
+
+// wanted is a request for rooms that may be granted when there are any.
+type wanted struct {
+	command  *PlaceReservation
+	roomType uint16
+	plan     *eventpb.RatePlan // or nil
+}
+
+// wantedBy checks everything about a request but whether there is room.
+func (s *State) wantedBy(c *PlaceReservation, at At) (w wanted, err error) {
+	w.command = c
+	if w.roomType, err = s.openRoomType(c.Hotel, c.RoomType); err != nil {
+		return w, err
+	}
+	if err := s.checkPlace(c); err != nil {
+		return w, err
+	}
+	if err := s.checkStay(c.Stay, s.today(at.Now)); err != nil {
+		return w, err
+	}
+	if err := c.Quote.checkTime(at.Now); err != nil {
+		return w, err
+	}
+	w.plan, err = s.planOf(c)
+	return w, err
+}
+
+// obstacles returns the nights that are full, when beside is taken as well, and the restrictions that the stay breaks.
+func (s *State) obstacles(w *wanted, beside overlay) (full []domain.Date, broken []Broken) {
+	c := w.command
+	full, broken = s.fullNights(w.roomType, c.Stay, c.Quantity, beside), s.broken(w.roomType, c.Stay)
+	if w.plan != nil {
+		broken = append(broken, BrokenByPlan(w.plan, c.Stay)...)
+	}
+	return full, broken
+}
+
+// grant prices a request for which there is room, and returns its event.
+func (s *State) grant(w *wanted, at At) (*placed, error) {
+	c := w.command
+	b := newPlaced(c, s.today(at.Now))
+	if err := s.price(c, w.roomType, w.plan, b); err != nil {
 		return nil, err
 	}
 	b.event.CurrencyCode = s.currency
@@ -45,7 +73,7 @@ func (s *State) placeReservation(c *PlaceReservation, at At) ([]proto.Message, e
 		b.deadline.Seconds, b.deadline.Nanos = deadline/1000, int32(deadline%1000)*1_000_000
 		b.event.HoldExpireTime = &b.deadline
 	}
-	return b.events[:], nil
+	return b, nil
 }
 
 // checkPlace checks what does not depend on days.
@@ -102,12 +130,12 @@ func (s *State) checkStay(stay domain.Stay, today domain.Date) error {
 	return s.checkBooks("check_in_date", stay.CheckIn)
 }
 
-// fullNights returns the nights of the stay that have not quantity rooms left, or nil when all have.
-func (s *State) fullNights(roomType uint16, stay domain.Stay, quantity int32) []domain.Date {
+// fullNights returns the nights of the stay that have not quantity rooms left beside those of an overlay, or nil when all have.
+func (s *State) fullNights(roomType uint16, stay domain.Stay, quantity int32, beside overlay) []domain.Date {
 	var full []domain.Date
 	nights := &s.roomTypes[roomType].nights
 	for d := stay.CheckIn; d < stay.CheckOut; d++ {
-		if n := nights.at(d); n == nil || n.available() < quantity {
+		if n := nights.at(d); n == nil || n.available()-beside.taken(roomType, d) < quantity {
 			full = append(full, d)
 		}
 	}
@@ -233,7 +261,7 @@ func fillGuest(m *eventpb.Guest, g *Guest) bool {
 }
 
 // rejected says why there is no reservation: SOLD_OUT when nights are full, whatever else, so that demand beyond the house is counted as such.
-func rejected(c *PlaceReservation, full []domain.Date, broken []Broken, at At) proto.Message {
+func rejected(c *PlaceReservation, full []domain.Date, broken []Broken, at At) *eventpb.ReservationRejected {
 	e := &eventpb.ReservationRejected{
 		HotelId: c.Hotel, ReservationId: c.ReservationID,
 		Stay: &eventpb.Stay{

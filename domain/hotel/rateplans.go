@@ -23,6 +23,7 @@ type PlanTerms struct {
 	MaxChildren      *int32
 	MinStay          int32 // nights; 0: any
 	MaxStay          int32
+	DefaultRates     []DefaultRate // of nights that the hotel's horizon reaches; of a room type one at most
 }
 
 // PlanFields is a set of the terms of a plan.
@@ -39,6 +40,7 @@ const (
 	PlanMaxChildren
 	PlanMinStay
 	PlanMaxStay
+	PlanDefaultRates
 
 	PlanAll = 1<<iota - 1
 )
@@ -124,6 +126,7 @@ func (c *canonical) terms(t *PlanTerms) {
 	c.optionalNumber(t.MaxAdults)
 	c.optionalNumber(t.MaxChildren)
 	c.number(int64(t.MinStay), int64(t.MaxStay))
+	c.defaultRates(t.DefaultRates)
 }
 
 func (s *State) createRatePlan(c *CreateRatePlan) ([]proto.Message, error) {
@@ -220,6 +223,13 @@ func (s *State) applyTerms(plan *eventpb.RatePlan, t *PlanTerms, fields PlanFiel
 	}
 	if err := s.applyOccupancy(plan, t, fields); err != nil {
 		return err
+	}
+	if fields&PlanDefaultRates != 0 {
+		rates, err := s.defaultRates(t.DefaultRates)
+		if err != nil {
+			return err
+		}
+		plan.DefaultRates = rates
 	}
 	if fields&PlanMinStay != 0 {
 		plan.MinStay = t.MinStay

@@ -70,7 +70,7 @@ func (s *State) ratesSet(m *eventpb.RatesSet) error {
 	if err != nil {
 		return err
 	}
-	rate := int64(noRate)
+	rate := int64(clearedRate)
 	if m.NightlyRate != nil {
 		if rate = m.NightlyRate.MinorUnits; rate < 0 {
 			return fmt.Errorf("a rate of %d is negative", rate)
@@ -103,14 +103,24 @@ func (s *State) planRate(roomType, plan uint16, d domain.Date) int64 {
 // rateCalendar holds rates densely, from base on, 8 bytes a night.
 type rateCalendar struct {
 	base  domain.Date
-	rates []int64 // minor units, or noRate
+	rates []int64 // minor units, noRate or clearedRate
 }
 
+// clearedRate marks a night whose rate was taken away, which the horizon must not give back.
+const clearedRate = noRate - 1
+
+// at returns the rate of the night of d, or noRate.
 func (c *rateCalendar) at(d domain.Date) int64 {
 	if i := int(d) - int(c.base); i >= 0 && i < len(c.rates) {
-		return c.rates[i]
+		return max(noRate, c.rates[i])
 	}
 	return noRate
+}
+
+// said reports whether the rate of the night of d was ever set or taken away.
+func (c *rateCalendar) said(d domain.Date) bool {
+	i := int(d) - int(c.base)
+	return i >= 0 && i < len(c.rates) && c.rates[i] != noRate
 }
 
 // set sets the nights [from, to) that fall on days. The error says that they lie too far from the others.

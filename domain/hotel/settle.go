@@ -116,7 +116,7 @@ func (s *State) taking(hotelID, reservationID, verb string) (*reservation, error
 	if !r.takes() {
 		return nil, statusConflict(reservationID, r, "only a PENDING or PAID one can be "+verb)
 	}
-	return r, nil
+	return r, r.checkAwaited(verb)
 }
 
 func statusConflict(reservationID string, r *reservation, rule string) error {

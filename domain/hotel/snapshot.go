@@ -10,7 +10,7 @@ import (
 
 // snapshotVersion is the first byte of a snapshot. A snapshot of another version is refused: it is
 // only a shortcut, and its owner replays the log instead.
-const snapshotVersion = 3
+const snapshotVersion = 4
 
 // AppendSnapshot appends the state in a compact form to b. Two states made by the same events give the same bytes.
 //
@@ -20,12 +20,14 @@ const snapshotVersion = 3
 //	closed       varint, days since 1970
 //	room types   count, then each: length, eventpb.RoomType, base (varint), nights (count), runs
 //	  run        nights (count), physical, out of order (uvarint), overbooking, rate (varint),
-//	             min stay, max stay, closed (1 byte each)
+//	             min stay, max stay, closed, which counts were set (1 byte each)
 //	rate plans   see appendRates
+//	rooms        see appendRooms
+//	waiters      see appendWaiters
 //	reservations count, then each in order of ids
 //	rejected     count, then each, oldest first
 //	  each       id (16 bytes), room type index, quantity, status (uvarint),
-//	             check-in (varint, from closed), nights, deadline (uvarint)
+//	             check-in (varint, from closed), nights, deadline (uvarint), see appendStage
 //
 // Sold and held counts are not written: they are the sums of the reservations, and LoadSnapshot adds them up again.
 func (s *State) AppendSnapshot(b []byte) []byte {
@@ -41,7 +43,7 @@ func (s *State) AppendSnapshot(b []byte) []byte {
 		b = appendMessage(b, roomType.details)
 		b = roomType.nights.appendTo(b)
 	}
-	return s.appendReservations(s.appendRates(b))
+	return s.appendReservations(s.appendWaiters(s.appendRooms(s.appendRates(b))))
 }
 
 func appendMessage(b []byte, m proto.Message) []byte {
@@ -68,7 +70,7 @@ func (n *nights) appendTo(b []byte) []byte {
 		b = binary.AppendVarint(b, int64(first.overbooking))
 		b = binary.AppendVarint(b, n.rate(n.base.AddDays(i)))
 		restricted := n.restrictions(n.base.AddDays(i))
-		b = append(b, restricted.MinStay, restricted.MaxStay, byte(restricted.Closed))
+		b = append(b, restricted.MinStay, restricted.MaxStay, byte(restricted.Closed), byte(n.said(n.base.AddDays(i))))
 		i += run
 	}
 	return b
@@ -78,7 +80,8 @@ func (n *nights) appendTo(b []byte) []byte {
 func (n *nights) same(i, j int) bool {
 	a, b := &n.counts[i], &n.counts[j]
 	return a.physical == b.physical && a.outOfOrder == b.outOfOrder && a.overbooking == b.overbooking &&
-		(n.rates == nil || n.rates[i] == n.rates[j]) && (n.restricted == nil || n.restricted[i] == n.restricted[j])
+		(n.rates == nil || n.rates[i] == n.rates[j]) && (n.restricted == nil || n.restricted[i] == n.restricted[j]) &&
+		(n.known == nil || n.known[i] == n.known[j])
 }
 
 func (s *State) appendReservations(b []byte) []byte {
@@ -94,7 +97,7 @@ func (s *State) appendReservations(b []byte) []byte {
 	for _, list := range [...][]slot{order, s.book.rejected} {
 		b = binary.AppendUvarint(b, uint64(len(list)))
 		for _, slot := range list {
-			b = s.appendReservation(b, &s.book.slots[slot])
+			b = s.appendStage(s.appendReservation(b, &s.book.slots[slot]), slot)
 		}
 	}
 	return b
@@ -132,7 +135,7 @@ func LoadSnapshot(b []byte) (*State, error) {
 // minimum sizes of what is counted, by which a count is checked before memory is made.
 const (
 	roomTypeBytesMin    = 3
-	reservationBytesMin = 16 + 6
+	reservationBytesMin = 16 + 7
 )
 
 func (s *State) load(r *reader, hotel []byte) {
@@ -142,6 +145,8 @@ func (s *State) load(r *reader, hotel []byte) {
 		s.loadRoomType(r)
 	}
 	s.loadRates(r)
+	s.loadRooms(r)
+	s.loadWaiters(r)
 	for range r.count(reservationBytesMin) {
 		s.loadReservation(r, false)
 	}

@@ -90,7 +90,7 @@ func (c *rateCalendar) load(r *reader, closed domain.Date) {
 	}
 	for d := base; left > 0 && r.err == nil; {
 		run, rate := int(r.uvarint(uint64(left))), r.varint()
-		if run == 0 || rate < noRate {
+		if run == 0 || rate < clearedRate {
 			r.fail("a run of %d nights at %d cannot be", run, rate)
 			return
 		}

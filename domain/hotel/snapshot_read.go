@@ -146,8 +146,9 @@ func (n *nights) loadRun(r *reader, run int) {
 	}
 	overbooking, rate := r.varint(), r.varint()
 	restricted := Restrictions{MinStay: r.byte(), MaxStay: r.byte(), Closed: Closed(r.byte())}
-	if overbooking < -percentBound || overbooking > countBound || restricted.Closed&^closedAll != 0 {
-		r.fail("overbooking of %d or closing of %b cannot be", overbooking, restricted.Closed)
+	said := known(r.byte())
+	if overbooking < -percentBound || overbooking > countBound || restricted.Closed&^closedAll != 0 || said&^knownAll != 0 {
+		r.fail("overbooking of %d, closing of %b or setting of %b cannot be", overbooking, restricted.Closed, said)
 	}
 	alike.overbooking = int32(overbooking)
 	if r.err != nil {
@@ -163,6 +164,7 @@ func (n *nights) loadRun(r *reader, run int) {
 		*n.at(d) = alike
 		n.setRestrictions(d, restricted)
 	}
+	n.say(from, to, said)
 	if rate != noRate {
 		n.setRate(from, to, rate)
 	}
@@ -177,6 +179,7 @@ func (s *State) loadReservation(r *reader, isRejected bool) {
 	loaded.checkIn = domain.Date(checkIn)
 	loaded.nights = uint16(r.uvarint(spanMax))
 	loaded.deadline = int64(r.uvarint(math.MaxInt64))
+	rooms := s.loadStage(r, &loaded)
 	if r.err != nil {
 		return
 	}
@@ -192,6 +195,9 @@ func (s *State) loadReservation(r *reader, isRejected bool) {
 		return
 	}
 	s.put(loaded, r)
+	if loaded.stage == inHouse && r.err == nil {
+		s.book.house.occupy(s.book.byID[loaded.id], rooms)
+	}
 }
 
 // put adds a reservation of a snapshot, and what it counts for.

@@ -18,6 +18,11 @@ type State struct {
 	ratePlans     []*eventpb.RatePlan // in order of creation; owned
 	ratePlanIndex map[string]uint16   // nil: no plans
 
+	rooms     []*eventpb.Room // in order of creation; owned
+	roomIndex map[string]uint16
+
+	waiters waiters
+
 	book   book
 	newest domain.Date // the newest place_date seen, or 0
 	closed domain.Date // the books of the nights before it are closed: newest - BooksOpenDays, or 0
@@ -44,7 +49,7 @@ type At struct {
 
 // New returns the state of a hotel that nothing has happened to.
 func New() *State {
-	return &State{roomTypeIndex: make(map[string]uint16), book: newBook()}
+	return &State{roomTypeIndex: make(map[string]uint16), waiters: newWaiters(), book: newBook()}
 }
 
 // Exists reports whether the hotel was created.
