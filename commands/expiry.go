@@ -3,8 +3,6 @@ package commands
 import (
 	"time"
 
-	"github.com/google/uuid"
-
 	"lodge/domain/hotel"
 )
 
@@ -42,7 +40,7 @@ func (p *processor) expireHolds() error {
 // expireHoldsOf ends the expired holds of one hotel, hotel.ExpireMax with each command.
 func (p *processor) expireHoldsOf(hotelID string, now time.Time) error {
 	for {
-		c, err := expiry(hotelID, now)
+		c, err := internal(&hotel.ExpireHolds{Hotel: hotelID, Now: now}, cause{time: now})
 		if err != nil {
 			return err
 		}
@@ -56,14 +54,4 @@ func (p *processor) expireHoldsOf(hotelID string, now time.Time) error {
 		}
 		p.push()
 	}
-}
-
-// expiry is a command that nobody waits for: its answer stays in the channel.
-func expiry(hotelID string, now time.Time) (*Pending, error) {
-	id, err := uuid.NewV7()
-	return &Pending{
-		command: Command{Internal: true, Time: now, Body: &hotel.ExpireHolds{Hotel: hotelID, Now: now}},
-		eventID: id,
-		done:    make(chan struct{}, 1),
-	}, err
 }

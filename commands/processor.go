@@ -75,6 +75,9 @@ func (p *processor) run(ctx context.Context) error {
 func (p *processor) loop() error {
 	ticks, stop := p.ticker()
 	defer stop()
+	if err := p.offerAll(); err != nil {
+		return err
+	}
 	var batch []*Pending
 	for {
 		var closed bool
@@ -88,6 +91,9 @@ func (p *processor) loop() error {
 		}
 		if p.awaitMore(len(batch) > 0, ticks) {
 			if err := p.expireHolds(); err != nil {
+				return err
+			}
+			if err := p.offerAll(); err != nil {
 				return err
 			}
 		}
@@ -117,15 +123,21 @@ func (p *processor) awaitMore(busy bool, ticks <-chan time.Time) bool {
 // decideAll decides a batch in order and pushes it. After an error the rest of the batch is refused.
 func (p *processor) decideAll(batch []*Pending) error {
 	for i, c := range batch {
-		if err := p.decide(c); err != nil {
+		rest := batch[i:]
+		err := p.decide(c)
+		if err == nil {
+			p.decided = append(p.decided, c)
+			rest = batch[i+1:]
+			err = p.offerAfter(c)
+		}
+		if err != nil {
 			p.push()
-			for _, c := range batch[i:] {
+			for _, c := range rest {
 				c.refuse(unavailable(p.op, err))
 				c.answer()
 			}
 			return err
 		}
-		p.decided = append(p.decided, c)
 		if len(p.decided) >= pushEvery {
 			p.push()
 		}

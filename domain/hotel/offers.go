@@ -30,8 +30,7 @@ func frees(m proto.Message) bool {
 	switch m.(type) {
 	case *eventpb.ReservationCanceled, *eventpb.ReservationNoShow, *eventpb.ReservationDeclined, *eventpb.ReservationModified,
 		*eventpb.GuestCheckedOut, *eventpb.GuestWalked,
-		*eventpb.InventorySet, *eventpb.RestrictionsSet, *eventpb.RatesSet, *eventpb.RoomTypeUpdated, *eventpb.RatePlanUpdated,
-		*eventpb.WaitingListJoined:
+		*eventpb.InventorySet, *eventpb.RestrictionsSet, *eventpb.RatesSet, *eventpb.RoomTypeUpdated, *eventpb.RatePlanUpdated:
 		return true
 	}
 	return false
