@@ -129,26 +129,31 @@ const variantMark = "@"
 // samples returns an event of every type with all its fields, and the variants, by the names of their files.
 func samples() map[string]proto.Message {
 	byName := make(map[string]proto.Message)
-	for _, m := range originals() {
+	for _, m := range append(originals(), stayOriginals()...) {
 		byName[event.TypeOf(m)] = m
 	}
-	for variant, m := range variants() {
-		byName[event.TypeOf(m)+variantMark+variant] = m
+	for _, v := range append(variants(), stayVariants()...) {
+		byName[event.TypeOf(v.event)+variantMark+v.name] = v.event
 	}
 	return byName
 }
 
-// variants have the fields that were added to a type after its golden file was written.
-func variants() map[string]proto.Message {
-	return map[string]proto.Message{
-		"percent": &eventpb.InventorySet{
+// variant is an event with the fields that were added to its type after the golden file was written.
+type variant struct {
+	name  string
+	event proto.Message
+}
+
+func variants() []variant {
+	return []variant{
+		{"percent", &eventpb.InventorySet{
 			HotelId: "grand", RoomTypeId: "double", StartDate: "2026-07-01", EndDate: "2026-08-01", OverbookingPercent: proto.Int32(10),
-		},
-		"taxes": &eventpb.HotelUpdated{Hotel: &eventpb.Hotel{HotelId: "grand", Taxes: []*eventpb.Tax{
+		}},
+		{"taxes", &eventpb.HotelUpdated{Hotel: &eventpb.Hotel{HotelId: "grand", Taxes: []*eventpb.Tax{
 			{TaxId: "vat", DisplayName: "VAT", Basis: eventpb.TaxBasis_TAX_BASIS_PERCENT, Amount: 6_000, Included: true},
 			{TaxId: "city", DisplayName: "City tax", Basis: eventpb.TaxBasis_TAX_BASIS_GUEST_NIGHT, Amount: 400},
-		}}},
-		"terms": &eventpb.ReservationPlaced{
+		}}}},
+		{"terms", &eventpb.ReservationPlaced{
 			HotelId: "grand", ReservationId: "01980000-0000-7000-8000-000000000003",
 			Stay:         &eventpb.Stay{RoomTypeId: "double", Quantity: 1, CheckInDate: "2026-07-01", CheckOutDate: "2026-07-02"},
 			CurrencyCode: "EUR", NightlyMinorUnits: []int64{20_500}, TotalMinorUnits: 21_700, PlaceDate: "2026-06-20", Terms: &eventpb.Terms{
@@ -158,8 +163,8 @@ func variants() map[string]proto.Message {
 					{TaxId: "vat", DisplayName: "VAT", MinorUnits: 1_160, Included: true}, {TaxId: "city", DisplayName: "City tax", MinorUnits: 1_200},
 				},
 			},
-		},
-		"restricted": &eventpb.ReservationRejected{
+		}},
+		{"restricted", &eventpb.ReservationRejected{
 			HotelId: "grand", ReservationId: "01980000-0000-7000-8000-000000000003",
 			Stay:   &eventpb.Stay{RoomTypeId: "double", Quantity: 2, CheckInDate: "2026-07-01", CheckOutDate: "2026-07-03"},
 			Reason: eventpb.ReservationReason_RESERVATION_REASON_RESTRICTED, InventoryOffset: 42,
@@ -167,7 +172,7 @@ func variants() map[string]proto.Message {
 				{Restriction: eventpb.Restriction_RESTRICTION_MIN_STAY, Nights: []string{"2026-07-01"}, Limit: 3},
 				{Restriction: eventpb.Restriction_RESTRICTION_STOP_SELL, Nights: []string{"2026-07-01", "2026-07-02"}},
 			},
-		},
+		}},
 	}
 }
 
