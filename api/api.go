@@ -112,7 +112,7 @@ func (a *API) EndStreams() { a.endOnce.Do(func() { close(a.ending) }) }
 // services are the names of what is served, for reflection and health.
 var services = []string{
 	lodgev1connect.HotelServiceName, lodgev1connect.InventoryServiceName, lodgev1connect.AvailabilityServiceName,
-	lodgev1connect.RateServiceName, lodgev1connect.ReservationServiceName, lodgev1connect.EventServiceName, lodgev1connect.AdminServiceName,
+	lodgev1connect.RateServiceName, lodgev1connect.ReservationServiceName, lodgev1connect.StayServiceName, lodgev1connect.EventServiceName, lodgev1connect.AdminServiceName,
 	lodgev1connect.MessageServiceName, lodgev1connect.GroupServiceName, lodgev1connect.QueueServiceName, lodgev1connect.ScheduleServiceName,
 }
 
@@ -148,6 +148,7 @@ func (a *API) routes() (http.Handler, error) {
 	path, reservations := lodgev1connect.NewReservationServiceHandler(&reservationService{a}, options...)
 	a.hottest = &fastPost{service: &reservationService{a}, edge: e, connect: reservations, errors: connect.NewErrorWriter(options...)}
 	serve(path, a.hottest)
+	serve(lodgev1connect.NewStayServiceHandler(&stayService{a}, options...))
 	serve(lodgev1connect.NewEventServiceHandler(&eventService{a}, options...))
 	serve(lodgev1connect.NewAdminServiceHandler(&adminService{a}, options...))
 	serve(lodgev1connect.NewMessageServiceHandler(&messageService{a}, options...))

@@ -40,6 +40,7 @@ func (s *hotelService) CreateHotel(ctx context.Context, req *connect.Request[lod
 		CurrencyCode: h.GetCurrencyCode(),
 		HoldDuration: h.GetHoldDuration().AsDuration(),
 		Taxes:        taxes,
+		HorizonDays:  h.GetHorizonDays(),
 	})
 }
 
@@ -58,7 +59,7 @@ func (s *hotelService) UpdateHotel(ctx context.Context, req *connect.Request[lod
 	if err != nil {
 		return nil, err
 	}
-	set, err := maskedFields(req.Msg.GetUpdateMask(), h, "display_name", "description", "address", "time_zone", "hold_duration", "taxes")
+	set, err := maskedFields(req.Msg.GetUpdateMask(), h, "display_name", "description", "address", "time_zone", "hold_duration", "taxes", "horizon_days")
 	if err != nil {
 		return nil, err
 	}
@@ -75,6 +76,7 @@ func (s *hotelService) UpdateHotel(ctx context.Context, req *connect.Request[lod
 		TimeZone:        when(set["time_zone"], h.GetTimeZone()),
 		HoldDuration:    when(set["hold_duration"], h.GetHoldDuration().AsDuration()),
 		Taxes:           when(set["taxes"], taxes),
+		HorizonDays:     when(set["horizon_days"], h.GetHorizonDays()),
 	})
 }
 
@@ -135,6 +137,7 @@ func toHotel(h *eventpb.Hotel) *lodgev1.Hotel {
 		Archived:     h.GetArchived(),
 		Etag:         toEtag(h.GetVersion()),
 		Taxes:        toTaxes(h.GetTaxes(), h.GetCurrencyCode()),
+		HorizonDays:  h.GetHorizonDays(),
 	}
 }
 

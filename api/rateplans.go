@@ -44,7 +44,7 @@ func (s *rateService) CreateRatePlan(ctx context.Context, req *connect.Request[l
 	if body.Hotel, err = parseHotel(req.Msg.GetParent(), "parent"); err != nil {
 		return nil, err
 	}
-	if body.Terms, err = fromPlan(req.Msg.GetRatePlan()); err != nil {
+	if body.Terms, err = fromPlan(body.Hotel, req.Msg.GetRatePlan()); err != nil {
 		return nil, err
 	}
 	return s.changeRatePlan(ctx, c, body)
@@ -55,6 +55,7 @@ var planFields = map[string]hotel.PlanFields{
 	"display_name": hotel.PlanDisplayName, "description": hotel.PlanDescription, "cancellation": hotel.PlanCancellation,
 	"included_guests": hotel.PlanIncludedGuests, "extra_guest_charge": hotel.PlanExtraGuestCharge,
 	"max_adults": hotel.PlanMaxAdults, "max_children": hotel.PlanMaxChildren, "min_stay": hotel.PlanMinStay, "max_stay": hotel.PlanMaxStay,
+	"default_rates": hotel.PlanDefaultRates,
 }
 
 // UpdateRatePlan changes a rate plan.
@@ -71,14 +72,14 @@ func (s *rateService) UpdateRatePlan(ctx context.Context, req *connect.Request[l
 		return nil, err
 	}
 	set, err := maskedFields(req.Msg.GetUpdateMask(), plan, "display_name", "description", "cancellation", "included_guests",
-		"extra_guest_charge", "max_adults", "max_children", "min_stay", "max_stay")
+		"extra_guest_charge", "max_adults", "max_children", "min_stay", "max_stay", "default_rates")
 	if err != nil {
 		return nil, err
 	}
 	for name := range set {
 		body.Fields |= planFields[name]
 	}
-	if body.Terms, err = fromPlan(plan); err != nil {
+	if body.Terms, err = fromPlan(body.Hotel, plan); err != nil {
 		return nil, err
 	}
 	return s.changeRatePlan(ctx, c, body)
@@ -179,16 +180,24 @@ func planRow(p *hotels.RatePlan) *lodgev1.RatePlan {
 }
 
 func toPlan(p *eventpb.RatePlan) *lodgev1.RatePlan {
-	return &lodgev1.RatePlan{
+	out := &lodgev1.RatePlan{
 		Name: ratePlanName(p.GetHotelId(), p.GetRatePlanId()), DisplayName: p.GetDisplayName(), Description: p.GetDescription(),
 		Cancellation: toCancellation(p.GetCancellation(), p.GetCurrencyCode()), IncludedGuests: p.GetIncludedGuests(),
 		ExtraGuestCharge: toMoney(p.GetExtraGuestCharge().GetCurrencyCode(), p.GetExtraGuestCharge().GetMinorUnits()),
 		MaxAdults:        p.MaxAdults, MaxChildren: p.MaxChildren, MinStay: p.GetMinStay(), MaxStay: p.GetMaxStay(),
 		Archived: p.GetArchived(), Etag: toEtag(p.GetVersion()),
 	}
+	for _, rate := range p.GetDefaultRates() {
+		out.DefaultRates = append(out.DefaultRates, &lodgev1.DefaultRate{
+			RoomType:    roomTypeName(p.GetHotelId(), rate.GetRoomTypeId()),
+			NightlyRate: toMoney(rate.GetNightlyRate().GetCurrencyCode(), rate.GetNightlyRate().GetMinorUnits()),
+		})
+	}
+	return out
 }
 
-func fromPlan(p *lodgev1.RatePlan) (terms hotel.PlanTerms, err error) {
+// fromPlan reads the terms of a plan of a hotel.
+func fromPlan(hotelID string, p *lodgev1.RatePlan) (terms hotel.PlanTerms, err error) {
 	terms = hotel.PlanTerms{
 		DisplayName: p.GetDisplayName(), Description: p.GetDescription(), IncludedGuests: p.GetIncludedGuests(),
 		MaxAdults: p.MaxAdults, MaxChildren: p.MaxChildren, MinStay: p.GetMinStay(), MaxStay: p.GetMaxStay(),
@@ -200,6 +209,28 @@ func fromPlan(p *lodgev1.RatePlan) (terms hotel.PlanTerms, err error) {
 		}
 		terms.ExtraGuestCharge = &charge
 	}
+	if terms.DefaultRates, err = fromDefaultRates(hotelID, p.GetDefaultRates()); err != nil {
+		return terms, err
+	}
 	terms.Cancellation, terms.FeeCurrency, err = fromCancellation(p.GetCancellation())
 	return terms, err
+}
+
+func fromDefaultRates(hotelID string, rates []*lodgev1.DefaultRate) (out []hotel.DefaultRate, err error) {
+	for i, r := range rates {
+		at := fmt.Sprintf("rate_plan.default_rates[%d].", i)
+		ofHotel, roomType, err := parseRoomType(r.GetRoomType(), at+"room_type")
+		if err != nil {
+			return nil, err
+		}
+		if ofHotel != hotelID {
+			return nil, domain.Errorf(domain.InvalidArgument, at+"room_type", "the room type is not of hotel %s", hotelID)
+		}
+		rate, err := fromMoney(r.GetNightlyRate(), at+"nightly_rate")
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, hotel.DefaultRate{RoomType: roomType, NightlyRate: rate})
+	}
+	return out, nil
 }

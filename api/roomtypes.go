@@ -37,6 +37,7 @@ func (s *hotelService) CreateRoomType(ctx context.Context, req *connect.Request[
 		Description: t.GetDescription(),
 		MaxGuests:   t.GetMaxGuests(),
 		BaseRate:    rate,
+		Defaults:    fromDefaults(t.GetDefaults()),
 	})
 }
 
@@ -63,7 +64,7 @@ func updateRoomType(req *lodgev1.UpdateRoomTypeRequest) (*hotel.UpdateRoomType, 
 	if err != nil {
 		return nil, err
 	}
-	set, err := maskedFields(req.GetUpdateMask(), t, "display_name", "description", "max_guests", "base_rate")
+	set, err := maskedFields(req.GetUpdateMask(), t, "display_name", "description", "max_guests", "base_rate", "defaults")
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +85,37 @@ func updateRoomType(req *lodgev1.UpdateRoomTypeRequest) (*hotel.UpdateRoomType, 
 		Description:     when(set["description"], t.GetDescription()),
 		MaxGuests:       when(set["max_guests"], t.GetMaxGuests()),
 		BaseRate:        rate,
+		Defaults:        defaultsWhen(set["defaults"], t),
 	}, nil
+}
+
+// fromDefaults reads what nights are opened with; nil: they are not.
+func fromDefaults(d *lodgev1.NightDefaults) *hotel.RoomTypeDefaults {
+	if d == nil {
+		return nil
+	}
+	return &hotel.RoomTypeDefaults{
+		PhysicalCount: d.PhysicalCount, OverbookingLimit: d.GetOverbookingLimit(), OverbookingPercent: d.GetOverbookingPercent(),
+	}
+}
+
+// defaultsWhen returns the defaults to set when the field is selected: none, when it has no value.
+func defaultsWhen(selected bool, t *lodgev1.RoomType) *hotel.RoomTypeDefaults {
+	switch {
+	case !selected:
+		return nil
+	case t.GetDefaults() == nil:
+		return &hotel.RoomTypeDefaults{}
+	}
+	return fromDefaults(t.GetDefaults())
+}
+
+// toDefaults returns the API's form of what nights are opened with.
+func toDefaults(physical *int32, limit, percent int32) *lodgev1.NightDefaults {
+	if physical == nil && limit == 0 && percent == 0 {
+		return nil
+	}
+	return &lodgev1.NightDefaults{PhysicalCount: physical, OverbookingLimit: limit, OverbookingPercent: percent}
 }
 
 func baseRate(t *lodgev1.RoomType) (*domain.Money, error) {
@@ -147,6 +178,7 @@ func toRoomType(t *eventpb.RoomType) *lodgev1.RoomType {
 		Description: t.GetDescription(),
 		MaxGuests:   t.GetMaxGuests(),
 		BaseRate:    toMoney(t.GetBaseRate().GetCurrencyCode(), t.GetBaseRate().GetMinorUnits()),
+		Defaults:    toDefaults(t.DefaultPhysicalCount, t.GetDefaultOverbookingLimit(), t.GetDefaultOverbookingPercent()),
 		Archived:    t.GetArchived(),
 		Etag:        toEtag(t.GetVersion()),
 	}

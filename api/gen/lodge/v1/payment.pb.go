@@ -457,8 +457,8 @@ type PayReservationRequest struct {
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// One of the platform's. Unset: its first.
 	Provider string `protobuf:"bytes,2,opt,name=provider,proto3" json:"provider,omitempty"`
-	// The provider's token of a card or wallet, never its number. Unset: that of the reservation's last payment. The simulator's tokens say what it does:
-	// see commands/payment.
+	// The provider's token of a card or wallet, never its number. Unset: that of the reservation's last payment. The simulator's tokens say what it does, such as
+	// tok_approve, tok_decline_insufficient_funds or tok_late_approve.
 	PaymentMethod string `protobuf:"bytes,3,opt,name=payment_method,json=paymentMethod,proto3" json:"payment_method,omitempty"`
 	// A UUID in lower case for the last part of the payment's name, never used before in the reservation. None: the platform makes one.
 	PaymentId string `protobuf:"bytes,4,opt,name=payment_id,json=paymentId,proto3" json:"payment_id,omitempty"`
@@ -889,7 +889,7 @@ const file_lodge_v1_payment_proto_rawDesc = "" +
 	"\x15PayReservationRequest\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12#\n" +
 	"\bprovider\x18\x02 \x01(\tB\a\xbaH\x04r\x02(?R\bprovider\x12/\n" +
-	"\x0epayment_method\x18\x03 \x01(\tB\b\xbaH\x05r\x03(\xc8\x01R\rpaymentMethod\x12\x1d\n" +
+	"\x0epayment_method\x18\x03 \x01(\tB\b\xbaH\x05r\x03(\xff\x01R\rpaymentMethod\x12\x1d\n" +
 	"\n" +
 	"payment_id\x18\x04 \x01(\tR\tpaymentId\x12;\n" +
 	"\x04wait\x18\x05 \x01(\v2\x19.google.protobuf.DurationB\f\xbaH\t\xaa\x01\x06\"\x02\b\x192\x00R\x04wait\x12\x1d\n" +

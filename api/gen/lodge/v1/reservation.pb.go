@@ -1804,7 +1804,7 @@ const file_lodge_v1_reservation_proto_rawDesc = "" +
 	"\x05quote\x18\a \x01(\tB\b\xbaH\x05r\x03(\x80\x10R\x05quote\"\xcc\x01\n" +
 	"\x1eBatchCreateReservationsRequest\x12!\n" +
 	"\x06parent\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x06parent\x12M\n" +
-	"\brequests\x18\x02 \x03(\v2\".lodge.v1.CreateReservationRequestB\r\xe0A\x02\xbaH\a\x92\x01\x04\b\x01\x10dR\brequests\x12\x19\n" +
+	"\brequests\x18\x02 \x03(\v2\".lodge.v1.CreateReservationRequestB\r\xe0A\x02\xbaH\a\x92\x01\x04\b\x01\x102R\brequests\x12\x19\n" +
 	"\bgroup_id\x18\x03 \x01(\tR\agroupId\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x04 \x01(\tR\trequestId\"w\n" +

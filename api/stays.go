@@ -1,0 +1,58 @@
+package api
+
+import (
+	"context"
+
+	"connectrpc.com/connect"
+
+	lodgev1 "lodge/api/gen/lodge/v1"
+	"lodge/domain"
+	"lodge/domain/hotel"
+)
+
+// stayService serves arrival and departure.
+type stayService struct{ *API }
+
+// CheckInReservation gives the guest of a reservation their rooms.
+func (s *stayService) CheckInReservation(ctx context.Context, req *connect.Request[lodgev1.CheckInReservationRequest]) (*connect.Response[lodgev1.Reservation], error) {
+	rooms, err := roomsOf(req.Msg)
+	if err != nil {
+		return nil, err
+	}
+	return settle(ctx, s.API, req, func(hotelID, id string) hotel.Command {
+		return &hotel.CheckIn{Hotel: hotelID, ReservationID: id, Rooms: rooms, SettledAtHotel: req.Msg.GetSettledAtHotel()}
+	})
+}
+
+// roomsOf reads the rooms that a guest is to get.
+func roomsOf(req *lodgev1.CheckInReservationRequest) (ids []string, err error) {
+	hotelID, _, err := parseReservation(req.GetName(), "name")
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range req.GetRooms() {
+		ofHotel, room, err := parseRoom(name, "rooms")
+		if err != nil {
+			return nil, err
+		}
+		if ofHotel != hotelID {
+			return nil, domain.Errorf(domain.InvalidArgument, "rooms", "room %s is not of hotel %s", name, hotelID)
+		}
+		ids = append(ids, room)
+	}
+	return ids, nil
+}
+
+// CheckOutReservation releases what is left of a stay.
+func (s *stayService) CheckOutReservation(ctx context.Context, req *connect.Request[lodgev1.CheckOutReservationRequest]) (*connect.Response[lodgev1.Reservation], error) {
+	return settle(ctx, s.API, req, func(hotelID, id string) hotel.Command {
+		return &hotel.CheckOut{Hotel: hotelID, ReservationID: id}
+	})
+}
+
+// WalkReservation sends the guest of a reservation elsewhere.
+func (s *stayService) WalkReservation(ctx context.Context, req *connect.Request[lodgev1.WalkReservationRequest]) (*connect.Response[lodgev1.Reservation], error) {
+	return settle(ctx, s.API, req, func(hotelID, id string) hotel.Command {
+		return &hotel.Walk{Hotel: hotelID, ReservationID: id, RelocatedTo: req.Msg.GetRelocatedTo(), Note: req.Msg.GetNote()}
+	})
+}
