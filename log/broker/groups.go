@@ -47,6 +47,10 @@ type GroupOptions struct {
 	MembersMax      int           // of one group: default 1,000
 	GroupsMax       int           // default 10,000
 	OffsetRetention time.Duration // see groups.Group.Expire: default 7 days; negative: for ever
+
+	// Kept, when not nil, names the groups whose offsets are kept for ever, however long nobody was there: those for which an offset says what
+	// was done and must not be done again.
+	Kept func(group log.Group) bool
 }
 
 // validate returns an error with code InvalidArgument for the first setting that makes no sense.

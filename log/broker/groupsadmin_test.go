@@ -193,6 +193,11 @@ func TestOffsetsExpiredWhileClosed(t *testing.T) {
 	if got := committed(t, b, 0); got != 0 {
 		t.Errorf("offset %d is committed, kept for ever was 0", got)
 	}
+	opts.Groups = GroupOptions{Kept: func(group log.Group) bool { return group == "g" }}
+	b = open(t, mem.CrashClone(vfs.LoseAll), opts)
+	if got := committed(t, b, 0); got != 0 {
+		t.Errorf("offset %d is committed, kept by name was 0", got)
+	}
 }
 
 func TestLimitOfGroups(t *testing.T) {

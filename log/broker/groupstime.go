@@ -136,7 +136,8 @@ func (g *consumerGroup) expire() {
 		_, err := g.c.b.partition(tp, "expire")
 		return log.CodeOf(err) == log.UnknownTopic
 	}))
-	if retention := g.c.b.opts.Groups.OffsetRetention; retention >= 0 {
+	opts := &g.c.b.opts.Groups
+	if retention := opts.OffsetRetention; retention >= 0 && (opts.Kept == nil || !opts.Kept(g.name)) {
 		g.drop(g.state.Expire(g.c.now(), retention))
 	}
 	if g.state.Expired(g.c.now()) {
