@@ -1,9 +1,11 @@
 package audit
 
 import (
-	"encoding/binary"
-	"fmt"
+	"bytes"
+	"cmp"
 	"hash/fnv"
+	"maps"
+	"slices"
 	"time"
 
 	"lodge/domain"
@@ -16,9 +18,10 @@ import (
 type identities struct {
 	share, shares uint32
 	ttl           time.Duration
-	hotels        map[string]uint32 // numbers of the hotels met
-	reservations  map[reservationKey]reservation
+	names         map[string]uint32 // numbers of the hotels and room types met
+	reservations  map[reservationKey]*life
 	requests      map[[16]byte]request
+	newest        int64 // latest time of a command, in seconds
 	applied       int64
 }
 
@@ -28,9 +31,11 @@ type reservationKey struct {
 	hotel uint32
 }
 
-type reservation struct {
-	took   uint64 // hash of hotel, room type, quantity and dates
-	status eventpb.ReservationStatus
+// sorted returns the keys of all reservations in one order.
+func (ids *identities) sorted() []reservationKey {
+	return slices.SortedFunc(maps.Keys(ids.reservations), func(a, b reservationKey) int {
+		return cmp.Or(cmp.Compare(a.hotel, b.hotel), bytes.Compare(a.id[:], b.id[:]))
+	})
 }
 
 // request is the latest command that was applied under an id: the batch of its events and the last of them.
@@ -44,8 +49,8 @@ type request struct {
 func newIdentities(opts Options, share, shares int) *identities {
 	return &identities{
 		share: uint32(share), shares: uint32(shares), ttl: opts.RequestTTL,
-		hotels:       make(map[string]uint32),
-		reservations: make(map[reservationKey]reservation),
+		names:        make(map[string]uint32),
+		reservations: make(map[reservationKey]*life),
 		requests:     make(map[[16]byte]request),
 	}
 }
@@ -66,13 +71,14 @@ func (ids *identities) request(p *pass, r *log.Record, e *event.Envelope) {
 		return
 	}
 	now := request{topic: topicOf(r.Topic), crc: r.CRC, offset: r.Offset, time: e.Time.Unix()}
+	ids.newest = max(ids.newest, now.time)
 	before, ok := ids.requests[e.RequestID]
 	ids.requests[e.RequestID] = now
-	switch {
-	case !ok:
-		ids.applied++
-	case before.topic == now.topic && before.crc == now.crc && before.offset+1 == now.offset:
-	case max(now.time-before.time, before.time-now.time) <= int64(ids.ttl.Seconds()):
+	if ok && before.topic == now.topic && before.crc == now.crc && before.offset+1 == now.offset {
+		return
+	}
+	ids.applied++
+	if ok && max(now.time-before.time, before.time-now.time) <= int64(ids.ttl.Seconds()) {
 		p.found(RequestTwice, r.Position(), e.HotelID, "request %x was applied before, at %s@%d",
 			e.RequestID, topicNames[before.topic], before.offset)
 	}
@@ -87,92 +93,76 @@ func topicOf(name log.Topic) int8 {
 	return 0
 }
 
-// booking demands that an event of a reservation can follow those before it.
-func (ids *identities) booking(p *pass, at log.Position, e *event.Envelope) {
-	m, ok := e.Message.(interface {
-		GetReservationId() string
-		GetStay() *eventpb.Stay
-	})
-	if _, rejected := e.Message.(*eventpb.ReservationRejected); !ok || rejected {
-		return
+// number returns the number of a name, a new one for a new name.
+func (ids *identities) number(name string) uint32 {
+	n, ok := ids.names[name]
+	if !ok {
+		n = uint32(len(ids.names))
+		ids.names[name] = n
+	}
+	return n
+}
+
+// about returns the reservation that an event is about, if it is about one of this share. It makes what it does not know.
+func (ids *identities) about(p *pass, at log.Position, e *event.Envelope) (*life, string) {
+	m, ok := e.Message.(interface{ GetReservationId() string })
+	if !ok {
+		return nil, ""
 	}
 	id, err := domain.ParseReservationID(m.GetReservationId())
 	if err != nil {
 		if p.nights != nil {
 			p.found(UnknownBooking, at, e.HotelID, "%v", err)
 		}
-		return
+		return nil, ""
 	}
 	if !ids.mine(id) {
+		return nil, ""
+	}
+	key := reservationKey{id, ids.number(e.HotelID)}
+	r := ids.reservations[key]
+	if r == nil {
+		r = new(life)
+		ids.reservations[key] = r
+	}
+	return r, m.GetReservationId()
+}
+
+// booking demands that an event of a reservation can follow those before it.
+func (ids *identities) booking(p *pass, at log.Position, e *event.Envelope) {
+	switch e.Message.(type) {
+	case *eventpb.ReservationRejected, *eventpb.WaitingListOffered:
+		return // of no reservation that takes rooms; the offered one is placed by its own event
+	}
+	r, id := ids.about(p, at, e)
+	if r == nil {
 		return
 	}
-	if kind, text := ids.follow(ids.key(id, e.HotelID), e, took(e.HotelID, m.GetStay())); kind != "" {
+	if kind, text := r.follow(ids, e); kind != "" {
 		p.found(kind, at, e.HotelID, "reservation %s: %s", id, text)
 	}
 }
 
-func (ids *identities) key(id domain.ReservationID, hotelID string) reservationKey {
-	n, ok := ids.hotels[hotelID]
-	if !ok {
-		n = uint32(len(ids.hotels))
-		ids.hotels[hotelID] = n
+// payment demands that an event of the topic payments can follow those before it.
+func (ids *identities) payment(p *pass, at log.Position, e *event.Envelope) {
+	r, id := ids.about(p, at, e)
+	if r == nil {
+		return
 	}
-	return reservationKey{id, n}
+	if r.money == nil {
+		r.money = new(account)
+	}
+	if kind, text := r.money.follow(e.Message); kind != "" {
+		p.found(kind, at, e.HotelID, "reservation %s: %s", id, text)
+	}
 }
 
-// follow applies an event to its reservation, or says why it cannot be.
-func (ids *identities) follow(id reservationKey, e *event.Envelope, took uint64) (Kind, string) {
-	r, known := ids.reservations[id]
-	if _, placed := e.Message.(*eventpb.ReservationPlaced); placed {
-		if known {
-			return PlacedTwice, "it was placed before"
-		}
-		ids.reservations[id] = reservation{took: took, status: eventpb.ReservationStatus_RESERVATION_STATUS_PENDING}
-		return "", ""
+// takes condenses what a stay takes.
+func (ids *identities) takes(m *eventpb.Stay) takes {
+	in, err1 := domain.ParseDate(m.GetCheckInDate())
+	out, err2 := domain.ParseDate(m.GetCheckOutDate())
+	if err1 != nil || err2 != nil {
+		return takes{} // reported where the nights are counted
 	}
-	if !known {
-		return UnknownBooking, "it was never placed"
-	}
-	next, previous := transition(e)
-	ids.reservations[id] = reservation{took: r.took, status: next}
-	switch {
-	case r.took != took:
-		return BadRelease, "the stay is not the one that was placed"
-	case r.status != previous || !allowed(r.status, next):
-		return BadTransition, fmt.Sprintf("%s at %s, which the event takes for %s", e.Type, r.status, previous)
-	}
-	return "", ""
-}
-
-// transition returns the status that an event leads to and the one that it claims to start from.
-func transition(e *event.Envelope) (next, previous eventpb.ReservationStatus) {
-	switch m := e.Message.(type) {
-	case *eventpb.ReservationPaid:
-		return eventpb.ReservationStatus_RESERVATION_STATUS_PAID, eventpb.ReservationStatus_RESERVATION_STATUS_PENDING
-	case *eventpb.ReservationCanceled:
-		return eventpb.ReservationStatus_RESERVATION_STATUS_CANCELED, m.GetPreviousStatus()
-	case *eventpb.ReservationNoShow:
-		return eventpb.ReservationStatus_RESERVATION_STATUS_CANCELED, m.GetPreviousStatus()
-	}
-	return eventpb.ReservationStatus_RESERVATION_STATUS_UNSPECIFIED, eventpb.ReservationStatus_RESERVATION_STATUS_UNSPECIFIED
-}
-
-func allowed(from, to eventpb.ReservationStatus) bool {
-	const (
-		pending  = eventpb.ReservationStatus_RESERVATION_STATUS_PENDING
-		paid     = eventpb.ReservationStatus_RESERVATION_STATUS_PAID
-		canceled = eventpb.ReservationStatus_RESERVATION_STATUS_CANCELED
-	)
-	return from == pending && (to == paid || to == canceled) || from == paid && to == canceled
-}
-
-// took condenses what a reservation takes.
-func took(hotelID string, m *eventpb.Stay) uint64 {
-	h := fnv.New64a()
-	for _, s := range []string{hotelID, m.GetRoomTypeId(), m.GetCheckInDate(), m.GetCheckOutDate()} {
-		h.Write(binary.AppendUvarint(nil, uint64(len(s))))
-		h.Write([]byte(s))
-	}
-	h.Write(binary.AppendVarint(nil, int64(m.GetQuantity())))
-	return h.Sum64()
+	return takes{in: in, out: out, quantity: m.GetQuantity(), roomType: ids.number(m.GetRoomTypeId()) + 1}
 }

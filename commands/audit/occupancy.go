@@ -13,12 +13,14 @@ import (
 type occupancy struct {
 	hotels map[string]*hotelNights
 	mark   log.Offset // inventory offset of the latest decision
-	end    log.Offset
+	turned group      // whose rejections are being read
 }
 
 type hotelNights struct {
 	report    Hotel
 	roomTypes map[string]*calendar
+	plans     map[string]*ratePlan
+	house     house
 }
 
 // calendar holds the nights of one room type densely, from base on.
@@ -32,6 +34,10 @@ type night struct {
 	physical, outOfOrder int32
 	overbooking          int32 // rooms, or per cent of physical as a negative number
 	taken                int32
+
+	// The moment when the largest share of the sellable rooms was taken.
+	peak, peakSellable int32
+	peakAt             log.Offset // of the booking that made it so
 }
 
 func (n night) sellable() int32 {
@@ -50,14 +56,12 @@ const countMax = 1 << 28
 // percentMax bounds overbooking in per cent, so that of the highest count it fits.
 const percentMax = 400
 
-func newOccupancy(end log.Offset) *occupancy {
-	return &occupancy{hotels: make(map[string]*hotelNights), end: end}
-}
+func newOccupancy() *occupancy { return &occupancy{hotels: make(map[string]*hotelNights)} }
 
 func (o *occupancy) hotel(id string) *hotelNights {
 	h := o.hotels[id]
 	if h == nil {
-		h = &hotelNights{roomTypes: make(map[string]*calendar)}
+		h = &hotelNights{roomTypes: make(map[string]*calendar), plans: make(map[string]*ratePlan), house: newHouse()}
 		o.hotels[id] = h
 	}
 	return h
@@ -158,10 +162,31 @@ func (o *occupancy) placed(p *pass, at log.Position, m *eventpb.ReservationPlace
 	p.price(at, m, stay)
 	h.report.Placed++
 	h.report.RoomNights += int64(stay.Nights()) * int64(quantity)
+	h.sold(p, at, m, stay)
+	h.take(p, at, m, m.GetStay(), nil)
+}
+
+// booked is an event by which a reservation takes rooms.
+type booked interface {
+	GetHotelId() string
+	GetReservationId() string
+	GetNightlyMinorUnits() []int64
+	GetTotalMinorUnits() int64
+	GetTerms() *eventpb.Terms
+}
+
+// take demands that every night has room and that no restriction forbids the stay, and takes it. before is what the reservation gave back for it by the same
+// event: of a night that it had as many rooms of, nothing is demanded, since it may have been sold past what is sellable today.
+func (h *hotelNights) take(p *pass, at log.Position, m booked, is, before *eventpb.Stay) {
+	stay, quantity, ok := p.stay(at, m.GetHotelId(), is)
+	if !ok {
+		return
+	}
 	h.report.KeptRoomNights += int64(stay.Nights()) * int64(quantity)
-	c := h.calendar(m.GetStay().GetRoomTypeId())
-	if broken := c.broken(stay); len(broken) > 0 {
-		p.found(Forbidden, at, m.GetHotelId(), "reservation %s was placed and breaks %v", m.GetReservationId(), broken)
+	c := h.calendar(is.GetRoomTypeId())
+	moved := before == nil || before.GetRoomTypeId() != is.GetRoomTypeId() || before.GetCheckInDate() != is.GetCheckInDate() || before.GetCheckOutDate() != is.GetCheckOutDate()
+	if broken := c.broken(stay); moved && len(broken) > 0 {
+		p.found(Forbidden, at, m.GetHotelId(), "reservation %s takes a stay that breaks %v", m.GetReservationId(), broken)
 	}
 	nights, err := c.span(stay.CheckIn, stay.CheckOut)
 	if err != nil {
@@ -169,18 +194,59 @@ func (o *occupancy) placed(p *pass, at log.Position, m *eventpb.ReservationPlace
 		return
 	}
 	for i := range nights {
-		n := &nights[i]
+		n, d := &nights[i], stay.CheckIn.AddDays(i)
 		n.taken += quantity
-		if d := stay.CheckIn.AddDays(i); n.taken > n.sellable() {
+		if n.taken > n.sellable() && had(before, is.GetRoomTypeId(), d) < quantity {
 			p.found(Oversold, at, m.GetHotelId(), "reservation %s: %d rooms of %s sold on the night of %s, %d are sellable",
-				m.GetReservationId(), n.taken, m.GetStay().GetRoomTypeId(), d, n.sellable())
+				m.GetReservationId(), n.taken, is.GetRoomTypeId(), d, n.sellable())
 		}
-		h.peaks(at, m.GetStay().GetRoomTypeId(), stay.CheckIn.AddDays(i), *n)
+		h.peaks(at, is.GetRoomTypeId(), d, n)
 	}
 }
 
+// had returns how many rooms of a type a stay has on a night.
+func had(stay *eventpb.Stay, roomTypeID string, d domain.Date) int32 {
+	night := d.String()
+	if stay == nil || stay.GetRoomTypeId() != roomTypeID || night < stay.GetCheckInDate() || night >= stay.GetCheckOutDate() {
+		return 0
+	}
+	return stay.GetQuantity()
+}
+
+// modified moves a reservation to another stay: what it had is given back first.
+func (o *occupancy) modified(p *pass, at log.Position, m *eventpb.ReservationModified) {
+	h := o.hotel(m.GetHotelId())
+	h.report.Modified++
+	if stay, _, ok := p.stay(at, m.GetHotelId(), m.GetStay()); ok {
+		p.price(at, m, stay)
+	}
+	o.release(p, at, m.GetHotelId(), m.GetPreviousStay())
+	h.take(p, at, m, m.GetStay(), m.GetPreviousStay())
+}
+
+// checkedOut gives back the nights from the day on which the guest left.
+func (o *occupancy) checkedOut(p *pass, at log.Position, m *eventpb.GuestCheckedOut) {
+	h := o.hotel(m.GetHotelId())
+	h.report.CheckedOut++
+	h.house.checkedOut(m)
+	stay, quantity, ok := p.stay(at, m.GetHotelId(), m.GetStay())
+	if !ok {
+		return
+	}
+	left, err := domain.ParseDate(m.GetDate())
+	if err != nil || left < stay.CheckIn {
+		p.found(BadStay, at, m.GetHotelId(), "reservation %s left on %q and arrived on %s", m.GetReservationId(), m.GetDate(), stay.CheckIn)
+		return
+	}
+	stay.CheckIn = min(left, stay.CheckOut)
+	h.giveBack(p, at, m.GetHotelId(), m.GetStay().GetRoomTypeId(), stay, quantity)
+}
+
 // peaks compares a night that has just become fuller with the peaks so far.
-func (h *hotelNights) peaks(at log.Position, roomTypeID string, d domain.Date, n night) {
+func (h *hotelNights) peaks(at log.Position, roomTypeID string, d domain.Date, n *night) {
+	if n.peak == 0 || int64(n.taken)*int64(n.peakSellable) > int64(n.peak)*int64(n.sellable()) {
+		n.peak, n.peakSellable, n.peakAt = n.taken, n.sellable(), at.Offset
+	}
 	full := &h.report.Fullest
 	share, most := int64(n.taken)*full.Sellable, full.Sold*int64(n.sellable())
 	if full.Sold == 0 || share > most || share == most && int64(n.taken) > full.Sold {
@@ -201,48 +267,24 @@ func (h *hotelNights) peaks(at log.Position, roomTypeID string, d domain.Date, n
 	}
 }
 
-// rejected demands that exactly the nights without room and the restrictions that the stay breaks are named, at least one of them.
-func (o *occupancy) rejected(p *pass, at log.Position, m *eventpb.ReservationRejected) {
-	h := o.hotel(m.GetHotelId())
-	h.report.Rejected++
-	stay, quantity, ok := p.stay(at, m.GetHotelId(), m.GetStay())
-	if !ok {
-		return
-	}
-	c := h.calendar(m.GetStay().GetRoomTypeId())
-	var full []string
-	for d := range stay.All() {
-		if n := c.at(d); n.taken+quantity > n.sellable() {
-			full = append(full, d.String())
-		}
-	}
-	reason := eventpb.ReservationReason_RESERVATION_REASON_SOLD_OUT
-	broken := c.broken(stay)
-	if len(full) == 0 {
-		reason = eventpb.ReservationReason_RESERVATION_REASON_RESTRICTED
-	}
-	if len(full)+len(m.GetBrokenRestrictions()) == 0 || reason != m.GetReason() || !slices.Equal(full, m.GetFullNights()) || !slices.Equal(broken, named(m)) {
-		p.found(FalseTurnaway, at, m.GetHotelId(), "reservation %s: %s with %d nights named as full and restrictions %v, it was %s with %d and %v",
-			m.GetReservationId(), m.GetReason(), len(m.GetFullNights()), named(m), reason, len(full), broken)
+// release gives back what a reservation took. That it is what it took, the identities check.
+func (o *occupancy) release(p *pass, at log.Position, hotelID string, m *eventpb.Stay) {
+	if stay, quantity, ok := p.stay(at, hotelID, m); ok {
+		o.hotel(hotelID).giveBack(p, at, hotelID, m.GetRoomTypeId(), stay, quantity)
 	}
 }
 
-// release gives back what a reservation took. That it is what it took, the identities check.
-func (o *occupancy) release(p *pass, at log.Position, hotelID string, m *eventpb.Stay) {
-	stay, quantity, ok := p.stay(at, hotelID, m)
-	if !ok {
-		return
-	}
-	h := o.hotel(hotelID)
+// giveBack gives back the rooms of a stay, which may have no nights.
+func (h *hotelNights) giveBack(p *pass, at log.Position, hotelID, roomTypeID string, stay domain.Stay, quantity int32) {
 	h.report.KeptRoomNights -= int64(stay.Nights()) * int64(quantity)
-	nights, err := h.calendar(m.GetRoomTypeId()).span(stay.CheckIn, stay.CheckOut)
+	nights, err := h.calendar(roomTypeID).span(stay.CheckIn, stay.CheckOut)
 	if err != nil {
 		p.found(BadStay, at, hotelID, "%v", err)
 		return
 	}
 	for i := range nights {
 		if nights[i].taken -= quantity; nights[i].taken < 0 {
-			p.found(BadRelease, at, hotelID, "more rooms of %s released on %s than were taken", m.GetRoomTypeId(), stay.CheckIn.AddDays(i))
+			p.found(BadRelease, at, hotelID, "more rooms of %s released on %s than were taken", roomTypeID, stay.CheckIn.AddDays(i))
 			nights[i].taken = 0
 		}
 	}
@@ -261,7 +303,7 @@ func (p *pass) stay(at log.Position, hotelID string, m *eventpb.Stay) (domain.St
 }
 
 // price demands one line for each night that is not negative, and that they and the charges on top sum to the total.
-func (p *pass) price(at log.Position, m *eventpb.ReservationPlaced, stay domain.Stay) {
+func (p *pass) price(at log.Position, m booked, stay domain.Stay) {
 	var sum int64
 	for _, line := range m.GetNightlyMinorUnits() {
 		sum += line
@@ -271,12 +313,12 @@ func (p *pass) price(at log.Position, m *eventpb.ReservationPlaced, stay domain.
 		}
 	}
 	for _, c := range m.GetTerms().GetCharges() {
-		if c.GetMinorUnits() < 0 {
-			p.found(BadPrice, at, m.GetHotelId(), "reservation %s: %s is %d", m.GetReservationId(), c.GetTaxId(), c.GetMinorUnits())
-			return
-		}
 		if !c.GetIncluded() {
 			sum += c.GetMinorUnits()
+		}
+		if c.GetMinorUnits() < 0 || sum < 0 {
+			p.found(BadPrice, at, m.GetHotelId(), "reservation %s: %s is %d", m.GetReservationId(), c.GetTaxId(), c.GetMinorUnits())
+			return
 		}
 	}
 	if lines := len(m.GetNightlyMinorUnits()); lines != stay.Nights() || sum != m.GetTotalMinorUnits() {

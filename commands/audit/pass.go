@@ -9,21 +9,26 @@ import (
 	"lodge/log"
 )
 
-// pass is one reading of a partition number: hotels first, then bookings with the inventory brought up to each decision.
+// pass is one reading of a partition number: hotels first, then bookings with the inventory brought up to each decision, then payments.
 type pass struct {
 	*auditor
 	n      log.Partition
-	ends   [topicCount]log.Offset
+	cut    *cut
 	nights *occupancy // nil: this pass looks at ids only
 	ids    *identities
 }
 
 func (p *pass) run(ctx context.Context) error {
-	hotels, inventory, bookings := p.cursor(hotelsTopic), p.cursor(inventoryTopic), p.cursor(bookingsTopic)
-	if err := p.each(ctx, hotels, p.ends[hotelsTopic], p.hotelEvent); err != nil {
+	if p.memory != nil {
+		if err := p.memory.restore(p); err != nil {
+			return err
+		}
+	}
+	hotels, inventory, bookings, payments := p.cursor(hotelsTopic), p.cursor(inventoryTopic), p.cursor(bookingsTopic), p.cursor(paymentsTopic)
+	if err := p.each(ctx, hotels, p.cut.ends[hotelsTopic], p.hotelEvent); err != nil {
 		return err
 	}
-	err := p.each(ctx, bookings, p.ends[bookingsTopic], func(at log.Position, e *event.Envelope) error {
+	err := p.each(ctx, bookings, p.cut.ends[bookingsTopic], func(at log.Position, e *event.Envelope) error {
 		if mark, ok := inventoryMark(e); ok && p.nights != nil {
 			if err := p.bringUp(ctx, inventory, mark, at, e); err != nil {
 				return err
@@ -35,14 +40,57 @@ func (p *pass) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return p.each(ctx, inventory, p.ends[inventoryTopic], p.inventoryEvent)
+	if p.nights != nil {
+		p.nights.turned.end(p)
+	}
+	if err := p.pay(ctx, payments); err != nil {
+		return err
+	}
+	if p.memory != nil {
+		if err := p.keep(ctx, inventory); err != nil {
+			return err
+		}
+	}
+	return p.each(ctx, inventory, p.cut.ends[inventoryTopic], p.inventoryEvent)
+}
+
+// keep has remembered what was read so far: inventory behind the latest decision is for the decisions to come.
+func (p *pass) keep(ctx context.Context, inventory *cursor) error {
+	if p.nights != nil {
+		p.cut.mark, p.cut.marked = inventory.next, p.cut.chains[inventoryTopic]
+	}
+	if err := p.each(ctx, inventory, p.cut.mark, p.inventoryEvent); err != nil {
+		return err
+	}
+	return p.memory.save(p)
+}
+
+// pay reads the payments: up to where the bookings that are read allow what they give back, and then what the bookings rest on.
+func (p *pass) pay(ctx context.Context, payments *cursor) error {
+	paid := func(at log.Position, e *event.Envelope) error {
+		p.ids.payment(p, at, e)
+		return nil
+	}
+	if err := p.each(ctx, payments, p.cut.settled, paid); err != nil {
+		return err
+	}
+	p.ids.due(p, log.Position{Topic: topicNames[paymentsTopic], Partition: p.n, Offset: p.cut.settled})
+	if err := p.each(ctx, payments, p.cut.ends[paymentsTopic], paid); err != nil {
+		return err
+	}
+	p.ids.captured(p, p.end(paymentsTopic))
+	return nil
+}
+
+func (p *pass) end(topic int) log.Position {
+	return log.Position{Topic: topicNames[topic], Partition: p.n, Offset: p.cut.ends[topic]}
 }
 
 // bringUp applies the inventory that a decision took into account, and no more.
 func (p *pass) bringUp(ctx context.Context, inventory *cursor, mark log.Offset, at log.Position, e *event.Envelope) error {
-	if mark < p.nights.mark || mark > p.ends[inventoryTopic] {
+	if mark < p.nights.mark || mark > p.cut.ends[inventoryTopic] {
 		p.found(BadInventoryMark, at, e.HotelID, "decided at inventory offset %d; decisions before it were at %d, and %d are committed",
-			mark, p.nights.mark, p.ends[inventoryTopic])
+			mark, p.nights.mark, p.cut.ends[inventoryTopic])
 		return nil
 	}
 	p.nights.mark = mark
@@ -57,6 +105,9 @@ func (p *pass) each(ctx context.Context, c *cursor, end log.Offset, f func(log.P
 			return err
 		}
 		p.count()
+		if p.nights != nil {
+			p.cut.chains[topicOf(c.tp.Topic)].add(r)
+		}
 		at := r.Position()
 		e, err := event.Decode(r.Value, func(key string) []byte {
 			value, _ := r.Header(key)
@@ -102,8 +153,16 @@ func (p *pass) place(r *log.Record, e *event.Envelope) {
 }
 
 func (p *pass) hotelEvent(_ log.Position, e *event.Envelope) error {
-	if m, ok := e.Message.(interface{ GetHotel() *eventpb.Hotel }); ok && p.nights != nil {
+	if p.nights == nil {
+		return nil
+	}
+	switch m := e.Message.(type) {
+	case interface{ GetHotel() *eventpb.Hotel }:
 		p.nights.hotel(e.HotelID).report.DisplayName = m.GetHotel().GetDisplayName()
+	case interface{ GetRatePlan() *eventpb.RatePlan }:
+		p.nights.hotel(e.HotelID).ratePlan(m.GetRatePlan())
+	case interface{ GetRoom() *eventpb.Room }:
+		p.nights.hotel(e.HotelID).house.exists[m.GetRoom().GetRoomId()] = true
 	}
 	return nil
 }
@@ -131,18 +190,37 @@ func (p *pass) booking(at log.Position, e *event.Envelope) {
 	if p.nights == nil {
 		return
 	}
+	if m, ok := e.Message.(*eventpb.ReservationRejected); ok {
+		p.nights.rejected(p, at, m)
+		return
+	}
+	p.nights.turned.end(p)
+	totals := &p.nights.hotel(e.HotelID).report.Totals
 	switch m := e.Message.(type) {
 	case *eventpb.ReservationPlaced:
 		p.nights.placed(p, at, m)
-	case *eventpb.ReservationRejected:
-		p.nights.rejected(p, at, m)
+	case *eventpb.ReservationModified:
+		p.nights.modified(p, at, m)
+	case *eventpb.GuestCheckedOut:
+		p.nights.checkedOut(p, at, m)
+	case *eventpb.GuestCheckedIn:
+		totals.CheckedIn++
+		p.nights.hotel(e.HotelID).house.checkedIn(p, at, m)
 	case *eventpb.ReservationPaid:
-		p.nights.hotel(e.HotelID).report.Paid++
+		totals.Paid++
+	case *eventpb.ReservationRefunded:
+		totals.Refunded++
+	case *eventpb.ReservationDeclined:
+		totals.Declined++
+		p.nights.release(p, at, e.HotelID, m.GetStay())
 	case *eventpb.ReservationCanceled:
-		p.nights.hotel(e.HotelID).report.Canceled++
+		totals.Canceled++
 		p.nights.release(p, at, e.HotelID, m.GetStay())
 	case *eventpb.ReservationNoShow:
-		p.nights.hotel(e.HotelID).report.NoShows++
+		totals.NoShows++
+		p.nights.release(p, at, e.HotelID, m.GetStay())
+	case *eventpb.GuestWalked:
+		totals.Walked++
 		p.nights.release(p, at, e.HotelID, m.GetStay())
 	}
 }
@@ -167,7 +245,7 @@ type cursor struct {
 }
 
 func (p *pass) cursor(topic int) *cursor {
-	return &cursor{reader: p.reader, tp: log.TopicPartition{Topic: topicNames[topic], Partition: p.n}}
+	return &cursor{reader: p.reader, tp: log.TopicPartition{Topic: topicNames[topic], Partition: p.n}, next: p.cut.from[topic]}
 }
 
 // read returns the next record, which must be there.

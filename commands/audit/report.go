@@ -26,6 +26,11 @@ const (
 	WrongTopic        Kind = "WRONG_TOPIC"        // an event of another topic
 	UnreadableEvent   Kind = "UNREADABLE_EVENT"   // cannot be decoded
 	UnknownInventory  Kind = "UNKNOWN_INVENTORY"  // inventory that cannot be applied
+	BadRoom           Kind = "BAD_ROOM"           // a room that does not exist, or not as many as were reserved
+	RoomTwice         Kind = "ROOM_TWICE"         // a guest was given a room where another one is
+	BadPayment        Kind = "BAD_PAYMENT"        // a payment that cannot follow, or counts without having been captured, or twice
+	BadRefund         Kind = "BAD_REFUND"         // gives back more than was captured or than is owed, or twice
+	BadSettlement     Kind = "BAD_SETTLEMENT"     // what is kept and given back does not sum to what was captured
 	violationsDefault      = 100
 )
 
@@ -44,18 +49,34 @@ type Totals struct {
 	Paid           int64
 	Canceled       int64
 	NoShows        int64
+	Declined       int64 // their payment was
+	Modified       int64
+	CheckedIn      int64
+	CheckedOut     int64
+	Walked         int64
+	Refunded       int64
 	RoomNights     int64 // rooms times nights of all placed
-	KeptRoomNights int64 // of them, not released by a cancellation or no-show
+	KeptRoomNights int64 // of them, not released since; a modification may make them more
+}
+
+// each calls f for all counts, in one order.
+func (t *Totals) each(f func(*int64)) {
+	for _, n := range [...]*int64{
+		&t.Placed, &t.Rejected, &t.Paid, &t.Canceled, &t.NoShows, &t.Declined, &t.Modified, &t.CheckedIn, &t.CheckedOut, &t.Walked, &t.Refunded,
+		&t.RoomNights, &t.KeptRoomNights,
+	} {
+		f(n)
+	}
 }
 
 func (t *Totals) add(o Totals) {
-	t.Placed += o.Placed
-	t.Rejected += o.Rejected
-	t.Paid += o.Paid
-	t.Canceled += o.Canceled
-	t.NoShows += o.NoShows
-	t.RoomNights += o.RoomNights
-	t.KeptRoomNights += o.KeptRoomNights
+	var counts []int64
+	o.each(func(n *int64) { counts = append(counts, *n) })
+	i := 0
+	t.each(func(n *int64) {
+		*n += counts[i]
+		i++
+	})
 }
 
 // Peak is how full a night was at the moment of a decision. The zero value says that nothing was ever placed.
@@ -85,13 +106,23 @@ type Hotel struct {
 // Report is the outcome of an audit.
 type Report struct {
 	Partitions int
-	Events     [3]int64 // hotels, inventory, bookings
-	Requests   int64    // different request ids
+	Events     [4]int64 // hotels, inventory, bookings, payments
+	Read       int64    // of them, in this run; those before it were read by runs before
+	Requests   int64    // commands with a request id
 	Totals
-	Hotels []Hotel // by id
+	Hotels []Hotel          // by id
+	Money  map[string]Money // by currency
+
+	// Certificate is what somebody else can check.
+	Certificate *Certificate
+	// Restarted is why everything was read although something was remembered, or empty.
+	Restarted string
 
 	Violations     []Violation // the first Options.ViolationsMax, in order of partition, then as found
 	ViolationCount int64       // all
+
+	nights int64
+	worst  []Worst
 }
 
 // OK reports whether every demand was met.
