@@ -1,0 +1,49 @@
+package audit
+
+import (
+	"slices"
+
+	"lodge/domain/eventpb"
+	"lodge/log"
+)
+
+// house is the physical rooms of a hotel: which there are, and who is in them. Between the topics of hotels and of bookings nothing says
+// when a room was out of service, so that is not looked at.
+type house struct {
+	exists map[string]bool
+	guest  map[string]string   // reservation by room
+	rooms  map[string][]string // by reservation: the other way round
+}
+
+func newHouse() house {
+	return house{exists: make(map[string]bool), guest: make(map[string]string), rooms: make(map[string][]string)}
+}
+
+// checkedIn demands that the rooms exist, are as many as were reserved, and are empty.
+func (h *house) checkedIn(p *pass, at log.Position, m *eventpb.GuestCheckedIn) {
+	rooms := slices.Clone(m.GetRoomIds())
+	slices.Sort(rooms)
+	if len(rooms) == 0 || len(slices.Compact(rooms)) != len(m.GetRoomIds()) {
+		p.found(BadRoom, at, m.GetHotelId(), "reservation %s got %d rooms, and some twice", m.GetReservationId(), len(m.GetRoomIds()))
+	}
+	for _, room := range m.GetRoomIds() {
+		if !h.exists[room] {
+			p.found(BadRoom, at, m.GetHotelId(), "reservation %s got room %q, which does not exist", m.GetReservationId(), room)
+		}
+		if other := h.guest[room]; other != "" && other != m.GetReservationId() {
+			p.found(RoomTwice, at, m.GetHotelId(), "reservation %s got room %s, where the guest of %s is", m.GetReservationId(), room, other)
+		}
+		h.guest[room] = m.GetReservationId()
+	}
+	h.rooms[m.GetReservationId()] = m.GetRoomIds()
+}
+
+// checkedOut empties the rooms of a reservation.
+func (h *house) checkedOut(m *eventpb.GuestCheckedOut) {
+	for _, room := range h.rooms[m.GetReservationId()] {
+		if h.guest[room] == m.GetReservationId() {
+			delete(h.guest, room)
+		}
+	}
+	delete(h.rooms, m.GetReservationId())
+}
