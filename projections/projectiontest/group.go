@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"lodge/domain/event"
 	"lodge/log"
 	"lodge/log/broker"
 	"lodge/log/logtest"
@@ -26,7 +25,7 @@ func NewGroup(t testing.TB, partitions int) *Group {
 	t.Helper()
 	g := &Group{deaf: map[log.MemberID]bool{}}
 	g.broker = logtest.Open(t, broker.Options{Groups: broker.GroupOptions{SessionTimeoutMin: time.Millisecond}})
-	for _, topic := range []log.Topic{event.HotelsTopic, event.InventoryTopic, event.BookingsTopic} {
+	for _, topic := range topics {
 		g.broker.Topic(topic, partitions)
 	}
 	return g

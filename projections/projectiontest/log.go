@@ -21,10 +21,13 @@ type Log struct {
 	fail    error
 }
 
+// topics are the domain's.
+var topics = []log.Topic{event.HotelsTopic, event.InventoryTopic, event.BookingsTopic, event.PaymentsTopic}
+
 // NewLog returns an empty log with the domain's topics.
 func NewLog(partitions int) *Log {
 	l := &Log{partitions: partitions, records: map[log.TopicPartition][]log.Record{}, changed: make(chan struct{})}
-	for _, topic := range []log.Topic{event.HotelsTopic, event.InventoryTopic, event.BookingsTopic} {
+	for _, topic := range topics {
 		for p := range partitions {
 			l.records[log.TopicPartition{Topic: topic, Partition: log.Partition(p)}] = nil
 		}

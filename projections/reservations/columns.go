@@ -1,26 +1,32 @@
 package reservations
 
 import (
-	"encoding/binary"
 	"fmt"
 	"time"
 
 	"google.golang.org/protobuf/proto"
 
 	"lodge/domain"
-	"lodge/domain/event"
 	"lodge/domain/eventpb"
 	"lodge/domain/hotel"
-	"lodge/log"
 	"lodge/projections"
 	"lodge/projections/internal/packed"
 )
 
 // appendDetails appends what a reservation begins with, except for what has columns of its own.
 func appendDetails(b []byte, r *Reservation) []byte {
+	b = appendBooked(b, r)
+	b = packed.AppendInts(b, r.FullNights)
+	b = packed.AppendText(b, r.Channel)
+	b = packed.AppendText(b, r.ExternalReference)
+	return appendTail(b, r)
+}
+
+// appendBooked appends what a modification replaces, except for what has columns of its own and the terms.
+func appendBooked(b []byte, r *Reservation) []byte {
 	b = packed.AppendText(b, r.RoomTypeID)
 	b = packed.AppendInt(b, int64(r.Quantity))
-	b = packed.AppendInt(b, int64(r.Stay.CheckOut-r.Stay.CheckIn))
+	b = packed.AppendInt(b, int64(r.Stay.Nights()))
 	b = packed.AppendText(b, r.Guest.DisplayName)
 	b = packed.AppendText(b, r.Guest.Email)
 	for _, n := range [...]int{r.Guest.Adults, r.Guest.Children, r.Guest.Infants} {
@@ -28,59 +34,82 @@ func appendDetails(b []byte, r *Reservation) []byte {
 	}
 	b = packed.AppendText(b, r.Total.Currency)
 	b = packed.AppendInt(b, r.Total.MinorUnits)
-	b = packed.AppendInts(b, r.Nightly)
-	b = packed.AppendInts(b, r.FullNights)
-	b = packed.AppendText(b, r.Channel)
-	b = packed.AppendText(b, r.ExternalReference)
-	return appendTail(b, r)
+	return packed.AppendInts(b, r.Nightly)
+}
+
+// The parts of the tail, in order.
+const (
+	tailHold = 1 + iota
+	tailBroken
+	tailTerms
+	tailGroup
+	tailWaiting
+)
+
+// tailOf returns the last part that a reservation has, or 0.
+func tailOf(r *Reservation) int {
+	switch {
+	case r.WaitingListEntryID != "":
+		return tailWaiting
+	case r.GroupID != "":
+		return tailGroup
+	case proto.Size(r.Terms) > 0:
+		return tailTerms
+	case len(r.Broken) > 0:
+		return tailBroken
+	case !r.HoldExpireTime.IsZero():
+		return tailHold
+	}
+	return 0
 }
 
 // appendTail appends what few reservations have; its parts end with the last one that there is.
 func appendTail(b []byte, r *Reservation) []byte {
-	size := proto.Size(r.Terms)
-	if r.HoldExpireTime.IsZero() && len(r.Broken) == 0 && size == 0 {
-		return b
+	last := tailOf(r)
+	if last >= tailHold {
+		b = packed.AppendInt(b, nanosOf(r.HoldExpireTime))
 	}
-	hold := int64(0)
-	if !r.HoldExpireTime.IsZero() {
-		hold = r.HoldExpireTime.UnixNano()
+	if last >= tailBroken {
+		b = packed.AppendInt(b, int64(len(r.Broken)))
+		for i := range r.Broken {
+			b = packed.AppendInt(b, int64(r.Broken[i].Restriction))
+			b = packed.AppendInt(b, int64(r.Broken[i].Limit))
+			b = packed.AppendInts(b, r.Broken[i].Nights)
+		}
 	}
-	b = packed.AppendInt(b, hold)
-	if len(r.Broken) == 0 && size == 0 {
-		return b
+	if last >= tailTerms {
+		b = appendMessage(b, r.Terms)
 	}
-	b = packed.AppendInt(b, int64(len(r.Broken)))
-	for i := range r.Broken {
-		b = packed.AppendInt(b, int64(r.Broken[i].Restriction))
-		b = packed.AppendInt(b, int64(r.Broken[i].Limit))
-		b = packed.AppendInts(b, r.Broken[i].Nights)
+	if last >= tailGroup {
+		b = packed.AppendID(b, r.GroupID)
 	}
-	if size == 0 {
-		return b
+	if last >= tailWaiting {
+		b = packed.AppendID(b, r.WaitingListEntryID)
 	}
-	terms, _ := proto.MarshalOptions{Deterministic: true}.Marshal(r.Terms) // cannot fail: it came in as valid UTF-8 and has no required field
-	return packed.AppendText(b, string(terms))
+	return b
 }
 
 // readDetails is the reverse of appendDetails. The check-in date must be known.
 func (r *Reservation) readDetails(b []byte) error {
 	p := packed.NewReader(b)
+	r.readBooked(p)
+	r.FullNights = packed.Ints[domain.Date](p)
+	r.Channel, r.ExternalReference = p.Text(), p.Text()
+	return r.readTail(p)
+}
+
+func (r *Reservation) readBooked(p *packed.Reader) {
 	r.RoomTypeID, r.Quantity = p.Text(), int(p.Int())
 	r.Stay.CheckOut = r.Stay.CheckIn + domain.Date(p.Int())
 	r.Guest.DisplayName, r.Guest.Email = p.Text(), p.Text()
 	r.Guest.Adults, r.Guest.Children, r.Guest.Infants = int(p.Int()), int(p.Int()), int(p.Int())
 	r.Total.Currency, r.Total.MinorUnits = p.Text(), p.Int()
-	r.Nightly, r.FullNights = packed.Ints[int64](p), packed.Ints[domain.Date](p)
-	r.Channel, r.ExternalReference = p.Text(), p.Text()
-	return r.readTail(p)
+	r.Nightly = packed.Ints[int64](p)
 }
 
 func (r *Reservation) readTail(p *packed.Reader) error {
-	if !p.More() {
-		return p.Err()
-	}
-	if hold := p.Int(); hold != 0 {
-		r.HoldExpireTime = nanos(hold)
+	if p.More() {
+		r.HoldExpireTime = timeOf(p.Int())
 	}
 	if p.More() {
 		for range p.Int() {
@@ -92,61 +121,45 @@ func (r *Reservation) readTail(p *packed.Reader) error {
 			r.Broken = append(r.Broken, broken)
 		}
 	}
-	if !p.More() {
-		return p.Err()
-	}
-	r.Terms = new(eventpb.Terms)
-	if err := proto.Unmarshal([]byte(p.Text()), r.Terms); err != nil {
-		return fmt.Errorf("%w: %w", packed.ErrMalformed, err)
-	}
-	return p.Err()
-}
-
-// entry is one event of a reservation as its history keeps it.
-type entry struct {
-	kind   kind
-	reason eventpb.ReservationReason
-	note   string
-	time   time.Time
-	offset log.Offset
-}
-
-// timeBytes is the length of an entry's time: nanoseconds since 1970 are too large to be short as a varint.
-const timeBytes = 8
-
-// appendEntry appends an entry. Its status is not stored: it follows from the kind.
-func appendEntry(b []byte, e *projections.Event, s state) []byte {
-	b = packed.AppendInt(b, int64(s.kind))
-	b = packed.AppendInt(b, int64(s.reason))
-	b = packed.AppendText(b, s.note)
-	b = packed.AppendInt(b, int64(e.Position.Offset))
-	return binary.BigEndian.AppendUint64(b, uint64(e.Envelope.Time.UnixNano()))
-}
-
-// readHistory calls each for every entry, oldest first.
-func readHistory(b []byte, each func(*entry)) error {
-	p := packed.NewReader(b)
-	for p.More() {
-		e := entry{kind: kind(p.Int()), reason: eventpb.ReservationReason(p.Int()), note: p.Text(), offset: log.Offset(p.Int())}
-		if at := p.Bytes(timeBytes); at != nil {
-			e.time = nanos(int64(binary.BigEndian.Uint64(at)))
-			each(&e)
+	if p.More() {
+		var err error
+		if r.Terms, err = readMessage[eventpb.Terms](p); err != nil {
+			return err
 		}
 	}
+	if p.More() {
+		r.GroupID = p.ID()
+	}
+	if p.More() {
+		r.WaitingListEntryID = p.ID()
+	}
 	return p.Err()
 }
 
-// take makes the reservation what it is after an entry.
-func (r *Reservation) take(e *entry) {
-	if e.kind == kindPlaced || e.kind == kindRejected {
-		r.CreateTime, r.Created = e.time, e.offset
+// appendMessage appends a message; nil and an empty one are the same.
+func appendMessage(b []byte, m proto.Message) []byte {
+	bytes, _ := proto.MarshalOptions{Deterministic: true}.Marshal(m) // cannot fail: it came in as valid UTF-8 and has no required field
+	return packed.AppendText(b, string(bytes))
+}
+
+// readMessage is the reverse of appendMessage; nil for an empty one.
+func readMessage[M any, P interface {
+	*M
+	proto.Message
+}](p *packed.Reader) (P, error) {
+	bytes := p.Text()
+	if bytes == "" {
+		return nil, p.Err()
 	}
-	r.Status, r.Reason, r.Note = statuses[e.kind], e.reason, e.note
-	r.UpdateTime, r.Updated = e.time, e.offset
+	m := P(new(M))
+	if err := proto.Unmarshal([]byte(bytes), m); err != nil {
+		return nil, fmt.Errorf("%w: %w", packed.ErrMalformed, err)
+	}
+	return m, p.Err()
 }
 
 // columns are those that scan reads.
-const columns = "hotel_id, reservation_id, check_in, guest_id, details, history"
+const columns = "r.hotel_id, r.reservation_id, r.check_in, r.guest_id, r.details, r.history"
 
 func scan(row *projections.Row) (Reservation, error) {
 	r := Reservation{HotelID: row.Text(0), ReservationID: packed.KeyText(row.Value(1)), Guest: Guest{GuestID: row.Text(3)}}
@@ -161,22 +174,18 @@ func scan(row *projections.Row) (Reservation, error) {
 	return r, nil
 }
 
-// types are the current types of the kinds.
-var types = map[kind]string{
-	kindPlaced:   event.TypeOf(&eventpb.ReservationPlaced{}),
-	kindRejected: event.TypeOf(&eventpb.ReservationRejected{}),
-	kindPaid:     event.TypeOf(&eventpb.ReservationPaid{}),
-	kindCanceled: event.TypeOf(&eventpb.ReservationCanceled{}),
-	kindNoShow:   event.TypeOf(&eventpb.ReservationNoShow{}),
+// nanosOf returns a time as columns hold it: nanoseconds since 1970, 0 for the zero time.
+func nanosOf(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
 }
 
-// statuses are what the kinds leave a reservation in.
-var statuses = map[kind]eventpb.ReservationStatus{
-	kindPlaced:   eventpb.ReservationStatus_RESERVATION_STATUS_PENDING,
-	kindRejected: eventpb.ReservationStatus_RESERVATION_STATUS_REJECTED,
-	kindPaid:     eventpb.ReservationStatus_RESERVATION_STATUS_PAID,
-	kindCanceled: eventpb.ReservationStatus_RESERVATION_STATUS_CANCELED,
-	kindNoShow:   eventpb.ReservationStatus_RESERVATION_STATUS_CANCELED,
+// timeOf is the reverse of nanosOf.
+func timeOf(nanos int64) time.Time {
+	if nanos == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, nanos).UTC()
 }
-
-func nanos(n int64) time.Time { return time.Unix(0, n).UTC() }

@@ -2,13 +2,13 @@ package reservations
 
 import (
 	"cmp"
-	"fmt"
+	"math"
 	"slices"
 
 	"lodge/domain/event"
+	"lodge/domain/eventpb"
 	"lodge/log"
 	"lodge/projections"
-	"lodge/projections/internal/packed"
 )
 
 // Name is the projection's name.
@@ -19,22 +19,49 @@ CREATE TABLE reservation (
 	hotel_id TEXT NOT NULL,
 	reservation_id BLOB NOT NULL,   -- packed.Key
 	check_in INTEGER NOT NULL,      -- days since 1970-01-01
+	nights INTEGER NOT NULL,        -- until the guest leaves as reserved, or has left
 	guest_id TEXT,                  -- NULL: none
 	details BLOB NOT NULL,          -- what it began with, its terms too: appendDetails
 	history BLOB NOT NULL,          -- its events, oldest first: appendEntry
 	PRIMARY KEY (hotel_id, reservation_id)
 ) WITHOUT ROWID;
-CREATE INDEX reservation_by_arrival ON reservation (hotel_id, check_in);
-CREATE INDEX reservation_by_guest ON reservation (guest_id, check_in, hotel_id, reservation_id) WHERE guest_id IS NOT NULL`
+CREATE TABLE reservation_group (
+	hotel_id TEXT NOT NULL,
+	group_id BLOB NOT NULL,         -- packed.Key
+	reservation_id BLOB NOT NULL,
+	PRIMARY KEY (hotel_id, group_id, reservation_id)
+) WITHOUT ROWID;
+CREATE TABLE visit (                -- of guests who have checked in
+	hotel_id TEXT NOT NULL,
+	until INTEGER NOT NULL,         -- the day of leaving, or inHouse
+	reservation_id BLOB NOT NULL,
+	arrived INTEGER NOT NULL,
+	PRIMARY KEY (hotel_id, until, reservation_id)
+) WITHOUT ROWID;
+CREATE INDEX reservation_by_arrival ON reservation (hotel_id, check_in, reservation_id, nights);
+CREATE INDEX reservation_by_guest ON reservation (guest_id, check_in, hotel_id, reservation_id) WHERE guest_id IS NOT NULL;` + waitingTables
+
+// inHouse is in the column until of those who have not left: later than any day.
+const inHouse = int64(math.MaxInt32)
 
 var putReservation = projections.Insert{
-	Into: "INSERT INTO reservation VALUES", Columns: 6,
-	Then: `ON CONFLICT DO UPDATE SET check_in = excluded.check_in, guest_id = excluded.guest_id, details = excluded.details,
-		history = CAST(history || excluded.history AS BLOB)`,
+	Into: "INSERT INTO reservation VALUES", Columns: 7,
+	Then: `ON CONFLICT DO UPDATE SET check_in = excluded.check_in, nights = excluded.nights, guest_id = excluded.guest_id,
+		details = excluded.details, history = CAST(history || excluded.history AS BLOB)`,
 }
 
 // In SQLite what || joins is a text, even of two blobs.
-const addHistory = `UPDATE reservation SET history = CAST(history || ?3 AS BLOB) WHERE hotel_id = ?1 AND reservation_id = ?2`
+const (
+	addHistory = `UPDATE reservation SET history = CAST(history || ?3 AS BLOB) WHERE hotel_id = ?1 AND reservation_id = ?2`
+	changeStay = `UPDATE reservation SET check_in = ?4, nights = ?5, guest_id = ?6, history = CAST(history || ?3 AS BLOB)
+		WHERE hotel_id = ?1 AND reservation_id = ?2`
+	endStay = `UPDATE reservation SET nights = ?4 - check_in, history = CAST(history || ?3 AS BLOB)
+		WHERE hotel_id = ?1 AND reservation_id = ?2`
+
+	putInGroup = `INSERT INTO reservation_group VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING`
+	beginVisit = `INSERT INTO visit VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET arrived = ?4`
+	endVisit   = `UPDATE visit SET until = ?4 WHERE hotel_id = ?1 AND until = ?2 AND reservation_id = ?3`
+)
 
 // Projector fills the read model.
 type Projector struct{}
@@ -51,7 +78,7 @@ func (Projector) Schema() string { return tables }
 // Topics implements projections.Projector.
 func (Projector) Topics() []log.Topic { return []log.Topic{event.BookingsTopic} }
 
-// ref is one event of a batch, with its reservation's primary key.
+// ref is one event of a batch, with its reservation's primary key, or that of its entry of the waiting list.
 type ref struct {
 	hotel, id string
 	event     int32 // index into the batch
@@ -66,110 +93,95 @@ func (a ref) same(b ref) bool { return a.hotel == b.hotel && a.id == b.id }
 // Apply implements projections.Projector: it sorts the batch by key, and writes each reservation once. New ones come in the order of arrival: their
 // keys grow with time and lie together anyway, while reservation_by_arrival would be written all over.
 func (Projector) Apply(tx *projections.Tx, events []projections.Event) error {
-	refs := refsOf(events)
-	add, err := tx.Stmt(addHistory)
+	refs, waiting := refsOf(events)
+	w, err := newWriter(tx, events, len(refs))
 	if err != nil {
 		return err
 	}
-	w := writer{events: events, put: tx.Inserter(putReservation), add: add, chunk: min(chunkMax, rowBytes*len(refs))}
+	if err := eachKey(refs, w.write); err != nil {
+		return err
+	}
+	if err := w.flush(); err != nil || len(waiting) == 0 {
+		return err
+	}
+	return applyWaiting(tx, events, waiting)
+}
+
+// eachKey calls write with the events of each key, in order.
+func eachKey(refs []ref, write func(refs []ref) error) error {
 	for len(refs) > 0 {
 		n := 1
 		for n < len(refs) && refs[n].same(refs[0]) {
 			n++
 		}
-		if err := w.write(refs[:n]); err != nil {
+		if err := write(refs[:n]); err != nil {
 			return err
 		}
 		refs = refs[n:]
 	}
-	return w.flush()
+	return nil
 }
 
-func refsOf(events []projections.Event) []ref {
-	refs := make([]ref, 0, len(events))
+// refsOf returns the events of reservations and those of the waiting list, by key.
+func refsOf(events []projections.Event) (refs, waiting []ref) {
+	refs = make([]ref, 0, len(events))
 	for i := range events {
-		m, ok := events[i].Envelope.Message.(interface {
+		switch m := events[i].Envelope.Message.(type) {
+		case interface {
+			GetHotelId() string
+			GetEntryId() string
+		}:
+			waiting = append(waiting, ref{m.GetHotelId(), m.GetEntryId(), int32(i)})
+		case interface {
 			GetHotelId() string
 			GetReservationId() string
-		})
-		if ok {
+		}:
 			refs = append(refs, ref{m.GetHotelId(), m.GetReservationId(), int32(i)})
 		}
 	}
 	slices.SortFunc(refs, ref.compare)
-	return refs
+	slices.SortFunc(waiting, ref.compare)
+	return refs, waiting
 }
 
-const (
-	rowBytes = 512     // of a usual row, ids included; longer ones get an arena of their own
-	chunkMax = 1 << 16 // of a writer's memory
-)
-
-// writer writes the reservations of one batch.
-type writer struct {
-	events []projections.Event
-	put    *projections.Inserter
-	add    *projections.Stmt
-	chunk  int
-	arena  []byte // the blobs of rows not yet flushed; never moved, only followed by another
-	rows   []row
+// change is what the events of a batch say of a reservation beside its history.
+type change struct {
+	begun   *Reservation // nil: it began before
+	details []byte       // of begun
+	moved   *Reservation // what the last modification made of it; nil: none
+	left    bool
+	leaving int64 // the day of leaving, with left
 }
 
-// row is a reservation that is new in this batch.
-type row struct {
-	hotel            string
-	id               any
-	checkIn          int64
-	guest            any
-	details, history []byte
+func (c *change) add(m any) (err error) {
+	switch m := m.(type) {
+	case *eventpb.ReservationPlaced, *eventpb.ReservationRejected:
+		c.begun, err = begin(m)
+	case *eventpb.ReservationModified:
+		c.moved, err = modified(m)
+	case *eventpb.GuestCheckedOut:
+		c.left = true
+		c.leaving, err = dayOf(m.GetDate())
+	}
+	return err
 }
 
-// flush writes the new reservations.
-func (w *writer) flush() error {
-	slices.SortStableFunc(w.rows, func(a, b row) int { return cmp.Or(cmp.Compare(a.hotel, b.hotel), cmp.Compare(a.checkIn, b.checkIn)) })
-	for i := range w.rows {
-		r := &w.rows[i]
-		if err := w.put.Add(r.hotel, r.id, r.checkIn, r.guest, r.details, r.history); err != nil {
-			return err
-		}
+// stay returns what the columns that are searched by become. There must be begun or moved.
+func (c *change) stay() (checkIn, nights int64, guest any) {
+	r := c.begun
+	if c.moved != nil {
+		r = c.moved
 	}
-	return w.put.Flush()
+	checkIn, nights = int64(r.Stay.CheckIn), int64(r.Stay.Nights())
+	if c.left {
+		nights = c.leaving - checkIn
+	}
+	return checkIn, nights, orNull(r.Guest.GuestID)
 }
 
-// write writes one reservation: anew when the batch has the event that begins it, else what has been added to its history.
-func (w *writer) write(refs []ref) error {
-	if cap(w.arena)-len(w.arena) < rowBytes {
-		w.arena = make([]byte, 0, w.chunk)
+func orNull(id string) any {
+	if id == "" {
+		return nil
 	}
-	var begun *Reservation
-	start := len(w.arena)
-	for _, r := range refs {
-		e := &w.events[r.event]
-		s, ok := stateAfter(e.Envelope.Message)
-		if !ok {
-			return fmt.Errorf("project %s: %s is not known here", e.Position, e.Envelope.Type)
-		}
-		w.arena = appendEntry(w.arena, e, s)
-		b, err := begin(e.Envelope.Message)
-		if err != nil {
-			return fmt.Errorf("project %s: %w", e.Position, err)
-		}
-		if b != nil {
-			begun = b
-		}
-	}
-	history := w.arena[start:len(w.arena):len(w.arena)]
-	var id any
-	w.arena, id = packed.Key(w.arena, refs[0].id)
-	if begun == nil {
-		return w.add.Exec(refs[0].hotel, id, history)
-	}
-	var guest any
-	if begun.Guest.GuestID != "" {
-		guest = begun.Guest.GuestID
-	}
-	start = len(w.arena)
-	w.arena = appendDetails(w.arena, begun)
-	w.rows = append(w.rows, row{refs[0].hotel, id, int64(begun.Stay.CheckIn), guest, w.arena[start:len(w.arena):len(w.arena)], history})
-	return nil
+	return id
 }

@@ -79,12 +79,17 @@ func (q *Queries) list(ctx context.Context, hotelID string, limit int, where str
 		found, err = selectFrom(ctx, c, where, append(args, limit+1)...)
 		return err
 	})
-	if len(found) > limit {
-		found = found[:limit]
-		at := found[limit-1].cursor()
-		next = &at
-	}
+	found, next = cut(found, limit)
 	return found, next, err
+}
+
+// cut returns the first limit of what a query for one more has found, and the cursor to go on with, or nil.
+func cut(found []Reservation, limit int) ([]Reservation, *Cursor) {
+	if len(found) <= limit {
+		return found, nil
+	}
+	at := found[limit-1].cursor()
+	return found[:limit], &at
 }
 
 // ListByGuest returns a guest's reservations in all hotels. Go on with after = *Next.
@@ -110,7 +115,7 @@ type Entry struct {
 	Reason   eventpb.ReservationReason
 }
 
-// History returns the events of a reservation at and behind an offset, oldest first, and whether there are more than limit. An
+// History returns the events of a reservation in topic bookings at and behind an offset, oldest first, and whether there are more than limit. An
 // unknown reservation has none.
 func (q *Queries) History(ctx context.Context, hotelID, reservationID string, from log.Offset, limit int) (found []Entry, more bool, err error) {
 	limit = pageLimit(limit)
@@ -118,11 +123,15 @@ func (q *Queries) History(ctx context.Context, hotelID, reservationID string, fr
 	err = q.store.View(ctx, Name, partition, func(c *projections.Conn) error {
 		return c.Query(ctx, "SELECT history FROM reservation WHERE hotel_id = ? AND reservation_id = ?",
 			[]any{hotelID, key(reservationID)}, func(r *projections.Row) error {
-				return readHistory(r.Blob(0), func(e *entry) {
+				var status eventpb.ReservationStatus
+				var reason eventpb.ReservationReason
+				return readHistory(r.Blob(0), func(e *entry) error {
+					status, reason = e.after(status, reason)
 					if e.offset >= from && len(found) <= limit {
 						at := log.Position{Topic: event.BookingsTopic, Partition: partition, Offset: e.offset}
-						found = append(found, Entry{at, types[e.kind], e.time, statuses[e.kind], e.reason})
+						found = append(found, Entry{at, types[e.kind], e.time, status, reason})
 					}
+					return nil
 				})
 			})
 	})
@@ -133,7 +142,7 @@ func (q *Queries) History(ctx context.Context, hotelID, reservationID string, fr
 }
 
 func selectFrom(ctx context.Context, c *projections.Conn, where string, args ...any) (found []Reservation, err error) {
-	err = c.Query(ctx, "SELECT "+columns+" FROM reservation "+where, args, func(row *projections.Row) error {
+	err = c.Query(ctx, "SELECT "+columns+" FROM reservation r "+where, args, func(row *projections.Row) error {
 		r, err := scan(row)
 		found = append(found, r)
 		return err
@@ -141,9 +150,9 @@ func selectFrom(ctx context.Context, c *projections.Conn, where string, args ...
 	return found, err
 }
 
-// key returns a reservation's id as its column holds it.
-func key(reservationID string) any {
-	_, key := packed.Key(nil, reservationID)
+// key returns an id as its column holds it.
+func key(id string) any {
+	_, key := packed.Key(nil, id)
 	return key
 }
 

@@ -152,7 +152,7 @@ func checkPlaced(t *testing.T, r *reservations.Reservation, p *eventpb.Reservati
 	if !proto.Equal(r.Terms, p.GetTerms()) {
 		t.Errorf("terms %v, want %v", r.Terms, p.GetTerms())
 	}
-	want.Terms = r.Terms
+	want.Terms, want.Money = r.Terms, r.Money
 	if !reflect.DeepEqual(*r, want) {
 		t.Errorf("got  %+v\nwant %+v", *r, want)
 	}

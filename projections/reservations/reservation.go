@@ -9,17 +9,19 @@ import (
 	"lodge/log"
 )
 
-// Reservation is a reservation as it is now.
+// Reservation is a reservation as it is now. Its amounts are minor units of Total's currency.
 type Reservation struct {
 	HotelID, ReservationID string
+	GroupID                string // of those that were placed with it, or empty
+	WaitingListEntryID     string // of the entry that it was offered to, or empty
 	RoomTypeID             string
 	Quantity               int
 	Stay                   domain.Stay
 	Guest                  Guest
 	Status                 eventpb.ReservationStatus
-	Reason                 eventpb.ReservationReason // why it is canceled or rejected
+	Reason                 eventpb.ReservationReason // why it is canceled, rejected or refunded
 	Note                   string                    // to the reason
-	Nightly                []int64                   // minor units for all rooms, in order of the nights; nil when rejected
+	Nightly                []int64                   // for all rooms, in order of the nights; nil when rejected
 	Total                  domain.Money              // zero when rejected
 	HoldExpireTime         time.Time                 // zero: the hold does not expire
 	Channel                string
@@ -27,9 +29,42 @@ type Reservation struct {
 	FullNights             []domain.Date // why it was rejected
 	Broken                 []hotel.Broken
 	Terms                  *eventpb.Terms // nil: none; of one that is rejected the rate plan only
-	CreateTime             time.Time      // of the first event
-	UpdateTime             time.Time      // of the last
-	Created, Updated       log.Offset     // of those events, in topic bookings
+	Money                  Money
+	Visit                  *Visit     // nil: nobody has checked in
+	RelocatedTo            string     // where the guest was sent instead
+	DeclineCode            string     // why the payment was declined that ended it
+	CreateTime             time.Time  // of the first event
+	UpdateTime             time.Time  // of the last
+	Created, Updated       log.Offset // of those events, in topic bookings
+}
+
+// Money is what the reservation's own events say of money. What providers did is in the read model of payments.
+type Money struct {
+	PaymentID  string              // that it was paid with first; empty: none, or settled outside the platform
+	Paid       int64               // all that was paid for it, balances and what was settled at the hotel included
+	Balance    int64               // what a modification has left to be paid
+	GivenBack  int64               // promised back while it stood: by modifications and grants
+	Settlement *eventpb.Settlement // what its end kept and gave back; nil: nothing was captured, or it has not ended
+	Refunded   int64               // what had been given back when it became REFUNDED
+	Kept       int64               // and what was kept
+}
+
+// Visit is a guest's being there.
+type Visit struct {
+	RoomIDs        []string // one for each room that was reserved
+	Arrived        domain.Date
+	Left           domain.Date // meaningful with LeaveTime
+	ArriveTime     time.Time
+	LeaveTime      time.Time // zero: in house
+	SettledAtHotel int64     // of the balance
+}
+
+// InHouse reports whether the guest has come and not left yet.
+func (r *Reservation) InHouse() bool { return r.Visit != nil && r.Visit.LeaveTime.IsZero() }
+
+// stands reports whether the reservation has not come to nothing: its guest is expected, there, or has been there.
+func (r *Reservation) stands() bool {
+	return r.Status == eventpb.ReservationStatus_RESERVATION_STATUS_PENDING || r.Status == eventpb.ReservationStatus_RESERVATION_STATUS_PAID
 }
 
 // Guest is who books and who stays.
@@ -45,14 +80,19 @@ func guestOf(g *eventpb.Guest) Guest {
 		Adults: int(g.GetAdults()), Children: int(g.GetChildren()), Infants: int(g.GetInfants())}
 }
 
-// setStay reads the stay that a reservation begins with.
+// setStay reads the stay that an event names.
 func (r *Reservation) setStay(s *eventpb.Stay) (err error) {
 	r.RoomTypeID, r.Quantity = s.GetRoomTypeId(), int(s.GetQuantity())
-	if r.Stay.CheckIn, err = domain.ParseDate(s.GetCheckInDate()); err != nil {
-		return err
-	}
-	r.Stay.CheckOut, err = domain.ParseDate(s.GetCheckOutDate())
+	r.Stay, err = stayOf(s)
 	return err
+}
+
+func stayOf(s *eventpb.Stay) (stay domain.Stay, err error) {
+	if stay.CheckIn, err = domain.ParseDate(s.GetCheckInDate()); err != nil {
+		return stay, err
+	}
+	stay.CheckOut, err = domain.ParseDate(s.GetCheckOutDate())
+	return stay, err
 }
 
 // begin returns the reservation that an event begins, or nil when it begins none.
@@ -68,11 +108,11 @@ func begin(m any) (*Reservation, error) {
 
 func placed(m *eventpb.ReservationPlaced) (*Reservation, error) {
 	r := &Reservation{
-		HotelID: m.GetHotelId(), ReservationID: m.GetReservationId(), Guest: guestOf(m.GetGuest()),
-		Nightly: m.GetNightlyMinorUnits(), Total: domain.Money{Currency: m.GetCurrencyCode(), MinorUnits: m.GetTotalMinorUnits()},
-		Channel: m.GetChannel(), ExternalReference: m.GetExternalReference(),
+		HotelID: m.GetHotelId(), ReservationID: m.GetReservationId(), GroupID: m.GetGroupId(), WaitingListEntryID: m.GetWaitingListEntryId(),
+		Guest: guestOf(m.GetGuest()), Nightly: m.GetNightlyMinorUnits(),
+		Total:   domain.Money{Currency: m.GetCurrencyCode(), MinorUnits: m.GetTotalMinorUnits()},
+		Channel: m.GetChannel(), ExternalReference: m.GetExternalReference(), Terms: m.GetTerms(),
 	}
-	r.Terms = m.GetTerms()
 	if t := m.GetHoldExpireTime(); t != nil {
 		r.HoldExpireTime = t.AsTime()
 	}
@@ -81,7 +121,7 @@ func placed(m *eventpb.ReservationPlaced) (*Reservation, error) {
 
 func rejected(m *eventpb.ReservationRejected) (*Reservation, error) {
 	r := &Reservation{
-		HotelID: m.GetHotelId(), ReservationID: m.GetReservationId(), Guest: guestOf(m.GetGuest()),
+		HotelID: m.GetHotelId(), ReservationID: m.GetReservationId(), GroupID: m.GetGroupId(), Guest: guestOf(m.GetGuest()),
 		Channel: m.GetChannel(), ExternalReference: m.GetExternalReference(),
 	}
 	if m.GetRatePlanId() != "" {
@@ -108,37 +148,11 @@ func rejected(m *eventpb.ReservationRejected) (*Reservation, error) {
 	return r, r.setStay(m.GetStay())
 }
 
-// state is what every event says of the reservation from it on; the status follows from the kind.
-type state struct {
-	kind   kind
-	reason eventpb.ReservationReason
-	note   string
-}
-
-// stateAfter returns the state after an event, and false when it is no reservation's.
-func stateAfter(m any) (state, bool) {
-	switch m := m.(type) {
-	case *eventpb.ReservationPlaced:
-		return state{kind: kindPlaced}, true
-	case *eventpb.ReservationRejected:
-		return state{kind: kindRejected, reason: m.GetReason()}, true
-	case *eventpb.ReservationPaid:
-		return state{kind: kindPaid}, true
-	case *eventpb.ReservationCanceled:
-		return state{kindCanceled, m.GetReason(), m.GetNote()}, true
-	case *eventpb.ReservationNoShow:
-		return state{kind: kindNoShow, reason: eventpb.ReservationReason_RESERVATION_REASON_NO_SHOW}, true
+// modified returns what a modification makes of a reservation: what appendBooked keeps, and the guest's account.
+func modified(m *eventpb.ReservationModified) (*Reservation, error) {
+	r := &Reservation{
+		Guest: guestOf(m.GetGuest()), Nightly: m.GetNightlyMinorUnits(), Terms: m.GetTerms(),
+		Total: domain.Money{Currency: m.GetCurrencyCode(), MinorUnits: m.GetTotalMinorUnits()},
 	}
-	return state{}, false
+	return r, r.setStay(m.GetStay())
 }
-
-// kind is an event's type as the history stores it. The numbers never change.
-type kind int64
-
-const (
-	kindPlaced   kind = 1
-	kindRejected kind = 2
-	kindPaid     kind = 3
-	kindCanceled kind = 4
-	kindNoShow   kind = 5
-)

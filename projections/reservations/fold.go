@@ -1,0 +1,99 @@
+package reservations
+
+import (
+	"lodge/domain"
+	"lodge/domain/eventpb"
+	"lodge/projections/internal/packed"
+)
+
+// take makes the reservation what it is after an entry. Columns hold what is searched by as it is now, so the check-in date and the guest's
+// account are not an entry's to change.
+func (r *Reservation) take(e *entry) error {
+	if e.kind.bare() {
+		r.CreateTime, r.Created = e.time, e.offset
+	}
+	r.UpdateTime, r.Updated = e.time, e.offset
+	r.Status, r.Reason = e.after(r.Status, r.Reason)
+	if !e.kind.keepsReason() {
+		r.Note = e.note
+	}
+	p := packed.NewReader(e.more)
+	var err error
+	switch e.kind {
+	case kindModified:
+		err = r.takeModified(p)
+	case kindCanceled, kindNoShow:
+		err = r.takeSettlement(p)
+	case kindWalked:
+		r.RelocatedTo = p.Text()
+		err = r.takeSettlement(p)
+	case kindDeclined:
+		r.Money.PaymentID, r.DeclineCode = p.ID(), p.Text()
+	case kindCheckedIn:
+		r.takeArrival(e, p)
+	case kindCheckedOut:
+		if r.Visit != nil {
+			r.Visit.Left, r.Visit.LeaveTime = domain.Date(p.Int()), e.time
+		}
+	default:
+		r.takeMoney(e.kind, p)
+	}
+	if err != nil {
+		return err
+	}
+	return p.Err()
+}
+
+// takeMoney reads the entries that say nothing but amounts.
+func (r *Reservation) takeMoney(k kind, p *packed.Reader) {
+	switch k {
+	case kindPaid:
+		r.Money.Paid = r.Total.MinorUnits // in full, unless the event says what
+		if p.More() {
+			r.Money.PaymentID, r.Money.Paid = p.ID(), p.Int()
+		}
+	case kindBalancePaid:
+		p.ID() // the read model of payments has it
+		r.payBalance(p.Int())
+	case kindRefundGranted:
+		r.Money.GivenBack += p.Int()
+	case kindRefunded:
+		r.Money.Refunded, r.Money.Kept = p.Int(), p.Int()
+	}
+}
+
+// payBalance counts what was paid of the balance.
+func (r *Reservation) payBalance(amount int64) {
+	r.Money.Paid += amount
+	r.Money.Balance = max(0, r.Money.Balance-amount)
+}
+
+func (r *Reservation) takeModified(p *packed.Reader) (err error) {
+	r.readBooked(p)
+	if r.Terms, err = readMessage[eventpb.Terms](p); err != nil {
+		return err
+	}
+	r.Money.Balance = p.Int()
+	r.Money.GivenBack += p.Int()
+	return nil
+}
+
+func (r *Reservation) takeSettlement(p *packed.Reader) (err error) {
+	if p.More() {
+		r.Money.Settlement, err = readMessage[eventpb.Settlement](p)
+	}
+	return err
+}
+
+func (r *Reservation) takeArrival(e *entry, p *packed.Reader) {
+	v := &Visit{ArriveTime: e.time, SettledAtHotel: p.Int()}
+	for range p.Int() {
+		if p.Err() != nil {
+			return
+		}
+		v.RoomIDs = append(v.RoomIDs, p.Text())
+	}
+	v.Arrived = domain.Date(p.Int())
+	r.Visit = v
+	r.payBalance(v.SettledAtHotel)
+}
