@@ -42,7 +42,8 @@ type Pending struct {
 	engine  *Engine
 	command Command
 	finger  [16]byte
-	eventID uuid.UUID // of the first event
+	eventID uuid.UUID    // of the first event
+	look    func(*state) // in place of a command
 	done    chan struct{}
 
 	// Set by the processor before done is signaled.

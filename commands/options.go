@@ -66,6 +66,12 @@ type Options struct {
 	Source   string           // the CloudEvents source of events: default "lodge/commands"
 	Logger   *slog.Logger     // default: discard
 
+	// OnHold, when not nil, is told when the next hold of a hotel ends, so that somebody gives hotel.ExpireHolds then; HoldTick would be negative. It is told
+	// of every hotel with holds when the state is opened or rebuilt, then whenever a hold ends before the time that it was told last, and of the next one when
+	// ExpireHolds was decided. A time may turn out to be that of a hold which is gone. It is called by the partitions' own goroutines, several at
+	// once, so it must neither block nor call the Engine.
+	OnHold func(hotelID string, at time.Time)
+
 	// OnOpen, when not nil, is told how far Open has got. Calls may come from several goroutines, one for each partition.
 	OnOpen func(OpenProgress)
 }

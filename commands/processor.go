@@ -37,7 +37,8 @@ type processor struct {
 	decided   []*Pending
 	ticket    log.Ticket // the newest of decided
 	encoder   encoder
-	requested int64 // events when a snapshot was last asked for
+	requested int64                // events when a snapshot was last asked for
+	armed     map[string]time.Time // by hotel: what OnHold was told last; see noteHolds
 }
 
 func openProcessor(ctx context.Context, lg Log, n log.Partition, opts Options, s *snapshots) (*processor, error) {
@@ -52,6 +53,7 @@ func openProcessor(ctx context.Context, lg Log, n log.Partition, opts Options, s
 		return nil, fmt.Errorf("open %s: %w", op, err)
 	}
 	p.requested = s.eventsIn(n)
+	p.armAll()
 	return p, nil
 }
 
@@ -171,6 +173,10 @@ func (p *processor) drain() {
 
 // decide finds the command's outcome and leaves it in c, to be answered when everything before it is committed. An error is fatal.
 func (p *processor) decide(c *Pending) error {
+	if c.look != nil {
+		p.show(c)
+		return nil
+	}
 	for attempt := 0; ; attempt++ {
 		if err := p.ready(); err != nil {
 			c.refuse(unavailable(p.op, err))
@@ -180,8 +186,12 @@ func (p *processor) decide(c *Pending) error {
 			return nil
 		}
 		again, err := p.apply(c)
-		if err != nil || !again {
+		if err != nil {
 			return err
+		}
+		if !again {
+			p.rearm(c)
+			return nil
 		}
 		if attempt >= 3 {
 			c.refuse(unavailable(p.op, c.err))
@@ -215,7 +225,9 @@ func (p *processor) known(c *Pending) bool {
 // command is to be decided again, because the ground it was decided on has changed; c.err then says why.
 func (p *processor) apply(c *Pending) (again bool, err error) {
 	body := c.command.Body
-	events, err := hotel.Decide(p.state.hotel(body.HotelID()), body, hotel.At{
+	h := p.state.hotel(body.HotelID())
+	nextHold, held := h.NextHoldExpiry()
+	events, err := hotel.Decide(h, body, hotel.At{
 		Now: c.command.Time, InventoryOffset: int64(p.state.next[inventoryTopic]),
 	})
 	if err == nil && p.tooManyHotels(body) {
@@ -244,7 +256,11 @@ func (p *processor) apply(c *Pending) (again bool, err error) {
 		return p.refused(c, topic, err)
 	}
 	p.ticket = ticket
-	return false, p.evolve(c, topic, base)
+	if err := p.evolve(c, topic, base); err != nil {
+		return false, err
+	}
+	p.noteHolds(body.HotelID(), h, nextHold, held)
+	return false, nil
 }
 
 // tooManyHotels reports whether a decided command would make one hotel more than the memory of a partition is meant for.
@@ -283,6 +299,8 @@ func (p *processor) refused(c *Pending, topic int, err error) (again bool, fatal
 			p.opts.Logger.Warn("another writer appended", "partition", p.at(topic).String(), "error", err)
 			if err := catchUp(context.Background(), p.lg, p.partition, p.state, nil); err != nil {
 				p.goDown(err)
+			} else {
+				p.armAll()
 			}
 		}
 		return true, nil

@@ -35,6 +35,7 @@ func (p *processor) ready() error {
 		return err
 	}
 	p.state, p.down = st, nil
+	p.armAll()
 	return nil
 }
 

@@ -13,6 +13,14 @@ type DefaultRate struct {
 	NightlyRate domain.Money // of one room
 }
 
+// Horizon returns how many nights from today on are kept open by defaults; 0: none, or nothing is sold any more.
+func (s *State) Horizon() int32 {
+	if s.hotel.GetArchived() {
+		return 0
+	}
+	return s.hotel.GetHorizonDays()
+}
+
 func checkHorizon(days int32) error {
 	if days < 0 || days > HorizonDaysMax {
 		return domain.Errorf(domain.InvalidArgument, "horizon_days", "%d is not from 0 to %d", days, HorizonDaysMax)
