@@ -1,4 +1,4 @@
-// Package hotels is the read model of hotels and their room types, as they are now.
+// Package hotels is the read model of hotels, their room types, rooms and rate plans, as they are now.
 //
 // Projector fills it; Queries answers from it. It reads the topic hotels only.
 package hotels

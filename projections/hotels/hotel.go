@@ -5,6 +5,7 @@ import (
 
 	"lodge/domain"
 	"lodge/domain/eventpb"
+	"lodge/domain/hotel"
 	"lodge/log"
 )
 
@@ -23,6 +24,7 @@ type Hotel struct {
 	UpdateTime  time.Time
 	Offset      log.Offset // of the event that made it so, in topic hotels
 	Taxes       []*eventpb.Tax
+	HorizonDays int // nights from today that are kept open by the room types' defaults; 0: none
 }
 
 // Address is where a hotel is.
@@ -39,6 +41,7 @@ type RoomType struct {
 	Description string
 	MaxGuests   int
 	BaseRate    *domain.Money // nil: none
+	Defaults    hotel.RoomTypeDefaults
 	Version     int64
 	Archived    bool
 	CreateTime  time.Time
@@ -54,6 +57,7 @@ func hotelOf(h *eventpb.Hotel) Hotel {
 			Latitude: a.GetLatitude(), Longitude: a.GetLongitude()},
 		TimeZone: h.GetTimeZone(), Currency: h.GetCurrencyCode(), HoldTime: time.Duration(h.GetHoldSeconds()) * time.Second,
 		Version: h.GetVersion(), Archived: h.GetArchived(), Taxes: h.GetTaxes(),
+		HorizonDays: int(h.GetHorizonDays()),
 	}
 }
 
@@ -61,6 +65,8 @@ func roomTypeOf(r *eventpb.RoomType) RoomType {
 	out := RoomType{
 		HotelID: r.GetHotelId(), RoomTypeID: r.GetRoomTypeId(), DisplayName: r.GetDisplayName(), Description: r.GetDescription(),
 		MaxGuests: int(r.GetMaxGuests()), Version: r.GetVersion(), Archived: r.GetArchived(),
+		Defaults: hotel.RoomTypeDefaults{PhysicalCount: r.DefaultPhysicalCount,
+			OverbookingLimit: r.GetDefaultOverbookingLimit(), OverbookingPercent: r.GetDefaultOverbookingPercent()},
 	}
 	if m := r.GetBaseRate(); m != nil {
 		out.BaseRate = &domain.Money{Currency: m.GetCurrencyCode(), MinorUnits: m.GetMinorUnits()}

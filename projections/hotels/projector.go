@@ -37,7 +37,18 @@ CREATE TABLE hotel (
 	create_nanos INTEGER NOT NULL,  -- since 1970, of the first event
 	update_nanos INTEGER NOT NULL,  -- of the last
 	update_offset INTEGER NOT NULL,
-	taxes BLOB NOT NULL             -- an eventpb.Hotel with nothing else
+	taxes BLOB NOT NULL,            -- an eventpb.Hotel with nothing else
+	horizon_days INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE room (
+	hotel_id TEXT NOT NULL,
+	room_id TEXT NOT NULL,
+	archived INTEGER NOT NULL,
+	room BLOB NOT NULL,             -- the eventpb.Room
+	create_nanos INTEGER NOT NULL,
+	update_nanos INTEGER NOT NULL,
+	update_offset INTEGER NOT NULL,
+	PRIMARY KEY (hotel_id, room_id)
 ) WITHOUT ROWID;
 CREATE TABLE rate_plan (
 	hotel_id TEXT NOT NULL,
@@ -61,18 +72,20 @@ CREATE TABLE room_type (
 	create_nanos INTEGER NOT NULL,
 	update_nanos INTEGER NOT NULL,
 	update_offset INTEGER NOT NULL,
+	default_physical INTEGER,       -- of the nights that the horizon reaches, NULL: they are not opened
+	default_overbooking INTEGER NOT NULL, -- rooms, or per cent as a negative number
 	PRIMARY KEY (hotel_id, room_type_id)
 ) WITHOUT ROWID;
 CREATE INDEX hotel_by_city ON hotel (city_key, hotel_id)`
 
-const putHotel = `INSERT INTO hotel VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
+const putHotel = `INSERT INTO hotel VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)
 ON CONFLICT DO UPDATE SET display_name = ?2, description = ?3, street = ?4, city = ?5, city_key = ?6, postal_code = ?7, country_code = ?8,
 	latitude = ?9, longitude = ?10, time_zone = ?11, currency_code = ?12, hold_seconds = ?13, version = ?14, archived = ?15,
-	update_nanos = ?17, update_offset = ?18, taxes = ?19`
+	update_nanos = ?17, update_offset = ?18, taxes = ?19, horizon_days = ?20`
 
-const putRoomType = `INSERT INTO room_type VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+const putRoomType = `INSERT INTO room_type VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
 ON CONFLICT DO UPDATE SET display_name = ?3, description = ?4, max_guests = ?5, base_currency = ?6, base_minor_units = ?7,
-	version = ?8, archived = ?9, update_nanos = ?11, update_offset = ?12`
+	version = ?8, archived = ?9, update_nanos = ?11, update_offset = ?12, default_physical = ?13, default_overbooking = ?14`
 
 // Projector fills the read model.
 type Projector struct{}
@@ -89,7 +102,7 @@ func (Projector) Topics() []log.Topic { return []log.Topic{event.HotelsTopic} }
 // CityKey returns what cities are compared by: without regard to case and surrounding space.
 func CityKey(city string) string { return strings.ToLower(strings.TrimSpace(city)) }
 
-// roomTypeKey is a room type's primary key.
+// roomTypeKey is the primary key of a room type, or of what else a hotel has.
 type roomTypeKey struct{ hotel, roomType string }
 
 func (a roomTypeKey) compare(b roomTypeKey) int {
@@ -101,11 +114,12 @@ type changes struct {
 	hotels    map[string]Hotel
 	roomTypes map[roomTypeKey]RoomType
 	ratePlans map[roomTypeKey]RatePlan // by hotel and plan
+	rooms     map[roomTypeKey]Room     // by hotel and room
 }
 
 // Apply implements projections.Projector: every event holds the whole new state, so the last one wins.
 func (Projector) Apply(tx *projections.Tx, events []projections.Event) error {
-	c := changes{map[string]Hotel{}, map[roomTypeKey]RoomType{}, map[roomTypeKey]RatePlan{}}
+	c := changes{map[string]Hotel{}, map[roomTypeKey]RoomType{}, map[roomTypeKey]RatePlan{}, map[roomTypeKey]Room{}}
 	for i := range events {
 		c.add(&events[i])
 	}
@@ -114,13 +128,19 @@ func (Projector) Apply(tx *projections.Tx, events []projections.Event) error {
 			return err
 		}
 	}
-	for _, key := range slices.SortedFunc(maps.Keys(c.roomTypes), roomTypeKey.compare) {
-		if err := writeRoomType(tx, c.roomTypes[key]); err != nil {
-			return err
-		}
+	if err := writeEach(tx, c.roomTypes, writeRoomType); err != nil {
+		return err
 	}
-	for _, key := range slices.SortedFunc(maps.Keys(c.ratePlans), roomTypeKey.compare) {
-		if err := writeRatePlan(tx, c.ratePlans[key]); err != nil {
+	if err := writeEach(tx, c.ratePlans, writeRatePlan); err != nil {
+		return err
+	}
+	return writeEach(tx, c.rooms, writeRoom)
+}
+
+// writeEach writes rows in key order.
+func writeEach[T any](tx *projections.Tx, rows map[roomTypeKey]T, write func(*projections.Tx, T) error) error {
+	for _, key := range slices.SortedFunc(maps.Keys(rows), roomTypeKey.compare) {
+		if err := write(tx, rows[key]); err != nil {
 			return err
 		}
 	}
@@ -151,6 +171,13 @@ func (c *changes) add(e *projections.Event) {
 			p.CreateTime = before.CreateTime
 		}
 		c.ratePlans[key] = p
+	case interface{ GetRoom() *eventpb.Room }:
+		r := Room{Room: m.GetRoom(), CreateTime: e.Envelope.Time, UpdateTime: e.Envelope.Time, Offset: e.Position.Offset}
+		key := roomTypeKey{r.Room.GetHotelId(), r.Room.GetRoomId()}
+		if before, ok := c.rooms[key]; ok {
+			r.CreateTime = before.CreateTime
+		}
+		c.rooms[key] = r
 	}
 }
 
@@ -166,7 +193,7 @@ func writeHotel(tx *projections.Tx, h Hotel) error {
 	a := h.Address
 	return put.Exec(h.HotelID, h.DisplayName, h.Description, a.Street, a.City, CityKey(a.City), a.PostalCode, a.CountryCode,
 		a.Latitude, a.Longitude, h.TimeZone, h.Currency, int64(h.HoldTime.Seconds()), h.Version, h.Archived,
-		h.CreateTime.UnixNano(), h.UpdateTime.UnixNano(), int64(h.Offset), taxes)
+		h.CreateTime.UnixNano(), h.UpdateTime.UnixNano(), int64(h.Offset), taxes, h.HorizonDays)
 }
 
 func writeRoomType(tx *projections.Tx, r RoomType) error {
@@ -178,8 +205,16 @@ func writeRoomType(tx *projections.Tx, r RoomType) error {
 	if r.BaseRate != nil {
 		currency, units = r.BaseRate.Currency, r.BaseRate.MinorUnits
 	}
+	var physical any
+	if r.Defaults.PhysicalCount != nil {
+		physical = *r.Defaults.PhysicalCount
+	}
+	overbooking := r.Defaults.OverbookingLimit
+	if percent := r.Defaults.OverbookingPercent; percent > 0 {
+		overbooking = -percent
+	}
 	return put.Exec(r.HotelID, r.RoomTypeID, r.DisplayName, r.Description, r.MaxGuests, currency, units,
-		r.Version, r.Archived, r.CreateTime.UnixNano(), r.UpdateTime.UnixNano(), int64(r.Offset))
+		r.Version, r.Archived, r.CreateTime.UnixNano(), r.UpdateTime.UnixNano(), int64(r.Offset), physical, overbooking)
 }
 
 // New returns the projector.

@@ -132,7 +132,7 @@ func scanHotel(r *projections.Row) (Hotel, error) {
 			Latitude: r.Float(8), Longitude: r.Float(9)},
 		TimeZone: r.Text(10), Currency: r.Text(11), HoldTime: time.Duration(r.Int(12)) * time.Second,
 		Version: r.Int(13), Archived: r.Bool(14), CreateTime: nanos(r.Int(15)), UpdateTime: nanos(r.Int(16)), Offset: log.Offset(r.Int(17)),
-		Taxes: taxed.GetTaxes(),
+		Taxes: taxed.GetTaxes(), HorizonDays: int(r.Int(19)),
 	}, nil
 }
 
@@ -144,6 +144,11 @@ func scanRoomType(r *projections.Row) RoomType {
 	if !r.Null(5) {
 		out.BaseRate = &domain.Money{Currency: r.Text(5), MinorUnits: r.Int(6)}
 	}
+	if !r.Null(12) {
+		physical := int32(r.Int(12))
+		out.Defaults.PhysicalCount = &physical
+	}
+	out.Defaults.OverbookingLimit, out.Defaults.OverbookingPercent = int32(max(0, r.Int(13))), int32(max(0, -r.Int(13)))
 	return out
 }
 
