@@ -21,6 +21,8 @@ type written struct {
 	records map[log.Topic][]log.Record
 	crc     uint32
 	fetched int
+	order   []log.Topic // of all records
+	whole   []int       // how many of them there were before each batch
 }
 
 func write(t *testing.T) *written {
@@ -30,6 +32,7 @@ func write(t *testing.T) *written {
 // add appends events as the batch of one command given at hour h under a request id.
 func (w *written) add(h int, request byte, messages ...proto.Message) *written {
 	w.crc++
+	w.whole = append(w.whole, len(w.order))
 	for i, m := range messages {
 		e := event.Envelope{
 			ID: fmt.Sprintf("event-%d-%d", w.crc, i), Source: "test", Message: m,
@@ -53,6 +56,7 @@ func (w *written) put(topic, key string, e *event.Envelope) {
 	}
 	r.Offset = log.Offset(len(w.records[r.Topic]))
 	w.records[r.Topic] = append(w.records[r.Topic], r)
+	w.order = append(w.order, r.Topic)
 }
 
 func (w *written) Fetch(_ context.Context, req log.FetchRequest) (log.FetchResult, error) {

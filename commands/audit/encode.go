@@ -53,6 +53,7 @@ func (o *occupancy) save(e *encoder) {
 			e.number(int64(len(rooms)))
 			for _, room := range rooms {
 				e.text(room)
+				e.number(int64(h.house.guest[room].since))
 			}
 		})
 	})
@@ -88,7 +89,7 @@ func (o *occupancy) restore(d *decoder) {
 			reservation := d.text()
 			for range d.count() {
 				room := d.text()
-				h.house.guest[room] = reservation
+				h.house.guest[room] = guest{reservation, domain.Date(d.number())}
 				h.house.rooms[reservation] = append(h.house.rooms[reservation], room)
 			}
 		}

@@ -3,6 +3,7 @@ package audit
 import (
 	"slices"
 
+	"lodge/domain"
 	"lodge/domain/eventpb"
 	"lodge/log"
 )
@@ -11,12 +12,22 @@ import (
 // when a room was out of service, so that is not looked at.
 type house struct {
 	exists map[string]bool
-	guest  map[string]string   // reservation by room
+	guest  map[string]guest    // by room
 	rooms  map[string][]string // by reservation: the other way round
 }
 
+// guest is who is in a room: for which reservation, since when.
+type guest struct {
+	reservation string
+	since       domain.Date
+}
+
+// guestDaysMax is how long a guest may be in a room. Whoever has not been checked out by then has been forgotten by the decider, which keeps reservations for
+// 30 days after their end.
+const guestDaysMax = domain.StayNightsMax + 30
+
 func newHouse() house {
-	return house{exists: make(map[string]bool), guest: make(map[string]string), rooms: make(map[string][]string)}
+	return house{exists: make(map[string]bool), guest: make(map[string]guest), rooms: make(map[string][]string)}
 }
 
 // checkedIn demands that the rooms exist, are as many as were reserved, and are empty.
@@ -26,14 +37,18 @@ func (h *house) checkedIn(p *pass, at log.Position, m *eventpb.GuestCheckedIn) {
 	if len(rooms) == 0 || len(slices.Compact(rooms)) != len(m.GetRoomIds()) {
 		p.found(BadRoom, at, m.GetHotelId(), "reservation %s got %d rooms, and some twice", m.GetReservationId(), len(m.GetRoomIds()))
 	}
+	day, err := domain.ParseDate(m.GetDate())
+	if err != nil {
+		p.found(BadStay, at, m.GetHotelId(), "reservation %s arrived on %q", m.GetReservationId(), m.GetDate())
+	}
 	for _, room := range m.GetRoomIds() {
 		if !h.exists[room] {
 			p.found(BadRoom, at, m.GetHotelId(), "reservation %s got room %q, which does not exist", m.GetReservationId(), room)
 		}
-		if other := h.guest[room]; other != "" && other != m.GetReservationId() {
-			p.found(RoomTwice, at, m.GetHotelId(), "reservation %s got room %s, where the guest of %s is", m.GetReservationId(), room, other)
+		if other, ok := h.guest[room]; ok && day-other.since <= guestDaysMax {
+			p.found(RoomTwice, at, m.GetHotelId(), "reservation %s got room %s, where the guest of %s is", m.GetReservationId(), room, other.reservation)
 		}
-		h.guest[room] = m.GetReservationId()
+		h.guest[room] = guest{m.GetReservationId(), day}
 	}
 	h.rooms[m.GetReservationId()] = m.GetRoomIds()
 }
@@ -41,7 +56,7 @@ func (h *house) checkedIn(p *pass, at log.Position, m *eventpb.GuestCheckedIn) {
 // checkedOut empties the rooms of a reservation.
 func (h *house) checkedOut(m *eventpb.GuestCheckedOut) {
 	for _, room := range h.rooms[m.GetReservationId()] {
-		if h.guest[room] == m.GetReservationId() {
+		if h.guest[room].reservation == m.GetReservationId() {
 			delete(h.guest, room)
 		}
 	}
