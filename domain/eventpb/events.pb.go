@@ -3236,9 +3236,10 @@ type ReservationModified struct {
 	ReservationId string                 `protobuf:"bytes,2,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
 	PreviousStay  *Stay                  `protobuf:"bytes,3,opt,name=previous_stay,json=previousStay,proto3" json:"previous_stay,omitempty"`
 	Stay          *Stay                  `protobuf:"bytes,4,opt,name=stay,proto3" json:"stay,omitempty"`
-	Guest         *Guest                 `protobuf:"bytes,5,opt,name=guest,proto3" json:"guest,omitempty"`
-	CurrencyCode  string                 `protobuf:"bytes,6,opt,name=currency_code,json=currencyCode,proto3" json:"currency_code,omitempty"`
-	// As in ReservationPlaced.
+	// Unset: they are who they were.
+	Guest        *Guest `protobuf:"bytes,5,opt,name=guest,proto3" json:"guest,omitempty"`
+	CurrencyCode string `protobuf:"bytes,6,opt,name=currency_code,json=currencyCode,proto3" json:"currency_code,omitempty"`
+	// As in ReservationPlaced. None: only who the guests are has changed; lines, terms and total are what they were.
 	NightlyMinorUnits       []int64           `protobuf:"varint,7,rep,packed,name=nightly_minor_units,json=nightlyMinorUnits,proto3" json:"nightly_minor_units,omitempty"`
 	TotalMinorUnits         int64             `protobuf:"varint,8,opt,name=total_minor_units,json=totalMinorUnits,proto3" json:"total_minor_units,omitempty"`
 	PreviousTotalMinorUnits int64             `protobuf:"varint,9,opt,name=previous_total_minor_units,json=previousTotalMinorUnits,proto3" json:"previous_total_minor_units,omitempty"`
@@ -3248,8 +3249,10 @@ type ReservationModified struct {
 	// Of a PAID one: what is still to be paid, and what is given back.
 	BalanceMinorUnits int64 `protobuf:"varint,13,opt,name=balance_minor_units,json=balanceMinorUnits,proto3" json:"balance_minor_units,omitempty"`
 	RefundMinorUnits  int64 `protobuf:"varint,14,opt,name=refund_minor_units,json=refundMinorUnits,proto3" json:"refund_minor_units,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// What canceling would have cost before it: an end later costs at least that.
+	FeeMinorUnits int64 `protobuf:"varint,15,opt,name=fee_minor_units,json=feeMinorUnits,proto3" json:"fee_minor_units,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ReservationModified) Reset() {
@@ -3376,6 +3379,13 @@ func (x *ReservationModified) GetBalanceMinorUnits() int64 {
 func (x *ReservationModified) GetRefundMinorUnits() int64 {
 	if x != nil {
 		return x.RefundMinorUnits
+	}
+	return 0
+}
+
+func (x *ReservationModified) GetFeeMinorUnits() int64 {
+	if x != nil {
+		return x.FeeMinorUnits
 	}
 	return 0
 }
@@ -3974,6 +3984,9 @@ type PaymentRequested struct {
 	Provider string `protobuf:"bytes,5,opt,name=provider,proto3" json:"provider,omitempty"`
 	// The provider's token of a card or wallet, never its number.
 	PaymentMethod string `protobuf:"bytes,6,opt,name=payment_method,json=paymentMethod,proto3" json:"payment_method,omitempty"`
+	// The books of the nights before this day were closed when the reservation was placed: it tells the reservation from an earlier one with
+	// its id. Empty: none were.
+	BooksDate     string `protobuf:"bytes,7,opt,name=books_date,json=booksDate,proto3" json:"books_date,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4046,6 +4059,13 @@ func (x *PaymentRequested) GetProvider() string {
 func (x *PaymentRequested) GetPaymentMethod() string {
 	if x != nil {
 		return x.PaymentMethod
+	}
+	return ""
+}
+
+func (x *PaymentRequested) GetBooksDate() string {
+	if x != nil {
+		return x.BooksDate
 	}
 	return ""
 }
@@ -4971,7 +4991,7 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"\x0ffee_minor_units\x18\x02 \x01(\x03R\rfeeMinorUnits\x12,\n" +
 	"\x12refund_minor_units\x18\x03 \x01(\x03R\x10refundMinorUnits\x120\n" +
 	"\x14refunded_minor_units\x18\x04 \x01(\x03R\x12refundedMinorUnits\x12\x16\n" +
-	"\x06waived\x18\x05 \x01(\bR\x06waived\"\x9d\x05\n" +
+	"\x06waived\x18\x05 \x01(\bR\x06waived\"\xc5\x05\n" +
 	"\x13ReservationModified\x12\x19\n" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
 	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12:\n" +
@@ -4987,7 +5007,8 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"\x10inventory_offset\x18\v \x01(\x03R\x0finventoryOffset\x12:\n" +
 	"\x06status\x18\f \x01(\x0e2\".lodge.events.v1.ReservationStatusR\x06status\x12.\n" +
 	"\x13balance_minor_units\x18\r \x01(\x03R\x11balanceMinorUnits\x12,\n" +
-	"\x12refund_minor_units\x18\x0e \x01(\x03R\x10refundMinorUnits\"\x95\x01\n" +
+	"\x12refund_minor_units\x18\x0e \x01(\x03R\x10refundMinorUnits\x12&\n" +
+	"\x0ffee_minor_units\x18\x0f \x01(\x03R\rfeeMinorUnits\"\x95\x01\n" +
 	"\rRefundGranted\x12\x19\n" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
 	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12.\n" +
@@ -5033,7 +5054,7 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"\x0fWaitingListLeft\x12\x19\n" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12\x19\n" +
 	"\bentry_id\x18\x02 \x01(\tR\aentryId\x127\n" +
-	"\x06reason\x18\x03 \x01(\x0e2\x1f.lodge.events.v1.WaitingListEndR\x06reason\"\xe6\x01\n" +
+	"\x06reason\x18\x03 \x01(\x0e2\x1f.lodge.events.v1.WaitingListEndR\x06reason\"\x85\x02\n" +
 	"\x10PaymentRequested\x12\x19\n" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
 	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12\x1d\n" +
@@ -5041,7 +5062,9 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"payment_id\x18\x03 \x01(\tR\tpaymentId\x12.\n" +
 	"\x06amount\x18\x04 \x01(\v2\x16.lodge.events.v1.MoneyR\x06amount\x12\x1a\n" +
 	"\bprovider\x18\x05 \x01(\tR\bprovider\x12%\n" +
-	"\x0epayment_method\x18\x06 \x01(\tR\rpaymentMethod\"\xd1\x01\n" +
+	"\x0epayment_method\x18\x06 \x01(\tR\rpaymentMethod\x12\x1d\n" +
+	"\n" +
+	"books_date\x18\a \x01(\tR\tbooksDate\"\xd1\x01\n" +
 	"\x0fPaymentCaptured\x12\x19\n" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
 	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12\x1d\n" +

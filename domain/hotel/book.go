@@ -7,19 +7,30 @@ import (
 	"lodge/domain/eventpb"
 )
 
-// reservation is what the state keeps of one: 48 bytes, beside some 35 in the map. Slots are reused.
+// reservation is what the state keeps of one: 96 bytes, beside some 35 in the map. Slots are reused.
 type reservation struct {
-	id       domain.ReservationID
-	deadline int64 // of the hold in Unix milliseconds; 0: none
-	checkIn  domain.Date
-	nights   uint16
-	roomType uint16 // index into State.roomTypes
-	next     slot   // in the chain of the day on which it is forgotten, or noSlot
-	heap     int32  // index into holds.slots, or -1
-	quantity uint8
-	status   uint8 // an eventpb.ReservationStatus
-	stage    stage
-	used     uint16 // nights that the guest stayed, when departed
+	id        domain.ReservationID
+	deadline  int64 // of the hold in Unix milliseconds; 0: none
+	total     int64 // of its price, in minor units
+	fee       int64 // of canceling when it is not free
+	noShowFee int64
+	checkIn   domain.Date
+	books     domain.Date // State.closed when it was placed: larger for each reservation with the same id
+	nights    uint16
+	roomType  uint16 // index into State.roomTypes
+	next      slot   // in the chain of the day on which it is forgotten, or noSlot
+	before    slot   // likewise
+	heap      int32  // index into holds.slots, or -1
+	terms     ref    // in book.terms
+	applied   ref    // in book.applied: the newest
+	payments  ref    // in book.payments: the first. Only events of payments read and change it
+	adults    uint16
+	children  uint16
+	quantity  uint8
+	status    uint8 // an eventpb.ReservationStatus
+	marks     mark
+	stage     stage
+	used      uint16 // nights that the guest stayed, when departed
 }
 
 // slot is the place of a reservation in a book.
@@ -47,6 +58,12 @@ type book struct {
 	rejected []slot               // oldest first, at most RejectedMax; in no chain
 	holds    holds
 	house    house
+
+	terms    termsTable
+	accounts map[slot]account // of those whose account is out of the usual; nil: none
+	applied  slab[applied]
+	payments slab[payment]
+	refunds  slab[refund]
 }
 
 func newBook() book {
@@ -66,7 +83,7 @@ func (b *book) add(r reservation, closed domain.Date) {
 	r.heap = -1
 	b.unreject(r.id)
 	s := b.insert(r)
-	if r.state() == turnedAway {
+	if r.turnedAway() {
 		b.reject(s)
 		return
 	}
@@ -90,6 +107,7 @@ func (b *book) insert(r reservation) slot {
 }
 
 func (b *book) remove(s slot) {
+	b.forgetMoney(s)
 	delete(b.byID, b.slots[s].id)
 	b.house.vacate(s)
 	b.slots[s] = reservation{}
@@ -100,9 +118,33 @@ func (b *book) chain(s slot, day domain.Date) {
 	first, ok := b.days[day]
 	if !ok {
 		first = noSlot
+	} else {
+		b.slots[first].before = s
 	}
-	b.slots[s].next = first
+	b.slots[s].next, b.slots[s].before = first, noSlot
 	b.days[day] = s
+}
+
+// rechain moves a reservation whose last night changes to another day's chain. It is called before the change.
+func (b *book) rechain(s slot, checkOut, closed domain.Date) {
+	r := &b.slots[s]
+	// What checks out by the day that the books are closed to is in the chain of the day after.
+	day, to := max(r.stay().CheckOut, closed+1), max(checkOut, closed+1)
+	if day == to {
+		return
+	}
+	if r.next != noSlot {
+		b.slots[r.next].before = r.before
+	}
+	switch {
+	case r.before != noSlot:
+		b.slots[r.before].next = r.next
+	case r.next != noSlot:
+		b.days[day] = r.next
+	default:
+		delete(b.days, day)
+	}
+	b.chain(s, to)
 }
 
 // reject remembers s as the newest rejected one, and forgets the oldest when there are too many.

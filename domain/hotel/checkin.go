@@ -143,7 +143,12 @@ func (s *State) checkedIn(m *eventpb.GuestCheckedIn) error {
 	if len(rooms) != int(r.quantity) {
 		return fmt.Errorf("%d rooms for %d reserved", len(rooms), r.quantity)
 	}
+	settled := m.GetSettledAtHotel().GetMinorUnits()
+	if settled < 0 {
+		return fmt.Errorf("an amount of %d is negative", settled)
+	}
 	s.book.house.occupy(at, rooms)
+	s.book.setAccount(at, s.book.account(at).balancePaid(settled, true))
 	r.stage = inHouse
 	return nil
 }
@@ -183,9 +188,3 @@ func (s *State) present(hotelID, reservationID string, at stage) (slot, *reserva
 	}
 	return found, r, nil
 }
-
-// balance returns what is still to be paid of a paid reservation.
-func (s *State) balance(*reservation) int64 { return 0 }
-
-// walkSettlement returns what is given back to the guest of r, who is walked: everything.
-func (s *State) walkSettlement(*reservation) *eventpb.Settlement { return nil }

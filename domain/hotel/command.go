@@ -145,7 +145,7 @@ type PlaceReservation struct {
 	Quote    *Quote // the price must be this; nil: whatever it is. Not beside NightlyRate
 }
 
-// ConfirmReservation makes a pending reservation paid. A hold whose time is over cannot be confirmed.
+// ConfirmReservation makes a pending reservation paid, or pays the balance of a paid one. A hold whose time is over cannot be confirmed.
 //
 // With a PaymentID it says that this payment was captured: a pending reservation becomes paid while its rooms are held, even when the hold's time is over; of a paid one the
 // balance is paid. No event when the payment has counted before.
@@ -173,7 +173,7 @@ type MarkNoShow struct {
 }
 
 // ExpireHolds cancels, with reason HOLD_EXPIRED, the pending reservations whose hold is over at Now: at most ExpireMax of
-// them, the oldest deadlines first. No events when there are none. Owners run it while NextHoldExpiry is not after now.
+// them, the oldest deadlines first. One whose payment was captured by then becomes PAID instead. No events when there are none. Owners run it while NextHoldExpiry is not after now.
 type ExpireHolds struct {
 	Hotel string
 	Now   time.Time // zero: At.Now

@@ -9,7 +9,7 @@ import (
 )
 
 // Decide returns the events that c leads to in state s at a moment, all for c.Topic(); s is not changed. There is at
-// least one event, except for ExpireHolds. A broken rule gives an *domain.Error and no event. The events share memory with neither s nor
+// least one event, except where a command says that there may be none. A broken rule gives an *domain.Error and no event. The events share memory with neither s nor
 // c, except for strings; who gets them may pass them to Evolve and keep them, but not change them before.
 func Decide(s *State, c Command, at At) ([]proto.Message, error) {
 	switch {
@@ -33,7 +33,7 @@ func (s *State) decide(c Command, at At) ([]proto.Message, error) {
 	case *ConfirmReservation:
 		return s.confirmReservation(c, at)
 	case *CancelReservation:
-		return s.cancelReservation(c)
+		return s.cancelReservation(c, at)
 	case *MarkNoShow:
 		return s.markNoShow(c, at)
 	case *ExpireHolds:
@@ -63,7 +63,7 @@ func (s *State) decide(c Command, at At) ([]proto.Message, error) {
 	case *ArchiveRoomType:
 		return s.archiveRoomType(c)
 	}
-	return s.decideStay(c, at)
+	return s.decideMoney(c, at)
 }
 
 // exists returns an error unless hotelID names this hotel, archived or not.

@@ -113,7 +113,7 @@ func datesBetween(from, to domain.Date, limit int) []domain.Date {
 	return dates
 }
 
-func set(dst, src *int32) {
+func set[T any](dst, src *T) {
 	if src != nil {
 		*dst = *src
 	}

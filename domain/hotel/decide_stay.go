@@ -52,7 +52,7 @@ func (s *State) evolveStay(m proto.Message) error {
 	case *eventpb.GuestCheckedOut:
 		return s.checkedOut(m)
 	case *eventpb.GuestWalked:
-		return s.settled(m, canceled)
+		return s.ended(m)
 	case *eventpb.WaitingListJoined:
 		return s.joined(m)
 	case *eventpb.WaitingListOffered:

@@ -38,11 +38,11 @@ func (s *State) evolve(m proto.Message) error {
 	case *eventpb.ReservationRejected:
 		return s.rejected(m)
 	case *eventpb.ReservationPaid:
-		return s.settled(m, paid)
+		return s.paid(m)
 	case *eventpb.ReservationCanceled:
-		return s.settled(m, canceled)
+		return s.ended(m)
 	case *eventpb.ReservationNoShow:
-		return s.settled(m, canceled)
+		return s.ended(m)
 	case *eventpb.InventorySet:
 		return s.inventorySet(m)
 	case *eventpb.RestrictionsSet:
@@ -68,7 +68,7 @@ func (s *State) evolve(m proto.Message) error {
 	case *eventpb.RoomTypeArchived:
 		return s.setRoomType(m.GetRoomType())
 	}
-	return s.evolveStay(m)
+	return s.evolveMoney(m)
 }
 
 func (s *State) setHotel(hotel *eventpb.Hotel, expected bool) error {
@@ -177,6 +177,14 @@ func (s *State) placed(m *eventpb.ReservationPlaced) error {
 	if err != nil {
 		return err
 	}
+	total := m.GetTotalMinorUnits()
+	if total < 0 {
+		return fmt.Errorf("a total of %d is negative", total)
+	}
+	under := termsOf(m.GetTerms().GetRatePlanId(), m.GetTerms().GetCancellation())
+	r.setPrice(&under, m.GetNightlyMinorUnits(), total)
+	r.setGuests(m.GetGuest())
+	r.books = s.closed
 	r.status = uint8(pending)
 	if m.HoldExpireTime != nil {
 		r.deadline = m.HoldExpireTime.Seconds*1000 + int64(m.HoldExpireTime.Nanos)/1_000_000
@@ -194,6 +202,7 @@ func (s *State) placed(m *eventpb.ReservationPlaced) error {
 		}
 	}
 	nights.add(r.stay(), 0, int32(r.quantity))
+	r.terms = s.book.terms.use(under)
 	s.book.add(r, s.closed)
 	s.closeBooks(day)
 	return nil
@@ -210,25 +219,19 @@ func (s *State) rejected(m *eventpb.ReservationRejected) error {
 }
 
 // settled moves a reservation's rooms from where they are counted to where status counts them.
-func (s *State) settled(m interface {
-	GetHotelId() string
-	GetReservationId() string
-}, status eventpb.ReservationStatus) error {
-	if err := s.owns(m.GetHotelId()); err != nil {
-		return err
-	}
-	id, err := domain.ParseReservationID(m.GetReservationId())
+func (s *State) settled(m reservationEvent, status eventpb.ReservationStatus) (slot, error) {
+	at, err := s.known(m)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	r := s.book.find(id)
-	if r == nil || !r.takes() || r.state() == status {
-		return fmt.Errorf("reservation %s is not one that can become %s", id, statusName(status))
+	r := &s.book.slots[at]
+	if !r.takes() || r.state() == status {
+		return 0, fmt.Errorf("reservation %s is not one that can become %s", r.id, statusName(status))
 	}
 	s.count(r, -1)
 	s.book.settle(r, status)
 	s.count(r, +1)
-	return nil
+	return at, nil
 }
 
 // count adds or takes away, by sign, what r counts for on its nights.
@@ -262,11 +265,22 @@ func (s *State) closeBooks(day domain.Date) {
 
 // read returns a new reservation as an event tells it.
 func (s *State) read(hotelID, reservationID string, m *eventpb.Stay) (reservation, error) {
-	index, err := s.knownRoomType(hotelID, m.GetRoomTypeId())
+	r, err := s.readStay(hotelID, m)
 	if err != nil {
 		return reservation{}, err
 	}
-	id, err := domain.ParseReservationID(reservationID)
+	if r.id, err = domain.ParseReservationID(reservationID); err != nil {
+		return reservation{}, err
+	}
+	if known := s.book.find(r.id); known != nil && !known.turnedAway() {
+		return reservation{}, fmt.Errorf("reservation %s exists already", r.id)
+	}
+	return r, nil
+}
+
+// readStay returns a reservation that has only the stay of an event.
+func (s *State) readStay(hotelID string, m *eventpb.Stay) (reservation, error) {
+	index, err := s.knownRoomType(hotelID, m.GetRoomTypeId())
 	if err != nil {
 		return reservation{}, err
 	}
@@ -281,11 +295,8 @@ func (s *State) read(hotelID, reservationID string, m *eventpb.Stay) (reservatio
 	if n := out - in; n < 1 || n > spanMax || m.GetQuantity() < 1 || m.GetQuantity() > math.MaxUint8 {
 		return reservation{}, fmt.Errorf("%d rooms for %d nights are no stay", m.GetQuantity(), n)
 	}
-	if known := s.book.find(id); known != nil && known.state() != turnedAway {
-		return reservation{}, fmt.Errorf("reservation %s exists already", id)
-	}
 	return reservation{
-		id: id, roomType: index, quantity: uint8(m.GetQuantity()), checkIn: in, nights: uint16(out - in),
+		roomType: index, quantity: uint8(m.GetQuantity()), checkIn: in, nights: uint16(out - in),
 	}, nil
 }
 

@@ -24,6 +24,8 @@ const (
 	RejectedMax         = 256        // rejected ids remembered by one hotel
 	BooksOpenDays       = 30         // how long past nights stay in the state
 	ExpireMax           = 500        // holds ended by one ExpireHolds
+	PaymentsMax         = 100        // of one reservation, declined ones included
+	RefundsMax          = 100        // of one reservation, before GrantRefund is refused
 	PersonsMax          = 1_000      // adults, children and infants of one reservation, each
 	MaxGuestsMax        = 1_000      // of one room of a type
 	HoldDurationDefault = 15 * time.Minute
@@ -40,6 +42,10 @@ const (
 	FloorMax       = 32
 	ReferenceMax   = 128
 	NoteMax        = 1_000
+	ProviderMax    = 32
+	MethodMax      = 255 // a provider's token of a card or wallet
+	ProviderRefMax = 255 // a provider's own id
+	CauseMax       = 255
 )
 
 // Commands are given from TimeMin to before TimeEnd. All nights that they can set or take then lie within what a room type's dense calendar

@@ -2,7 +2,6 @@ package hotel
 
 import (
 	"strings"
-	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -16,6 +15,7 @@ const (
 	paid       = eventpb.ReservationStatus_RESERVATION_STATUS_PAID
 	canceled   = eventpb.ReservationStatus_RESERVATION_STATUS_CANCELED
 	turnedAway = eventpb.ReservationStatus_RESERVATION_STATUS_REJECTED
+	refunded   = eventpb.ReservationStatus_RESERVATION_STATUS_REFUNDED
 )
 
 func statusName(status eventpb.ReservationStatus) string {
@@ -23,23 +23,65 @@ func statusName(status eventpb.ReservationStatus) string {
 }
 
 func (s *State) confirmReservation(c *ConfirmReservation, at At) ([]proto.Message, error) {
+	if c.PaymentID != "" {
+		return s.confirmPayment(c)
+	}
 	r, err := s.reservation(c.Hotel, c.ReservationID)
 	if err != nil {
 		return nil, err
 	}
-	if r.state() != pending {
-		return nil, statusConflict(c.ReservationID, r, "only a PENDING one can be confirmed")
+	if due := s.balance(r); r.state() == paid && due > 0 {
+		return one(&eventpb.ReservationBalancePaid{HotelId: c.Hotel, ReservationId: c.ReservationID, Amount: s.money(due)}), nil
 	}
-	if r.deadline != 0 && r.deadline <= at.Now.UnixMilli() {
-		return nil, domain.Errorf(domain.StatusConflict, "reservation_id", "the hold of reservation %s ended at %s",
-			c.ReservationID, time.UnixMilli(r.deadline).UTC().Format(time.RFC3339))
+	if r.state() != pending {
+		return nil, statusConflict(c.ReservationID, r, "only a PENDING one can be confirmed, or a PAID one with a balance")
+	}
+	if err := r.checkHold(at.Now); err != nil {
+		return nil, err
 	}
 	return one(&eventpb.ReservationPaid{
 		HotelId: c.Hotel, ReservationId: c.ReservationID, Stay: s.stayMessage(r),
 	}), nil
 }
 
-func (s *State) cancelReservation(c *CancelReservation) ([]proto.Message, error) {
+// confirmPayment counts a captured payment.
+func (s *State) confirmPayment(c *ConfirmReservation) ([]proto.Message, error) {
+	r, p, err := s.paymentOf(c.Hotel, c.ReservationID, c.PaymentID)
+	if err != nil {
+		return nil, err
+	}
+	if p.outcome != PaymentCaptured {
+		return nil, domain.Errorf(domain.StatusConflict, "payment_id", "payment %s was not captured", c.PaymentID)
+	}
+	if c.Amount != (domain.Money{Currency: s.currency, MinorUnits: p.amount}) {
+		return nil, domain.Errorf(domain.InvalidArgument, "amount", "%s was captured, not %s",
+			domain.Money{Currency: s.currency, MinorUnits: p.amount}, c.Amount)
+	}
+	if s.book.hasApplied(s.book.byID[r.id], p.id) {
+		return nil, nil
+	}
+	left := p.amount - s.book.asked(p)
+	switch {
+	case r.state() == pending:
+		return one(s.paidEvent(r, p)), nil
+	case r.state() != paid:
+		return nil, statusConflict(c.ReservationID, r, "only a PENDING or PAID one can be paid")
+	case min(left, s.balance(r)) <= 0:
+		return nil, nil // it is too much, and is given back
+	}
+	return one(&eventpb.ReservationBalancePaid{
+		HotelId: c.Hotel, ReservationId: c.ReservationID, PaymentId: c.PaymentID, Amount: s.money(min(left, s.balance(r))),
+	}), nil
+}
+
+// paidEvent says that a pending reservation is paid by a captured payment.
+func (s *State) paidEvent(r *reservation, p *payment) proto.Message {
+	return &eventpb.ReservationPaid{
+		HotelId: s.id, ReservationId: r.id.String(), Stay: s.stayMessage(r), PaymentId: uuidText(p.id), Amount: s.money(p.amount),
+	}
+}
+
+func (s *State) cancelReservation(c *CancelReservation, at At) ([]proto.Message, error) {
 	r, err := s.taking(c.Hotel, c.ReservationID, "canceled")
 	if err != nil {
 		return nil, err
@@ -58,7 +100,13 @@ func (s *State) cancelReservation(c *CancelReservation) ([]proto.Message, error)
 	if err := checkText("note", c.Note, NoteMax); err != nil {
 		return nil, err
 	}
-	return one(s.cancellation(r, reason, c.Note)), nil
+	fee := int64(0)
+	if reason == eventpb.ReservationReason_RESERVATION_REASON_GUEST_REQUEST && !c.Waive {
+		fee = s.cancelFee(r, at)
+	}
+	e := s.cancellation(r, reason, c.Note)
+	e.Settlement = s.settlement(r, fee, c.Waive)
+	return one(e), nil
 }
 
 func (s *State) markNoShow(c *MarkNoShow, at At) ([]proto.Message, error) {
@@ -70,8 +118,13 @@ func (s *State) markNoShow(c *MarkNoShow, at At) ([]proto.Message, error) {
 		return nil, domain.Errorf(domain.StatusConflict, "reservation_id",
 			"the guest of reservation %s is expected on %s and it is %s at the hotel", c.ReservationID, r.checkIn, today)
 	}
+	fee := int64(0)
+	if !c.Waive {
+		fee = s.missFee(r)
+	}
 	return one(&eventpb.ReservationNoShow{
 		HotelId: c.Hotel, ReservationId: c.ReservationID, Stay: s.stayMessage(r), PreviousStatus: r.state(),
+		Settlement: s.settlement(r, fee, c.Waive),
 	}), nil
 }
 
@@ -85,10 +138,24 @@ func (s *State) expireHolds(c *ExpireHolds, at At) ([]proto.Message, error) {
 	}
 	var events []proto.Message
 	for _, slot := range s.book.holds.expired(s.book.slots, now.UnixMilli(), ExpireMax) {
-		events = append(events, s.cancellation(&s.book.slots[slot],
-			eventpb.ReservationReason_RESERVATION_REASON_HOLD_EXPIRED, ""))
+		events = append(events, s.expiry(&s.book.slots[slot]))
 	}
 	return events, nil
+}
+
+// expiry ends a hold whose time is over: it is canceled, unless it was paid in time and nobody has said so yet.
+func (s *State) expiry(r *reservation) proto.Message {
+	var captured *payment
+	s.book.eachPayment(r, func(p *payment) bool {
+		if p.outcome == PaymentCaptured {
+			captured = p
+		}
+		return captured == nil
+	})
+	if captured != nil {
+		return s.paidEvent(r, captured)
+	}
+	return s.cancellation(r, eventpb.ReservationReason_RESERVATION_REASON_HOLD_EXPIRED, "")
 }
 
 // reservation returns a reservation of this hotel.
@@ -124,7 +191,7 @@ func statusConflict(reservationID string, r *reservation, rule string) error {
 		"reservation %s is %s: %s", reservationID, statusName(r.state()), rule)
 }
 
-func (s *State) cancellation(r *reservation, reason eventpb.ReservationReason, note string) proto.Message {
+func (s *State) cancellation(r *reservation, reason eventpb.ReservationReason, note string) *eventpb.ReservationCanceled {
 	return &eventpb.ReservationCanceled{
 		HotelId: s.id, ReservationId: r.id.String(), Stay: s.stayMessage(r),
 		PreviousStatus: r.state(), Reason: reason, Note: note,

@@ -10,7 +10,7 @@ import (
 
 // snapshotVersion is the first byte of a snapshot. A snapshot of another version is refused: it is
 // only a shortcut, and its owner replays the log instead.
-const snapshotVersion = 4
+const snapshotVersion = 5
 
 // AppendSnapshot appends the state in a compact form to b. Two states made by the same events give the same bytes.
 //
@@ -24,10 +24,12 @@ const snapshotVersion = 4
 //	rate plans   see appendRates
 //	rooms        see appendRooms
 //	waiters      see appendWaiters
+//	terms        see appendTerms
 //	reservations count, then each in order of ids
 //	rejected     count, then each, oldest first
 //	  each       id (16 bytes), room type index, quantity, status (uvarint),
-//	             check-in (varint, from closed), nights, deadline (uvarint), see appendStage
+//	             check-in (varint, from closed), nights, deadline (uvarint), see appendStage;
+//	             of those that are not rejected, see appendMoney
 //
 // Sold and held counts are not written: they are the sums of the reservations, and LoadSnapshot adds them up again.
 func (s *State) AppendSnapshot(b []byte) []byte {
@@ -43,7 +45,8 @@ func (s *State) AppendSnapshot(b []byte) []byte {
 		b = appendMessage(b, roomType.details)
 		b = roomType.nights.appendTo(b)
 	}
-	return s.appendReservations(s.appendWaiters(s.appendRooms(s.appendRates(b))))
+	b, places := s.appendTerms(s.appendWaiters(s.appendRooms(s.appendRates(b))))
+	return s.appendReservations(b, places)
 }
 
 func appendMessage(b []byte, m proto.Message) []byte {
@@ -84,21 +87,24 @@ func (n *nights) same(i, j int) bool {
 		(n.known == nil || n.known[i] == n.known[j])
 }
 
-func (s *State) appendReservations(b []byte) []byte {
+func (s *State) appendReservations(b []byte, places map[ref]uint64) []byte {
 	order := make([]slot, 0, len(s.book.byID))
 	for _, slot := range s.book.byID {
-		if s.book.slots[slot].state() != turnedAway {
+		if !s.book.slots[slot].turnedAway() {
 			order = append(order, slot)
 		}
 	}
 	slices.SortFunc(order, func(i, j slot) int {
 		return bytes.Compare(s.book.slots[i].id[:], s.book.slots[j].id[:])
 	})
-	for _, list := range [...][]slot{order, s.book.rejected} {
-		b = binary.AppendUvarint(b, uint64(len(list)))
-		for _, slot := range list {
-			b = s.appendStage(s.appendReservation(b, &s.book.slots[slot]), slot)
-		}
+	b = binary.AppendUvarint(b, uint64(len(order)))
+	for _, slot := range order {
+		b = s.appendStage(s.appendReservation(b, &s.book.slots[slot]), slot)
+		b = s.appendMoney(b, slot, places)
+	}
+	b = binary.AppendUvarint(b, uint64(len(s.book.rejected)))
+	for _, slot := range s.book.rejected {
+		b = s.appendStage(s.appendReservation(b, &s.book.slots[slot]), slot)
 	}
 	return b
 }
@@ -147,10 +153,11 @@ func (s *State) load(r *reader, hotel []byte) {
 	s.loadRates(r)
 	s.loadRooms(r)
 	s.loadWaiters(r)
+	under := s.loadTerms(r)
 	for range r.count(reservationBytesMin) {
-		s.loadReservation(r, false)
+		s.loadReservation(r, false, under)
 	}
 	for range r.count(reservationBytesMin) {
-		s.loadReservation(r, true)
+		s.loadReservation(r, true, under)
 	}
 }

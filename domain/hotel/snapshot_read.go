@@ -170,7 +170,7 @@ func (n *nights) loadRun(r *reader, run int) {
 	}
 }
 
-func (s *State) loadReservation(r *reader, isRejected bool) {
+func (s *State) loadReservation(r *reader, isRejected bool, under []terms) {
 	var loaded reservation
 	copy(loaded.id[:], r.take(len(loaded.id)))
 	loaded.roomType = uint16(r.uvarint(math.MaxUint16))
@@ -180,6 +180,10 @@ func (s *State) loadReservation(r *reader, isRejected bool) {
 	loaded.nights = uint16(r.uvarint(spanMax))
 	loaded.deadline = int64(r.uvarint(math.MaxInt64))
 	rooms := s.loadStage(r, &loaded)
+	var m money
+	if !isRejected {
+		m = s.loadMoney(r, &loaded, under)
+	}
 	if r.err != nil {
 		return
 	}
@@ -187,15 +191,20 @@ func (s *State) loadReservation(r *reader, isRejected bool) {
 	case int(loaded.roomType) >= len(s.roomTypes),
 		loaded.quantity < 1 || loaded.nights < 1,
 		!inCalendar(checkIn) || !loaded.stay().CheckOut.Valid(),
-		isRejected != (loaded.state() == turnedAway),
-		!isRejected && !loaded.takes() && loaded.state() != canceled,
+		isRejected != loaded.turnedAway(),
+		!isRejected && !loaded.takes() && !loaded.ended() && loaded.state() != refunded,
 		loaded.deadline != 0 && loaded.state() != pending,
 		s.book.find(loaded.id) != nil:
 		r.fail("reservation %s is not one that can be", loaded.id)
 		return
 	}
-	s.put(loaded, r)
-	if loaded.stage == inHouse && r.err == nil {
+	if s.put(loaded, r); r.err != nil {
+		return
+	}
+	if !isRejected {
+		s.book.putMoney(loaded.id, &m)
+	}
+	if loaded.stage == inHouse {
 		s.book.house.occupy(s.book.byID[loaded.id], rooms)
 	}
 }
