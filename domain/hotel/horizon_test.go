@@ -17,8 +17,12 @@ var extend = &ExtendInventory{Hotel: "grand"}
 func horizon(more ...Command) []Command {
 	return append([]Command{
 		with(createHotel(), func(c *CreateHotel) { c.HorizonDays = 10 }),
-		with(createDouble(), func(c *CreateRoomType) { c.Defaults = &RoomTypeDefaults{PhysicalCount: ptr(int32(4)), OverbookingLimit: 1} }),
-		with(createFlexible(), func(c *CreateRatePlan) { c.Terms.DefaultRates = []DefaultRate{{RoomType: "double", NightlyRate: domain.Money{MinorUnits: 5_000}}} }),
+		with(createDouble(), func(c *CreateRoomType) {
+			c.Defaults = &RoomTypeDefaults{PhysicalCount: ptr(int32(4)), OverbookingLimit: 1}
+		}),
+		with(createFlexible(), func(c *CreateRatePlan) {
+			c.Terms.DefaultRates = []DefaultRate{{RoomType: "double", NightlyRate: domain.Money{MinorUnits: 5_000}}}
+		}),
 	}, more...)
 }
 

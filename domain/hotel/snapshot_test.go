@@ -33,7 +33,7 @@ func eventful(t testing.TB) *State {
 }
 
 func TestSnapshots(t *testing.T) {
-	for name, s := range map[string]*State{"nothing": New(), "eventful": eventful(t)} {
+	for name, s := range map[string]*State{"nothing": New(), "eventful": eventful(t), "lived in": livedIn(t)} {
 		loaded := reload(t, s)
 		if loaded.Exists() != s.Exists() || loaded.Reservations() != s.Reservations() {
 			t.Errorf("%s: %d reservations, want %d", name, loaded.Reservations(), s.Reservations())
@@ -55,7 +55,12 @@ func TestSnapshotAppends(t *testing.T) {
 
 // TestCutSnapshotsAreRefused cuts at every byte, and changes every byte: neither may panic or load what does not come back.
 func TestCutSnapshotsAreRefused(t *testing.T) {
-	snapshot := eventful(t).AppendSnapshot(nil)
+	for name, s := range map[string]*State{"eventful": eventful(t), "lived in": livedIn(t)} {
+		t.Run(name, func(t *testing.T) { cutAndFlip(t, s.AppendSnapshot(nil)) })
+	}
+}
+
+func cutAndFlip(t *testing.T, snapshot []byte) {
 	for n := range snapshot {
 		if _, err := LoadSnapshot(snapshot[:n]); err == nil {
 			t.Fatalf("%d of %d bytes load", n, len(snapshot))
@@ -87,6 +92,7 @@ func comesBack(t testing.TB, b []byte) {
 func FuzzLoadSnapshot(f *testing.F) {
 	f.Add(New().AppendSnapshot(nil))
 	f.Add(eventful(f).AppendSnapshot(nil))
+	f.Add(livedIn(f).AppendSnapshot(nil))
 	f.Fuzz(func(t *testing.T, b []byte) { comesBack(t, b) })
 }
 
