@@ -23,8 +23,11 @@ func (a roomType) compare(b roomType) int {
 type touch struct {
 	roomType int32 // index into merger.roomTypes, then its rank among them
 	date     domain.Date
-	event    int32 // index into the batch
+	claim    int32 // twice the event's index into the batch; one more for a night that the event gives up (see earlierOf)
 }
+
+// event returns the index of the event, and whether the night is one that it gives up.
+func (t touch) event() (index int32, earlier bool) { return t.claim >> 1, t.claim&1 != 0 }
 
 // touchesMax bounds the memory of a merge: at so many nights they are written, and the merge begins anew in the same transaction.
 const touchesMax = 1 << 20
@@ -52,22 +55,8 @@ func applyNights(events []projections.Event, out writer) error {
 	m := merger{events: events, out: out}
 	m.reset()
 	for i := range events {
-		first, last, err := nightsOf(events[i].Envelope.Message)
-		if err != nil {
+		if err := m.add(int32(i)); err != nil {
 			return err
-		}
-		if first == last {
-			continue
-		}
-		days, err := weekdaysOf(events[i].Envelope.Message)
-		if err != nil {
-			return err
-		}
-		at := m.indexOf(roomTypeOf(events[i].Envelope.Message))
-		for d := first; d < last; d++ {
-			if days.Has(d) {
-				m.touches = append(m.touches, touch{at, d, int32(i)})
-			}
 		}
 		if len(m.touches) >= touchesMax {
 			if err := m.flush(); err != nil {
@@ -77,6 +66,39 @@ func applyNights(events []projections.Event, out writer) error {
 		}
 	}
 	return m.flush()
+}
+
+// add collects the nights that an event names.
+func (m *merger) add(i int32) error {
+	message := m.events[i].Envelope.Message
+	first, last, err := nightsOf(message)
+	if err != nil {
+		return err
+	}
+	if first < last {
+		days, err := weekdaysOf(message)
+		if err != nil {
+			return err
+		}
+		m.touch(roomTypeOf(message), first, last, days, 2*i)
+	}
+	earlier := earlierOf(message)
+	if earlier == nil {
+		return nil
+	}
+	if first, last, err = nights(earlier.GetCheckInDate(), earlier.GetCheckOutDate()); err == nil && first < last {
+		m.touch(roomType{event.HotelOf(message), earlier.GetRoomTypeId()}, first, last, 0, 2*i+1)
+	}
+	return err
+}
+
+func (m *merger) touch(key roomType, first, last domain.Date, days domain.Weekdays, claim int32) {
+	at := m.indexOf(key)
+	for d := first; d < last; d++ {
+		if days.Has(d) {
+			m.touches = append(m.touches, touch{at, d, claim})
+		}
+	}
 }
 
 func (m *merger) reset() {
@@ -103,7 +125,7 @@ func (m *merger) flush() error {
 		if a.date != b.date {
 			return int(a.date - b.date)
 		}
-		return int(a.event - b.event)
+		return int(a.claim - b.claim)
 	})
 	for i := 0; i < len(m.touches); {
 		t, j := m.touches[i], i+1
@@ -135,17 +157,27 @@ func nightsOf(m proto.Message) (first, last domain.Date, err error) {
 	switch m := m.(type) {
 	case *eventpb.RatesSet:
 		return 0, 0, nil // in a table of its own
+	case *eventpb.ReservationRejected, *eventpb.WaitingListJoined:
+		return 0, 0, nil // they take nothing
+	case *eventpb.GuestCheckedOut:
+		return nights(m.GetDate(), m.GetStay().GetCheckOutDate()) // those before were slept in
 	case interface {
 		GetStartDate() string
 		GetEndDate() string
 	}:
 		return nights(m.GetStartDate(), m.GetEndDate())
-	case *eventpb.ReservationRejected:
-		return 0, 0, nil
 	case interface{ GetStay() *eventpb.Stay }:
 		return nights(m.GetStay().GetCheckInDate(), m.GetStay().GetCheckOutDate())
 	}
 	return 0, 0, nil
+}
+
+// earlierOf returns the stay that an event gives up for the one that it names, or nil.
+func earlierOf(m proto.Message) *eventpb.Stay {
+	if m, ok := m.(*eventpb.ReservationModified); ok {
+		return m.GetPreviousStay()
+	}
+	return nil
 }
 
 // weekdaysOf returns the days of the week on which the nights that an event names must fall.

@@ -53,7 +53,8 @@ func newBookings(tx *projections.Tx) *bookings {
 func (b *bookings) night(key roomType, date domain.Date, events []projections.Event, touches []touch) error {
 	var sold, held int64
 	for _, t := range touches {
-		s, h := claim(events[t.event].Envelope.Message)
+		i, earlier := t.event()
+		s, h := claim(events[i].Envelope.Message, earlier)
 		sold, held = sold+s, held+h
 	}
 	if r := &b.run; r.to == date && r.from < r.to && r.sold == sold && r.held == held && r.key == key {
@@ -105,30 +106,53 @@ func (b *bookings) addToRun() error {
 	return err
 }
 
-// claim returns by how much an event changes the rooms sold and held in each night of its stay.
-func claim(m proto.Message) (sold, held int64) {
+// claim returns by how much an event changes the rooms sold and held in each night that it names, or in each that it gives up.
+func claim(m proto.Message, earlier bool) (sold, held int64) {
 	switch m := m.(type) {
 	case *eventpb.ReservationPlaced:
-		return 0, int64(m.GetStay().GetQuantity())
+		return take(pending, m.GetStay())
 	case *eventpb.ReservationPaid:
 		q := int64(m.GetStay().GetQuantity())
 		return q, -q
+	case *eventpb.ReservationModified:
+		if earlier {
+			return release(m.GetStatus(), m.GetPreviousStay())
+		}
+		return take(m.GetStatus(), m.GetStay())
 	case *eventpb.ReservationCanceled:
 		return release(m.GetPreviousStatus(), m.GetStay())
 	case *eventpb.ReservationNoShow:
 		return release(m.GetPreviousStatus(), m.GetStay())
+	case *eventpb.ReservationDeclined:
+		return release(pending, m.GetStay())
+	case *eventpb.GuestWalked:
+		return release(paid, m.GetStay())
+	case *eventpb.GuestCheckedOut:
+		return release(paid, m.GetStay())
+	}
+	return 0, 0
+}
+
+// Short names of the statuses that take rooms.
+const (
+	pending = eventpb.ReservationStatus_RESERVATION_STATUS_PENDING
+	paid    = eventpb.ReservationStatus_RESERVATION_STATUS_PAID
+)
+
+// take returns what a reservation of a status adds to each night of its stay.
+func take(status eventpb.ReservationStatus, stay *eventpb.Stay) (sold, held int64) {
+	switch status {
+	case pending:
+		return 0, int64(stay.GetQuantity())
+	case paid:
+		return int64(stay.GetQuantity()), 0
 	}
 	return 0, 0
 }
 
 func release(was eventpb.ReservationStatus, stay *eventpb.Stay) (sold, held int64) {
-	switch was {
-	case eventpb.ReservationStatus_RESERVATION_STATUS_PENDING:
-		return 0, -int64(stay.GetQuantity())
-	case eventpb.ReservationStatus_RESERVATION_STATUS_PAID:
-		return -int64(stay.GetQuantity()), 0
-	}
-	return 0, 0
+	sold, held = take(was, stay)
+	return -sold, -held
 }
 
 // inventory writes what events say of nights.
@@ -154,7 +178,8 @@ func (w inventory) night(key roomType, date domain.Date, events []projections.Ev
 	var restrictions change
 	counted, restricted := false, false
 	for _, t := range touches {
-		switch m := events[t.event].Envelope.Message.(type) {
+		i, _ := t.event()
+		switch m := events[i].Envelope.Message.(type) {
 		case *eventpb.InventorySet:
 			counted = true
 			setCount(&physical, m.PhysicalCount)
