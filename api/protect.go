@@ -8,12 +8,9 @@ import (
 	"lodge/log"
 )
 
-// paymentsTopic belongs to the platform, although nothing writes it yet.
-const paymentsTopic log.Topic = "payments"
-
 // platformTopic reports whether a topic holds the platform's own truth.
 func platformTopic(topic log.Topic) bool {
-	return topic == paymentsTopic || slices.Contains(commands.Topics(), topic)
+	return slices.Contains(commands.Topics(), topic)
 }
 
 // unprotected refuses to change the records or the partitions of a topic that has a single writer. What says who asks for what, such as

@@ -52,6 +52,8 @@ func topicOf(body hotel.Command) int {
 		return hotelsTopic
 	case event.InventoryTopic:
 		return inventoryTopic
+	case event.PaymentsTopic:
+		return paymentsTopic
 	}
 	return bookingsTopic
 }

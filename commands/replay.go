@@ -61,8 +61,8 @@ func (p *processor) load(ctx context.Context) (*state, error) {
 	return st, err
 }
 
-// catchUp applies what is committed behind st, which is not to be used after an error. Bookings are measured first: whatever they rest on was committed before them, so that
-// it is within what is measured afterwards.
+// catchUp applies what is committed behind st, which is not to be used after an error. The last topic is measured first: whatever an event rests on of the topics before its own was committed before
+// it, so that it is within what is measured afterwards.
 func catchUp(ctx context.Context, lg log.Reader, n log.Partition, st *state, progress func(replayed, total int64)) error {
 	var end [topicCount]log.Offset
 	total := int64(0)

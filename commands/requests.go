@@ -58,21 +58,21 @@ const (
 	requestBytes = 32
 )
 
-// requestRef says where a request's events are: 22 bits of count, 2 bits of topic plus one (so that a ref is never zero), 40 bits of offset.
+// requestRef says where a request's events are: 21 bits of count, 3 bits of topic plus one (so that a ref is never zero), 40 bits of offset.
 type requestRef uint64
 
 const (
 	refOffsetMax = 1<<40 - 1
-	refCountMax  = 1<<22 - 1
+	refCountMax  = 1<<21 - 1
 )
 
 func newRequestRef(topic int, base log.Offset, count int) requestRef {
-	return requestRef(uint64(count)<<42 | uint64(topic+1)<<40 | uint64(base))
+	return requestRef(uint64(count)<<43 | uint64(topic+1)<<40 | uint64(base))
 }
 
-func (r requestRef) topic() int         { return int(r>>40&3) - 1 }
+func (r requestRef) topic() int         { return int(r>>40&7) - 1 }
 func (r requestRef) offset() log.Offset { return log.Offset(r & refOffsetMax) }
-func (r requestRef) count() int         { return int(r >> 42) }
+func (r requestRef) count() int         { return int(r >> 43) }
 
 func newRequests(limits requestLimits) *requests {
 	return &requests{limits: limits, head: 1, tail: 1, seed: maphash.MakeSeed()}

@@ -15,7 +15,7 @@ import (
 //	frame    length of payload uint32 | CRC-32C of kind and payload uint32 | kind uint8 | payload
 //
 //	kind 1   header: "LODGESNP" | version uint32 | partition uint32 | partitions uint32
-//	         | 3 × (next offset int64 | CRC of the batch before it uint32) | hotels uint32 | requests uint32
+//	         | 4 × (next offset int64 | CRC of the batch before it uint32) | hotels uint32 | requests uint32
 //	kind 2   one hotel: length of id uint8 | id | hotel.State.AppendSnapshot
 //	kind 3   up to 4096 requests, oldest first: 16 bytes of id | ref uint64 | time uint32 | fp uint32
 //	kind 4   end: number of frames before it uint32
@@ -23,7 +23,7 @@ import (
 // Nothing in it is needed: whatever does not read back exactly is ignored and the log is replayed instead.
 const (
 	snapshotMagic    = "LODGESNP"
-	snapshotVersion  = 1
+	snapshotVersion  = 2
 	snapshotFrameMax = 1 << 30
 	headerLen        = 8 + 4 + 4 + 4 + topicCount*12 + 4 + 4
 	frameHeaderLen   = 9

@@ -8,7 +8,7 @@ import (
 	"lodge/log"
 )
 
-// state is what one partition number's events amount to. It is a fold over the three topics: events of different topics commute, so that it depends
+// state is what one partition number's events amount to. It is a fold over the topics: as long as each event comes after what it rests on, events of different topics commute, so that it depends
 // on how many of each were applied and not on how they were interleaved.
 type state struct {
 	hotels   map[string]*hotel.State

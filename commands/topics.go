@@ -14,20 +14,21 @@ const (
 	hotelsTopic = iota
 	inventoryTopic
 	bookingsTopic
+	paymentsTopic
 	topicCount
 )
 
-var topicNames = [topicCount]log.Topic{event.HotelsTopic, event.InventoryTopic, event.BookingsTopic}
+var topicNames = [topicCount]log.Topic{event.HotelsTopic, event.InventoryTopic, event.BookingsTopic, event.PaymentsTopic}
 
 // Topics returns the names of the topics that the engine writes.
 func Topics() []log.Topic { return append([]log.Topic(nil), topicNames[:]...) }
 
 // CreateTopics creates those of Topics that are missing, with n partitions each (0: as many as there are, or
 // PartitionsDefault in a new log), kept for ever, and returns the number of partitions. Topics that exist must have that number
-// of partitions, since a hotel's place is computed from it.
+// of partitions, since a hotel's place is computed from it. A log that was made before there were payments gets their topic so.
 //
-// Bookings are as durable as d says, hotels and inventory always as log.Sync does: bookings rest on them, and one that survives a power loss without its
-// hotel could not be replayed.
+// Bookings are as durable as d says, the others always as log.Sync does: bookings rest on hotels and inventory, and one that survives a power loss without its
+// hotel could not be replayed; and what a provider was asked for must never be forgotten.
 func CreateTopics(ctx context.Context, admin log.Admin, n int, d log.Durability) (int, error) {
 	have, err := existing(ctx, admin)
 	if err != nil {
