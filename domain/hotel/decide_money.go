@@ -28,6 +28,8 @@ func (s *State) decideMoney(c Command, at At) ([]proto.Message, error) {
 		return s.recordRefund(c)
 	case *CompleteRefund:
 		return s.completeRefund(c)
+	case *CheckRefund:
+		return nil, s.checkRefund(c)
 	}
 	return s.decideStay(c, at)
 }
