@@ -23,6 +23,8 @@ type StripeOptions struct {
 	URL           string        // of the API: default Stripe's own
 	Timeout       time.Duration // of one HTTP request: default 30 s
 	Retries       int           // of one call after errors of the network: default 2, negative: none
+
+	Transport http.RoundTripper // default http.DefaultTransport
 }
 
 // Validate returns an error for a setting that is out of its range. It never names the key.
@@ -77,7 +79,7 @@ func NewStripe(opts StripeOptions) (*Stripe, error) {
 	retries := int64(cmp.Or(opts.Retries, stripeRetriesDefault))
 	config := &stripe.BackendConfig{
 		EnableTelemetry:   stripe.Bool(false),
-		HTTPClient:        &http.Client{Timeout: cmp.Or(opts.Timeout, stripeTimeoutDefault)},
+		HTTPClient:        &http.Client{Timeout: cmp.Or(opts.Timeout, stripeTimeoutDefault), Transport: opts.Transport},
 		LeveledLogger:     &stripe.LeveledLogger{Level: stripe.LevelNull}, // it would log what guests must not see of a payment
 		MaxNetworkRetries: stripe.Int64(max(retries, 0)),
 	}
