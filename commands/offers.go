@@ -24,6 +24,7 @@ func causeOf(c *Pending) cause {
 // served first. It costs next to nothing where nobody waits. An error is fatal.
 func (p *processor) offerAfter(c *Pending) error {
 	if len(c.result.Events) == 0 || p.state == nil {
+		p.noteOffers(c)
 		return nil
 	}
 	id := c.command.Body.HotelID()
@@ -31,6 +32,13 @@ func (p *processor) offerAfter(c *Pending) error {
 		return nil
 	}
 	return p.offerRooms(id, causeOf(c))
+}
+
+// noteOffers remembers that there is nothing to offer when c was asked for it.
+func (p *processor) noteOffers(c *Pending) {
+	if body, ok := c.command.Body.(*hotel.OfferRooms); ok && c.err == nil && p.state != nil {
+		p.state.hotel(body.Hotel).OffersMade()
+	}
 }
 
 // offerAll offers what may be had in any hotel: what was freed before a restart, and what the passing of days ends.
@@ -65,11 +73,8 @@ func (p *processor) offerRooms(hotelID string, why cause) error {
 			return err
 		}
 		p.decided = append(p.decided, c)
-		if c.err != nil || p.state == nil { // later: the next tick asks again
-			return nil
-		}
-		if len(c.result.Events) == 0 {
-			p.state.hotel(hotelID).OffersMade()
+		if len(c.result.Events) == 0 || p.state == nil { // after an error: the next tick asks again
+			p.noteOffers(c)
 			return nil
 		}
 	}
