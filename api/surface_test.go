@@ -406,7 +406,7 @@ func TestAdmin(t *testing.T) {
 	topics, _ := must[lodgev1.ListTopicsResponse](t)(s.admin.ListTopics(ctx, connect.NewRequest(&lodgev1.ListTopicsRequest{PageSize: 2})))
 	rest, _ := must[lodgev1.ListTopicsResponse](t)(s.admin.ListTopics(ctx, connect.NewRequest(&lodgev1.ListTopicsRequest{PageSize: 2, PageToken: topics.GetNextPageToken()})))
 	all := append(topics.GetTopics(), rest.GetTopics()...)
-	if len(all) != 3 || all[1].GetName() != "topics/hotels" || all[1].GetRecordCount() != 2 || all[1].GetPartitionCount() != partitions || all[1].GetDurability() != "sync" {
+	if len(all) != 4 || all[1].GetName() != "topics/hotels" || all[1].GetRecordCount() != 2 || all[1].GetPartitionCount() != partitions || all[1].GetDurability() != "sync" {
 		t.Errorf("topics %v", all)
 	}
 	var records int64
@@ -426,7 +426,7 @@ func TestAdmin(t *testing.T) {
 	_, err := s.admin.GetTopic(ctx, connect.NewRequest(&lodgev1.GetTopicRequest{Name: "topics/gossip"}))
 	expect(t, err, connect.CodeNotFound, "TOPIC_NOT_FOUND", "")
 	health, _ := must[lodgev1.Health](t)(s.admin.GetHealth(ctx, connect.NewRequest(&lodgev1.GetHealthRequest{})))
-	if !health.GetHealthy() || len(health.GetParts()) != 3+len(projectors) {
+	if !health.GetHealthy() || len(health.GetParts()) != 4+len(projectors) {
 		t.Errorf("health %v", health)
 	}
 	stream, err := s.admin.RebuildProjection(ctx, connect.NewRequest(&lodgev1.RebuildProjectionRequest{Name: "projections/hotels"}))

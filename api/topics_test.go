@@ -79,7 +79,7 @@ func TestInternalTopicsAreListedOnRequest(t *testing.T) {
 			}
 		}
 	}
-	if names := list(false); !slices.Equal(names, []string{"topics/bookings", "topics/dlq.jobs", "topics/hotels", "topics/inventory", "topics/tasks"}) {
+	if names := list(false); !slices.Equal(names, []string{"topics/bookings", "topics/dlq.jobs", "topics/hotels", "topics/inventory", "topics/payments", "topics/tasks"}) {
 		t.Error(names)
 	}
 	if names := list(true); !slices.Contains(names, "topics/__queues") {
