@@ -107,15 +107,16 @@ func readHistory(b []byte, each func(*entry)) error {
 	return p.Err()
 }
 
-// take makes the payment what it is after an entry.
+// take makes the payment what it is after an entry. A request begins it anew when there was one with its id that the engine had forgotten.
 func (p *Payment) take(e *entry) {
-	if p.CreateTime.IsZero() {
-		p.CreateTime, p.Created = e.time, e.offset
+	if e.kind == kindRequested {
+		*p = Payment{HotelID: p.HotelID, ReservationID: p.ReservationID, PaymentID: p.PaymentID,
+			Amount: e.amount, Provider: e.texts[0], PaymentMethod: e.texts[1], CreateTime: e.time, Created: e.offset}
 	}
 	p.UpdateTime, p.Updated = e.time, e.offset
 	switch e.kind {
 	case kindRequested:
-		p.Amount, p.Provider, p.PaymentMethod, p.Outcome = e.amount, e.texts[0], e.texts[1], hotel.PaymentOpen
+		p.Outcome = hotel.PaymentOpen
 	case kindCaptured:
 		p.Outcome, p.Captured, p.ProviderReference = hotel.PaymentCaptured, e.amount.MinorUnits, e.texts[0]
 	case kindDeclined:

@@ -15,23 +15,29 @@ import (
 
 // appendDetails appends what a reservation begins with, except for what has columns of its own.
 func appendDetails(b []byte, r *Reservation) []byte {
-	b = appendBooked(b, r)
+	b = appendPrice(appendGuest(appendStay(b, r), &r.Guest), r)
 	b = packed.AppendInts(b, r.FullNights)
 	b = packed.AppendText(b, r.Channel)
 	b = packed.AppendText(b, r.ExternalReference)
 	return appendTail(b, r)
 }
 
-// appendBooked appends what a modification replaces, except for what has columns of its own and the terms.
-func appendBooked(b []byte, r *Reservation) []byte {
+func appendStay(b []byte, r *Reservation) []byte {
 	b = packed.AppendText(b, r.RoomTypeID)
 	b = packed.AppendInt(b, int64(r.Quantity))
-	b = packed.AppendInt(b, int64(r.Stay.Nights()))
-	b = packed.AppendText(b, r.Guest.DisplayName)
-	b = packed.AppendText(b, r.Guest.Email)
-	for _, n := range [...]int{r.Guest.Adults, r.Guest.Children, r.Guest.Infants} {
+	return packed.AppendInt(b, int64(r.Stay.Nights()))
+}
+
+func appendGuest(b []byte, g *Guest) []byte {
+	b = packed.AppendText(b, g.DisplayName)
+	b = packed.AppendText(b, g.Email)
+	for _, n := range [...]int{g.Adults, g.Children, g.Infants} {
 		b = packed.AppendInt(b, int64(n))
 	}
+	return b
+}
+
+func appendPrice(b []byte, r *Reservation) []byte {
 	b = packed.AppendText(b, r.Total.Currency)
 	b = packed.AppendInt(b, r.Total.MinorUnits)
 	return packed.AppendInts(b, r.Nightly)
@@ -92,17 +98,25 @@ func appendTail(b []byte, r *Reservation) []byte {
 // readDetails is the reverse of appendDetails. The check-in date must be known.
 func (r *Reservation) readDetails(b []byte) error {
 	p := packed.NewReader(b)
-	r.readBooked(p)
+	r.readStay(p)
+	r.Guest.read(p)
+	r.readPrice(p)
 	r.FullNights = packed.Ints[domain.Date](p)
 	r.Channel, r.ExternalReference = p.Text(), p.Text()
 	return r.readTail(p)
 }
 
-func (r *Reservation) readBooked(p *packed.Reader) {
+func (r *Reservation) readStay(p *packed.Reader) {
 	r.RoomTypeID, r.Quantity = p.Text(), int(p.Int())
 	r.Stay.CheckOut = r.Stay.CheckIn + domain.Date(p.Int())
-	r.Guest.DisplayName, r.Guest.Email = p.Text(), p.Text()
-	r.Guest.Adults, r.Guest.Children, r.Guest.Infants = int(p.Int()), int(p.Int()), int(p.Int())
+}
+
+func (g *Guest) read(p *packed.Reader) {
+	g.DisplayName, g.Email = p.Text(), p.Text()
+	g.Adults, g.Children, g.Infants = int(p.Int()), int(p.Int()), int(p.Int())
+}
+
+func (r *Reservation) readPrice(p *packed.Reader) {
 	r.Total.Currency, r.Total.MinorUnits = p.Text(), p.Int()
 	r.Nightly = packed.Ints[int64](p)
 }
@@ -161,15 +175,20 @@ func readMessage[M any, P interface {
 // columns are those that scan reads.
 const columns = "r.hotel_id, r.reservation_id, r.check_in, r.guest_id, r.details, r.history"
 
-func scan(row *projections.Row) (Reservation, error) {
-	r := Reservation{HotelID: row.Text(0), ReservationID: packed.KeyText(row.Value(1)), Guest: Guest{GuestID: row.Text(3)}}
-	r.Stay.CheckIn = domain.Date(row.Int(2))
-	err := r.readDetails(row.Blob(4))
-	if err == nil {
-		err = readHistory(row.Blob(5), r.take)
-	}
+// scan reads a row. The event that begins a reservation begins it anew when there was one with its id that the engine had forgotten.
+func scan(row *projections.Row) (r Reservation, err error) {
+	err = readHistory(row.Blob(5), func(e *entry) error {
+		if e.kind.bare() {
+			r = Reservation{HotelID: row.Text(0), ReservationID: packed.KeyText(row.Value(1)), Guest: Guest{GuestID: row.Text(3)}}
+			r.Stay.CheckIn = domain.Date(row.Int(2))
+			if err := r.readDetails(row.Blob(4)); err != nil {
+				return err
+			}
+		}
+		return r.take(e)
+	})
 	if err != nil {
-		return r, fmt.Errorf("read reservation %s of hotel %s: %w", r.ReservationID, r.HotelID, err)
+		return r, fmt.Errorf("read reservation %s of hotel %s: %w", packed.KeyText(row.Value(1)), row.Text(0), err)
 	}
 	return r, nil
 }

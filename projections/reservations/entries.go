@@ -63,7 +63,7 @@ func readHistory(b []byte, each func(*entry) error) error {
 func appendMore(b []byte, m any) ([]byte, error) {
 	switch m := m.(type) {
 	case *eventpb.ReservationPaid:
-		if m.GetPaymentId() != "" || m.GetAmount() != nil {
+		if m.GetPaymentId() != "" {
 			b = appendPayment(b, m)
 		}
 	case *eventpb.ReservationBalancePaid:
@@ -105,13 +105,27 @@ func appendSettlement(b []byte, s *eventpb.Settlement) []byte {
 	return appendMessage(b, s)
 }
 
+// appendModified appends the stay, then the guest and the price where they have changed, each behind whether they have.
 func appendModified(b []byte, m *eventpb.ReservationModified) ([]byte, error) {
 	r, err := modified(m)
 	if err != nil {
 		return b, err
 	}
-	b = appendMessage(appendBooked(b, r), r.Terms)
+	b = appendStay(b, r)
+	if b = appendFlag(b, m.GetGuest() != nil); m.GetGuest() != nil {
+		b = appendGuest(b, &r.Guest)
+	}
+	if b = appendFlag(b, len(r.Nightly) > 0); len(r.Nightly) > 0 {
+		b = appendMessage(appendPrice(b, r), r.Terms)
+	}
 	return packed.AppendInt(packed.AppendInt(b, m.GetBalanceMinorUnits()), m.GetRefundMinorUnits()), nil
+}
+
+func appendFlag(b []byte, flag bool) []byte {
+	if flag {
+		return packed.AppendInt(b, 1)
+	}
+	return packed.AppendInt(b, 0)
 }
 
 func appendCheckedIn(b []byte, m *eventpb.GuestCheckedIn) ([]byte, error) {

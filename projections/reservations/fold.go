@@ -48,9 +48,10 @@ func (r *Reservation) take(e *entry) error {
 func (r *Reservation) takeMoney(k kind, p *packed.Reader) {
 	switch k {
 	case kindPaid:
-		r.Money.Paid = r.Total.MinorUnits // in full, unless the event says what
+		r.Money.Paid = r.Total.MinorUnits // in full, when it was settled outside the platform
 		if p.More() {
 			r.Money.PaymentID, r.Money.Paid = p.ID(), p.Int()
+			r.Money.Balance = max(0, r.Total.MinorUnits-r.Money.Paid)
 		}
 	case kindBalancePaid:
 		p.ID() // the read model of payments has it
@@ -69,9 +70,15 @@ func (r *Reservation) payBalance(amount int64) {
 }
 
 func (r *Reservation) takeModified(p *packed.Reader) (err error) {
-	r.readBooked(p)
-	if r.Terms, err = readMessage[eventpb.Terms](p); err != nil {
-		return err
+	r.readStay(p)
+	if p.Int() == 1 {
+		r.Guest.read(p)
+	}
+	if p.Int() == 1 {
+		r.readPrice(p)
+		if r.Terms, err = readMessage[eventpb.Terms](p); err != nil {
+			return err
+		}
 	}
 	r.Money.Balance = p.Int()
 	r.Money.GivenBack += p.Int()

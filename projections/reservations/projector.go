@@ -53,14 +53,14 @@ var putReservation = projections.Insert{
 // In SQLite what || joins is a text, even of two blobs.
 const (
 	addHistory = `UPDATE reservation SET history = CAST(history || ?3 AS BLOB) WHERE hotel_id = ?1 AND reservation_id = ?2`
-	changeStay = `UPDATE reservation SET check_in = ?4, nights = ?5, guest_id = ?6, history = CAST(history || ?3 AS BLOB)
+	changeStay = `UPDATE reservation SET check_in = ?4, nights = ?5, guest_id = iif(?6, ?7, guest_id), history = CAST(history || ?3 AS BLOB)
 		WHERE hotel_id = ?1 AND reservation_id = ?2`
 	endStay = `UPDATE reservation SET nights = ?4 - check_in, history = CAST(history || ?3 AS BLOB)
 		WHERE hotel_id = ?1 AND reservation_id = ?2`
 
 	putInGroup = `INSERT INTO reservation_group VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING`
 	beginVisit = `INSERT INTO visit VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET arrived = ?4`
-	endVisit   = `UPDATE visit SET until = ?4 WHERE hotel_id = ?1 AND until = ?2 AND reservation_id = ?3`
+	endVisit   = `UPDATE OR REPLACE visit SET until = ?4 WHERE hotel_id = ?1 AND until = ?2 AND reservation_id = ?3`
 )
 
 // Projector fills the read model.
@@ -147,8 +147,9 @@ func refsOf(events []projections.Event) (refs, waiting []ref) {
 // change is what the events of a batch say of a reservation beside its history.
 type change struct {
 	begun   *Reservation // nil: it began before
-	details []byte       // of begun
 	moved   *Reservation // what the last modification made of it; nil: none
+	named   bool         // a modification said who books
+	guest   string       // the account of who books, with begun or named
 	left    bool
 	leaving int64 // the day of leaving, with left
 }
@@ -156,9 +157,15 @@ type change struct {
 func (c *change) add(m any) (err error) {
 	switch m := m.(type) {
 	case *eventpb.ReservationPlaced, *eventpb.ReservationRejected:
-		c.begun, err = begin(m)
+		*c = change{}
+		if c.begun, err = begin(m); err == nil {
+			c.guest = c.begun.Guest.GuestID
+		}
 	case *eventpb.ReservationModified:
 		c.moved, err = modified(m)
+		if g := m.GetGuest(); g != nil {
+			c.named, c.guest = true, g.GetGuestId()
+		}
 	case *eventpb.GuestCheckedOut:
 		c.left = true
 		c.leaving, err = dayOf(m.GetDate())
@@ -166,8 +173,8 @@ func (c *change) add(m any) (err error) {
 	return err
 }
 
-// stay returns what the columns that are searched by become. There must be begun or moved.
-func (c *change) stay() (checkIn, nights int64, guest any) {
+// stay returns the day of arrival and the nights as they have become. There must be begun or moved.
+func (c *change) stay() (checkIn, nights int64) {
 	r := c.begun
 	if c.moved != nil {
 		r = c.moved
@@ -176,7 +183,7 @@ func (c *change) stay() (checkIn, nights int64, guest any) {
 	if c.left {
 		nights = c.leaving - checkIn
 	}
-	return checkIn, nights, orNull(r.Guest.GuestID)
+	return checkIn, nights
 }
 
 func orNull(id string) any {

@@ -42,6 +42,7 @@ type Reservation struct {
 type Money struct {
 	PaymentID  string              // that it was paid with first; empty: none, or settled outside the platform
 	Paid       int64               // all that was paid for it, balances and what was settled at the hotel included
+	Outside    int64               // of that, settled outside the platform
 	Balance    int64               // what a modification has left to be paid
 	GivenBack  int64               // promised back while it stood: by modifications and grants
 	Settlement *eventpb.Settlement // what its end kept and gave back; nil: nothing was captured, or it has not ended
@@ -148,7 +149,7 @@ func rejected(m *eventpb.ReservationRejected) (*Reservation, error) {
 	return r, r.setStay(m.GetStay())
 }
 
-// modified returns what a modification makes of a reservation: what appendBooked keeps, and the guest's account.
+// modified returns what a modification says. Without a guest that stays who it was; without nights' prices, price and terms stay.
 func modified(m *eventpb.ReservationModified) (*Reservation, error) {
 	r := &Reservation{
 		Guest: guestOf(m.GetGuest()), Nightly: m.GetNightlyMinorUnits(), Terms: m.GetTerms(),

@@ -29,8 +29,9 @@ CREATE INDEX waiting_list_open ON waiting_list (hotel_id, joined) WHERE ended = 
 CREATE INDEX waiting_list_by_guest ON waiting_list (guest_id, entry_id, hotel_id) WHERE guest_id IS NOT NULL`
 
 const (
-	joinList = `INSERT INTO waiting_list VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6)`
-	moveOn   = `UPDATE waiting_list SET ended = max(ended, ?3), history = CAST(history || ?4 AS BLOB) WHERE hotel_id = ?1 AND entry_id = ?2`
+	joinList = `INSERT INTO waiting_list VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6)
+		ON CONFLICT DO UPDATE SET joined = ?3, guest_id = ?4, ended = 0, details = ?5, history = ?6`
+	moveOn = `UPDATE waiting_list SET ended = max(ended, ?3), history = CAST(history || ?4 AS BLOB) WHERE hotel_id = ?1 AND entry_id = ?2`
 )
 
 // Waiter is an entry of a hotel's waiting list as it is now.

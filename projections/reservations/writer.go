@@ -78,8 +78,8 @@ func (w *writer) write(refs []ref) error {
 	}
 	start = len(w.arena)
 	w.arena = appendDetails(w.arena, c.begun)
-	checkIn, nights, guest := c.stay()
-	w.rows = append(w.rows, row{refs[0].hotel, id, checkIn, nights, guest, w.arena[start:len(w.arena):len(w.arena)], history})
+	checkIn, nights := c.stay()
+	w.rows = append(w.rows, row{refs[0].hotel, id, checkIn, nights, orNull(c.guest), w.arena[start:len(w.arena):len(w.arena)], history})
 	return nil
 }
 
@@ -100,8 +100,8 @@ func (w *writer) entry(e *projections.Event, c *change) (err error) {
 func (w *writer) update(c *change, hotel string, id any, history []byte) error {
 	switch {
 	case c.moved != nil:
-		checkIn, nights, guest := c.stay()
-		return execute(w.tx, changeStay, hotel, id, history, checkIn, nights, guest)
+		checkIn, nights := c.stay()
+		return execute(w.tx, changeStay, hotel, id, history, checkIn, nights, c.named, orNull(c.guest))
 	case c.left:
 		return execute(w.tx, endStay, hotel, id, history, c.leaving)
 	}
