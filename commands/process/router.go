@@ -169,7 +169,7 @@ func (r *Router) Run(ctx context.Context) error {
 func (r *Router) subscriber(group log.Group, filter *log.Filter) (*watermill.Subscriber, error) {
 	return watermill.NewSubscriber(r.lg, watermill.SubscriberConfig{
 		Group: group, Filter: filter, CommitInterval: r.opts.CommitInterval, Logger: r.opts.Logger,
-		Consumer: client.ConsumerOptions{ClientID: string(group), PollRecordsMax: pollRecordsMax, FetchBytesMax: fetchBytesMax},
+		Consumer: client.ConsumerOptions{ClientID: string(group), PollRecordsMax: pollRecordsMax, FetchBytesMax: fetchBytesMax, FetchWait: fetchWait},
 	})
 }
 
@@ -177,6 +177,7 @@ func (r *Router) subscriber(group log.Group, filter *log.Filter) (*watermill.Sub
 const (
 	pollRecordsMax = 500
 	fetchBytesMax  = 256 << 10
+	fetchWait      = time.Second // how old a lag may be that tells of records without a match
 )
 
 // quiet leaves out what Watermill tells of each start and end.
