@@ -43,7 +43,7 @@ func (a *API) sseSubscription(r *http.Request) (*subscription, error) {
 	query := r.URL.Query()
 	topics := query["topic"]
 	if len(topics) == 0 {
-		topics = []string{event.HotelsTopic, event.InventoryTopic, event.BookingsTopic}
+		topics = []string{event.HotelsTopic, event.InventoryTopic, event.BookingsTopic, event.PaymentsTopic}
 	}
 	filter, err := newEventFilter(query["type"], query["hotel"])
 	if err != nil {

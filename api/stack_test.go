@@ -32,6 +32,7 @@ import (
 	"lodge/projections/availability"
 	"lodge/projections/eventindex"
 	"lodge/projections/hotels"
+	"lodge/projections/payments"
 	"lodge/projections/reservations"
 )
 
@@ -154,7 +155,7 @@ func newStackWith(t testing.TB, dir string, fs vfs.FS, opts api.Options, schedul
 	return s
 }
 
-var projectors = []projections.Projector{hotels.Projector{}, availability.Projector{}, reservations.Projector{}, eventindex.Projector{}}
+var projectors = []projections.Projector{hotels.Projector{}, availability.Projector{}, reservations.Projector{}, payments.Projector{}, eventindex.Projector{}}
 
 func (s *stack) connect() {
 	transport := http.DefaultTransport.(*http.Transport).Clone()

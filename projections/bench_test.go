@@ -14,6 +14,7 @@ import (
 	"lodge/projections/availability"
 	"lodge/projections/eventindex"
 	"lodge/projections/hotels"
+	"lodge/projections/payments"
 	"lodge/projections/projectiontest"
 	"lodge/projections/reservations"
 
@@ -28,7 +29,7 @@ const (
 )
 
 func all() []projections.Projector {
-	return []projections.Projector{hotels.New(), availability.New(), reservations.New(), eventindex.New()}
+	return []projections.Projector{hotels.New(), availability.New(), reservations.New(), payments.New(), eventindex.New()}
 }
 
 // benchStory returns a log of 1,000 hotels and the booking events that follow, made once.

@@ -30,7 +30,7 @@ CREATE INDEX event_by_hotel ON event (hotel_id);
 CREATE INDEX event_by_id ON event (event_id)`
 
 // topics gives the numbers by which rows name topics: the index plus one. Only ever append.
-var topics = []log.Topic{event.HotelsTopic, event.InventoryTopic, event.BookingsTopic}
+var topics = []log.Topic{event.HotelsTopic, event.InventoryTopic, event.BookingsTopic, event.PaymentsTopic}
 
 // types gives the numbers by which rows name types: the index plus one. Only ever append; a type that is not here is stored as text.
 var types = []string{
@@ -41,6 +41,13 @@ var types = []string{
 	"lodge.reservation.canceled.v1", "lodge.reservation.no_show.v1",
 	"lodge.restrictions.set.v1",
 	"lodge.rate_plan.created.v1", "lodge.rate_plan.updated.v1", "lodge.rate_plan.archived.v1", "lodge.rates.set.v1",
+	"lodge.reservation.balance_paid.v1", "lodge.reservation.declined.v1", "lodge.reservation.modified.v1",
+	"lodge.reservation.refund_granted.v1", "lodge.reservation.refunded.v1",
+	"lodge.reservation.checked_in.v1", "lodge.reservation.checked_out.v1", "lodge.reservation.walked.v1",
+	"lodge.waiting_list.joined.v1", "lodge.waiting_list.offered.v1", "lodge.waiting_list.left.v1",
+	"lodge.payment.requested.v1", "lodge.payment.captured.v1", "lodge.payment.declined.v1", "lodge.payment.failed.v1",
+	"lodge.refund.requested.v1", "lodge.refund.succeeded.v1", "lodge.refund.failed.v1",
+	"lodge.room.created.v1", "lodge.room.updated.v1", "lodge.room.archived.v1",
 }
 
 var typeNumbers = func() map[string]int {
@@ -124,15 +131,19 @@ func inOrder(events []projections.Event) []*projections.Event {
 	return sorted
 }
 
-// subject returns the id of what an event is about, below the hotel; or "".
+// subject returns the id of what an event is about, below the hotel; or "". An offer is about the entry of the waiting list, a refund about the reservation.
 func subject(m proto.Message) string {
 	switch m := m.(type) {
+	case interface{ GetEntryId() string }:
+		return m.GetEntryId()
 	case interface{ GetReservationId() string }:
 		return m.GetReservationId()
 	case interface{ GetRoomTypeId() string }:
 		return m.GetRoomTypeId()
 	case interface{ GetRoomType() *eventpb.RoomType }:
 		return m.GetRoomType().GetRoomTypeId()
+	case interface{ GetRoom() *eventpb.Room }:
+		return m.GetRoom().GetRoomId()
 	}
 	return ""
 }

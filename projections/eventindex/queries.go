@@ -24,7 +24,7 @@ type Entry struct {
 	Position      log.Position
 	Type          string
 	HotelID       string
-	SubjectID     string // reservation or room type, or empty
+	SubjectID     string // reservation, entry of the waiting list, room or room type, or empty
 	ID            string
 	CorrelationID string
 	Time          time.Time

@@ -22,7 +22,7 @@ func appended(l *projectiontest.Log, events []*event.Envelope) []eventindex.Entr
 		pos := l.Append(e)
 		all = append(all, eventindex.Entry{Position: pos, Type: e.Type, HotelID: e.HotelID, ID: e.ID, Time: e.Time})
 	}
-	order := []log.Topic{event.HotelsTopic, event.InventoryTopic, event.BookingsTopic}
+	order := []log.Topic{event.HotelsTopic, event.InventoryTopic, event.BookingsTopic, event.PaymentsTopic}
 	slices.SortFunc(all, func(a, b eventindex.Entry) int {
 		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(slices.Index(order, a.Position.Topic), slices.Index(order, b.Position.Topic)),
 			cmp.Compare(a.Position.Partition, b.Position.Partition), cmp.Compare(a.Position.Offset, b.Position.Offset))
@@ -103,14 +103,22 @@ func TestEntriesSayWhatTheEventsSay(t *testing.T) {
 	for _, e := range events {
 		subject := ""
 		switch m := e.Message.(type) {
+		case *eventpb.WaitingListOffered:
+			subject = m.GetEntryId()
 		case interface{ GetReservationId() string }:
 			subject = m.GetReservationId()
+		case interface{ GetEntryId() string }:
+			subject = m.GetEntryId()
 		case interface{ GetRoomTypeId() string }:
 			subject = m.GetRoomTypeId()
 		case *eventpb.RoomTypeCreated:
 			subject = m.GetRoomType().GetRoomTypeId()
 		case *eventpb.RoomTypeUpdated:
 			subject = m.GetRoomType().GetRoomTypeId()
+		case *eventpb.RoomCreated:
+			subject = m.GetRoom().GetRoomId()
+		case *eventpb.RoomUpdated:
+			subject = m.GetRoom().GetRoomId()
 		}
 		got := byID[e.ID]
 		want := eventindex.Entry{Position: got.Position, Type: e.Type, HotelID: e.HotelID, SubjectID: subject, ID: e.ID,

@@ -19,6 +19,7 @@ import (
 	"lodge/projections/availability"
 	"lodge/projections/eventindex"
 	"lodge/projections/hotels"
+	"lodge/projections/payments"
 	"lodge/projections/reservations"
 )
 
@@ -131,7 +132,7 @@ func (p *Platform) openEngine(ctx context.Context) error {
 
 // Projectors returns the read models that the platform keeps.
 func Projectors() []projections.Projector {
-	return []projections.Projector{hotels.New(), availability.New(), reservations.New(), eventindex.New()}
+	return []projections.Projector{hotels.New(), availability.New(), reservations.New(), payments.New(), eventindex.New()}
 }
 
 func (p *Platform) openStore(context.Context) error {
