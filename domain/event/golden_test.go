@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -129,10 +130,10 @@ const variantMark = "@"
 // samples returns an event of every type with all its fields, and the variants, by the names of their files.
 func samples() map[string]proto.Message {
 	byName := make(map[string]proto.Message)
-	for _, m := range append(originals(), stayOriginals()...) {
+	for _, m := range slices.Concat(originals(), stayOriginals(), moneyOriginals()) {
 		byName[event.TypeOf(m)] = m
 	}
-	for _, v := range append(variants(), stayVariants()...) {
+	for _, v := range slices.Concat(variants(), stayVariants(), moneyVariants()) {
 		byName[event.TypeOf(v.event)+variantMark+v.name] = v.event
 	}
 	return byName
