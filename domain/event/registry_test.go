@@ -14,7 +14,10 @@ import (
 )
 
 // parts are the messages of events.proto that are no events, but parts of some.
-var parts = []protoreflect.Name{"Money", "Hotel", "Address", "RoomType", "Stay", "Guest", "BrokenRestriction", "Tax", "Charge", "RatePlan", "CancellationTerms", "CancellationFee", "Terms"}
+var parts = []protoreflect.Name{
+	"Money", "Hotel", "Address", "RoomType", "Room", "Stay", "Guest", "BrokenRestriction", "Tax", "Charge", "RatePlan", "DefaultRate",
+	"CancellationTerms", "CancellationFee", "Terms", "Settlement",
+}
 
 // TestEveryEventIsRegistered fails when a message is added to events.proto and forgotten here.
 func TestEveryEventIsRegistered(t *testing.T) {
@@ -37,7 +40,7 @@ func TestEveryEventIsRegistered(t *testing.T) {
 
 func TestKinds(t *testing.T) {
 	wellFormed := regexp.MustCompile(`^lodge\.[a-z_]+\.[a-z_]+\.v[1-9][0-9]*$`)
-	topics := []string{event.HotelsTopic, event.InventoryTopic, event.BookingsTopic}
+	topics := []string{event.HotelsTopic, event.InventoryTopic, event.BookingsTopic, event.PaymentsTopic}
 	for _, kind := range event.Kinds() {
 		m := kind.New()
 		if !wellFormed.MatchString(kind.Type) || !slices.Contains(topics, kind.Topic) {
