@@ -20,6 +20,7 @@ import (
 	"lodge/log"
 	"lodge/projections"
 	"lodge/projections/availability"
+	"lodge/projections/cache"
 	"lodge/projections/eventindex"
 	"lodge/projections/hotels"
 	"lodge/projections/reservations"
@@ -65,6 +66,9 @@ type API struct {
 	handler http.Handler
 	hottest *fastPost // also in handler, but asked before it
 
+	cache    *cache.Cache // of what hotels have and are; told by the read models what to forget
+	watchers watchers     // of hotels' nights
+
 	consumers consumers  // the Consume streams that may commit
 	queueing  sync.Mutex // held while a queue is made or changed
 
@@ -86,11 +90,13 @@ func New(deps Deps, opts Options) (*API, error) {
 		deps:         deps,
 		opts:         opts,
 		hotels:       hotels.NewQueries(deps.Store),
-		availability: availability.NewQueries(deps.Store),
 		reservations: reservations.NewQueries(deps.Store),
 		index:        eventindex.NewQueries(deps.Store),
 		ending:       make(chan struct{}),
 		streaming:    make(chan struct{}, opts.StreamsMax),
+	}
+	if err := a.openCache(); err != nil {
+		return nil, err
 	}
 	var err error
 	a.handler, err = a.routes()

@@ -1,9 +1,7 @@
 package api
 
 import (
-	"cmp"
 	"context"
-	"slices"
 
 	"connectrpc.com/connect"
 	"google.golang.org/genproto/googleapis/type/date"
@@ -23,104 +21,11 @@ const (
 // availabilityService answers what can be booked.
 type availabilityService struct{ *API }
 
-// SearchHotels finds hotels in a city that have rooms for a stay.
-func (s *availabilityService) SearchHotels(ctx context.Context, req *connect.Request[lodgev1.SearchHotelsRequest]) (*connect.Response[lodgev1.SearchHotelsResponse], error) {
-	search, err := searchOf(req.Msg)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.fresh(ctx, availability.Name, req.Msg.GetMinPosition()); err != nil {
-		return nil, err
-	}
-	page, err := s.availability.Search(ctx, search)
-	if err != nil {
-		return nil, err
-	}
-	res := &lodgev1.SearchHotelsResponse{}
-	for i := range page.Items {
-		offer, err := s.offer(ctx, &page.Items[i])
-		if err != nil {
-			return nil, err
-		}
-		if offer != nil {
-			res.Offers = append(res.Offers, offer)
-		}
-	}
-	if page.Next != nil {
-		res.NextPageToken = newPageToken(req.Msg, *page.Next)
-	}
-	return connect.NewResponse(res), nil
-}
-
-func searchOf(req *lodgev1.SearchHotelsRequest) (search availability.Request, err error) {
-	token, err := parsePageToken(req, req.GetPageToken(), 1)
-	if err != nil {
-		return search, err
-	}
-	search = availability.Request{
-		City:     req.GetCity(),
-		Quantity: int(max(1, req.GetQuantity())),
-		Guests:   int(req.GetGuestCount()),
-		Limit:    min(pageSize(req.GetPageSize()), availability.PageMax),
-	}
-	if token != nil {
-		search.After = token[0]
-	}
-	if search.Stay.CheckIn, err = fromDate(req.GetCheckInDate(), "check_in_date"); err != nil {
-		return search, err
-	}
-	if search.Stay.CheckOut, err = fromDate(req.GetCheckOutDate(), "check_out_date"); err != nil {
-		return search, err
-	}
-	return search, search.Stay.Validate()
-}
-
-// offer adds to a found hotel what it and its room types are called. nil: the other read model does not know the hotel yet.
-func (s *availabilityService) offer(ctx context.Context, found *availability.Offer) (*lodgev1.HotelOffer, error) {
-	h, err := s.hotels.Get(ctx, found.HotelID)
-	if domain.ReasonOf(err) == domain.HotelNotFound {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	offer := &lodgev1.HotelOffer{Hotel: hotelRow(&h)}
-	for _, room := range found.RoomTypes {
-		t, err := s.hotels.GetRoomType(ctx, found.HotelID, room.RoomTypeID)
-		if domain.ReasonOf(err) == domain.RoomTypeNotFound {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		offer.RoomTypes = append(offer.RoomTypes, &lodgev1.RoomTypeOffer{
-			RoomType:       roomTypeRow(&t),
-			AvailableCount: int32(room.Available),
-			Total:          toMoney(room.Total.Currency, room.Total.MinorUnits),
-		})
-	}
-	slices.SortStableFunc(offer.RoomTypes, func(a, b *lodgev1.RoomTypeOffer) int {
-		return cmp.Or(cmp.Compare(a.GetTotal().GetUnits(), b.GetTotal().GetUnits()), cmp.Compare(a.GetTotal().GetNanos(), b.GetTotal().GetNanos()))
-	})
-	return offer, nil
-}
-
 // GetAvailability returns a hotel's nights.
 func (s *availabilityService) GetAvailability(ctx context.Context, req *connect.Request[lodgev1.GetAvailabilityRequest]) (*connect.Response[lodgev1.Availability], error) {
-	hotelID, err := parseHotel(req.Msg.GetHotel(), "hotel")
+	hotelID, roomTypeID, err := hotelAndType(req.Msg.GetHotel(), req.Msg.GetRoomType())
 	if err != nil {
 		return nil, err
-	}
-	roomTypeID := ""
-	if name := req.Msg.GetRoomType(); name != "" {
-		of, id, err := parseRoomType(name, "room_type")
-		if err != nil {
-			return nil, err
-		}
-		if of != hotelID {
-			return nil, domain.Errorf(domain.InvalidArgument, "room_type", "the room type is not of hotel %s", hotelID)
-		}
-		roomTypeID = id
 	}
 	if err := s.freshNights(ctx, req.Msg.GetMinPosition()); err != nil {
 		return nil, err
@@ -197,17 +102,19 @@ func (a *API) nightsOf(ctx context.Context, h *hotels.Hotel, roomTypeID string, 
 	}
 	answer := &lodgev1.Availability{Hotel: hotelName(h.HotelID)}
 	for i := range found {
-		t := &lodgev1.RoomTypeAvailability{
-			RoomType:    roomTypeName(h.HotelID, found[i].RoomTypeID),
-			DisplayName: names[found[i].RoomTypeID],
-			MaxGuests:   int32(found[i].MaxGuests),
-		}
-		for j := range found[i].Nights {
-			t.Nights = append(t.Nights, toNight(&found[i].Nights[j]))
-		}
-		answer.RoomTypes = append(answer.RoomTypes, t)
+		answer.RoomTypes = append(answer.RoomTypes, toRoomTypeAvailability(h.HotelID, names[found[i].RoomTypeID], &found[i]))
 	}
 	return answer, nil
+}
+
+func toRoomTypeAvailability(hotelID, displayName string, found *availability.Nights) *lodgev1.RoomTypeAvailability {
+	t := &lodgev1.RoomTypeAvailability{
+		RoomType: roomTypeName(hotelID, found.RoomTypeID), DisplayName: displayName, MaxGuests: int32(found.MaxGuests),
+	}
+	for i := range found.Nights {
+		t.Nights = append(t.Nights, toNight(&found.Nights[i]))
+	}
+	return t
 }
 
 func toNight(n *availability.Night) *lodgev1.StayNight {

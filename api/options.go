@@ -19,6 +19,8 @@ type Options struct {
 	ScanMax          int           // events looked at for one page of ReadEvents: default 100,000; see scanCostMax
 	QuoteTTL         time.Duration // how long a quote is good for: default 15 min
 	QuoteKey         []byte        // secret that quotes are signed with, at least 16 bytes: default a random one, so that quotes end with the process
+	CacheBytes       int           // of answers about hotels that are kept until something changes: default 64 MiB
+	CacheTTL         time.Duration // how long they are kept at most: default 1 min
 	Clock            func() time.Time
 	Logger           *slog.Logger // default slog.Default()
 }
@@ -31,6 +33,8 @@ func (o Options) withDefaults() Options {
 	o.StreamsMax = cmp.Or(o.StreamsMax, 1024)
 	o.ScanMax = cmp.Or(o.ScanMax, 100_000)
 	o.QuoteTTL = cmp.Or(o.QuoteTTL, 15*time.Minute)
+	o.CacheBytes = cmp.Or(o.CacheBytes, 64<<20)
+	o.CacheTTL = cmp.Or(o.CacheTTL, time.Minute)
 	if len(o.QuoteKey) == 0 {
 		o.QuoteKey = []byte(rand.Text())
 	}
@@ -55,6 +59,8 @@ func (o Options) Validate() error {
 		{"CallTimeout", int64(o.CallTimeout), int64(time.Millisecond), int64(time.Hour)},
 		{"FreshTimeout", int64(o.FreshTimeout), int64(time.Millisecond), int64(time.Minute)},
 		{"QuoteTTL", int64(o.QuoteTTL), int64(time.Second), int64(24 * time.Hour)},
+		{"CacheBytes", int64(o.CacheBytes), 1, 1 << 40},
+		{"CacheTTL", int64(o.CacheTTL), 1, int64(24 * time.Hour)},
 		{"length of QuoteKey", int64(len(o.QuoteKey)), quoteKeyMin, 1 << 10},
 		{"StreamsMax", int64(o.StreamsMax), 1, 1 << 20},
 		{"ScanMax", int64(o.ScanMax), 1, 1 << 30},

@@ -62,6 +62,7 @@ const cellWidth = 14
 func (a *API) routePages(mux *http.ServeMux) {
 	mux.HandleFunc("GET /{$}", a.serveStart)
 	mux.HandleFunc("GET /events", a.serveEvents)
+	mux.HandleFunc("GET /availability", a.serveAvailability)
 }
 
 func (a *API) serveStart(w http.ResponseWriter, r *http.Request) {

@@ -203,17 +203,10 @@ func toQuote(body *hotel.PlaceReservation, price *hotel.StayPrice, currency stri
 		CheckInDate: toDate(body.Stay.CheckIn), CheckOutDate: toDate(body.Stay.CheckOut),
 		Adults: body.Guest.Adults, Children: body.Guest.Children,
 		Charges: toCharges(price.Charges, currency), Total: toMoney(currency, price.Total),
-		Cancellation: toCancellation(plan.GetCancellation(), currency),
+		Cancellation: toCancellation(plan.GetCancellation(), currency), Nights: quoteNights(body.Stay.CheckIn, price, currency),
 	}
 	if plan != nil {
 		quote.RatePlan = ratePlanName(body.Hotel, body.RatePlan)
-	}
-	for i, line := range price.Nightly {
-		night := &lodgev1.QuoteNight{Date: toDate(body.Stay.CheckIn.AddDays(i)), Amount: toMoney(currency, line)}
-		if price.ExtraGuests != 0 {
-			night.ExtraGuestAmount = toMoney(currency, price.ExtraGuests)
-		}
-		quote.Nights = append(quote.Nights, night)
 	}
 	return quote
 }

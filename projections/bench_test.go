@@ -167,8 +167,8 @@ func BenchmarkQueries(b *testing.B) {
 			return err
 		}},
 		{"search page of 20", func() error {
-			_, err := availability.NewQueries(s).Search(ctx, availability.Request{City: "Lisbon", Quantity: 1, Limit: 20,
-				Stay: domain.Stay{CheckIn: day, CheckOut: day.AddDays(3)}})
+			_, err := availability.NewQueries(s).Search(ctx, availability.Request{City: "Lisbon", Limit: 20, Now: day.Time(time.UTC),
+				Ask: availability.Ask{Stay: domain.Stay{CheckIn: day, CheckOut: day.AddDays(3)}, Quantity: 1}})
 			return err
 		}},
 		{"reservation by id", func() error {

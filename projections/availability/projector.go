@@ -33,22 +33,7 @@ CREATE TABLE rate (                 -- by topic inventory
 	currency TEXT,
 	minor_units INTEGER,            -- NULL: the night has no rate any more
 	PRIMARY KEY (hotel_id, rate_plan_id, room_type_id, date)
-) WITHOUT ROWID;
-CREATE TABLE searched_hotel (       -- by topic hotels
-	hotel_id TEXT PRIMARY KEY,
-	city_key TEXT NOT NULL,
-	archived INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE searched_room_type (   -- by topic hotels
-	hotel_id TEXT NOT NULL,
-	room_type_id TEXT NOT NULL,
-	max_guests INTEGER NOT NULL,
-	base_currency TEXT,
-	base_minor_units INTEGER,
-	archived INTEGER NOT NULL,
-	PRIMARY KEY (hotel_id, room_type_id)
-) WITHOUT ROWID;
-CREATE INDEX searched_hotel_by_city ON searched_hotel (city_key, hotel_id)`
+) WITHOUT ROWID;`
 
 // Projector fills the read model.
 type Projector struct{}
@@ -57,7 +42,7 @@ type Projector struct{}
 func (Projector) Name() string { return Name }
 
 // Schema implements projections.Projector.
-func (Projector) Schema() string { return tables }
+func (Projector) Schema() string { return tables + searchTables }
 
 // Topics implements projections.Projector.
 func (Projector) Topics() []log.Topic {

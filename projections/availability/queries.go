@@ -3,9 +3,14 @@ package availability
 import (
 	"context"
 
+	"google.golang.org/protobuf/proto"
+
 	"lodge/domain"
+	"lodge/domain/eventpb"
 	"lodge/domain/hotel"
+	"lodge/log"
 	"lodge/projections"
+	"lodge/projections/cache"
 )
 
 // Limits of Range.
@@ -43,10 +48,44 @@ type Nights struct {
 }
 
 // Queries answers questions about availability. Safe for concurrent use.
-type Queries struct{ store *projections.Store }
+type Queries struct {
+	store *projections.Store
+	cache *cache.Cache // nil: none
+}
 
 // NewQueries returns the queries of a store that has a Projector.
-func NewQueries(store *projections.Store) *Queries { return &Queries{store} }
+func NewQueries(store *projections.Store) *Queries { return &Queries{store: store} }
+
+// NewCachedQueries is NewQueries with a cache before the rows, which is told what to forget: its answers are as new as the rows are.
+func NewCachedQueries(store *projections.Store, c *cache.Cache) (*Queries, error) {
+	_, err := store.Listen(Name, func(a projections.Applied) { forget(c, a) })
+	return &Queries{store, c}, err
+}
+
+// forget voids the answers about hotels that something has happened to.
+func forget(c *cache.Cache, a projections.Applied) {
+	if a.All {
+		c.ForgetAll()
+	}
+	last := ""
+	for i := range a.Events {
+		if e := a.Events[i].Envelope; e.HotelID != last && Changes(e.Message) {
+			c.Forget(e.HotelID)
+			last = e.HotelID
+		}
+	}
+}
+
+// Changes reports whether an event may change what the queries answer. Of events that it does not know it says so.
+func Changes(m proto.Message) bool {
+	switch m.(type) {
+	case *eventpb.ReservationRejected, *eventpb.ReservationBalancePaid, *eventpb.RefundGranted, *eventpb.ReservationRefunded, *eventpb.GuestCheckedIn,
+		*eventpb.WaitingListJoined, *eventpb.WaitingListOffered, *eventpb.WaitingListLeft,
+		*eventpb.RoomCreated, *eventpb.RoomUpdated, *eventpb.RoomArchived:
+		return false
+	}
+	return true
+}
 
 const (
 	selectTypes = "SELECT room_type_id, max_guests, archived, base_currency, base_minor_units FROM searched_room_type WHERE hotel_id = ? "
@@ -57,13 +96,41 @@ const (
 		FROM room_type_inventory WHERE hotel_id = ? AND room_type_id = ? AND date >= ? AND date < ?`
 )
 
+// Calendar is a hotel's nights as of one moment.
+type Calendar struct {
+	RoomTypes []Nights
+	At        []log.Position // of each topic the next event that is not in it, in the order of the topics' names
+}
+
+type calendarQuestion struct {
+	roomType string
+	from, to domain.Date
+}
+
+func (c *Calendar) bytes() int {
+	n := 100
+	for i := range c.RoomTypes {
+		n += 100 + 130*len(c.RoomTypes[i].Nights)
+	}
+	return n
+}
+
 // Range returns the nights [from, to) of a hotel's room types in order of their ids: of the one named, archived or not, or of all
 // that are not archived when roomTypeID is empty. Nights that no event has named have counts of 0. An unknown
-// hotel or room type has no room types here. Errors: domain.InvalidDates, domain.LimitReached.
-func (q *Queries) Range(ctx context.Context, hotelID, roomTypeID string, from, to domain.Date) (found []Nights, err error) {
-	limit, sql, args := RangeAllMax, selectAll, []any{hotelID}
+// hotel or room type has no room types here. What it returns is shared, not to be changed. Errors: domain.InvalidDates, domain.LimitReached.
+func (q *Queries) Range(ctx context.Context, hotelID, roomTypeID string, from, to domain.Date) ([]Nights, error) {
+	found, err := q.Calendar(ctx, hotelID, roomTypeID, from, to)
+	if err != nil {
+		return nil, err
+	}
+	return found.RoomTypes, nil
+}
+
+// Calendar is Range with the moment that it is of.
+func (q *Queries) Calendar(ctx context.Context, hotelID, roomTypeID string, from, to domain.Date) (*Calendar, error) {
+	limit := RangeAllMax
 	if roomTypeID != "" {
-		limit, sql, args = RangeMax, selectOne, append(args, roomTypeID)
+		limit = RangeMax
 	}
 	if to <= from {
 		return nil, domain.Errorf(domain.InvalidDates, "", "%s is not after %s", to, from)
@@ -71,17 +138,44 @@ func (q *Queries) Range(ctx context.Context, hotelID, roomTypeID string, from, t
 	if int(to)-int(from) > limit {
 		return nil, domain.Errorf(domain.LimitReached, "", "%d nights are more than %d", int(to)-int(from), limit)
 	}
-	err = q.store.View(ctx, Name, q.store.PartitionFor(hotelID), func(c *projections.Conn) error {
-		err := c.Query(ctx, sql, args, func(r *projections.Row) error {
-			found = append(found, emptyNights(r, from, to))
-			return nil
+	key := cache.Key{Hotel: hotelID, Question: calendarQuestion{roomTypeID, from, to}}
+	return cache.Get(q.cache, key, (*Calendar).bytes, func() (found *Calendar, err error) {
+		partition := q.store.PartitionFor(hotelID)
+		err = q.store.View(ctx, Name, partition, func(c *projections.Conn) error {
+			found, err = readCalendar(ctx, c, hotelID, roomTypeID, from, to)
+			return err
 		})
-		for i := 0; i < len(found) && err == nil; i++ {
-			err = found[i].fill(ctx, c, hotelID)
+		if err != nil {
+			return nil, err
 		}
-		return err
+		for i := range found.At {
+			found.At[i].Partition = partition
+		}
+		return found, nil
 	})
-	return found, err
+}
+
+const selectAt = "SELECT topic, next_offset FROM projection_checkpoint ORDER BY topic"
+
+func readCalendar(ctx context.Context, c *projections.Conn, hotelID, roomTypeID string, from, to domain.Date) (*Calendar, error) {
+	found, sql, args := new(Calendar), selectAll, []any{hotelID}
+	if roomTypeID != "" {
+		sql, args = selectOne, append(args, roomTypeID)
+	}
+	err := c.Query(ctx, sql, args, func(r *projections.Row) error {
+		found.RoomTypes = append(found.RoomTypes, emptyNights(r, from, to))
+		return nil
+	})
+	for i := 0; i < len(found.RoomTypes) && err == nil; i++ {
+		err = found.RoomTypes[i].fill(ctx, c, hotelID)
+	}
+	if err != nil {
+		return found, err
+	}
+	return found, c.Query(ctx, selectAt, nil, func(r *projections.Row) error {
+		found.At = append(found.At, log.Position{Topic: log.Topic(r.Text(0)), Offset: log.Offset(r.Int(1))})
+		return nil
+	})
 }
 
 // emptyNights returns a room type's nights before any is known.

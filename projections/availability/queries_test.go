@@ -12,7 +12,6 @@ import (
 	"lodge/domain/hotel"
 	"lodge/projections"
 	"lodge/projections/availability"
-	"lodge/projections/hotels"
 	"lodge/projections/projectiontest"
 )
 
@@ -243,77 +242,4 @@ func same(a, b availability.Night) bool {
 	}
 	a.Rate, b.Rate = nil, nil
 	return a == b
-}
-
-func TestSearch(t *testing.T) {
-	m, q := started(t)
-	stay := domain.Stay{CheckIn: projectiontest.Day.AddDays(10), CheckOut: projectiontest.Day.AddDays(12)}
-	for _, req := range []availability.Request{
-		{City: "lisbon", Stay: stay, Quantity: 1},
-		{City: "Lisbon ", Stay: stay, Quantity: 4, Guests: 7},
-		{City: "PORTO", Stay: stay, Quantity: 2, Guests: 5},
-		{City: "nowhere", Stay: stay, Quantity: 1},
-	} {
-		for _, req.Limit = range []int{0, 1, 2} {
-			got, want := searchAll(t, q, req), m.search(&req)
-			if !slices.EqualFunc(got, want, func(a, b availability.Offer) bool {
-				return a.HotelID == b.HotelID && slices.Equal(a.RoomTypes, b.RoomTypes)
-			}) {
-				t.Errorf("%+v:\n got %+v\nwant %+v", req, got, want)
-			}
-		}
-	}
-	if _, err := q.Search(t.Context(), availability.Request{City: "x", Stay: stay}); !errors.Is(err, domain.InvalidQuantity) {
-		t.Errorf("no quantity: %v", err)
-	}
-}
-
-func searchAll(t *testing.T, q *availability.Queries, req availability.Request) (found []availability.Offer) {
-	t.Helper()
-	for {
-		page, err := q.Search(t.Context(), req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		found = append(found, page.Items...)
-		if page.Next == nil {
-			return found
-		}
-		req.After = *page.Next
-	}
-}
-
-func (m *model) search(req *availability.Request) (found []availability.Offer) {
-	for i := range testHotels {
-		id := projectiontest.HotelID(i)
-		if h := m.hotels[id]; h.GetArchived() || hotels.CityKey(h.GetAddress().GetCity()) != hotels.CityKey(req.City) {
-			continue
-		}
-		offer := availability.Offer{HotelID: id}
-		for _, rt := range projectiontest.RoomTypes {
-			if room, ok := m.offer(id, rt, req); ok {
-				offer.RoomTypes = append(offer.RoomTypes, room)
-			}
-		}
-		if len(offer.RoomTypes) > 0 {
-			found = append(found, offer)
-		}
-	}
-	return found
-}
-
-func (m *model) offer(hotelID, roomType string, req *availability.Request) (availability.RoomOffer, bool) {
-	out := availability.RoomOffer{RoomTypeID: roomType, MaxGuests: 2, Available: 1 << 30, Total: domain.Money{Currency: "EUR"}}
-	for d := range req.Stay.All() {
-		n := m.at(hotelID, roomType, d)
-		if n.Rate == nil {
-			return out, false
-		}
-		out.Available = min(out.Available, n.Sellable()-n.Sold-n.Held)
-		out.Total.MinorUnits += n.Rate.MinorUnits * int64(req.Quantity)
-	}
-	if hotel.BrokenBy(req.Stay, func(d domain.Date) hotel.Restrictions { return m.at(hotelID, roomType, d).Restrictions }) != nil {
-		return out, false
-	}
-	return out, out.Available >= req.Quantity && 2*req.Quantity >= req.Guests
 }

@@ -10,9 +10,11 @@ import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	date "google.golang.org/genproto/googleapis/type/date"
+	latlng "google.golang.org/genproto/googleapis/type/latlng"
 	money "google.golang.org/genproto/googleapis/type/money"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -25,12 +27,71 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// In which order hotels are found. Hotels that are alike come by id.
+type SearchSort int32
+
+const (
+	// By hotel id.
+	SearchSort_SEARCH_SORT_UNSPECIFIED SearchSort = 0
+	// By currency, then what the cheapest offer costs. LIMIT_REACHED where there are more than 2000 hotels.
+	SearchSort_SEARCH_SORT_PRICE SearchSort = 1
+	// From near.
+	SearchSort_SEARCH_SORT_DISTANCE SearchSort = 2
+	// By name, without regard to case and accents.
+	SearchSort_SEARCH_SORT_NAME SearchSort = 3
+)
+
+// Enum value maps for SearchSort.
+var (
+	SearchSort_name = map[int32]string{
+		0: "SEARCH_SORT_UNSPECIFIED",
+		1: "SEARCH_SORT_PRICE",
+		2: "SEARCH_SORT_DISTANCE",
+		3: "SEARCH_SORT_NAME",
+	}
+	SearchSort_value = map[string]int32{
+		"SEARCH_SORT_UNSPECIFIED": 0,
+		"SEARCH_SORT_PRICE":       1,
+		"SEARCH_SORT_DISTANCE":    2,
+		"SEARCH_SORT_NAME":        3,
+	}
+)
+
+func (x SearchSort) Enum() *SearchSort {
+	p := new(SearchSort)
+	*p = x
+	return p
+}
+
+func (x SearchSort) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SearchSort) Descriptor() protoreflect.EnumDescriptor {
+	return file_lodge_v1_availability_proto_enumTypes[0].Descriptor()
+}
+
+func (SearchSort) Type() protoreflect.EnumType {
+	return &file_lodge_v1_availability_proto_enumTypes[0]
+}
+
+func (x SearchSort) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SearchSort.Descriptor instead.
+func (SearchSort) EnumDescriptor() ([]byte, []int) {
+	return file_lodge_v1_availability_proto_rawDescGZIP(), []int{0}
+}
+
 // A hotel with rooms for a stay.
 type HotelOffer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Hotel *Hotel                 `protobuf:"bytes,1,opt,name=hotel,proto3" json:"hotel,omitempty"`
-	// At least one, by price.
-	RoomTypes     []*RoomTypeOffer `protobuf:"bytes,2,rep,name=room_types,json=roomTypes,proto3" json:"room_types,omitempty"`
+	// At least one, the cheapest first.
+	RoomTypes []*RoomTypeOffer `protobuf:"bytes,2,rep,name=room_types,json=roomTypes,proto3" json:"room_types,omitempty"`
+	// From the point that was searched near to.
+	DistanceKm    float64 `protobuf:"fixed64,3,opt,name=distance_km,json=distanceKm,proto3" json:"distance_km,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -79,14 +140,30 @@ func (x *HotelOffer) GetRoomTypes() []*RoomTypeOffer {
 	return nil
 }
 
-// A room type with rooms for a stay.
+func (x *HotelOffer) GetDistanceKm() float64 {
+	if x != nil {
+		return x.DistanceKm
+	}
+	return 0
+}
+
+// A room type with rooms for a stay, under the terms under which it costs least. The nights and the charges that are not included always sum to
+// total: what CreateReservation charges for it, as long as nothing changes.
 type RoomTypeOffer struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	RoomType *RoomType              `protobuf:"bytes,1,opt,name=room_type,json=roomType,proto3" json:"room_type,omitempty"`
 	// Rooms that are free on every night.
 	AvailableCount int32 `protobuf:"varint,2,opt,name=available_count,json=availableCount,proto3" json:"available_count,omitempty"`
-	// For all nights and the quantity that was asked for.
-	Total         *money.Money `protobuf:"bytes,3,opt,name=total,proto3" json:"total,omitempty"`
+	// For all nights and the quantity that was asked for, with taxes and fees.
+	Total *money.Money `protobuf:"bytes,3,opt,name=total,proto3" json:"total,omitempty"`
+	// hotels/{hotel}/ratePlans/{rate_plan}. Empty: the room type's own rates.
+	RatePlan string `protobuf:"bytes,4,opt,name=rate_plan,json=ratePlan,proto3" json:"rate_plan,omitempty"`
+	// In order, all of them, for all rooms.
+	Nights []*QuoteNight `protobuf:"bytes,5,rep,name=nights,proto3" json:"nights,omitempty"`
+	// Taxes and fees.
+	Charges []*Charge `protobuf:"bytes,6,rep,name=charges,proto3" json:"charges,omitempty"`
+	// Unset: free at any time.
+	Cancellation  *CancellationTerms `protobuf:"bytes,7,opt,name=cancellation,proto3" json:"cancellation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -142,6 +219,96 @@ func (x *RoomTypeOffer) GetTotal() *money.Money {
 	return nil
 }
 
+func (x *RoomTypeOffer) GetRatePlan() string {
+	if x != nil {
+		return x.RatePlan
+	}
+	return ""
+}
+
+func (x *RoomTypeOffer) GetNights() []*QuoteNight {
+	if x != nil {
+		return x.Nights
+	}
+	return nil
+}
+
+func (x *RoomTypeOffer) GetCharges() []*Charge {
+	if x != nil {
+		return x.Charges
+	}
+	return nil
+}
+
+func (x *RoomTypeOffer) GetCancellation() *CancellationTerms {
+	if x != nil {
+		return x.Cancellation
+	}
+	return nil
+}
+
+// Dates on which a hotel has rooms.
+type DatesOffer struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	CheckInDate  *date.Date             `protobuf:"bytes,1,opt,name=check_in_date,json=checkInDate,proto3" json:"check_in_date,omitempty"`
+	CheckOutDate *date.Date             `protobuf:"bytes,2,opt,name=check_out_date,json=checkOutDate,proto3" json:"check_out_date,omitempty"`
+	// The cheapest.
+	RoomType      *RoomTypeOffer `protobuf:"bytes,3,opt,name=room_type,json=roomType,proto3" json:"room_type,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DatesOffer) Reset() {
+	*x = DatesOffer{}
+	mi := &file_lodge_v1_availability_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DatesOffer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DatesOffer) ProtoMessage() {}
+
+func (x *DatesOffer) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_availability_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DatesOffer.ProtoReflect.Descriptor instead.
+func (*DatesOffer) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_availability_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *DatesOffer) GetCheckInDate() *date.Date {
+	if x != nil {
+		return x.CheckInDate
+	}
+	return nil
+}
+
+func (x *DatesOffer) GetCheckOutDate() *date.Date {
+	if x != nil {
+		return x.CheckOutDate
+	}
+	return nil
+}
+
+func (x *DatesOffer) GetRoomType() *RoomTypeOffer {
+	if x != nil {
+		return x.RoomType
+	}
+	return nil
+}
+
 // A hotel's nights.
 type Availability struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -155,7 +322,7 @@ type Availability struct {
 
 func (x *Availability) Reset() {
 	*x = Availability{}
-	mi := &file_lodge_v1_availability_proto_msgTypes[2]
+	mi := &file_lodge_v1_availability_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -167,7 +334,7 @@ func (x *Availability) String() string {
 func (*Availability) ProtoMessage() {}
 
 func (x *Availability) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_availability_proto_msgTypes[2]
+	mi := &file_lodge_v1_availability_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -180,7 +347,7 @@ func (x *Availability) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Availability.ProtoReflect.Descriptor instead.
 func (*Availability) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_availability_proto_rawDescGZIP(), []int{2}
+	return file_lodge_v1_availability_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Availability) GetHotel() string {
@@ -212,7 +379,7 @@ type RoomTypeAvailability struct {
 
 func (x *RoomTypeAvailability) Reset() {
 	*x = RoomTypeAvailability{}
-	mi := &file_lodge_v1_availability_proto_msgTypes[3]
+	mi := &file_lodge_v1_availability_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -224,7 +391,7 @@ func (x *RoomTypeAvailability) String() string {
 func (*RoomTypeAvailability) ProtoMessage() {}
 
 func (x *RoomTypeAvailability) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_availability_proto_msgTypes[3]
+	mi := &file_lodge_v1_availability_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -237,7 +404,7 @@ func (x *RoomTypeAvailability) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoomTypeAvailability.ProtoReflect.Descriptor instead.
 func (*RoomTypeAvailability) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_availability_proto_rawDescGZIP(), []int{3}
+	return file_lodge_v1_availability_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *RoomTypeAvailability) GetRoomType() string {
@@ -270,27 +437,41 @@ func (x *RoomTypeAvailability) GetNights() []*StayNight {
 
 type SearchHotelsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The city's name; case does not matter.
+	// The city's whole name; case and accents do not matter.
 	City         string     `protobuf:"bytes,1,opt,name=city,proto3" json:"city,omitempty"`
 	CheckInDate  *date.Date `protobuf:"bytes,2,opt,name=check_in_date,json=checkInDate,proto3" json:"check_in_date,omitempty"`
 	CheckOutDate *date.Date `protobuf:"bytes,3,opt,name=check_out_date,json=checkOutDate,proto3" json:"check_out_date,omitempty"`
 	// Rooms of one type: default 1, at most 100.
 	Quantity int32 `protobuf:"varint,4,opt,name=quantity,proto3" json:"quantity,omitempty"`
-	// Guests that these rooms must take together: default any.
+	// Guests that these rooms must take together, as adults, where the two are not named one by one: default any.
 	GuestCount int32 `protobuf:"varint,5,opt,name=guest_count,json=guestCount,proto3" json:"guest_count,omitempty"`
 	// At most this many: default 50, at most 200.
 	PageSize int32 `protobuf:"varint,6,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// From the page before. Everything else must be as it was then.
 	PageToken string `protobuf:"bytes,7,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Wait until the answer takes this position (topic/partition@offset) into account.
-	MinPosition   string `protobuf:"bytes,8,opt,name=min_position,json=minPosition,proto3" json:"min_position,omitempty"`
+	MinPosition string `protobuf:"bytes,8,opt,name=min_position,json=minPosition,proto3" json:"min_position,omitempty"`
+	// Words that words of the hotel's name or address begin with, all of them; case and accents do not matter. At most 200 bytes.
+	Place string `protobuf:"bytes,9,opt,name=place,proto3" json:"place,omitempty"`
+	// Hotels within radius_km of the point. Hotels of which nobody has said where they are lie nowhere.
+	Near *latlng.LatLng `protobuf:"bytes,10,opt,name=near,proto3" json:"near,omitempty"`
+	// Above 0, at most 1000; with near only.
+	RadiusKm float64 `protobuf:"fixed64,11,opt,name=radius_km,json=radiusKm,proto3" json:"radius_km,omitempty"`
+	// Guests in all rooms together. None at all: any number, priced as one in each room.
+	Adults   int32 `protobuf:"varint,12,opt,name=adults,proto3" json:"adults,omitempty"`
+	Children int32 `protobuf:"varint,13,opt,name=children,proto3" json:"children,omitempty"`
+	// Hotels whose cheapest offer for the whole stay costs at least this, in hotels of this currency.
+	MinTotal *money.Money `protobuf:"bytes,14,opt,name=min_total,json=minTotal,proto3" json:"min_total,omitempty"`
+	// And at most this, in the same currency.
+	MaxTotal      *money.Money `protobuf:"bytes,15,opt,name=max_total,json=maxTotal,proto3" json:"max_total,omitempty"`
+	Sort          SearchSort   `protobuf:"varint,16,opt,name=sort,proto3,enum=lodge.v1.SearchSort" json:"sort,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SearchHotelsRequest) Reset() {
 	*x = SearchHotelsRequest{}
-	mi := &file_lodge_v1_availability_proto_msgTypes[4]
+	mi := &file_lodge_v1_availability_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -302,7 +483,7 @@ func (x *SearchHotelsRequest) String() string {
 func (*SearchHotelsRequest) ProtoMessage() {}
 
 func (x *SearchHotelsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_availability_proto_msgTypes[4]
+	mi := &file_lodge_v1_availability_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -315,7 +496,7 @@ func (x *SearchHotelsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchHotelsRequest.ProtoReflect.Descriptor instead.
 func (*SearchHotelsRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_availability_proto_rawDescGZIP(), []int{4}
+	return file_lodge_v1_availability_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *SearchHotelsRequest) GetCity() string {
@@ -374,19 +555,77 @@ func (x *SearchHotelsRequest) GetMinPosition() string {
 	return ""
 }
 
+func (x *SearchHotelsRequest) GetPlace() string {
+	if x != nil {
+		return x.Place
+	}
+	return ""
+}
+
+func (x *SearchHotelsRequest) GetNear() *latlng.LatLng {
+	if x != nil {
+		return x.Near
+	}
+	return nil
+}
+
+func (x *SearchHotelsRequest) GetRadiusKm() float64 {
+	if x != nil {
+		return x.RadiusKm
+	}
+	return 0
+}
+
+func (x *SearchHotelsRequest) GetAdults() int32 {
+	if x != nil {
+		return x.Adults
+	}
+	return 0
+}
+
+func (x *SearchHotelsRequest) GetChildren() int32 {
+	if x != nil {
+		return x.Children
+	}
+	return 0
+}
+
+func (x *SearchHotelsRequest) GetMinTotal() *money.Money {
+	if x != nil {
+		return x.MinTotal
+	}
+	return nil
+}
+
+func (x *SearchHotelsRequest) GetMaxTotal() *money.Money {
+	if x != nil {
+		return x.MaxTotal
+	}
+	return nil
+}
+
+func (x *SearchHotelsRequest) GetSort() SearchSort {
+	if x != nil {
+		return x.Sort
+	}
+	return SearchSort_SEARCH_SORT_UNSPECIFIED
+}
+
 type SearchHotelsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// By hotel id.
+	// In the order that was asked for.
 	Offers []*HotelOffer `protobuf:"bytes,1,rep,name=offers,proto3" json:"offers,omitempty"`
 	// Empty on the last page. A page may be short and still have a next one, when many hotels were full.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// When nothing at all was found: other dates at the first hotels there that have any, at most 5.
+	Alternatives  []*HotelAlternatives `protobuf:"bytes,3,rep,name=alternatives,proto3" json:"alternatives,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SearchHotelsResponse) Reset() {
 	*x = SearchHotelsResponse{}
-	mi := &file_lodge_v1_availability_proto_msgTypes[5]
+	mi := &file_lodge_v1_availability_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -398,7 +637,7 @@ func (x *SearchHotelsResponse) String() string {
 func (*SearchHotelsResponse) ProtoMessage() {}
 
 func (x *SearchHotelsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_availability_proto_msgTypes[5]
+	mi := &file_lodge_v1_availability_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -411,7 +650,7 @@ func (x *SearchHotelsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchHotelsResponse.ProtoReflect.Descriptor instead.
 func (*SearchHotelsResponse) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_availability_proto_rawDescGZIP(), []int{5}
+	return file_lodge_v1_availability_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *SearchHotelsResponse) GetOffers() []*HotelOffer {
@@ -427,6 +666,441 @@ func (x *SearchHotelsResponse) GetNextPageToken() string {
 	}
 	return ""
 }
+
+func (x *SearchHotelsResponse) GetAlternatives() []*HotelAlternatives {
+	if x != nil {
+		return x.Alternatives
+	}
+	return nil
+}
+
+// What a hotel has on other dates.
+type HotelAlternatives struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Hotel *Hotel                 `protobuf:"bytes,1,opt,name=hotel,proto3" json:"hotel,omitempty"`
+	// The nearest first, at most 3.
+	Dates         []*DatesOffer `protobuf:"bytes,2,rep,name=dates,proto3" json:"dates,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HotelAlternatives) Reset() {
+	*x = HotelAlternatives{}
+	mi := &file_lodge_v1_availability_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HotelAlternatives) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HotelAlternatives) ProtoMessage() {}
+
+func (x *HotelAlternatives) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_availability_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HotelAlternatives.ProtoReflect.Descriptor instead.
+func (*HotelAlternatives) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_availability_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *HotelAlternatives) GetHotel() *Hotel {
+	if x != nil {
+		return x.Hotel
+	}
+	return nil
+}
+
+func (x *HotelAlternatives) GetDates() []*DatesOffer {
+	if x != nil {
+		return x.Dates
+	}
+	return nil
+}
+
+type FindAlternativesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// hotels/{hotel}.
+	Hotel string `protobuf:"bytes,1,opt,name=hotel,proto3" json:"hotel,omitempty"`
+	// hotels/{hotel}/roomTypes/{room_type}: the one that was wanted. Other dates are then looked for with it. None: any.
+	RoomType     string     `protobuf:"bytes,2,opt,name=room_type,json=roomType,proto3" json:"room_type,omitempty"`
+	CheckInDate  *date.Date `protobuf:"bytes,3,opt,name=check_in_date,json=checkInDate,proto3" json:"check_in_date,omitempty"`
+	CheckOutDate *date.Date `protobuf:"bytes,4,opt,name=check_out_date,json=checkOutDate,proto3" json:"check_out_date,omitempty"`
+	// Rooms of one type: default 1, at most 100.
+	Quantity int32 `protobuf:"varint,5,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	// Guests in all rooms together. None at all: any number, priced as one in each room.
+	Adults   int32 `protobuf:"varint,6,opt,name=adults,proto3" json:"adults,omitempty"`
+	Children int32 `protobuf:"varint,7,opt,name=children,proto3" json:"children,omitempty"`
+	// Wait until the answer takes this position (topic/partition@offset) into account.
+	MinPosition   string `protobuf:"bytes,8,opt,name=min_position,json=minPosition,proto3" json:"min_position,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FindAlternativesRequest) Reset() {
+	*x = FindAlternativesRequest{}
+	mi := &file_lodge_v1_availability_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FindAlternativesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FindAlternativesRequest) ProtoMessage() {}
+
+func (x *FindAlternativesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_availability_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FindAlternativesRequest.ProtoReflect.Descriptor instead.
+func (*FindAlternativesRequest) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_availability_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *FindAlternativesRequest) GetHotel() string {
+	if x != nil {
+		return x.Hotel
+	}
+	return ""
+}
+
+func (x *FindAlternativesRequest) GetRoomType() string {
+	if x != nil {
+		return x.RoomType
+	}
+	return ""
+}
+
+func (x *FindAlternativesRequest) GetCheckInDate() *date.Date {
+	if x != nil {
+		return x.CheckInDate
+	}
+	return nil
+}
+
+func (x *FindAlternativesRequest) GetCheckOutDate() *date.Date {
+	if x != nil {
+		return x.CheckOutDate
+	}
+	return nil
+}
+
+func (x *FindAlternativesRequest) GetQuantity() int32 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+func (x *FindAlternativesRequest) GetAdults() int32 {
+	if x != nil {
+		return x.Adults
+	}
+	return 0
+}
+
+func (x *FindAlternativesRequest) GetChildren() int32 {
+	if x != nil {
+		return x.Children
+	}
+	return 0
+}
+
+func (x *FindAlternativesRequest) GetMinPosition() string {
+	if x != nil {
+		return x.MinPosition
+	}
+	return ""
+}
+
+type FindAlternativesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What can be had on the dates themselves, but for the room type that was wanted; the cheapest first, at most 20.
+	RoomTypes []*RoomTypeOffer `protobuf:"bytes,1,rep,name=room_types,json=roomTypes,proto3" json:"room_types,omitempty"`
+	// Stays of the same length that begin up to 7 days earlier or later, the nearest first and of two alike the earlier.
+	Dates         []*DatesOffer `protobuf:"bytes,2,rep,name=dates,proto3" json:"dates,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FindAlternativesResponse) Reset() {
+	*x = FindAlternativesResponse{}
+	mi := &file_lodge_v1_availability_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FindAlternativesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FindAlternativesResponse) ProtoMessage() {}
+
+func (x *FindAlternativesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_availability_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FindAlternativesResponse.ProtoReflect.Descriptor instead.
+func (*FindAlternativesResponse) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_availability_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *FindAlternativesResponse) GetRoomTypes() []*RoomTypeOffer {
+	if x != nil {
+		return x.RoomTypes
+	}
+	return nil
+}
+
+func (x *FindAlternativesResponse) GetDates() []*DatesOffer {
+	if x != nil {
+		return x.Dates
+	}
+	return nil
+}
+
+type WatchAvailabilityRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// hotels/{hotel}.
+	Hotel string `protobuf:"bytes,1,opt,name=hotel,proto3" json:"hotel,omitempty"`
+	// Only this one: hotels/{hotel}/roomTypes/{room_type}.
+	RoomType string `protobuf:"bytes,2,opt,name=room_type,json=roomType,proto3" json:"room_type,omitempty"`
+	// The first night. Unset: today at the hotel when the stream begins.
+	StartDate *date.Date `protobuf:"bytes,3,opt,name=start_date,json=startDate,proto3" json:"start_date,omitempty"`
+	// The day after the last night. Unset: 30 nights after start_date. At most 366 nights, and 20,000 of all room types together.
+	EndDate *date.Date `protobuf:"bytes,4,opt,name=end_date,json=endDate,proto3" json:"end_date,omitempty"`
+	// From an answer of a stream of the same range: instead of the calendar comes what has changed since. Where that cannot be told any more, the calendar.
+	Cursor *Cursor `protobuf:"bytes,5,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	// How long nothing may come before a heartbeat: 100 ms to 60 s, default 10 s.
+	HeartbeatInterval *durationpb.Duration `protobuf:"bytes,6,opt,name=heartbeat_interval,json=heartbeatInterval,proto3" json:"heartbeat_interval,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *WatchAvailabilityRequest) Reset() {
+	*x = WatchAvailabilityRequest{}
+	mi := &file_lodge_v1_availability_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchAvailabilityRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchAvailabilityRequest) ProtoMessage() {}
+
+func (x *WatchAvailabilityRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_availability_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchAvailabilityRequest.ProtoReflect.Descriptor instead.
+func (*WatchAvailabilityRequest) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_availability_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *WatchAvailabilityRequest) GetHotel() string {
+	if x != nil {
+		return x.Hotel
+	}
+	return ""
+}
+
+func (x *WatchAvailabilityRequest) GetRoomType() string {
+	if x != nil {
+		return x.RoomType
+	}
+	return ""
+}
+
+func (x *WatchAvailabilityRequest) GetStartDate() *date.Date {
+	if x != nil {
+		return x.StartDate
+	}
+	return nil
+}
+
+func (x *WatchAvailabilityRequest) GetEndDate() *date.Date {
+	if x != nil {
+		return x.EndDate
+	}
+	return nil
+}
+
+func (x *WatchAvailabilityRequest) GetCursor() *Cursor {
+	if x != nil {
+		return x.Cursor
+	}
+	return nil
+}
+
+func (x *WatchAvailabilityRequest) GetHeartbeatInterval() *durationpb.Duration {
+	if x != nil {
+		return x.HeartbeatInterval
+	}
+	return nil
+}
+
+type WatchAvailabilityResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Message:
+	//
+	//	*WatchAvailabilityResponse_Calendar
+	//	*WatchAvailabilityResponse_CaughtUp_
+	//	*WatchAvailabilityResponse_Change_
+	//	*WatchAvailabilityResponse_Heartbeat_
+	Message isWatchAvailabilityResponse_Message `protobuf_oneof:"message"`
+	// Everything before these positions is in what was sent so far: where to go on after a disconnect.
+	Cursor        *Cursor `protobuf:"bytes,5,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchAvailabilityResponse) Reset() {
+	*x = WatchAvailabilityResponse{}
+	mi := &file_lodge_v1_availability_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchAvailabilityResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchAvailabilityResponse) ProtoMessage() {}
+
+func (x *WatchAvailabilityResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_availability_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchAvailabilityResponse.ProtoReflect.Descriptor instead.
+func (*WatchAvailabilityResponse) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_availability_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *WatchAvailabilityResponse) GetMessage() isWatchAvailabilityResponse_Message {
+	if x != nil {
+		return x.Message
+	}
+	return nil
+}
+
+func (x *WatchAvailabilityResponse) GetCalendar() *Availability {
+	if x != nil {
+		if x, ok := x.Message.(*WatchAvailabilityResponse_Calendar); ok {
+			return x.Calendar
+		}
+	}
+	return nil
+}
+
+func (x *WatchAvailabilityResponse) GetCaughtUp() *WatchAvailabilityResponse_CaughtUp {
+	if x != nil {
+		if x, ok := x.Message.(*WatchAvailabilityResponse_CaughtUp_); ok {
+			return x.CaughtUp
+		}
+	}
+	return nil
+}
+
+func (x *WatchAvailabilityResponse) GetChange() *WatchAvailabilityResponse_Change {
+	if x != nil {
+		if x, ok := x.Message.(*WatchAvailabilityResponse_Change_); ok {
+			return x.Change
+		}
+	}
+	return nil
+}
+
+func (x *WatchAvailabilityResponse) GetHeartbeat() *WatchAvailabilityResponse_Heartbeat {
+	if x != nil {
+		if x, ok := x.Message.(*WatchAvailabilityResponse_Heartbeat_); ok {
+			return x.Heartbeat
+		}
+	}
+	return nil
+}
+
+func (x *WatchAvailabilityResponse) GetCursor() *Cursor {
+	if x != nil {
+		return x.Cursor
+	}
+	return nil
+}
+
+type isWatchAvailabilityResponse_Message interface {
+	isWatchAvailabilityResponse_Message()
+}
+
+type WatchAvailabilityResponse_Calendar struct {
+	// The whole range, first of all, and again when nobody can tell any more what has changed: it replaces everything before it.
+	Calendar *Availability `protobuf:"bytes,1,opt,name=calendar,proto3,oneof"`
+}
+
+type WatchAvailabilityResponse_CaughtUp_ struct {
+	// What follows had not happened when the stream began.
+	CaughtUp *WatchAvailabilityResponse_CaughtUp `protobuf:"bytes,2,opt,name=caught_up,json=caughtUp,proto3,oneof"`
+}
+
+type WatchAvailabilityResponse_Change_ struct {
+	Change *WatchAvailabilityResponse_Change `protobuf:"bytes,3,opt,name=change,proto3,oneof"`
+}
+
+type WatchAvailabilityResponse_Heartbeat_ struct {
+	Heartbeat *WatchAvailabilityResponse_Heartbeat `protobuf:"bytes,4,opt,name=heartbeat,proto3,oneof"`
+}
+
+func (*WatchAvailabilityResponse_Calendar) isWatchAvailabilityResponse_Message() {}
+
+func (*WatchAvailabilityResponse_CaughtUp_) isWatchAvailabilityResponse_Message() {}
+
+func (*WatchAvailabilityResponse_Change_) isWatchAvailabilityResponse_Message() {}
+
+func (*WatchAvailabilityResponse_Heartbeat_) isWatchAvailabilityResponse_Message() {}
 
 type GetAvailabilityRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -446,7 +1120,7 @@ type GetAvailabilityRequest struct {
 
 func (x *GetAvailabilityRequest) Reset() {
 	*x = GetAvailabilityRequest{}
-	mi := &file_lodge_v1_availability_proto_msgTypes[6]
+	mi := &file_lodge_v1_availability_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -458,7 +1132,7 @@ func (x *GetAvailabilityRequest) String() string {
 func (*GetAvailabilityRequest) ProtoMessage() {}
 
 func (x *GetAvailabilityRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_availability_proto_msgTypes[6]
+	mi := &file_lodge_v1_availability_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -471,7 +1145,7 @@ func (x *GetAvailabilityRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAvailabilityRequest.ProtoReflect.Descriptor instead.
 func (*GetAvailabilityRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_availability_proto_rawDescGZIP(), []int{6}
+	return file_lodge_v1_availability_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *GetAvailabilityRequest) GetHotel() string {
@@ -509,20 +1183,168 @@ func (x *GetAvailabilityRequest) GetMinPosition() string {
 	return ""
 }
 
+type WatchAvailabilityResponse_CaughtUp struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchAvailabilityResponse_CaughtUp) Reset() {
+	*x = WatchAvailabilityResponse_CaughtUp{}
+	mi := &file_lodge_v1_availability_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchAvailabilityResponse_CaughtUp) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchAvailabilityResponse_CaughtUp) ProtoMessage() {}
+
+func (x *WatchAvailabilityResponse_CaughtUp) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_availability_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchAvailabilityResponse_CaughtUp.ProtoReflect.Descriptor instead.
+func (*WatchAvailabilityResponse_CaughtUp) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_availability_proto_rawDescGZIP(), []int{11, 0}
+}
+
+// Nothing has changed for a while; the connection lives.
+type WatchAvailabilityResponse_Heartbeat struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchAvailabilityResponse_Heartbeat) Reset() {
+	*x = WatchAvailabilityResponse_Heartbeat{}
+	mi := &file_lodge_v1_availability_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchAvailabilityResponse_Heartbeat) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchAvailabilityResponse_Heartbeat) ProtoMessage() {}
+
+func (x *WatchAvailabilityResponse_Heartbeat) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_availability_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchAvailabilityResponse_Heartbeat.ProtoReflect.Descriptor instead.
+func (*WatchAvailabilityResponse_Heartbeat) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_availability_proto_rawDescGZIP(), []int{11, 1}
+}
+
+// Nights as they are now.
+type WatchAvailabilityResponse_Change struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// With the nights that have changed only.
+	RoomTypes []*RoomTypeAvailability `protobuf:"bytes,1,rep,name=room_types,json=roomTypes,proto3" json:"room_types,omitempty"`
+	// hotels/{hotel}/roomTypes/{room_type} of those that are not on sale any more.
+	RemovedRoomTypes []string `protobuf:"bytes,2,rep,name=removed_room_types,json=removedRoomTypes,proto3" json:"removed_room_types,omitempty"`
+	// The last event that is known to have changed one of them, where there is one (topic/partition@offset).
+	Position      string `protobuf:"bytes,3,opt,name=position,proto3" json:"position,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchAvailabilityResponse_Change) Reset() {
+	*x = WatchAvailabilityResponse_Change{}
+	mi := &file_lodge_v1_availability_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchAvailabilityResponse_Change) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchAvailabilityResponse_Change) ProtoMessage() {}
+
+func (x *WatchAvailabilityResponse_Change) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_availability_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchAvailabilityResponse_Change.ProtoReflect.Descriptor instead.
+func (*WatchAvailabilityResponse_Change) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_availability_proto_rawDescGZIP(), []int{11, 2}
+}
+
+func (x *WatchAvailabilityResponse_Change) GetRoomTypes() []*RoomTypeAvailability {
+	if x != nil {
+		return x.RoomTypes
+	}
+	return nil
+}
+
+func (x *WatchAvailabilityResponse_Change) GetRemovedRoomTypes() []string {
+	if x != nil {
+		return x.RemovedRoomTypes
+	}
+	return nil
+}
+
+func (x *WatchAvailabilityResponse_Change) GetPosition() string {
+	if x != nil {
+		return x.Position
+	}
+	return ""
+}
+
 var File_lodge_v1_availability_proto protoreflect.FileDescriptor
 
 const file_lodge_v1_availability_proto_rawDesc = "" +
 	"\n" +
-	"\x1blodge/v1/availability.proto\x12\blodge.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x16google/type/date.proto\x1a\x17google/type/money.proto\x1a\x14lodge/v1/hotel.proto\x1a\x18lodge/v1/inventory.proto\"k\n" +
+	"\x1blodge/v1/availability.proto\x12\blodge.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x16google/type/date.proto\x1a\x18google/type/latlng.proto\x1a\x17google/type/money.proto\x1a\x14lodge/v1/event.proto\x1a\x14lodge/v1/hotel.proto\x1a\x18lodge/v1/inventory.proto\x1a\x13lodge/v1/rate.proto\"\x8c\x01\n" +
 	"\n" +
 	"HotelOffer\x12%\n" +
 	"\x05hotel\x18\x01 \x01(\v2\x0f.lodge.v1.HotelR\x05hotel\x126\n" +
 	"\n" +
-	"room_types\x18\x02 \x03(\v2\x17.lodge.v1.RoomTypeOfferR\troomTypes\"\x93\x01\n" +
+	"room_types\x18\x02 \x03(\v2\x17.lodge.v1.RoomTypeOfferR\troomTypes\x12\x1f\n" +
+	"\vdistance_km\x18\x03 \x01(\x01R\n" +
+	"distanceKm\"\xcb\x02\n" +
 	"\rRoomTypeOffer\x12/\n" +
 	"\troom_type\x18\x01 \x01(\v2\x12.lodge.v1.RoomTypeR\broomType\x12'\n" +
 	"\x0favailable_count\x18\x02 \x01(\x05R\x0eavailableCount\x12(\n" +
-	"\x05total\x18\x03 \x01(\v2\x12.google.type.MoneyR\x05total\"c\n" +
+	"\x05total\x18\x03 \x01(\v2\x12.google.type.MoneyR\x05total\x12\x1b\n" +
+	"\trate_plan\x18\x04 \x01(\tR\bratePlan\x12,\n" +
+	"\x06nights\x18\x05 \x03(\v2\x14.lodge.v1.QuoteNightR\x06nights\x12*\n" +
+	"\acharges\x18\x06 \x03(\v2\x10.lodge.v1.ChargeR\acharges\x12?\n" +
+	"\fcancellation\x18\a \x01(\v2\x1b.lodge.v1.CancellationTermsR\fcancellation\"\xb2\x01\n" +
+	"\n" +
+	"DatesOffer\x125\n" +
+	"\rcheck_in_date\x18\x01 \x01(\v2\x11.google.type.DateR\vcheckInDate\x127\n" +
+	"\x0echeck_out_date\x18\x02 \x01(\v2\x11.google.type.DateR\fcheckOutDate\x124\n" +
+	"\troom_type\x18\x03 \x01(\v2\x17.lodge.v1.RoomTypeOfferR\broomType\"c\n" +
 	"\fAvailability\x12\x14\n" +
 	"\x05hotel\x18\x01 \x01(\tR\x05hotel\x12=\n" +
 	"\n" +
@@ -532,9 +1354,9 @@ const file_lodge_v1_availability_proto_rawDesc = "" +
 	"\fdisplay_name\x18\x02 \x01(\tR\vdisplayName\x12\x1d\n" +
 	"\n" +
 	"max_guests\x18\x03 \x01(\x05R\tmaxGuests\x12+\n" +
-	"\x06nights\x18\x04 \x03(\v2\x13.lodge.v1.StayNightR\x06nights\"\xf6\x02\n" +
-	"\x13SearchHotelsRequest\x12\x1d\n" +
-	"\x04city\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04city\x12@\n" +
+	"\x06nights\x18\x04 \x03(\v2\x13.lodge.v1.StayNightR\x06nights\"\xa9\x05\n" +
+	"\x13SearchHotelsRequest\x12\x12\n" +
+	"\x04city\x18\x01 \x01(\tR\x04city\x12@\n" +
 	"\rcheck_in_date\x18\x02 \x01(\v2\x11.google.type.DateB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\vcheckInDate\x12B\n" +
 	"\x0echeck_out_date\x18\x03 \x01(\v2\x11.google.type.DateB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\fcheckOutDate\x12%\n" +
 	"\bquantity\x18\x04 \x01(\x05B\t\xbaH\x06\x1a\x04\x18d(\x00R\bquantity\x12+\n" +
@@ -544,19 +1366,80 @@ const file_lodge_v1_availability_proto_rawDesc = "" +
 	"\tpage_size\x18\x06 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12\x1d\n" +
 	"\n" +
 	"page_token\x18\a \x01(\tR\tpageToken\x12!\n" +
-	"\fmin_position\x18\b \x01(\tR\vminPosition\"l\n" +
+	"\fmin_position\x18\b \x01(\tR\vminPosition\x12\x14\n" +
+	"\x05place\x18\t \x01(\tR\x05place\x12'\n" +
+	"\x04near\x18\n" +
+	" \x01(\v2\x13.google.type.LatLngR\x04near\x12\x1b\n" +
+	"\tradius_km\x18\v \x01(\x01R\bradiusKm\x12\"\n" +
+	"\x06adults\x18\f \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\x06adults\x12&\n" +
+	"\bchildren\x18\r \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bchildren\x12/\n" +
+	"\tmin_total\x18\x0e \x01(\v2\x12.google.type.MoneyR\bminTotal\x12/\n" +
+	"\tmax_total\x18\x0f \x01(\v2\x12.google.type.MoneyR\bmaxTotal\x122\n" +
+	"\x04sort\x18\x10 \x01(\x0e2\x14.lodge.v1.SearchSortB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04sort\"\xad\x01\n" +
 	"\x14SearchHotelsResponse\x12,\n" +
 	"\x06offers\x18\x01 \x03(\v2\x14.lodge.v1.HotelOfferR\x06offers\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xd9\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12?\n" +
+	"\falternatives\x18\x03 \x03(\v2\x1b.lodge.v1.HotelAlternativesR\falternatives\"f\n" +
+	"\x11HotelAlternatives\x12%\n" +
+	"\x05hotel\x18\x01 \x01(\v2\x0f.lodge.v1.HotelR\x05hotel\x12*\n" +
+	"\x05dates\x18\x02 \x03(\v2\x14.lodge.v1.DatesOfferR\x05dates\"\xf3\x02\n" +
+	"\x17FindAlternativesRequest\x12\x1f\n" +
+	"\x05hotel\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x05hotel\x12\x1b\n" +
+	"\troom_type\x18\x02 \x01(\tR\broomType\x12@\n" +
+	"\rcheck_in_date\x18\x03 \x01(\v2\x11.google.type.DateB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\vcheckInDate\x12B\n" +
+	"\x0echeck_out_date\x18\x04 \x01(\v2\x11.google.type.DateB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\fcheckOutDate\x12%\n" +
+	"\bquantity\x18\x05 \x01(\x05B\t\xbaH\x06\x1a\x04\x18d(\x00R\bquantity\x12\"\n" +
+	"\x06adults\x18\x06 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\x06adults\x12&\n" +
+	"\bchildren\x18\a \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bchildren\x12!\n" +
+	"\fmin_position\x18\b \x01(\tR\vminPosition\"~\n" +
+	"\x18FindAlternativesResponse\x126\n" +
+	"\n" +
+	"room_types\x18\x01 \x03(\v2\x17.lodge.v1.RoomTypeOfferR\troomTypes\x12*\n" +
+	"\x05dates\x18\x02 \x03(\v2\x14.lodge.v1.DatesOfferR\x05dates\"\xbf\x02\n" +
+	"\x18WatchAvailabilityRequest\x12\x1f\n" +
+	"\x05hotel\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x05hotel\x12\x1b\n" +
+	"\troom_type\x18\x02 \x01(\tR\broomType\x120\n" +
+	"\n" +
+	"start_date\x18\x03 \x01(\v2\x11.google.type.DateR\tstartDate\x12,\n" +
+	"\bend_date\x18\x04 \x01(\v2\x11.google.type.DateR\aendDate\x12(\n" +
+	"\x06cursor\x18\x05 \x01(\v2\x10.lodge.v1.CursorR\x06cursor\x12[\n" +
+	"\x12heartbeat_interval\x18\x06 \x01(\v2\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\v\"\x02\b<2\x05\x10\x80\xc2\xd7/R\x11heartbeatInterval\"\x95\x04\n" +
+	"\x19WatchAvailabilityResponse\x124\n" +
+	"\bcalendar\x18\x01 \x01(\v2\x16.lodge.v1.AvailabilityH\x00R\bcalendar\x12K\n" +
+	"\tcaught_up\x18\x02 \x01(\v2,.lodge.v1.WatchAvailabilityResponse.CaughtUpH\x00R\bcaughtUp\x12D\n" +
+	"\x06change\x18\x03 \x01(\v2*.lodge.v1.WatchAvailabilityResponse.ChangeH\x00R\x06change\x12M\n" +
+	"\theartbeat\x18\x04 \x01(\v2-.lodge.v1.WatchAvailabilityResponse.HeartbeatH\x00R\theartbeat\x12(\n" +
+	"\x06cursor\x18\x05 \x01(\v2\x10.lodge.v1.CursorR\x06cursor\x1a\n" +
+	"\n" +
+	"\bCaughtUp\x1a\v\n" +
+	"\tHeartbeat\x1a\x91\x01\n" +
+	"\x06Change\x12=\n" +
+	"\n" +
+	"room_types\x18\x01 \x03(\v2\x1e.lodge.v1.RoomTypeAvailabilityR\troomTypes\x12,\n" +
+	"\x12removed_room_types\x18\x02 \x03(\tR\x10removedRoomTypes\x12\x1a\n" +
+	"\bposition\x18\x03 \x01(\tR\bpositionB\t\n" +
+	"\amessage\"\xd9\x01\n" +
 	"\x16GetAvailabilityRequest\x12\x1f\n" +
 	"\x05hotel\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x05hotel\x12\x1b\n" +
 	"\troom_type\x18\x02 \x01(\tR\broomType\x120\n" +
 	"\n" +
 	"start_date\x18\x03 \x01(\v2\x11.google.type.DateR\tstartDate\x12,\n" +
 	"\bend_date\x18\x04 \x01(\v2\x11.google.type.DateR\aendDate\x12!\n" +
-	"\fmin_position\x18\x05 \x01(\tR\vminPosition2\xfd\x01\n" +
+	"\fmin_position\x18\x05 \x01(\tR\vminPosition*p\n" +
+	"\n" +
+	"SearchSort\x12\x1b\n" +
+	"\x17SEARCH_SORT_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11SEARCH_SORT_PRICE\x10\x01\x12\x18\n" +
+	"\x14SEARCH_SORT_DISTANCE\x10\x02\x12\x14\n" +
+	"\x10SEARCH_SORT_NAME\x10\x032\xeb\x03\n" +
 	"\x13AvailabilityService\x12k\n" +
-	"\fSearchHotels\x12\x1d.lodge.v1.SearchHotelsRequest\x1a\x1e.lodge.v1.SearchHotelsResponse\"\x1c\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/hotels:search\x90\x02\x01\x12y\n" +
+	"\fSearchHotels\x12\x1d.lodge.v1.SearchHotelsRequest\x1a\x1e.lodge.v1.SearchHotelsResponse\"\x1c\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/hotels:search\x90\x02\x01\x12\x8b\x01\n" +
+	"\x10FindAlternatives\x12!.lodge.v1.FindAlternativesRequest\x1a\".lodge.v1.FindAlternativesResponse\"0\x82\xd3\xe4\x93\x02'\x12%/v1/{hotel=hotels/*}:findAlternatives\x90\x02\x01\x12^\n" +
+	"\x11WatchAvailability\x12\".lodge.v1.WatchAvailabilityRequest\x1a#.lodge.v1.WatchAvailabilityResponse0\x01\x12y\n" +
 	"\x0fGetAvailability\x12 .lodge.v1.GetAvailabilityRequest\x1a\x16.lodge.v1.Availability\",\x82\xd3\xe4\x93\x02#\x12!/v1/{hotel=hotels/*}/availability\x90\x02\x01B Z\x1elodge/api/gen/lodge/v1;lodgev1b\x06proto3"
 
 var (
@@ -571,42 +1454,90 @@ func file_lodge_v1_availability_proto_rawDescGZIP() []byte {
 	return file_lodge_v1_availability_proto_rawDescData
 }
 
-var file_lodge_v1_availability_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_lodge_v1_availability_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_lodge_v1_availability_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_lodge_v1_availability_proto_goTypes = []any{
-	(*HotelOffer)(nil),             // 0: lodge.v1.HotelOffer
-	(*RoomTypeOffer)(nil),          // 1: lodge.v1.RoomTypeOffer
-	(*Availability)(nil),           // 2: lodge.v1.Availability
-	(*RoomTypeAvailability)(nil),   // 3: lodge.v1.RoomTypeAvailability
-	(*SearchHotelsRequest)(nil),    // 4: lodge.v1.SearchHotelsRequest
-	(*SearchHotelsResponse)(nil),   // 5: lodge.v1.SearchHotelsResponse
-	(*GetAvailabilityRequest)(nil), // 6: lodge.v1.GetAvailabilityRequest
-	(*Hotel)(nil),                  // 7: lodge.v1.Hotel
-	(*RoomType)(nil),               // 8: lodge.v1.RoomType
-	(*money.Money)(nil),            // 9: google.type.Money
-	(*StayNight)(nil),              // 10: lodge.v1.StayNight
-	(*date.Date)(nil),              // 11: google.type.Date
+	(SearchSort)(0),                             // 0: lodge.v1.SearchSort
+	(*HotelOffer)(nil),                          // 1: lodge.v1.HotelOffer
+	(*RoomTypeOffer)(nil),                       // 2: lodge.v1.RoomTypeOffer
+	(*DatesOffer)(nil),                          // 3: lodge.v1.DatesOffer
+	(*Availability)(nil),                        // 4: lodge.v1.Availability
+	(*RoomTypeAvailability)(nil),                // 5: lodge.v1.RoomTypeAvailability
+	(*SearchHotelsRequest)(nil),                 // 6: lodge.v1.SearchHotelsRequest
+	(*SearchHotelsResponse)(nil),                // 7: lodge.v1.SearchHotelsResponse
+	(*HotelAlternatives)(nil),                   // 8: lodge.v1.HotelAlternatives
+	(*FindAlternativesRequest)(nil),             // 9: lodge.v1.FindAlternativesRequest
+	(*FindAlternativesResponse)(nil),            // 10: lodge.v1.FindAlternativesResponse
+	(*WatchAvailabilityRequest)(nil),            // 11: lodge.v1.WatchAvailabilityRequest
+	(*WatchAvailabilityResponse)(nil),           // 12: lodge.v1.WatchAvailabilityResponse
+	(*GetAvailabilityRequest)(nil),              // 13: lodge.v1.GetAvailabilityRequest
+	(*WatchAvailabilityResponse_CaughtUp)(nil),  // 14: lodge.v1.WatchAvailabilityResponse.CaughtUp
+	(*WatchAvailabilityResponse_Heartbeat)(nil), // 15: lodge.v1.WatchAvailabilityResponse.Heartbeat
+	(*WatchAvailabilityResponse_Change)(nil),    // 16: lodge.v1.WatchAvailabilityResponse.Change
+	(*Hotel)(nil),                               // 17: lodge.v1.Hotel
+	(*RoomType)(nil),                            // 18: lodge.v1.RoomType
+	(*money.Money)(nil),                         // 19: google.type.Money
+	(*QuoteNight)(nil),                          // 20: lodge.v1.QuoteNight
+	(*Charge)(nil),                              // 21: lodge.v1.Charge
+	(*CancellationTerms)(nil),                   // 22: lodge.v1.CancellationTerms
+	(*date.Date)(nil),                           // 23: google.type.Date
+	(*StayNight)(nil),                           // 24: lodge.v1.StayNight
+	(*latlng.LatLng)(nil),                       // 25: google.type.LatLng
+	(*Cursor)(nil),                              // 26: lodge.v1.Cursor
+	(*durationpb.Duration)(nil),                 // 27: google.protobuf.Duration
 }
 var file_lodge_v1_availability_proto_depIdxs = []int32{
-	7,  // 0: lodge.v1.HotelOffer.hotel:type_name -> lodge.v1.Hotel
-	1,  // 1: lodge.v1.HotelOffer.room_types:type_name -> lodge.v1.RoomTypeOffer
-	8,  // 2: lodge.v1.RoomTypeOffer.room_type:type_name -> lodge.v1.RoomType
-	9,  // 3: lodge.v1.RoomTypeOffer.total:type_name -> google.type.Money
-	3,  // 4: lodge.v1.Availability.room_types:type_name -> lodge.v1.RoomTypeAvailability
-	10, // 5: lodge.v1.RoomTypeAvailability.nights:type_name -> lodge.v1.StayNight
-	11, // 6: lodge.v1.SearchHotelsRequest.check_in_date:type_name -> google.type.Date
-	11, // 7: lodge.v1.SearchHotelsRequest.check_out_date:type_name -> google.type.Date
-	0,  // 8: lodge.v1.SearchHotelsResponse.offers:type_name -> lodge.v1.HotelOffer
-	11, // 9: lodge.v1.GetAvailabilityRequest.start_date:type_name -> google.type.Date
-	11, // 10: lodge.v1.GetAvailabilityRequest.end_date:type_name -> google.type.Date
-	4,  // 11: lodge.v1.AvailabilityService.SearchHotels:input_type -> lodge.v1.SearchHotelsRequest
-	6,  // 12: lodge.v1.AvailabilityService.GetAvailability:input_type -> lodge.v1.GetAvailabilityRequest
-	5,  // 13: lodge.v1.AvailabilityService.SearchHotels:output_type -> lodge.v1.SearchHotelsResponse
-	2,  // 14: lodge.v1.AvailabilityService.GetAvailability:output_type -> lodge.v1.Availability
-	13, // [13:15] is the sub-list for method output_type
-	11, // [11:13] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	17, // 0: lodge.v1.HotelOffer.hotel:type_name -> lodge.v1.Hotel
+	2,  // 1: lodge.v1.HotelOffer.room_types:type_name -> lodge.v1.RoomTypeOffer
+	18, // 2: lodge.v1.RoomTypeOffer.room_type:type_name -> lodge.v1.RoomType
+	19, // 3: lodge.v1.RoomTypeOffer.total:type_name -> google.type.Money
+	20, // 4: lodge.v1.RoomTypeOffer.nights:type_name -> lodge.v1.QuoteNight
+	21, // 5: lodge.v1.RoomTypeOffer.charges:type_name -> lodge.v1.Charge
+	22, // 6: lodge.v1.RoomTypeOffer.cancellation:type_name -> lodge.v1.CancellationTerms
+	23, // 7: lodge.v1.DatesOffer.check_in_date:type_name -> google.type.Date
+	23, // 8: lodge.v1.DatesOffer.check_out_date:type_name -> google.type.Date
+	2,  // 9: lodge.v1.DatesOffer.room_type:type_name -> lodge.v1.RoomTypeOffer
+	5,  // 10: lodge.v1.Availability.room_types:type_name -> lodge.v1.RoomTypeAvailability
+	24, // 11: lodge.v1.RoomTypeAvailability.nights:type_name -> lodge.v1.StayNight
+	23, // 12: lodge.v1.SearchHotelsRequest.check_in_date:type_name -> google.type.Date
+	23, // 13: lodge.v1.SearchHotelsRequest.check_out_date:type_name -> google.type.Date
+	25, // 14: lodge.v1.SearchHotelsRequest.near:type_name -> google.type.LatLng
+	19, // 15: lodge.v1.SearchHotelsRequest.min_total:type_name -> google.type.Money
+	19, // 16: lodge.v1.SearchHotelsRequest.max_total:type_name -> google.type.Money
+	0,  // 17: lodge.v1.SearchHotelsRequest.sort:type_name -> lodge.v1.SearchSort
+	1,  // 18: lodge.v1.SearchHotelsResponse.offers:type_name -> lodge.v1.HotelOffer
+	8,  // 19: lodge.v1.SearchHotelsResponse.alternatives:type_name -> lodge.v1.HotelAlternatives
+	17, // 20: lodge.v1.HotelAlternatives.hotel:type_name -> lodge.v1.Hotel
+	3,  // 21: lodge.v1.HotelAlternatives.dates:type_name -> lodge.v1.DatesOffer
+	23, // 22: lodge.v1.FindAlternativesRequest.check_in_date:type_name -> google.type.Date
+	23, // 23: lodge.v1.FindAlternativesRequest.check_out_date:type_name -> google.type.Date
+	2,  // 24: lodge.v1.FindAlternativesResponse.room_types:type_name -> lodge.v1.RoomTypeOffer
+	3,  // 25: lodge.v1.FindAlternativesResponse.dates:type_name -> lodge.v1.DatesOffer
+	23, // 26: lodge.v1.WatchAvailabilityRequest.start_date:type_name -> google.type.Date
+	23, // 27: lodge.v1.WatchAvailabilityRequest.end_date:type_name -> google.type.Date
+	26, // 28: lodge.v1.WatchAvailabilityRequest.cursor:type_name -> lodge.v1.Cursor
+	27, // 29: lodge.v1.WatchAvailabilityRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	4,  // 30: lodge.v1.WatchAvailabilityResponse.calendar:type_name -> lodge.v1.Availability
+	14, // 31: lodge.v1.WatchAvailabilityResponse.caught_up:type_name -> lodge.v1.WatchAvailabilityResponse.CaughtUp
+	16, // 32: lodge.v1.WatchAvailabilityResponse.change:type_name -> lodge.v1.WatchAvailabilityResponse.Change
+	15, // 33: lodge.v1.WatchAvailabilityResponse.heartbeat:type_name -> lodge.v1.WatchAvailabilityResponse.Heartbeat
+	26, // 34: lodge.v1.WatchAvailabilityResponse.cursor:type_name -> lodge.v1.Cursor
+	23, // 35: lodge.v1.GetAvailabilityRequest.start_date:type_name -> google.type.Date
+	23, // 36: lodge.v1.GetAvailabilityRequest.end_date:type_name -> google.type.Date
+	5,  // 37: lodge.v1.WatchAvailabilityResponse.Change.room_types:type_name -> lodge.v1.RoomTypeAvailability
+	6,  // 38: lodge.v1.AvailabilityService.SearchHotels:input_type -> lodge.v1.SearchHotelsRequest
+	9,  // 39: lodge.v1.AvailabilityService.FindAlternatives:input_type -> lodge.v1.FindAlternativesRequest
+	11, // 40: lodge.v1.AvailabilityService.WatchAvailability:input_type -> lodge.v1.WatchAvailabilityRequest
+	13, // 41: lodge.v1.AvailabilityService.GetAvailability:input_type -> lodge.v1.GetAvailabilityRequest
+	7,  // 42: lodge.v1.AvailabilityService.SearchHotels:output_type -> lodge.v1.SearchHotelsResponse
+	10, // 43: lodge.v1.AvailabilityService.FindAlternatives:output_type -> lodge.v1.FindAlternativesResponse
+	12, // 44: lodge.v1.AvailabilityService.WatchAvailability:output_type -> lodge.v1.WatchAvailabilityResponse
+	4,  // 45: lodge.v1.AvailabilityService.GetAvailability:output_type -> lodge.v1.Availability
+	42, // [42:46] is the sub-list for method output_type
+	38, // [38:42] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_lodge_v1_availability_proto_init() }
@@ -614,20 +1545,29 @@ func file_lodge_v1_availability_proto_init() {
 	if File_lodge_v1_availability_proto != nil {
 		return
 	}
+	file_lodge_v1_event_proto_init()
 	file_lodge_v1_hotel_proto_init()
 	file_lodge_v1_inventory_proto_init()
+	file_lodge_v1_rate_proto_init()
+	file_lodge_v1_availability_proto_msgTypes[11].OneofWrappers = []any{
+		(*WatchAvailabilityResponse_Calendar)(nil),
+		(*WatchAvailabilityResponse_CaughtUp_)(nil),
+		(*WatchAvailabilityResponse_Change_)(nil),
+		(*WatchAvailabilityResponse_Heartbeat_)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lodge_v1_availability_proto_rawDesc), len(file_lodge_v1_availability_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   7,
+			NumEnums:      1,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_lodge_v1_availability_proto_goTypes,
 		DependencyIndexes: file_lodge_v1_availability_proto_depIdxs,
+		EnumInfos:         file_lodge_v1_availability_proto_enumTypes,
 		MessageInfos:      file_lodge_v1_availability_proto_msgTypes,
 	}.Build()
 	File_lodge_v1_availability_proto = out.File

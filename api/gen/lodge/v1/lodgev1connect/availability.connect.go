@@ -36,6 +36,12 @@ const (
 	// AvailabilityServiceSearchHotelsProcedure is the fully-qualified name of the AvailabilityService's
 	// SearchHotels RPC.
 	AvailabilityServiceSearchHotelsProcedure = "/lodge.v1.AvailabilityService/SearchHotels"
+	// AvailabilityServiceFindAlternativesProcedure is the fully-qualified name of the
+	// AvailabilityService's FindAlternatives RPC.
+	AvailabilityServiceFindAlternativesProcedure = "/lodge.v1.AvailabilityService/FindAlternatives"
+	// AvailabilityServiceWatchAvailabilityProcedure is the fully-qualified name of the
+	// AvailabilityService's WatchAvailability RPC.
+	AvailabilityServiceWatchAvailabilityProcedure = "/lodge.v1.AvailabilityService/WatchAvailability"
 	// AvailabilityServiceGetAvailabilityProcedure is the fully-qualified name of the
 	// AvailabilityService's GetAvailability RPC.
 	AvailabilityServiceGetAvailabilityProcedure = "/lodge.v1.AvailabilityService/GetAvailability"
@@ -43,8 +49,18 @@ const (
 
 // AvailabilityServiceClient is a client for the lodge.v1.AvailabilityService service.
 type AvailabilityServiceClient interface {
-	// Finds hotels in a city with rooms for every night of a stay that no restriction forbids.
+	// Finds hotels that a stay can really be booked in: rooms and a price for every night, no restriction broken, the guests within what room type
+	// and rate plan take. Where: in a city, at a place, near a point, or where all that are given agree; one of them at least. Errors:
+	// INVALID_DATES, STAY_TOO_LONG, LIMIT_REACHED (too many hotels are there; name the place more narrowly).
 	SearchHotels(context.Context, *connect.Request[v1.SearchHotelsRequest]) (*connect.Response[v1.SearchHotelsResponse], error)
+	// Finds what else a hotel has when a stay cannot be had: other room types on the same nights, and other dates within seven days of the same
+	// length. Errors: HOTEL_NOT_FOUND, ROOM_TYPE_NOT_FOUND, INVALID_DATES, STAY_TOO_LONG.
+	FindAlternatives(context.Context, *connect.Request[v1.FindAlternativesRequest]) (*connect.Response[v1.FindAlternativesResponse], error)
+	// Streams a hotel's nights as they change: first the calendar of the range, then a caught-up marker, then what has changed, night by night. What
+	// changes several times while a reader is slow is sent once, as it is by then. Whoever reconnects from the last cursor gets what
+	// has changed since. Also as server-sent events, at /availability?hotel=hotels/{hotel}. Errors: HOTEL_NOT_FOUND, ROOM_TYPE_NOT_FOUND,
+	// INVALID_DATES, INVALID_POSITION, LIMIT_REACHED (the range has too many nights of room types).
+	WatchAvailability(context.Context, *connect.Request[v1.WatchAvailabilityRequest]) (*connect.ServerStreamForClient[v1.WatchAvailabilityResponse], error)
 	// Returns counts and prices of a hotel for each night of a date range. Errors: HOTEL_NOT_FOUND,
 	// ROOM_TYPE_NOT_FOUND, INVALID_DATES.
 	GetAvailability(context.Context, *connect.Request[v1.GetAvailabilityRequest]) (*connect.Response[v1.Availability], error)
@@ -68,6 +84,19 @@ func NewAvailabilityServiceClient(httpClient connect.HTTPClient, baseURL string,
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
+		findAlternatives: connect.NewClient[v1.FindAlternativesRequest, v1.FindAlternativesResponse](
+			httpClient,
+			baseURL+AvailabilityServiceFindAlternativesProcedure,
+			connect.WithSchema(availabilityServiceMethods.ByName("FindAlternatives")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		watchAvailability: connect.NewClient[v1.WatchAvailabilityRequest, v1.WatchAvailabilityResponse](
+			httpClient,
+			baseURL+AvailabilityServiceWatchAvailabilityProcedure,
+			connect.WithSchema(availabilityServiceMethods.ByName("WatchAvailability")),
+			connect.WithClientOptions(opts...),
+		),
 		getAvailability: connect.NewClient[v1.GetAvailabilityRequest, v1.Availability](
 			httpClient,
 			baseURL+AvailabilityServiceGetAvailabilityProcedure,
@@ -80,13 +109,25 @@ func NewAvailabilityServiceClient(httpClient connect.HTTPClient, baseURL string,
 
 // availabilityServiceClient implements AvailabilityServiceClient.
 type availabilityServiceClient struct {
-	searchHotels    *connect.Client[v1.SearchHotelsRequest, v1.SearchHotelsResponse]
-	getAvailability *connect.Client[v1.GetAvailabilityRequest, v1.Availability]
+	searchHotels      *connect.Client[v1.SearchHotelsRequest, v1.SearchHotelsResponse]
+	findAlternatives  *connect.Client[v1.FindAlternativesRequest, v1.FindAlternativesResponse]
+	watchAvailability *connect.Client[v1.WatchAvailabilityRequest, v1.WatchAvailabilityResponse]
+	getAvailability   *connect.Client[v1.GetAvailabilityRequest, v1.Availability]
 }
 
 // SearchHotels calls lodge.v1.AvailabilityService.SearchHotels.
 func (c *availabilityServiceClient) SearchHotels(ctx context.Context, req *connect.Request[v1.SearchHotelsRequest]) (*connect.Response[v1.SearchHotelsResponse], error) {
 	return c.searchHotels.CallUnary(ctx, req)
+}
+
+// FindAlternatives calls lodge.v1.AvailabilityService.FindAlternatives.
+func (c *availabilityServiceClient) FindAlternatives(ctx context.Context, req *connect.Request[v1.FindAlternativesRequest]) (*connect.Response[v1.FindAlternativesResponse], error) {
+	return c.findAlternatives.CallUnary(ctx, req)
+}
+
+// WatchAvailability calls lodge.v1.AvailabilityService.WatchAvailability.
+func (c *availabilityServiceClient) WatchAvailability(ctx context.Context, req *connect.Request[v1.WatchAvailabilityRequest]) (*connect.ServerStreamForClient[v1.WatchAvailabilityResponse], error) {
+	return c.watchAvailability.CallServerStream(ctx, req)
 }
 
 // GetAvailability calls lodge.v1.AvailabilityService.GetAvailability.
@@ -96,8 +137,18 @@ func (c *availabilityServiceClient) GetAvailability(ctx context.Context, req *co
 
 // AvailabilityServiceHandler is an implementation of the lodge.v1.AvailabilityService service.
 type AvailabilityServiceHandler interface {
-	// Finds hotels in a city with rooms for every night of a stay that no restriction forbids.
+	// Finds hotels that a stay can really be booked in: rooms and a price for every night, no restriction broken, the guests within what room type
+	// and rate plan take. Where: in a city, at a place, near a point, or where all that are given agree; one of them at least. Errors:
+	// INVALID_DATES, STAY_TOO_LONG, LIMIT_REACHED (too many hotels are there; name the place more narrowly).
 	SearchHotels(context.Context, *connect.Request[v1.SearchHotelsRequest]) (*connect.Response[v1.SearchHotelsResponse], error)
+	// Finds what else a hotel has when a stay cannot be had: other room types on the same nights, and other dates within seven days of the same
+	// length. Errors: HOTEL_NOT_FOUND, ROOM_TYPE_NOT_FOUND, INVALID_DATES, STAY_TOO_LONG.
+	FindAlternatives(context.Context, *connect.Request[v1.FindAlternativesRequest]) (*connect.Response[v1.FindAlternativesResponse], error)
+	// Streams a hotel's nights as they change: first the calendar of the range, then a caught-up marker, then what has changed, night by night. What
+	// changes several times while a reader is slow is sent once, as it is by then. Whoever reconnects from the last cursor gets what
+	// has changed since. Also as server-sent events, at /availability?hotel=hotels/{hotel}. Errors: HOTEL_NOT_FOUND, ROOM_TYPE_NOT_FOUND,
+	// INVALID_DATES, INVALID_POSITION, LIMIT_REACHED (the range has too many nights of room types).
+	WatchAvailability(context.Context, *connect.Request[v1.WatchAvailabilityRequest], *connect.ServerStream[v1.WatchAvailabilityResponse]) error
 	// Returns counts and prices of a hotel for each night of a date range. Errors: HOTEL_NOT_FOUND,
 	// ROOM_TYPE_NOT_FOUND, INVALID_DATES.
 	GetAvailability(context.Context, *connect.Request[v1.GetAvailabilityRequest]) (*connect.Response[v1.Availability], error)
@@ -117,6 +168,19 @@ func NewAvailabilityServiceHandler(svc AvailabilityServiceHandler, opts ...conne
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
+	availabilityServiceFindAlternativesHandler := connect.NewUnaryHandler(
+		AvailabilityServiceFindAlternativesProcedure,
+		svc.FindAlternatives,
+		connect.WithSchema(availabilityServiceMethods.ByName("FindAlternatives")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	availabilityServiceWatchAvailabilityHandler := connect.NewServerStreamHandler(
+		AvailabilityServiceWatchAvailabilityProcedure,
+		svc.WatchAvailability,
+		connect.WithSchema(availabilityServiceMethods.ByName("WatchAvailability")),
+		connect.WithHandlerOptions(opts...),
+	)
 	availabilityServiceGetAvailabilityHandler := connect.NewUnaryHandler(
 		AvailabilityServiceGetAvailabilityProcedure,
 		svc.GetAvailability,
@@ -128,6 +192,10 @@ func NewAvailabilityServiceHandler(svc AvailabilityServiceHandler, opts ...conne
 		switch r.URL.Path {
 		case AvailabilityServiceSearchHotelsProcedure:
 			availabilityServiceSearchHotelsHandler.ServeHTTP(w, r)
+		case AvailabilityServiceFindAlternativesProcedure:
+			availabilityServiceFindAlternativesHandler.ServeHTTP(w, r)
+		case AvailabilityServiceWatchAvailabilityProcedure:
+			availabilityServiceWatchAvailabilityHandler.ServeHTTP(w, r)
 		case AvailabilityServiceGetAvailabilityProcedure:
 			availabilityServiceGetAvailabilityHandler.ServeHTTP(w, r)
 		default:
@@ -141,6 +209,14 @@ type UnimplementedAvailabilityServiceHandler struct{}
 
 func (UnimplementedAvailabilityServiceHandler) SearchHotels(context.Context, *connect.Request[v1.SearchHotelsRequest]) (*connect.Response[v1.SearchHotelsResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("lodge.v1.AvailabilityService.SearchHotels is not implemented"))
+}
+
+func (UnimplementedAvailabilityServiceHandler) FindAlternatives(context.Context, *connect.Request[v1.FindAlternativesRequest]) (*connect.Response[v1.FindAlternativesResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("lodge.v1.AvailabilityService.FindAlternatives is not implemented"))
+}
+
+func (UnimplementedAvailabilityServiceHandler) WatchAvailability(context.Context, *connect.Request[v1.WatchAvailabilityRequest], *connect.ServerStream[v1.WatchAvailabilityResponse]) error {
+	return connect.NewError(connect.CodeUnimplemented, errors.New("lodge.v1.AvailabilityService.WatchAvailability is not implemented"))
 }
 
 func (UnimplementedAvailabilityServiceHandler) GetAvailability(context.Context, *connect.Request[v1.GetAvailabilityRequest]) (*connect.Response[v1.Availability], error) {
