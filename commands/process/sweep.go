@@ -64,7 +64,7 @@ func (u *Upkeep) sweep(ctx context.Context) error {
 
 // overdue reports whether a hotel has a hold that a timer should have ended.
 func (u *Upkeep) overdue(h *commands.Upkeep, now time.Time) bool {
-	return u.scheduler != nil && !h.NextHold.IsZero() && now.Sub(h.NextHold) > u.opts.OverdueAfter
+	return u.deadlines != nil && !h.NextHold.IsZero() && now.Sub(h.NextHold) > u.opts.OverdueAfter
 }
 
 func (u *Upkeep) lookAfter(ctx context.Context, h *commands.Upkeep, now time.Time) error {

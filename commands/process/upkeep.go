@@ -42,7 +42,7 @@ type UpkeepOptions struct {
 type Upkeep struct {
 	engine    Keeper
 	scheduler log.Scheduler // nil: no timers
-	deadlines *Deadlines
+	deadlines *Deadlines    // nil: holds are somebody else's
 	opts      UpkeepOptions
 }
 
@@ -62,8 +62,8 @@ const (
 	sweepIntervalMax = time.Hour
 )
 
-// NewUpkeep makes it. Without a scheduler it sets no timers: holds are the engine's own business then (commands.Options.HoldTick), and horizons are looked at while Run
-// runs. deadlines is what the engine was given, or nil without a scheduler.
+// NewUpkeep makes it. deadlines is what the engine was given; nil: holds are the engine's own business (commands.Options.HoldTick), or nobody's. A nil scheduler allows no
+// timers: then deadlines must be nil, and horizons are looked at by Run itself.
 func NewUpkeep(engine Keeper, scheduler log.Scheduler, deadlines *Deadlines, opts UpkeepOptions) (*Upkeep, error) {
 	opts.SweepInterval = cmp.Or(opts.SweepInterval, time.Minute)
 	if opts.SweepInterval < time.Millisecond || opts.SweepInterval > sweepIntervalMax {
@@ -76,8 +76,8 @@ func NewUpkeep(engine Keeper, scheduler log.Scheduler, deadlines *Deadlines, opt
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	if deadlines == nil {
-		deadlines = NewDeadlines()
+	if deadlines != nil && scheduler == nil {
+		return nil, invalid("upkeep: timers need a scheduler")
 	}
 	return &Upkeep{engine: engine, scheduler: scheduler, deadlines: deadlines, opts: opts}, nil
 }
@@ -106,7 +106,7 @@ func timerCause(r *log.Record) cause {
 // Run sets timers and sweeps until ctx ends; then it returns nil. It is called once, while the engine runs.
 func (u *Upkeep) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	if u.scheduler != nil {
+	if u.deadlines != nil {
 		group.Go(func() error { u.setTimers(ctx); return nil })
 	}
 	group.Go(func() error { u.sweepRegularly(ctx); return nil })

@@ -1,5 +1,5 @@
 // Package platform opens the parts of Lodge in one process and runs them as one: the log, the command engine, the
-// projections, the bridge to NATS for schedules, and the API on a TCP port and on a Unix socket in the data folder.
+// projections, the bridge to NATS for schedules, the process managers, and the API on a TCP port and on a Unix socket in the data folder.
 //
 //	p, err := platform.Open(ctx, dir, platform.Options{Addr: "localhost:8080"})
 //	err = p.Run(ctx)     // serves until ctx ends, then finishes what is in flight

@@ -21,12 +21,12 @@ type Options struct {
 	Partitions int              // of each topic of a new folder: default commands.PartitionsDefault; an old folder keeps its own
 	Durability log.Durability   // of each topic of a new folder: default log.Sync
 	Profile    broker.Profile   // default broker.Throughput
-	HoldTick   time.Duration    // as commands.Options.HoldTick
+	HoldTick   time.Duration    // as commands.Options.HoldTick, where there are no schedules; negative: holds do not expire by themselves
 	Clock      func() time.Time // default time.Now
 	Logger     *slog.Logger     // default: discard
 
 	// NATSURL names the NATS servers that are the clock of schedules, several by comma, and NATSCredentials a file for them. Empty: a server in
-	// this process. NoSchedules: no clock at all; what is pending stays so.
+	// this process. NoSchedules: no clock at all; what is pending stays so, and holds end by HoldTick.
 	NATSURL         string
 	NATSCredentials string
 	NoSchedules     bool

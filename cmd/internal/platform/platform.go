@@ -12,6 +12,7 @@ import (
 
 	"lodge/api"
 	"lodge/commands"
+	"lodge/commands/process"
 	"lodge/log"
 	"lodge/log/broker"
 	"lodge/log/natsbridge"
@@ -25,17 +26,21 @@ import (
 
 // Platform is all parts over one data folder. The parts may be used directly while Run runs.
 type Platform struct {
-	Broker *broker.Broker
-	Engine *commands.Engine
-	Store  *projections.Store
-	Bridge *natsbridge.Bridge // nil: without schedules
-	API    *api.API
+	Broker    *broker.Broker
+	Engine    *commands.Engine
+	Store     *projections.Store
+	Bridge    *natsbridge.Bridge // nil: without schedules
+	Processes *process.Router
+	API       *api.API
 
 	Partitions int // of each topic
 
 	dir     string
 	opts    Options
 	servers []server // TCP first, if any
+
+	deadlines *process.Deadlines // what the engine wants timers for; nil: it looks at the time itself
+	upkeep    *process.Upkeep
 }
 
 // server is an open listener and what answers there.
@@ -92,7 +97,7 @@ func (p *Platform) open(ctx context.Context) error {
 	if err := os.MkdirAll(p.dir, 0o700); err != nil {
 		return fmt.Errorf("make the data folder: %w", err)
 	}
-	for _, step := range []func(context.Context) error{p.openLog, p.openEngine, p.openStore, p.openBridge, p.openAPI} {
+	for _, step := range []func(context.Context) error{p.openLog, p.openEngine, p.openStore, p.openBridge, p.openProcesses, p.openAPI} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -101,7 +106,9 @@ func (p *Platform) open(ctx context.Context) error {
 }
 
 func (p *Platform) openLog(ctx context.Context) error {
-	b, err := broker.Open(LogFolder(p.dir), broker.Options{Profile: p.opts.Profile, Clock: p.opts.Clock, Logger: p.opts.Logger})
+	b, err := broker.Open(LogFolder(p.dir), broker.Options{
+		Profile: p.opts.Profile, Clock: p.opts.Clock, Logger: p.opts.Logger, Groups: broker.GroupOptions{Kept: process.IsGroup},
+	})
 	if log.CodeOf(err) == log.Locked {
 		return &InUseError{Dir: p.dir, Err: err}
 	}
@@ -119,10 +126,15 @@ func (p *Platform) openLog(ctx context.Context) error {
 }
 
 func (p *Platform) openEngine(ctx context.Context) error {
-	e, err := commands.Open(ctx, p.Broker, commands.Options{
+	opts := commands.Options{
 		Partitions: p.Partitions, SnapshotDir: filepath.Join(p.dir, snapshotFolder), HoldTick: p.opts.HoldTick,
 		Clock: p.opts.Clock, Logger: p.opts.Logger, OnOpen: p.opts.OnOpen,
-	})
+	}
+	if !p.opts.NoSchedules && opts.HoldTick >= 0 { // a delayed record ends holds
+		p.deadlines = process.NewDeadlines()
+		opts.HoldTick, opts.OnHold = -1, p.deadlines.Put
+	}
+	e, err := commands.Open(ctx, p.Broker, opts)
 	if err != nil {
 		return fmt.Errorf("open the command engine: %w", err)
 	}
@@ -146,9 +158,11 @@ func (p *Platform) openStore(context.Context) error {
 }
 
 func (p *Platform) openAPI(context.Context) error {
-	deps := api.Deps{Engine: p.Engine, Log: p.Broker, Store: p.Store}
+	deps := api.Deps{
+		Engine: p.Engine, Log: p.Broker, Store: p.Store, Scheduler: p.scheduler(), Parts: []api.Part{{Name: "processes", Check: p.Processes.Health}},
+	}
 	if p.Bridge != nil {
-		deps.Scheduler, deps.Parts = p.Bridge, []api.Part{{Name: "schedules", Check: p.schedulesHealth}}
+		deps.Parts = append(deps.Parts, api.Part{Name: "schedules", Check: p.schedulesHealth})
 	}
 	key, err := quoteKey(p.dir)
 	if err != nil {

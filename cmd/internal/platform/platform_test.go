@@ -98,7 +98,7 @@ func TestSocketAndPortServeTheSame(t *testing.T) {
 		url    string
 	}{{client, SocketURL}, {port, "http://" + p.Addr().String()}} {
 		res, err := lodgev1connect.NewAdminServiceClient(c.client, c.url).ListTopics(t.Context(), connect.NewRequest(&lodgev1.ListTopicsRequest{}))
-		if err != nil || len(res.Msg.GetTopics()) != 4 || res.Msg.GetTopics()[0].GetPartitionCount() != 3 {
+		if err != nil || len(res.Msg.GetTopics()) != 6 || res.Msg.GetTopics()[0].GetPartitionCount() != 3 {
 			t.Errorf("%s: %v %v", c.url, res, err)
 		}
 	}

@@ -18,7 +18,7 @@ type part struct {
 }
 
 // Run serves until ctx ends or a part fails, and then ends everything in the order of dependence: the servers let nothing
-// new in and finish the calls that they have, the schedules fire no more, the engine commits what it has accepted, the projections finish their
+// new in and finish the calls that they have, the process managers stop between two commands, the schedules fire no more, the engine commits what it has accepted, the projections finish their
 // transactions, the log syncs. Nothing that was acknowledged is lost, and nothing runs when Run returns. Call it once.
 func (p *Platform) Run(ctx context.Context) error {
 	failed := make(chan struct{})
@@ -38,6 +38,7 @@ func (p *Platform) Run(ctx context.Context) error {
 	if p.Bridge != nil {
 		parts = append(parts, start("schedules", p.Bridge.Run))
 	}
+	parts = append(parts, start("process managers", p.Processes.Run), start("upkeep", p.upkeep.Run))
 	for _, s := range p.servers {
 		parts = append(parts, start("serve "+s.Addr().String(), s.run))
 	}
