@@ -75,6 +75,7 @@ type API struct {
 	ending    chan struct{} // closed by EndStreams
 	endOnce   sync.Once
 	streaming chan struct{} // a place for each open stream
+	proofs    proofs        // who reads the whole log
 }
 
 // New makes the surface. It starts no goroutine.
@@ -93,6 +94,7 @@ func New(deps Deps, opts Options) (*API, error) {
 		reservations: reservations.NewQueries(deps.Store),
 		index:        eventindex.NewQueries(deps.Store),
 		ending:       make(chan struct{}),
+		proofs:       make(proofs, 1),
 		streaming:    make(chan struct{}, opts.StreamsMax),
 	}
 	if err := a.openCache(); err != nil {
@@ -120,6 +122,7 @@ var services = []string{
 	lodgev1connect.HotelServiceName, lodgev1connect.InventoryServiceName, lodgev1connect.AvailabilityServiceName,
 	lodgev1connect.RateServiceName, lodgev1connect.ReservationServiceName, lodgev1connect.StayServiceName, lodgev1connect.EventServiceName, lodgev1connect.AdminServiceName,
 	lodgev1connect.MessageServiceName, lodgev1connect.GroupServiceName, lodgev1connect.QueueServiceName, lodgev1connect.ScheduleServiceName,
+	lodgev1connect.ProofServiceName,
 }
 
 // shapes are the messages whose shape rules are compiled when the surface is made rather than by the first caller.
@@ -161,6 +164,7 @@ func (a *API) routes() (http.Handler, error) {
 	serve(lodgev1connect.NewGroupServiceHandler(&groupService{a}, options...))
 	serve(lodgev1connect.NewQueueServiceHandler(&queueService{a}, options...))
 	serve(lodgev1connect.NewScheduleServiceHandler(&scheduleService{a}, options...))
+	serve(lodgev1connect.NewProofServiceHandler(&proofService{a}, options...))
 	transcoder, err := vanguard.NewTranscoder(rest, vanguard.WithCodec(newRestCodec))
 	if err != nil {
 		return nil, fmt.Errorf("make the REST routes: %w", err)

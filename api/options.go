@@ -21,6 +21,7 @@ type Options struct {
 	QuoteKey         []byte        // secret that quotes are signed with, at least 16 bytes: default a random one, so that quotes end with the process
 	CacheBytes       int           // of answers about hotels that are kept until something changes: default 64 MiB
 	CacheTTL         time.Duration // how long they are kept at most: default 1 min
+	ProofDir         string        // folder where audits of the log remember what they have proved: default none, so that each reads everything
 	Clock            func() time.Time
 	Logger           *slog.Logger // default slog.Default()
 }

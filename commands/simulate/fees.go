@@ -24,6 +24,14 @@ func cancellationFee(t *eventpb.CancellationTerms, s *stay, at time.Time, place 
 	return fee(t.GetFee(), s)
 }
 
+// noShowFee is what a guest who never came pays: as for a late cancellation, unless the terms say otherwise.
+func noShowFee(t *eventpb.CancellationTerms, s *stay) int64 {
+	if t.GetNoShowFee() != nil {
+		return fee(t.GetNoShowFee(), s)
+	}
+	return fee(t.GetFee(), s)
+}
+
 // fee is what is kept of a price, never more than it.
 func fee(f *eventpb.CancellationFee, s *stay) int64 {
 	var amount int64

@@ -81,6 +81,6 @@ func (r *replay) missed(s *stay) {
 		r.release(s, s.CheckIn+1)
 	}
 	if !s.fate.free {
-		f.FeeRevenue += fee(r.termsOf(s).GetNoShowFee(), s)
+		f.FeeRevenue += noShowFee(r.termsOf(s), s)
 	}
 }
