@@ -23,6 +23,7 @@ var topicSettings = map[string]func(c *log.TopicConfig, t *lodgev1.Topic){
 	"segment_age":      func(c *log.TopicConfig, t *lodgev1.Topic) { c.SegmentAge = orNegative(t.GetSegmentAge()) },
 	"retention_bytes":  func(c *log.TopicConfig, t *lodgev1.Topic) { c.RetentionBytes = t.GetRetentionBytes() },
 	"retention_age":    func(c *log.TopicConfig, t *lodgev1.Topic) { c.RetentionAge = retentionAge(t.GetRetentionAge()) },
+	"offload_age":      func(c *log.TopicConfig, t *lodgev1.Topic) { c.OffloadAge = retentionAge(t.GetOffloadAge()) },
 	"record_bytes_max": func(c *log.TopicConfig, t *lodgev1.Topic) { c.RecordBytesMax = int(t.GetRecordBytesMax()) },
 	"cleanup_policy":   func(c *log.TopicConfig, t *lodgev1.Topic) { c.Cleanup = log.Cleanup(t.GetCleanupPolicy()) },
 	"tombstone_age":    func(c *log.TopicConfig, t *lodgev1.Topic) { c.TombstoneAge = orNegative(t.GetTombstoneAge()) },
@@ -31,7 +32,7 @@ var topicSettings = map[string]func(c *log.TopicConfig, t *lodgev1.Topic){
 }
 
 // harmlessSettings are those that may be changed of a platform topic: the others say which records are kept and found.
-var harmlessSettings = []string{"durability", "sync_interval", "segment_bytes", "segment_age"}
+var harmlessSettings = []string{"durability", "sync_interval", "segment_bytes", "segment_age", "offload_age"}
 
 // orNegative returns a duration in which a given zero is refused by the log rather than taken for the default.
 func orNegative(d *durationpb.Duration) time.Duration {

@@ -65,6 +65,7 @@ func toTopic(info *log.TopicInfo) *lodgev1.Topic {
 		SegmentAge:     positive(info.Config.SegmentAge),
 		RetentionBytes: info.Config.RetentionBytes,
 		RetentionAge:   positive(info.Config.RetentionAge),
+		OffloadAge:     positive(info.Config.OffloadAge),
 		RecordBytesMax: int32(info.Config.RecordBytesMax),
 		CreateTime:     timestamppb.New(info.CreateTime),
 		CleanupPolicy:  string(info.Config.Cleanup),
@@ -129,6 +130,7 @@ func toPartition(p *log.PartitionInfo) *lodgev1.Partition {
 		LogEndOffset:   int64(p.LogEnd),
 		Bytes:          p.Bytes,
 		SegmentCount:   int32(p.Segments),
+		OffloadedBytes: p.Offloaded,
 		Error:          p.Err,
 		State:          string(p.State),
 	}

@@ -24,6 +24,7 @@ type TopicConfig struct {
 	SegmentAge     time.Duration // roll a segment whose first record is this old: default 7 days
 	RetentionBytes int64         // for each partition; default -1: no limit
 	RetentionAge   time.Duration // default -1: for ever
+	OffloadAge     time.Duration // move full segments whose youngest record is this old to the cold folder, where there is one: default -1: never
 	RecordBytesMax int           // one record, encoded and uncompressed: default 1 MiB, at most 64 MiB
 	Cleanup        Cleanup       // default CleanupDelete
 	TombstoneAge   time.Duration // for compaction: a tombstone is kept this long after it was compacted up to: default 24 h
@@ -51,6 +52,7 @@ func (c TopicConfig) WithDefaults() TopicConfig {
 	c.SegmentAge = cmp.Or(c.SegmentAge, 7*24*time.Hour)
 	c.RetentionBytes = cmp.Or(c.RetentionBytes, -1)
 	c.RetentionAge = cmp.Or(c.RetentionAge, -1)
+	c.OffloadAge = cmp.Or(c.OffloadAge, -1)
 	c.RecordBytesMax = cmp.Or(c.RecordBytesMax, 1<<20)
 	c.Cleanup = cmp.Or(c.Cleanup, CleanupDelete)
 	c.TombstoneAge = cmp.Or(c.TombstoneAge, 24*time.Hour)
@@ -132,6 +134,7 @@ type PartitionInfo struct {
 	HighWatermark Offset // below it all is committed and readable
 	LogEnd        Offset // next to be written
 	Bytes         int64  // of record batches, without preallocated space
+	Offloaded     int64  // of these bytes: what is known to lie in the cold folder
 	Segments      int
 	State         PartitionState
 	Err           string // why the partition takes no appends or reads, or ""

@@ -10,6 +10,7 @@ import (
 	"lodge/log"
 	"lodge/log/logtool"
 	"lodge/log/vfs"
+	"lodge/log/vfs/tiered"
 )
 
 // logCommand looks into the files of the log. It opens no log, because it is needed when none can be opened.
@@ -19,14 +20,18 @@ type logCommand struct {
 	Repair logRepair `cmd:"" help:"Cut damage out of the log's files, keeping the bytes."`
 }
 
-// partitions selects partitions: "bookings/3", "bookings", or "" for all.
-func partitions(dir, selected string) ([]logtool.Partition, error) {
+// partitions selects partitions: "bookings/3", "bookings", or "" for all, and returns the file system that they lie in.
+func partitions(dir, selected string) (vfs.FS, []logtool.Partition, error) {
 	if !platform.Exists(dir) {
-		return nil, fmt.Errorf("%s is not a data folder", dir)
+		return nil, nil, fmt.Errorf("%s is not a data folder", dir)
 	}
-	all, err := logtool.Partitions(vfs.Default, platform.LogFolder(dir))
+	fsys, err := tiered.Open(vfs.Default, platform.LogFolder(dir))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	all, err := logtool.Partitions(fsys, platform.LogFolder(dir))
+	if err != nil {
+		return nil, nil, err
 	}
 	topic, number, one := strings.Cut(selected, "/")
 	var found []logtool.Partition
@@ -36,9 +41,9 @@ func partitions(dir, selected string) ([]logtool.Partition, error) {
 		}
 	}
 	if len(found) == 0 {
-		return nil, fmt.Errorf("there is no partition %s in %s", selected, dir)
+		return nil, nil, fmt.Errorf("there is no partition %s in %s", selected, dir)
 	}
-	return found, nil
+	return fsys, found, nil
 }
 
 // warnInUse reports whether another process has the folder, and says what that means for whoever reads its files.
@@ -73,7 +78,7 @@ func (logDump) Help() string {
 
 // Run implements the command.
 func (c *logDump) Run(m *Main) error {
-	found, err := partitions(c.Data, c.Partition)
+	fsys, found, err := partitions(c.Data, c.Partition)
 	if err != nil {
 		return err
 	}
@@ -82,7 +87,7 @@ func (c *logDump) Run(m *Main) error {
 	}
 	for _, p := range found {
 		fmt.Fprintln(m.Stdout, p.TP)
-		err := logtool.Dump(m.Stdout, vfs.Default, p, logtool.DumpOptions{
+		err := logtool.Dump(m.Stdout, fsys, p, logtool.DumpOptions{
 			From: log.Offset(c.From), To: log.Offset(c.To), Records: c.Records || c.Values > 0, Values: c.Values,
 		})
 		if err != nil {
@@ -109,7 +114,7 @@ Examples:
 
 // Run implements the command.
 func (c *logVerify) Run(m *Main) error {
-	found, err := partitions(c.Data, c.Partition)
+	fsys, found, err := partitions(c.Data, c.Partition)
 	if err != nil {
 		return err
 	}
@@ -143,7 +148,7 @@ const looks = 3
 // verifyFiles checks a partition. What looks damaged in one that is being written may be half of a write, and is looked at again.
 func verifyFiles(p logtool.Partition, inUse bool) (*logtool.Report, error) {
 	for look := 1; ; look++ {
-		report, err := logtool.Verify(vfs.Default, p)
+		report, err := logtool.Verify(fsys, p)
 		if !inUse || look == looks || err == nil && report.OK() {
 			return report, err
 		}
@@ -168,7 +173,7 @@ Examples:
 
 // Run implements the command.
 func (c *logRepair) Run(m *Main) (err error) {
-	found, err := partitions(c.Data, c.Partition)
+	fsys, found, err := partitions(c.Data, c.Partition)
 	if err != nil {
 		return err
 	}
@@ -179,7 +184,7 @@ func (c *logRepair) Run(m *Main) (err error) {
 	defer func() { err = errors.Join(err, lock.Close()) }()
 	cuts := 0
 	for _, p := range found {
-		plan, err := logtool.Repair(vfs.Default, p, c.Apply)
+		plan, err := logtool.Repair(fsys, p, c.Apply)
 		if err != nil {
 			return err
 		}

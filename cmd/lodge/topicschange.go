@@ -21,6 +21,7 @@ type topicFlags struct {
 	SegmentAge     *time.Duration `help:"Close a segment whose first record is this old." placeholder:"168h"`
 	RetentionBytes *int64         `help:"Keep this much of each partition; -1: everything." placeholder:"-1"`
 	RetentionAge   *time.Duration `help:"Keep records for this long; 0: for ever." placeholder:"0"`
+	OffloadAge     *time.Duration `help:"Move segments whose youngest record is this old to the cold folder (serve --offload-dir); 0: never." placeholder:"0"`
 	RecordBytesMax *int32         `help:"Bytes of one record." placeholder:"1048576"`
 	Cleanup        *string        `help:"What becomes of old records: delete (by retention), compact (keep the last of each key) or compact,delete." placeholder:"delete"`
 	TombstoneAge   *time.Duration `help:"For compaction: how long a tombstone is kept." placeholder:"24h"`
@@ -44,6 +45,11 @@ func (f *topicFlags) into(t *lodgev1.Topic) (paths []string) {
 	set(f.RetentionAge != nil, "retention_age", func() {
 		if *f.RetentionAge != 0 {
 			t.RetentionAge = durationpb.New(*f.RetentionAge)
+		}
+	})
+	set(f.OffloadAge != nil, "offload_age", func() {
+		if *f.OffloadAge != 0 {
+			t.OffloadAge = durationpb.New(*f.OffloadAge)
 		}
 	})
 	set(f.RecordBytesMax != nil, "record_bytes_max", func() { t.RecordBytesMax = *f.RecordBytesMax })

@@ -13,6 +13,7 @@ import (
 	"lodge/log"
 	"lodge/log/internal/commitlog"
 	"lodge/log/vfs"
+	"lodge/log/vfs/tiered"
 )
 
 // Names within the broker's folder.
@@ -94,6 +95,9 @@ func (b *Broker) open() error {
 	if b.lock, err = lockDir(fs, b.dir); err != nil {
 		return err
 	}
+	if fs, err = b.openTiers(); err != nil {
+		return err
+	}
 	names, err := fs.List(path.Join(b.dir, topicsDir))
 	if err != nil {
 		return fmt.Errorf("list %s: %w", path.Join(b.dir, topicsDir), err)
@@ -111,6 +115,19 @@ func (b *Broker) open() error {
 	}
 	b.openGroups()
 	return nil
+}
+
+// openTiers makes the file system one with a cold folder, if there is one.
+func (b *Broker) openTiers() (fs vfs.FS, err error) {
+	if b.opts.OffloadDir != "" {
+		fs, err = tiered.Attach(b.opts.FS, b.dir, b.opts.OffloadDir)
+	} else {
+		fs, err = tiered.Open(b.opts.FS, b.dir)
+	}
+	if err == nil {
+		b.opts.FS = fs
+	}
+	return fs, err
 }
 
 // openTopicDir opens the topic in a folder, or removes what an unfinished create or delete left there.

@@ -46,7 +46,11 @@ type Options struct {
 	// several passes when there are more. Default 32 MiB.
 	CompactionBytes int
 
-	// HousekeepingInterval is how often Run applies retention and compacts. Default 10 s.
+	// OffloadDir is the cold folder, to which topics with an OffloadAge move old segments; it is made when it is missing. It belongs to this broker's folder from then on, so that
+	// it need not be said again, and may be moved: then say where it is. "": the one that belongs to the folder already, if any.
+	OffloadDir string
+
+	// HousekeepingInterval is how often Run applies retention, offloads and compacts. Default 10 s.
 	HousekeepingInterval time.Duration
 
 	// CheckpointInterval is how often Run writes a checkpoint for a partition that has grown: it bounds

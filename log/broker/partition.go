@@ -198,6 +198,7 @@ func (p *partition) info() log.PartitionInfo {
 	info.HighWatermark = log.Offset(p.highWatermark.Load())
 	if p.gone == nil {
 		info.LogStart, info.Bytes, info.Segments = p.log.StartOffset(), p.log.Bytes(), p.log.Segments()
+		info.Offloaded = p.log.OffloadedBytes()
 	}
 	return info
 }

@@ -145,6 +145,32 @@ func (b *Broker) retain(ctx context.Context) {
 		}
 	})
 	b.retireDrained(ctx)
+	b.partitions(ctx, func(p *partition) { p.offload(ctx) })
+}
+
+// offload moves what the settings call old to the cold folder, segment by segment, so that nobody who deletes the topic waits for long.
+func (p *partition) offload(ctx context.Context) {
+	for moved := 0; ; moved++ {
+		n, err := p.offloadOne()
+		if err != nil {
+			p.b.opts.Logger.Error("offload", "partition", p.tp.String(), "error", err)
+		}
+		if n == 0 || err != nil || ctx.Err() != nil {
+			if moved+n > 0 {
+				p.b.opts.Logger.Info("segments offloaded", "partition", p.tp.String(), "segments", moved+n)
+			}
+			return
+		}
+	}
+}
+
+func (p *partition) offloadOne() (int, error) {
+	p.files.RLock()
+	defer p.files.RUnlock()
+	if p.gone != nil || p.config().OffloadAge < 0 || !p.usable() {
+		return 0, nil
+	}
+	return p.log.Offload(p.b.opts.Clock(), log.Offset(p.highWatermark.Load()), 1)
 }
 
 // applyRetention removes what the settings no longer keep, beside the writer.

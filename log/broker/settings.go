@@ -50,6 +50,7 @@ type settings struct {
 	DirtyRatio   float64     `json:"dirty_ratio,omitempty"`
 	TagHeader    string      `json:"tag_header,omitempty"`
 	PointToPoint bool        `json:"point_to_point,omitempty"`
+	OffloadAge   string      `json:"offload_age,omitempty"` // missing: never
 
 	// Missing as long as the topic's partitions are those that it was made with: 0 to Partitions-1, all active.
 	Layouts  []layoutEntry `json:"layouts,omitempty"`
@@ -81,6 +82,9 @@ func encodeSettings(name log.Topic, created time.Time, def definition) ([]byte, 
 		RetentionBytes: c.RetentionBytes, RetentionAge: c.RetentionAge.String(), RecordBytesMax: c.RecordBytesMax,
 		Cleanup: c.Cleanup, TombstoneAge: c.TombstoneAge.String(), DirtyRatio: c.DirtyRatio,
 		TagHeader: c.TagHeader, PointToPoint: c.PointToPoint,
+	}
+	if c.OffloadAge >= 0 {
+		s.OffloadAge = c.OffloadAge.String()
 	}
 	s.setLayouts(def)
 	crc, err := s.checksum()
@@ -195,7 +199,7 @@ func (s *settings) config() (log.TopicConfig, error) {
 		into *time.Duration
 	}{
 		{s.SyncInterval, &c.SyncInterval}, {s.SegmentAge, &c.SegmentAge}, {s.RetentionAge, &c.RetentionAge},
-		{cmp.Or(s.TombstoneAge, "0s"), &c.TombstoneAge},
+		{cmp.Or(s.TombstoneAge, "0s"), &c.TombstoneAge}, {cmp.Or(s.OffloadAge, "-1ns"), &c.OffloadAge},
 	} {
 		v, err := time.ParseDuration(d.text)
 		if err != nil {
@@ -231,6 +235,8 @@ func validateConfig(c log.TopicConfig) error {
 		return invalidConfig("a retention of %d bytes is neither -1 nor positive", c.RetentionBytes)
 	case c.RetentionAge != -1 && c.RetentionAge < time.Second:
 		return invalidConfig("a retention of %v is neither -1 nor at least 1 s", c.RetentionAge)
+	case c.OffloadAge != -1 && c.OffloadAge < time.Second:
+		return invalidConfig("an offload age of %v is neither -1 nor at least 1 s", c.OffloadAge)
 	case c.RecordBytesMax < 1 || c.RecordBytesMax > recordBytesMax:
 		return invalidConfig("records of %d bytes are not within 1..%d", c.RecordBytesMax, recordBytesMax)
 	}

@@ -19,7 +19,7 @@ import (
 func TestTopicSettingsAreKept(t *testing.T) {
 	config := log.TopicConfig{
 		Partitions: 3, Durability: log.Interval, SyncInterval: 250 * time.Millisecond, SegmentBytes: 1 << 20,
-		SegmentAge: time.Hour, RetentionBytes: 5 << 20, RetentionAge: 48 * time.Hour, RecordBytesMax: 1000,
+		SegmentAge: time.Hour, RetentionBytes: 5 << 20, RetentionAge: 48 * time.Hour, OffloadAge: time.Hour, RecordBytesMax: 1000,
 		Cleanup: log.CleanupCompactAndDelete, TombstoneAge: time.Hour, DirtyRatio: 0.25, TagHeader: "kind",
 	}
 	fs := vfs.NewMem()
@@ -32,7 +32,7 @@ func TestTopicSettingsAreKept(t *testing.T) {
 	}
 	want := log.TopicConfig{
 		Partitions: 1, Durability: log.Sync, SyncInterval: 100 * time.Millisecond, SegmentBytes: 64 << 20,
-		SegmentAge: 7 * 24 * time.Hour, RetentionBytes: -1, RetentionAge: -1, RecordBytesMax: 1 << 20,
+		SegmentAge: 7 * 24 * time.Hour, RetentionBytes: -1, RetentionAge: -1, OffloadAge: -1, RecordBytesMax: 1 << 20,
 		Cleanup: log.CleanupDelete, TombstoneAge: 24 * time.Hour, DirtyRatio: 0.5, TagHeader: "ce_type",
 	}
 	if before[1].Config != want {

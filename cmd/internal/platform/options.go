@@ -25,6 +25,9 @@ type Options struct {
 	Clock      func() time.Time // default time.Now
 	Logger     *slog.Logger     // default: discard
 
+	// OffloadDir is the cold folder, as broker.Options.OffloadDir.
+	OffloadDir string
+
 	// NATSURL names the NATS servers that are the clock of schedules, several by comma, and NATSCredentials a file for them. Empty: a server in
 	// this process. NoSchedules: no clock at all; what is pending stays so, and holds end by HoldTick.
 	NATSURL         string

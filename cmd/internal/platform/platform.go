@@ -107,7 +107,7 @@ func (p *Platform) open(ctx context.Context) error {
 
 func (p *Platform) openLog(ctx context.Context) error {
 	b, err := broker.Open(LogFolder(p.dir), broker.Options{
-		Profile: p.opts.Profile, Clock: p.opts.Clock, Logger: p.opts.Logger, Groups: broker.GroupOptions{Kept: process.IsGroup},
+		Profile: p.opts.Profile, OffloadDir: p.opts.OffloadDir, Clock: p.opts.Clock, Logger: p.opts.Logger, Groups: broker.GroupOptions{Kept: process.IsGroup},
 	})
 	if log.CodeOf(err) == log.Locked {
 		return &InUseError{Dir: p.dir, Err: err}
@@ -159,7 +159,8 @@ func (p *Platform) openStore(context.Context) error {
 
 func (p *Platform) openAPI(context.Context) error {
 	deps := api.Deps{
-		Engine: p.Engine, Log: p.Broker, Store: p.Store, Scheduler: p.scheduler(), Parts: []api.Part{{Name: "processes", Check: p.Processes.Health}},
+		Engine: p.Engine, Log: p.Broker, Store: p.Store, Scheduler: p.scheduler(), Processes: p.Processes,
+		Parts: []api.Part{{Name: "processes", Check: p.Processes.Health}},
 	}
 	if p.Bridge != nil {
 		deps.Parts = append(deps.Parts, api.Part{Name: "schedules", Check: p.schedulesHealth})

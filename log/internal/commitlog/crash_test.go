@@ -13,6 +13,7 @@ import (
 	"lodge/log/internal/record"
 	"lodge/log/vfs"
 	"lodge/log/vfs/errorfs"
+	"lodge/log/vfs/tiered"
 )
 
 var (
@@ -63,10 +64,11 @@ type world struct {
 	now    time.Time
 
 	replaced, removed int // segments and records, by compaction
+	offloaded         int // segments
 }
 
 func newWorld(t *testing.T, rng *rand.Rand) *world {
-	w := &world{t: t, rng: rng, mem: vfs.NewMem(), now: testTime}
+	w := &world{t: t, rng: rng, mem: newMem(t), now: testTime}
 	w.model.keys = map[uint64]string{}
 	w.opts = testOptions(nil)
 	w.opts.Clock = func() time.Time { return w.now }
@@ -80,6 +82,9 @@ func newWorld(t *testing.T, rng *rand.Rand) *world {
 	w.opts.Config.Cleanup = []log.Cleanup{log.CleanupDelete, log.CleanupCompact, log.CleanupCompact, log.CleanupCompactAndDelete}[rng.IntN(4)]
 	w.opts.Config.DirtyRatio = rng.Float64()*0.5 + 1e-3
 	w.opts.Config.TombstoneAge = time.Hour
+	if w.opts.Config.OffloadAge = -1; rng.IntN(2) == 0 {
+		w.opts.Config.OffloadAge = time.Duration(rng.IntN(60)) * time.Minute
+	}
 	w.model.compacts = w.opts.Config.Cleanup != log.CleanupDelete
 	return w
 }
@@ -117,7 +122,7 @@ func idOf(value []byte) uint64 { return binary.BigEndian.Uint64(value) }
 func (w *world) step() error {
 	m := &w.model
 	w.now = w.now.Add(time.Duration(w.rng.IntN(int(10 * time.Minute))))
-	switch w.rng.IntN(15) {
+	switch w.rng.IntN(17) {
 	default:
 		if err := w.log.Append(w.group()); err != nil {
 			return err
@@ -153,6 +158,10 @@ func (w *world) step() error {
 		return w.clean()
 	case 8:
 		return w.deleteRecords()
+	case 9, 10:
+		n, err := w.log.Offload(w.now, w.log.NextOffset(), 1+w.rng.IntN(3))
+		w.offloaded += n
+		return err
 	case 5:
 		if w.rng.IntN(3) > 0 {
 			return nil
@@ -222,10 +231,10 @@ func (m *model) verify(l *Log) error {
 // survive opens what a power loss left, checks it, appends to it, loses power again and checks once more.
 func (w *world) survive(mem *vfs.MemFS, m model, deep bool) error {
 	opts := w.opts
-	opts.FS = mem
+	opts.FS = w.tiers(mem)
 	recovering, past := true, m
 	if deep { // lose power at each step of the recovery, too
-		opts.FS = errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		opts.FS = w.tiers(errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
 			if !op.Mutates() || !recovering {
 				return nil
 			}
@@ -233,7 +242,7 @@ func (w *world) survive(mem *vfs.MemFS, m model, deep bool) error {
 				w.t.Fatalf("in recovery, before %s: %v", op, err)
 			}
 			return nil
-		}))
+		})))
 	}
 	l, err := openChecked(opts)
 	recovering = false
@@ -256,7 +265,7 @@ func (w *world) survive(mem *vfs.MemFS, m model, deep bool) error {
 		m.ids, m.attempted = append(m.ids, m.attempted...), nil
 		m.synced = l.NextOffset()
 	}
-	opts.FS = mem.CrashClone(vfs.Randomly(w.rng))
+	opts.FS = w.tiers(mem.CrashClone(vfs.Randomly(w.rng)))
 	if l, err = openChecked(opts); err != nil {
 		return fmt.Errorf("after the second crash: %w", err)
 	}
@@ -269,7 +278,7 @@ func (w *world) survive(mem *vfs.MemFS, m model, deep bool) error {
 // TestCrashAtEveryOperation loses power before every operation of random workloads and checks what is left: every
 // acknowledged record, in order, once, and nothing that was not appended.
 func TestCrashAtEveryOperation(t *testing.T) {
-	crashes, replaced, removed := 0, 0, 0
+	crashes, replaced, removed, offloaded := 0, 0, 0, 0
 	eachSeed(t, *seedsFlag, func(t *testing.T, rng *rand.Rand) {
 		w := newWorld(t, rng)
 		armed := true
@@ -291,7 +300,7 @@ func TestCrashAtEveryOperation(t *testing.T) {
 		if err := w.open(); err != nil {
 			t.Fatal(err)
 		}
-		for range 40 {
+		for range 50 {
 			if err := w.step(); err != nil {
 				t.Fatal(err)
 			}
@@ -299,11 +308,11 @@ func TestCrashAtEveryOperation(t *testing.T) {
 				w.crash()
 			}
 		}
-		replaced, removed = replaced+w.replaced, removed+w.removed
+		replaced, removed, offloaded = replaced+w.replaced, removed+w.removed, offloaded+w.offloaded
 	})
-	t.Logf("%d crashes, %d segments compacted, %d records removed", crashes, replaced, removed)
-	if *seedFlag == 0 && *seedsFlag >= 8 && !testing.Short() && (replaced < 10 || removed < 100) {
-		t.Error("compaction was not tested")
+	t.Logf("%d crashes, %d segments compacted, %d records removed, %d segments offloaded", crashes, replaced, removed, offloaded)
+	if *seedFlag == 0 && *seedsFlag >= 8 && !testing.Short() && (replaced < 10 || removed < 100 || offloaded < 3) {
+		t.Error("compaction or offloading was not tested")
 	}
 }
 
@@ -321,7 +330,35 @@ func (w *world) crash() {
 
 // use makes mem the file system, with inject before each of its operations.
 func (w *world) use(mem *vfs.MemFS) {
-	w.mem, w.opts.FS = mem, errorfs.Wrap(mem, w.inject)
+	ready := false
+	w.mem, w.opts.FS = mem, w.tiers(errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if !ready {
+			return nil
+		}
+		return w.inject.Inject(op)
+	})))
+	ready = true
+}
+
+// tiers is fsys with its cold folder.
+func (w *world) tiers(fsys vfs.FS) vfs.FS {
+	tiers, err := tiered.Open(fsys, testDir)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return tiers
+}
+
+// newMem returns a file system whose log has a cold folder.
+func newMem(t testing.TB) *vfs.MemFS {
+	mem := vfs.NewMem()
+	if err := vfs.MkdirAllSynced(mem, testDir); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tiered.Attach(mem, testDir, "cold"); err != nil {
+		t.Fatal(err)
+	}
+	return mem
 }
 
 // reopened takes over what the log holds as what was appended and is durable.

@@ -267,12 +267,10 @@ func (in *inspector) checkIndex(s *segment) {
 // finish tells durable damage from a torn tail, as recovery does, and compares what was found with what the checkpoint says.
 func (in *inspector) finish() {
 	in.Start, in.End = max(in.Start, in.start), in.next
-	if in.saved != nil {
-		in.checkEnd()
-	}
+	in.checkEnd()
 	for i := range in.Damages {
 		d := &in.Damages[i]
-		d.Torn = i >= in.sure && d.From >= in.Durable
+		d.Torn = i >= in.sure && d.From >= max(in.Durable, in.start)
 	}
 	if in.saved == nil || in.Corrupt() { // the repair of which renews the checkpoint
 		return
@@ -282,13 +280,16 @@ func (in *inspector) finish() {
 	}
 }
 
-// checkEnd reports when the log ends before what the checkpoint says was durable.
+// checkEnd reports when the log ends before what was durable.
 func (in *inspector) checkEnd() {
-	if in.next >= in.saved.durable {
+	durable, reason := in.start, "the log ends before the records that were deleted, which were durable then"
+	if in.saved != nil && in.saved.durable >= durable {
+		durable, reason = in.saved.durable, "the log ends before what the last checkpoint says was durable"
+	}
+	if in.next >= durable {
 		return
 	}
-	at := Damage{File: path.Join(in.dir, segmentName(in.next, logSuffix)), From: in.next, To: in.saved.durable, Missing: true,
-		Reason: "the log ends before what the last checkpoint says was durable"}
+	at := Damage{File: path.Join(in.dir, segmentName(in.next, logSuffix)), From: in.next, To: durable, Missing: true, Reason: reason}
 	if n := len(in.Segments); n > 0 {
 		last := in.Segments[n-1]
 		at.File, at.Pos, at.End, at.Missing = last.File, last.batchEnd, last.Bytes, false

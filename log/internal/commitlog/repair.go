@@ -160,8 +160,8 @@ func (r *repair) renewCheckpoint() error {
 	c.full, c.open, c.since = nil, c.first, 0
 	for i, s := range in.Segments {
 		c.open = s.Base
-		if i == len(in.Segments)-1 || s.Next > c.durable {
-			break
+		if i == len(in.Segments)-1 || s.Next > c.durable || in.Segments[i+1].Base > c.durable {
+			break // also where a torn tail lies between the two, which Open removes
 		}
 		if err := r.trim(s); err != nil {
 			return err

@@ -52,6 +52,7 @@ type segment struct {
 	youngest int64  // of a full segment: the youngest timestamp, milliseconds. Guarded by mu
 
 	tags atomic.Pointer[tagIndex] // nil: not in memory. Changed by TagCache
+	cold atomic.Bool              // known to be offloaded
 
 	handle // owned by files
 }
@@ -62,6 +63,7 @@ type handle struct {
 	refs int    // users; the file may be closed at 0
 	used uint64 // when it was last acquired, for choosing whom to close
 	gone bool   // removed from the log: close at refs 0
+	old  bool   // the file is elsewhere by now: close at refs 0, to be opened there
 }
 
 func newSegment(dir string, base log.Offset) *segment {
@@ -155,7 +157,7 @@ func (f *files) close(s *segment) error {
 		}
 	}
 	err := s.file.Close()
-	s.file = nil
+	s.file, s.old = nil, false
 	return err
 }
 
@@ -164,7 +166,7 @@ func (f *files) release(s *segment) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s.refs--
-	if s.refs == 0 && s.gone {
+	if s.refs == 0 && (s.gone || s.old) {
 		_ = f.close(s) // it was only read, or is synced
 	}
 }
@@ -176,6 +178,19 @@ func (f *files) drop(s *segment) {
 	s.gone = true
 	if s.file != nil && s.refs == 0 {
 		_ = f.close(s) // it was only read, or is synced
+	}
+}
+
+// moved has the file of s opened anew, where it is now; its readers go on in the old one.
+func (f *files) moved(s *segment) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case s.file == nil:
+	case s.refs == 0:
+		_ = f.close(s) // it was only read
+	default:
+		s.old = true
 	}
 }
 

@@ -66,7 +66,9 @@ type Topic struct {
 	// Counts the changes of which partitions take records.
 	Layout int32 `protobuf:"varint,18,opt,name=layout,proto3" json:"layout,omitempty"`
 	// It belongs to the log itself.
-	Internal      bool `protobuf:"varint,19,opt,name=internal,proto3" json:"internal,omitempty"`
+	Internal bool `protobuf:"varint,19,opt,name=internal,proto3" json:"internal,omitempty"`
+	// Full segments whose youngest record is this old are moved to the server's cold folder, if it has one, and read from there. At least 1 s; unset, the default: never.
+	OffloadAge    *durationpb.Duration `protobuf:"bytes,20,opt,name=offload_age,json=offloadAge,proto3" json:"offload_age,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -234,6 +236,13 @@ func (x *Topic) GetInternal() bool {
 	return false
 }
 
+func (x *Topic) GetOffloadAge() *durationpb.Duration {
+	if x != nil {
+		return x.OffloadAge
+	}
+	return nil
+}
+
 // One ordered slice of a topic.
 type Partition struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -251,9 +260,11 @@ type Partition struct {
 	// Why it takes no appends or reads, or empty.
 	Error string `protobuf:"bytes,8,opt,name=error,proto3" json:"error,omitempty"`
 	// active, or draining: it takes no more records and is readable until they are gone.
-	State         string `protobuf:"bytes,9,opt,name=state,proto3" json:"state,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	State string `protobuf:"bytes,9,opt,name=state,proto3" json:"state,omitempty"`
+	// Of bytes: what lies in the cold folder, as far as the server has looked since it started.
+	OffloadedBytes int64 `protobuf:"varint,10,opt,name=offloaded_bytes,json=offloadedBytes,proto3" json:"offloaded_bytes,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Partition) Reset() {
@@ -347,6 +358,13 @@ func (x *Partition) GetState() string {
 		return x.State
 	}
 	return ""
+}
+
+func (x *Partition) GetOffloadedBytes() int64 {
+	if x != nil {
+		return x.OffloadedBytes
+	}
+	return 0
 }
 
 // A read model.
@@ -1505,7 +1523,7 @@ var File_lodge_v1_admin_proto protoreflect.FileDescriptor
 
 const file_lodge_v1_admin_proto_rawDesc = "" +
 	"\n" +
-	"\x14lodge/v1/admin.proto\x12\blodge.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xec\x06\n" +
+	"\x14lodge/v1/admin.proto\x12\blodge.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa8\a\n" +
 	"\x05Topic\x12\x17\n" +
 	"\x04name\x18\x01 \x01(\tB\x03\xe0A\bR\x04name\x120\n" +
 	"\x0fpartition_count\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\x0epartitionCount\x12\x1e\n" +
@@ -1532,8 +1550,10 @@ const file_lodge_v1_admin_proto_rawDesc = "" +
 	"tag_header\x18\x10 \x01(\tR\ttagHeader\x12)\n" +
 	"\x0epoint_to_point\x18\x11 \x01(\bB\x03\xe0A\x05R\fpointToPoint\x12\x1b\n" +
 	"\x06layout\x18\x12 \x01(\x05B\x03\xe0A\x03R\x06layout\x12\x1f\n" +
-	"\binternal\x18\x13 \x01(\bB\x03\xe0A\x03R\binternal:/\xeaA,\n" +
-	"\vlodge/Topic\x12\x0etopics/{topic}*\x06topics2\x05topic\"\xaa\x02\n" +
+	"\binternal\x18\x13 \x01(\bB\x03\xe0A\x03R\binternal\x12:\n" +
+	"\voffload_age\x18\x14 \x01(\v2\x19.google.protobuf.DurationR\n" +
+	"offloadAge:/\xeaA,\n" +
+	"\vlodge/Topic\x12\x0etopics/{topic}*\x06topics2\x05topic\"\xd3\x02\n" +
 	"\tPartition\x12\x1c\n" +
 	"\tpartition\x18\x01 \x01(\x05R\tpartition\x12!\n" +
 	"\fleader_epoch\x18\x02 \x01(\x05R\vleaderEpoch\x12(\n" +
@@ -1543,7 +1563,9 @@ const file_lodge_v1_admin_proto_rawDesc = "" +
 	"\x05bytes\x18\x06 \x01(\x03R\x05bytes\x12#\n" +
 	"\rsegment_count\x18\a \x01(\x05R\fsegmentCount\x12\x14\n" +
 	"\x05error\x18\b \x01(\tR\x05error\x12\x14\n" +
-	"\x05state\x18\t \x01(\tR\x05state\"\x8c\x02\n" +
+	"\x05state\x18\t \x01(\tR\x05state\x12'\n" +
+	"\x0foffloaded_bytes\x18\n" +
+	" \x01(\x03R\x0eoffloadedBytes\"\x8c\x02\n" +
 	"\n" +
 	"Projection\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
@@ -1689,47 +1711,48 @@ var file_lodge_v1_admin_proto_depIdxs = []int32{
 	22, // 2: lodge.v1.Topic.retention_age:type_name -> google.protobuf.Duration
 	23, // 3: lodge.v1.Topic.create_time:type_name -> google.protobuf.Timestamp
 	22, // 4: lodge.v1.Topic.tombstone_age:type_name -> google.protobuf.Duration
-	3,  // 5: lodge.v1.Projection.partitions:type_name -> lodge.v1.ProjectionPartition
-	19, // 6: lodge.v1.Projection.rebuild:type_name -> lodge.v1.RebuildProjectionResponse
-	21, // 7: lodge.v1.Health.parts:type_name -> lodge.v1.Health.Part
-	0,  // 8: lodge.v1.ListTopicsResponse.topics:type_name -> lodge.v1.Topic
-	0,  // 9: lodge.v1.CreateTopicRequest.topic:type_name -> lodge.v1.Topic
-	0,  // 10: lodge.v1.UpdateTopicRequest.topic:type_name -> lodge.v1.Topic
-	24, // 11: lodge.v1.UpdateTopicRequest.update_mask:type_name -> google.protobuf.FieldMask
-	22, // 12: lodge.v1.RetirePartitionsRequest.keep:type_name -> google.protobuf.Duration
-	1,  // 13: lodge.v1.ListPartitionsResponse.partitions:type_name -> lodge.v1.Partition
-	2,  // 14: lodge.v1.ListProjectionsResponse.projections:type_name -> lodge.v1.Projection
-	22, // 15: lodge.v1.RebuildProjectionResponse.elapsed:type_name -> google.protobuf.Duration
-	22, // 16: lodge.v1.RebuildProjectionResponse.remaining:type_name -> google.protobuf.Duration
-	5,  // 17: lodge.v1.AdminService.ListTopics:input_type -> lodge.v1.ListTopicsRequest
-	7,  // 18: lodge.v1.AdminService.GetTopic:input_type -> lodge.v1.GetTopicRequest
-	8,  // 19: lodge.v1.AdminService.CreateTopic:input_type -> lodge.v1.CreateTopicRequest
-	9,  // 20: lodge.v1.AdminService.UpdateTopic:input_type -> lodge.v1.UpdateTopicRequest
-	10, // 21: lodge.v1.AdminService.DeleteTopic:input_type -> lodge.v1.DeleteTopicRequest
-	11, // 22: lodge.v1.AdminService.AddPartitions:input_type -> lodge.v1.AddPartitionsRequest
-	12, // 23: lodge.v1.AdminService.RetirePartitions:input_type -> lodge.v1.RetirePartitionsRequest
-	13, // 24: lodge.v1.AdminService.DeleteRecords:input_type -> lodge.v1.DeleteRecordsRequest
-	14, // 25: lodge.v1.AdminService.ListPartitions:input_type -> lodge.v1.ListPartitionsRequest
-	16, // 26: lodge.v1.AdminService.ListProjections:input_type -> lodge.v1.ListProjectionsRequest
-	18, // 27: lodge.v1.AdminService.RebuildProjection:input_type -> lodge.v1.RebuildProjectionRequest
-	20, // 28: lodge.v1.AdminService.GetHealth:input_type -> lodge.v1.GetHealthRequest
-	6,  // 29: lodge.v1.AdminService.ListTopics:output_type -> lodge.v1.ListTopicsResponse
-	0,  // 30: lodge.v1.AdminService.GetTopic:output_type -> lodge.v1.Topic
-	0,  // 31: lodge.v1.AdminService.CreateTopic:output_type -> lodge.v1.Topic
-	0,  // 32: lodge.v1.AdminService.UpdateTopic:output_type -> lodge.v1.Topic
-	25, // 33: lodge.v1.AdminService.DeleteTopic:output_type -> google.protobuf.Empty
-	0,  // 34: lodge.v1.AdminService.AddPartitions:output_type -> lodge.v1.Topic
-	0,  // 35: lodge.v1.AdminService.RetirePartitions:output_type -> lodge.v1.Topic
-	1,  // 36: lodge.v1.AdminService.DeleteRecords:output_type -> lodge.v1.Partition
-	15, // 37: lodge.v1.AdminService.ListPartitions:output_type -> lodge.v1.ListPartitionsResponse
-	17, // 38: lodge.v1.AdminService.ListProjections:output_type -> lodge.v1.ListProjectionsResponse
-	19, // 39: lodge.v1.AdminService.RebuildProjection:output_type -> lodge.v1.RebuildProjectionResponse
-	4,  // 40: lodge.v1.AdminService.GetHealth:output_type -> lodge.v1.Health
-	29, // [29:41] is the sub-list for method output_type
-	17, // [17:29] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	22, // 5: lodge.v1.Topic.offload_age:type_name -> google.protobuf.Duration
+	3,  // 6: lodge.v1.Projection.partitions:type_name -> lodge.v1.ProjectionPartition
+	19, // 7: lodge.v1.Projection.rebuild:type_name -> lodge.v1.RebuildProjectionResponse
+	21, // 8: lodge.v1.Health.parts:type_name -> lodge.v1.Health.Part
+	0,  // 9: lodge.v1.ListTopicsResponse.topics:type_name -> lodge.v1.Topic
+	0,  // 10: lodge.v1.CreateTopicRequest.topic:type_name -> lodge.v1.Topic
+	0,  // 11: lodge.v1.UpdateTopicRequest.topic:type_name -> lodge.v1.Topic
+	24, // 12: lodge.v1.UpdateTopicRequest.update_mask:type_name -> google.protobuf.FieldMask
+	22, // 13: lodge.v1.RetirePartitionsRequest.keep:type_name -> google.protobuf.Duration
+	1,  // 14: lodge.v1.ListPartitionsResponse.partitions:type_name -> lodge.v1.Partition
+	2,  // 15: lodge.v1.ListProjectionsResponse.projections:type_name -> lodge.v1.Projection
+	22, // 16: lodge.v1.RebuildProjectionResponse.elapsed:type_name -> google.protobuf.Duration
+	22, // 17: lodge.v1.RebuildProjectionResponse.remaining:type_name -> google.protobuf.Duration
+	5,  // 18: lodge.v1.AdminService.ListTopics:input_type -> lodge.v1.ListTopicsRequest
+	7,  // 19: lodge.v1.AdminService.GetTopic:input_type -> lodge.v1.GetTopicRequest
+	8,  // 20: lodge.v1.AdminService.CreateTopic:input_type -> lodge.v1.CreateTopicRequest
+	9,  // 21: lodge.v1.AdminService.UpdateTopic:input_type -> lodge.v1.UpdateTopicRequest
+	10, // 22: lodge.v1.AdminService.DeleteTopic:input_type -> lodge.v1.DeleteTopicRequest
+	11, // 23: lodge.v1.AdminService.AddPartitions:input_type -> lodge.v1.AddPartitionsRequest
+	12, // 24: lodge.v1.AdminService.RetirePartitions:input_type -> lodge.v1.RetirePartitionsRequest
+	13, // 25: lodge.v1.AdminService.DeleteRecords:input_type -> lodge.v1.DeleteRecordsRequest
+	14, // 26: lodge.v1.AdminService.ListPartitions:input_type -> lodge.v1.ListPartitionsRequest
+	16, // 27: lodge.v1.AdminService.ListProjections:input_type -> lodge.v1.ListProjectionsRequest
+	18, // 28: lodge.v1.AdminService.RebuildProjection:input_type -> lodge.v1.RebuildProjectionRequest
+	20, // 29: lodge.v1.AdminService.GetHealth:input_type -> lodge.v1.GetHealthRequest
+	6,  // 30: lodge.v1.AdminService.ListTopics:output_type -> lodge.v1.ListTopicsResponse
+	0,  // 31: lodge.v1.AdminService.GetTopic:output_type -> lodge.v1.Topic
+	0,  // 32: lodge.v1.AdminService.CreateTopic:output_type -> lodge.v1.Topic
+	0,  // 33: lodge.v1.AdminService.UpdateTopic:output_type -> lodge.v1.Topic
+	25, // 34: lodge.v1.AdminService.DeleteTopic:output_type -> google.protobuf.Empty
+	0,  // 35: lodge.v1.AdminService.AddPartitions:output_type -> lodge.v1.Topic
+	0,  // 36: lodge.v1.AdminService.RetirePartitions:output_type -> lodge.v1.Topic
+	1,  // 37: lodge.v1.AdminService.DeleteRecords:output_type -> lodge.v1.Partition
+	15, // 38: lodge.v1.AdminService.ListPartitions:output_type -> lodge.v1.ListPartitionsResponse
+	17, // 39: lodge.v1.AdminService.ListProjections:output_type -> lodge.v1.ListProjectionsResponse
+	19, // 40: lodge.v1.AdminService.RebuildProjection:output_type -> lodge.v1.RebuildProjectionResponse
+	4,  // 41: lodge.v1.AdminService.GetHealth:output_type -> lodge.v1.Health
+	30, // [30:42] is the sub-list for method output_type
+	18, // [18:30] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_lodge_v1_admin_proto_init() }
