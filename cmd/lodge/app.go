@@ -31,6 +31,7 @@ type commandLine struct {
 	Events      eventsCommand      `cmd:"" help:"Show events, and follow them."`
 	Projections projectionsCommand `cmd:"" help:"List and rebuild read models."`
 	Verify      verifyCommand      `cmd:"" help:"Prove from the log that no night was ever oversold."`
+	Simulate    simulateCommand    `cmd:"" help:"Replay a hotel's history under another overbooking limit or other cancellation terms."`
 	Bench       benchCommand       `cmd:"" help:"Measure this machine and Lodge on it."`
 	BenchClient benchClientCommand `cmd:"" hidden:"" help:"Drive a server for bench."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`

@@ -157,7 +157,7 @@ func (c *importCommand) run(ctx context.Context, m *Main, plan *importer.Plan, t
 	if err != nil {
 		return summary, err
 	}
-	ok := report.OK()
+	ok := report.GetPassed()
 	summary.Verified = &ok
 	return summary, nil
 }

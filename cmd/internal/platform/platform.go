@@ -55,6 +55,7 @@ const (
 	snapshotFolder   = "snapshots"
 	projectionFolder = "projections"
 	natsFolder       = "nats"
+	proofFolder      = "proof"
 )
 
 // LogFolder returns the broker's folder within a data folder.
@@ -169,7 +170,7 @@ func (p *Platform) openAPI(context.Context) error {
 	if err != nil {
 		return err
 	}
-	a, err := api.New(deps, api.Options{Clock: p.opts.Clock, Logger: p.opts.Logger, QuoteKey: key})
+	a, err := api.New(deps, api.Options{Clock: p.opts.Clock, Logger: p.opts.Logger, QuoteKey: key, ProofDir: filepath.Join(p.dir, proofFolder)})
 	if err != nil {
 		return err
 	}
@@ -199,7 +200,7 @@ func (p *Platform) listen() error {
 	if err != nil {
 		return fmt.Errorf("listen for local tools: %w", err)
 	}
-	p.servers = append(p.servers, server{l, p.localServer()})
+	p.servers = append(p.servers, server{l, api.NewServer(p.API)})
 	return nil
 }
 

@@ -102,15 +102,23 @@ func TestSocketAndPortServeTheSame(t *testing.T) {
 			t.Errorf("%s: %v %v", c.url, res, err)
 		}
 	}
-	report, err := Audit(t.Context(), client, nil)
-	if err != nil || !report.OK() || report.Partitions != 3 {
-		t.Errorf("audit: %+v %v", report, err)
+	proof, err := lodgev1connect.NewProofServiceClient(client, SocketURL).VerifyNoOversell(t.Context(), connect.NewRequest(&lodgev1.VerifyNoOversellRequest{}))
+	if err != nil {
+		t.Fatal(err)
 	}
-	res, err := port.Get("http://" + p.Addr().String() + auditPath)
-	if err != nil || res.StatusCode != http.StatusNotFound {
-		t.Errorf("the audit is offered on the port: %v %v", res, err)
+	var report *lodgev1.ProofReport
+	for proof.Receive() {
+		report = proof.Msg().GetReport()
 	}
-	res.Body.Close()
+	if !report.GetPassed() || strings.Count(report.GetCertificate(), `"partition":`) != 3 {
+		t.Errorf("audit: %+v %v", report, proof.Err())
+	}
+	if err := proof.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "proof", "verified.json")); err != nil {
+		t.Errorf("the audit does not remember: %v", err)
+	}
 	client.CloseIdleConnections()
 	port.CloseIdleConnections()
 	stop()
