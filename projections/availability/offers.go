@@ -44,7 +44,7 @@ func (a *Ask) validate() error {
 // RoomOffer is a room type that can be had for a whole stay, under the terms under which it costs least.
 type RoomOffer struct {
 	RoomTypeID string
-	MaxGuests  int
+	MaxGuests  int               // in one room; 0: not said
 	Available  int               // in the fullest night
 	Plan       *eventpb.RatePlan // without texts; nil: at the room type's own rates
 	Price      hotel.StayPrice   // as hotel.Decide makes it
@@ -128,7 +128,7 @@ func (q *Queries) stockOf(ctx context.Context, hotelID string, ask Ask, from, to
 		budget := rateRowsMax
 		for i := range h.types {
 			t := stockedType{soldType: &h.types[i]}
-			if int64(t.maxGuests)*int64(ask.Quantity) < int64(ask.Adults)+int64(ask.Children) {
+			if !t.takes(ask) {
 				continue
 			}
 			if t.nights, err = t.read(ctx, c, hotelID, from, to+1); err != nil {
@@ -153,6 +153,11 @@ func (q *Queries) houseOf(ctx context.Context, c *projections.Conn, hotelID stri
 	return cache.Get(q.cache, cache.Key{Hotel: hotelID, Question: houseQuestion{}}, (*house).bytes, func() (*house, error) {
 		return readHouse(ctx, c, hotelID)
 	})
+}
+
+// takes reports whether the rooms hold the guests. A type that does not say how many it takes holds any number.
+func (t *soldType) takes(ask Ask) bool {
+	return t.maxGuests == 0 || int64(t.maxGuests)*int64(ask.Quantity) >= int64(ask.Adults)+int64(ask.Children)
 }
 
 // read returns the nights [from, to).

@@ -214,7 +214,9 @@ func TestSortedPagesHaveEveryHotelOnce(t *testing.T) {
 	key := map[availability.Sort]func(o *availability.Offer) string{
 		availability.ByID:       func(o *availability.Offer) string { return o.HotelID },
 		availability.ByDistance: func(o *availability.Offer) string { return fmt.Sprintf("%09.3f", o.DistanceKM) },
-		availability.ByPrice:    func(o *availability.Offer) string { return fmt.Sprintf("%s%09d", o.Currency, o.RoomTypes[0].Price.Total) },
+		availability.ByPrice: func(o *availability.Offer) string {
+			return fmt.Sprintf("%s%09d", o.Currency, o.RoomTypes[0].Price.Total)
+		},
 		availability.ByName: func(o *availability.Offer) string {
 			var i int
 			if _, err := fmt.Sscanf(o.HotelID, "h%d", &i); err != nil {
@@ -279,7 +281,9 @@ func TestSearchRefuses(t *testing.T) {
 		{"longitude", func(r *availability.Request) { r.Near = &availability.Circle{Longitude: 181, RadiusKM: 1} }, "near.longitude", domain.InvalidArgument},
 		{"no radius", func(r *availability.Request) { r.Near = &availability.Circle{} }, "radius_km", domain.InvalidArgument},
 		{"wide radius", func(r *availability.Request) { r.Near = &availability.Circle{RadiusKM: 1001} }, "radius_km", domain.InvalidArgument},
-		{"price range", func(r *availability.Request) { r.Price = &availability.PriceRange{Currency: "EUR", Min: 6, Max: &least} }, "max_total", domain.InvalidArgument},
+		{"price range", func(r *availability.Request) {
+			r.Price = &availability.PriceRange{Currency: "EUR", Min: 6, Max: &least}
+		}, "max_total", domain.InvalidArgument},
 		{"no rooms", func(r *availability.Request) { r.Quantity = 0 }, "quantity", domain.InvalidQuantity},
 		{"children", func(r *availability.Request) { r.Children = -1 }, "children", domain.InvalidArgument},
 		{"dates", func(r *availability.Request) { r.Stay.CheckOut = r.Stay.CheckIn }, "check_out_date", domain.InvalidDates},
