@@ -61,7 +61,7 @@ func (r *life) count(paymentID string, m *eventpb.Money) (Kind, string) {
 		return BadPayment, fmt.Sprintf("payment %s counts twice", paymentID)
 	}
 	p.counted = amount
-	a.applied += amount
+	a.applied += min(amount, max(0, r.total-a.applied+a.promised)) // a payment may have been asked for before the price fell
 	return "", ""
 }
 

@@ -22,6 +22,7 @@
 //	tok_unreachable                        two requests are lost before they arrive; the third gets through
 //	tok_late, tok_late_90s                 it is taken later, after SimulatorOptions.LateAfter or the duration named (at most 24h); a notification says so
 //	tok_twice                              it is taken at once, the answer is given, and two notifications say so again
+//	tok_once                               it is taken for the first charge of a reservation; further ones are declined as insufficient_funds
 //
 // These join: tok_timeout_late_20m_decline_expired_card loses the answer and declines after 20 minutes. What follows _refund_ is for the refunds of the
 // charge, in the same words: tok_approve_refund_decline_account_closed, tok_late_refund_unreachable. Any other method is declined as invalid_payment_method.

@@ -108,6 +108,7 @@ CREATE TABLE IF NOT EXISTS entries (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS entries_due ON entries (status, due_ms);
 CREATE INDEX IF NOT EXISTS entries_refunds ON entries (payment_id) WHERE kind = 2;
+CREATE INDEX IF NOT EXISTS entries_reservation ON entries (hotel_id, reservation_id);
 CREATE TABLE IF NOT EXISTS notifications (
 	seq INTEGER PRIMARY KEY AUTOINCREMENT,
 	attempts INTEGER NOT NULL, next_ms INTEGER NOT NULL, kind INTEGER NOT NULL, key TEXT NOT NULL

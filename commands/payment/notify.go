@@ -79,7 +79,7 @@ func (s *Simulator) Run(ctx context.Context) error {
 			s.opts.Logger.Warn("the payment simulator could not go on", "error", err)
 			wait = time.Second
 		}
-		timer := time.NewTimer(wait)
+		timer := time.NewTimer(min(wait, runWaitMax))
 		select {
 		case <-ctx.Done():
 		case <-timer.C:
@@ -90,7 +90,7 @@ func (s *Simulator) Run(ctx context.Context) error {
 	return nil
 }
 
-// Step decides everything that is due and gives every notification that is due once. It returns how long nothing will be due: at most a minute. Run
+// Step decides everything that is due and gives every notification that is due once. It returns how long nothing will be due: at most a day. Run
 // does this again and again; tests that bring their own clock call it themselves.
 func (s *Simulator) Step(ctx context.Context) (wait time.Duration, err error) {
 	if s.down.Load() {
@@ -105,7 +105,10 @@ func (s *Simulator) Step(ctx context.Context) (wait time.Duration, err error) {
 	return s.untilDue(ctx)
 }
 
-const stepMax = time.Minute
+const (
+	stepMax    = 24 * time.Hour
+	runWaitMax = time.Minute // a clock may be set
+)
 
 // settleDue decides what is due, a page with each transaction.
 func (s *Simulator) settleDue(ctx context.Context) error {

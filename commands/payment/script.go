@@ -18,6 +18,7 @@ type script struct {
 	late         bool          // decided later
 	after        time.Duration // then; 0: SimulatorOptions.LateAfter
 	notify       int           // notifications when it is decided
+	once         bool          // approved for the first charge of a reservation only
 	code         string        // declined with this; empty: approved
 }
 
@@ -56,6 +57,8 @@ func parseScript(text string) (s script, ok bool) {
 			s.loseRequests = unreachableAttempts
 		case "twice":
 			s.notify = 2
+		case "once":
+			s.once = true
 		case "late":
 			s.late, s.notify = true, max(s.notify, 1)
 			if i+1 < len(words) {

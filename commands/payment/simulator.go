@@ -209,6 +209,16 @@ func (s *Simulator) enter(tx *sql.Tx, op string, plan script, e *Entry, check fu
 // decide gives a new entry its outcome, or the time when it will have one.
 func (s *Simulator) decide(tx *sql.Tx, plan script, e *Entry) error {
 	e.verdict, e.notify = plan.code, plan.notify
+	if plan.once {
+		taken, err := count(tx, `SELECT count(*) FROM entries WHERE kind = ? AND hotel_id = ? AND reservation_id = ? AND status IN (?, ?)`,
+			ChargeEntry, e.HotelID, e.ReservationID, Pending, Succeeded)
+		if err != nil {
+			return err
+		}
+		if taken > 0 {
+			e.verdict = "insufficient_funds"
+		}
+	}
 	if plan.late || plan.notify > 0 {
 		waiting, err := count(tx, `SELECT (SELECT count(*) FROM entries WHERE status = ?) + (SELECT count(*) FROM notifications)`, Pending)
 		if err != nil {

@@ -57,6 +57,7 @@ func TestParseMethod(t *testing.T) {
 		"tok_approve":                            {},
 		"tok_late_1m":                            {{late: true, after: minute, notify: 1}},
 		"tok_late":                               {{late: true, notify: 1}},
+		"tok_once":                               {{once: true}},
 		"tok_twice_late":                         {{late: true, notify: 2}},
 		"tok_late_decline_expired_card":          {{late: true, notify: 1, code: "expired_card"}},
 		"tok_approve_refund_decline_no_account":  {{}, {code: "no_account"}},
@@ -235,6 +236,24 @@ func TestLateAnswer(t *testing.T) {
 	b.step()
 	if len(taken) != 2 || taken[1].RefundID != "r" || taken[1].PaymentID != "k" || taken[1].Outcome.Amount != euros(4_000) {
 		t.Fatalf("%+v", taken[1])
+	}
+}
+
+// The card has enough for the first charge of a reservation.
+func TestOnce(t *testing.T) {
+	b := newBench(t, SimulatorOptions{})
+	for key, want := range map[string]string{"first": "succeeded", "second": "declined insufficient_funds"} {
+		c := charging(key, "tok_once")
+		c.ReservationID = "r"
+		if key == "second" {
+			_, _ = b.Charge(t.Context(), Charge{Key: "first", HotelID: c.HotelID, ReservationID: "r", CorrelationID: "c-first", Amount: c.Amount, Method: c.Method})
+		}
+		if got := answer(b.Charge(t.Context(), c)); got != want {
+			t.Errorf("%s: %s", key, got)
+		}
+	}
+	if got := answer(b.Charge(t.Context(), charging("other", "tok_once"))); got != "succeeded" {
+		t.Errorf("another reservation: %s", got)
 	}
 }
 

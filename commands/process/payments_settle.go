@@ -45,8 +45,12 @@ func (p *Payments) settleReservation(ctx context.Context, e *event.Envelope, han
 	return forPeople(err, "settle reservation "+reservationID)
 }
 
-// requestBalance asks for what is still to be paid of a paid reservation, with the payment method that it was paid with.
+// requestBalance asks for what is still to be paid of a paid reservation, with the payment method that it was paid with. What happened long ago is not charged for by
+// itself: then it stays due, until it is paid or settled at the hotel.
 func (p *Payments) requestBalance(ctx context.Context, e *event.Envelope, handler, hotelID, reservationID string) error {
+	if p.old(e.Time) {
+		return nil
+	}
 	_, err := p.giveOnce(ctx, e, handler, "balance", &hotel.RequestPayment{
 		Hotel: hotelID, ReservationID: reservationID, PaymentID: derivedID(e, handler, "payment"), Provider: p.first, OnlyIfUnsettled: true,
 	})

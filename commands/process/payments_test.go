@@ -1,0 +1,212 @@
+package process_test
+
+import (
+	"testing"
+	"time"
+
+	"lodge/domain/hotel"
+)
+
+// story is a life of one reservation of 300 euros, and how it ends.
+type story struct {
+	name    string
+	method  string // what it is paid with
+	plan    string
+	life    func(w *world) // after it has been asked to be paid
+	status  string
+	net     int64 // what the house has in the end, in cents
+	due     int64 // what is still to be paid
+	letters int   // for people
+	lucky   bool  // a message that comes twice may learn in time that the money was taken: then it is paid
+}
+
+func minutes(n int) time.Duration { return time.Duration(n) * time.Minute }
+
+// until passes the time to noon of a day of July.
+func (w *world) until(day int) {
+	w.t.Helper()
+	w.pass(time.Date(2026, 7, day, 12, 0, 0, 0, time.UTC).Sub(w.clock.Now()))
+}
+
+// then passes a while, gives a command, and passes another while.
+func then(before time.Duration, body hotel.Command, after time.Duration) func(*world) {
+	return func(w *world) {
+		w.t.Helper()
+		w.pass(before)
+		w.do(body)
+		w.pass(after)
+	}
+}
+
+func wait(d time.Duration) func(*world) { return func(w *world) { w.t.Helper(); w.pass(d) } }
+
+func stories() []story {
+	return append(paying(), changing()...)
+}
+
+// paying are the ways in which a payment comes to its end.
+func paying() []story {
+	return []story{
+		{name: "approved", method: "tok_approve", life: wait(0), status: "PAID", net: 300_00},
+		{name: "answered three times", method: "tok_twice", life: wait(0), status: "PAID", net: 300_00},
+		{name: "declined", method: "tok_decline_insufficient_funds", life: wait(0), status: "REJECTED"},
+		{name: "declined twice over", method: "tok_twice_decline", life: wait(0), status: "REJECTED"},
+		{name: "no such method", method: "visa", life: wait(0), status: "REJECTED"},
+		{name: "the answer is lost", method: "tok_timeout", life: wait(minutes(1)), status: "PAID", net: 300_00},
+		{name: "a refusal is lost", method: "tok_timeout_decline", life: wait(minutes(1)), status: "REJECTED"},
+		{name: "the request is lost", method: "tok_unreachable", life: wait(minutes(1)), status: "PAID", net: 300_00},
+		{name: "late, in time", method: "tok_late_5m", life: wait(minutes(20)), status: "PAID", net: 300_00},
+		{name: "late and declined", method: "tok_late_5m_decline", life: wait(minutes(20)), status: "REJECTED"},
+		{name: "captured after the hold", method: "tok_late_20m", life: wait(minutes(60)), status: "REFUNDED"},
+		{name: "declined after the hold", method: "tok_late_20m_decline", life: wait(minutes(60)), status: "CANCELED"},
+		{name: "silence, and captured after the hold", method: "tok_timeout_late_20m", life: wait(minutes(60)), status: "REFUNDED"},
+		{name: "captured after the hold, hard to give back", method: "tok_late_20m_refund_unreachable", life: wait(minutes(120)), status: "REFUNDED"},
+		{name: "canceled while under way", method: "tok_late_5m", life: then(minutes(1), cancel(1), minutes(60)), status: "REFUNDED"},
+		{name: "settled at the desk while under way", method: "tok_late_5m", life: then(minutes(1), &hotel.ConfirmReservation{Hotel: "grand", ReservationID: reservationID(1)}, minutes(60)), status: "PAID"},
+		{name: "provider down for ten minutes", method: "tok_approve", life: outage(minutes(10)), status: "PAID", net: 300_00},
+		{name: "provider down beyond the hold", method: "tok_approve", life: outage(minutes(120)), status: "CANCELED"},
+		{name: "provider down, and the charge went through", method: "tok_timeout", life: func(w *world) {
+			w.drain()
+			w.sim.SetDown(true)
+			w.pass(minutes(300))
+			w.sim.SetDown(false)
+			w.pass(24 * time.Hour)
+		}, status: "REFUNDED", lucky: true},
+	}
+}
+
+// outage has the provider unreachable from the start for a while, and then gives everything a day.
+func outage(d time.Duration) func(*world) {
+	return func(w *world) {
+		w.t.Helper()
+		w.sim.SetDown(true)
+		w.pass(d)
+		w.sim.SetDown(false)
+		w.pass(24 * time.Hour)
+	}
+}
+
+// changing are the ways in which money moves after a reservation is paid.
+func changing() []story {
+	day := func(day int, body hotel.Command) func(*world) {
+		return func(w *world) {
+			w.t.Helper()
+			w.until(day)
+			w.do(body)
+			w.pass(minutes(60))
+		}
+	}
+	walk := &hotel.Walk{Hotel: "grand", ReservationID: reservationID(1), RelocatedTo: "Ritz"}
+	missed := &hotel.MarkNoShow{Hotel: "grand", ReservationID: reservationID(1)}
+	grant := &hotel.GrantRefund{Hotel: "grand", ReservationID: reservationID(1), Amount: euros(50_00), Note: "no hot water"}
+	return []story{
+		{name: "canceled", method: "tok_approve", life: then(0, cancel(1), 0), status: "REFUNDED"},
+		{name: "canceled, the refund's answer is lost", method: "tok_approve_refund_timeout", life: then(0, cancel(1), minutes(60)), status: "REFUNDED"},
+		{name: "canceled, the refund is late", method: "tok_approve_refund_late_2h", life: then(0, cancel(1), minutes(200)), status: "REFUNDED"},
+		{name: "canceled, the refund is refused", method: "tok_approve_refund_decline_account_closed", life: then(0, cancel(1), minutes(60)), status: "CANCELED", net: 300_00, letters: 1},
+		{name: "canceled late", method: "tok_approve", plan: "strict", life: day(9, cancel(1)), status: "REFUNDED", net: 100_00},
+		{name: "no-show", method: "tok_approve", plan: "strict", life: day(10, missed), status: "REFUNDED", net: 150_00},
+		{name: "walked", method: "tok_approve", plan: "strict", life: day(10, walk), status: "REFUNDED"},
+		{name: "a part granted", method: "tok_approve", life: then(0, grant, 0), status: "PAID", net: 250_00},
+		{name: "a part granted, then canceled", method: "tok_approve", life: func(w *world) {
+			then(0, grant, 0)(w)
+			then(0, cancel(1), 0)(w)
+		}, status: "REFUNDED"},
+		{name: "dearer", method: "tok_approve", life: then(0, quantity(1, 2), 0), status: "PAID", net: 600_00},
+		{name: "dearer, and declined", method: "tok_once", life: then(0, quantity(1, 2), minutes(60)), status: "PAID", net: 300_00, due: 300_00},
+		{name: "dearer, and the answer is lost", method: "tok_timeout", life: then(minutes(1), quantity(1, 2), minutes(1)), status: "PAID", net: 600_00},
+		{name: "dearer while under way", method: "tok_late_5m", life: then(minutes(1), quantity(1, 2), minutes(60)), status: "PAID", net: 600_00},
+		{name: "dearer, then canceled while under way", method: "tok_late_5m", life: func(w *world) {
+			then(minutes(6), quantity(1, 2), minutes(1))(w)
+			then(0, cancel(1), minutes(60))(w)
+		}, status: "REFUNDED"},
+		{name: "cheaper", method: "tok_approve", life: then(0, nights(1, 12), 0), status: "PAID", net: 200_00},
+		{name: "cheaper while under way", method: "tok_late_5m", life: then(minutes(1), nights(1, 12), minutes(60)), status: "PAID", net: 200_00},
+		{name: "cheaper, then dearer", method: "tok_approve", life: func(w *world) {
+			then(0, nights(1, 12), 0)(w)
+			then(0, nights(1, 14), 0)(w)
+		}, status: "PAID", net: 400_00},
+	}
+}
+
+// tell lives a story in a world with a fuse, and returns how many steps the saga took.
+func (s *story) tell(t *testing.T, f fuse, twice, lag bool) (steps int) {
+	t.Helper()
+	w := newWorld(t)
+	w.build()
+	w.twice, w.lag = twice, lag
+	w.do(place(1, s.plan), pay(1, 1, s.method))
+	w.fuse = &f
+	s.life(w)
+	steps = w.fuse.steps
+	w.fuse = &fuse{}
+	l := w.lives()[reservationID(1)]
+	again := twice || f.at > 0
+	switch {
+	case s.lucky && again && l.status == "PAID" && l.net() == l.total:
+	case l.status != s.status || l.net() != s.net || l.due != s.due:
+		t.Errorf("it ends as %s, the house has %d and %d are due; want %s, %d, %d", l.status, l.net(), l.due, s.status, s.net, s.due)
+	}
+	if (len(w.letters) > 0) != (s.letters > 0) || !again && len(w.letters) != s.letters {
+		t.Errorf("%d letters, want %d: %v", len(w.letters), s.letters, w.letters)
+	}
+	if len(w.schedules) > 0 {
+		t.Errorf("timers are left: %v", w.schedules)
+	}
+	w.check()
+	return steps
+}
+
+func TestPaymentStories(t *testing.T) {
+	for _, s := range stories() {
+		t.Run(s.name, func(t *testing.T) { s.tell(t, fuse{}, false, false) })
+		t.Run(s.name+", every message twice", func(t *testing.T) { s.tell(t, fuse{}, true, false) })
+	}
+}
+
+// The process is killed before and after each step that the saga takes: each command, each call of the provider, each timer. Everything ends as if it had not been.
+func TestKillBetweenAnySteps(t *testing.T) {
+	kills := 0
+	for _, s := range stories() {
+		t.Run(s.name, func(t *testing.T) {
+			steps := s.tell(t, fuse{}, false, false)
+			if steps == 0 {
+				t.Fatal("the saga did nothing")
+			}
+			for at := 1; at <= steps; at++ {
+				for _, after := range []bool{false, true} {
+					s.tell(t, fuse{at: at, after: after}, false, (at+kills)%2 == 0)
+					if t.Failed() {
+						t.Fatalf("killed at step %d of %d, after it: %t", at, steps, after)
+					}
+					kills++
+				}
+			}
+		})
+	}
+	t.Logf("killed %d times", kills)
+}
+
+// Every message that there ever was is delivered again, half a day later, as when groups are reset: nothing moves.
+func TestReplayMovesNothing(t *testing.T) {
+	for _, s := range stories() {
+		t.Run(s.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.build()
+			w.do(place(1, s.plan), pay(1, 1, s.method))
+			s.life(w)
+			w.pass(13 * time.Hour)
+			before := w.moved()
+			w.replay()
+			w.pass(time.Hour)
+			// What the provider refused to give back is asked for once more by an old message, since it is owed; and refused once more.
+			if after := w.moved(); after != before && s.letters == 0 {
+				t.Errorf("before: %s; after: %s", before, after)
+			}
+			if l := w.lives()[reservationID(1)]; l.status != s.status || l.net() != s.net {
+				t.Errorf("it has become %s, and the house has %d", l.status, l.net())
+			}
+			w.check()
+		})
+	}
+}
