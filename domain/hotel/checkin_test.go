@@ -1,6 +1,7 @@
 package hotel
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -165,6 +166,42 @@ func TestWalk(t *testing.T) {
 	run(t, s, noon, reserved(walkAway(1))...)
 	if got := s.Night("double", day(2026, 7, 1)); s.Status(uuid(1)) != canceled || got.SoldCount != 0 {
 		t.Errorf("walked: %s, %+v", s.Status(uuid(1)), got)
+	}
+}
+
+// What a change has made dearer is paid before the guest gets a room, or at the desk.
+func TestCheckInWantsTheBalance(t *testing.T) {
+	longer := slices.Clip(reserved(&ModifyReservation{Hotel: "grand", ReservationID: uuid(1), Stay: ptr(july(1, 6))}))
+	atDesk := with(arrive(1), func(c *CheckIn) { c.SettledAtHotel = true })
+	settled := checkedIn("101", "105")
+	settled[0].(*eventpb.GuestCheckedIn).SettledAtHotel = &eventpb.Money{CurrencyCode: "EUR", MinorUnits: 20_000}
+	runAll(t, []scenario{
+		{name: "not before", given: longer, when: arrive(1), reason: domain.BalanceDue, field: "reservation_id"},
+		{name: "paid before", given: append(longer, confirm(1)), when: arrive(1), then: checkedIn("101", "105")},
+		{name: "settled at the hotel", given: longer, when: atDesk, then: settled},
+		{name: "nothing to be settled", given: reserved(), when: atDesk, then: checkedIn("101", "105")},
+		{
+			name: "settled once", given: append(longer, atDesk), when: confirm(1), reason: domain.StatusConflict, field: "reservation_id",
+		},
+		{
+			name: "no change of a guest in house", given: append(longer, atDesk), reason: domain.StatusConflict, field: "reservation_id",
+			when: &ModifyReservation{Hotel: "grand", ReservationID: uuid(1), Stay: ptr(july(1, 7))},
+		},
+	})
+}
+
+// The guest who is walked gets everything back, whatever the terms say.
+func TestWalkGivesEverythingBack(t *testing.T) {
+	s := New()
+	run(t, s, noon, open(createFlexible(), rates(1, 9, 7_000), with(place(1, 1, july(1, 3)), func(c *PlaceReservation) { c.RatePlan = "flexible" }),
+		pay(1, 1), captured(1, 1, 14_000), confirmPaid(1, 1, 14_000))...)
+	walked := run(t, s, noon, walkAway(1))[0].(*eventpb.GuestWalked)
+	if want := (&eventpb.Settlement{CurrencyCode: "EUR", RefundMinorUnits: 14_000}); !proto.Equal(walked.Settlement, want) {
+		t.Errorf("%v, want %v", walked.Settlement, want)
+	}
+	asked := run(t, s, noon, settle(1, 1))
+	if len(asked) != 1 || asked[0].(*eventpb.RefundRequested).Amount.MinorUnits != 14_000 {
+		t.Errorf("%v", asked)
 	}
 }
 

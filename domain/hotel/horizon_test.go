@@ -1,6 +1,7 @@
 package hotel
 
 import (
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -154,7 +155,7 @@ func TestDefaults(t *testing.T) {
 	}
 	changed := flexible(2)
 	changed.DefaultRates = []*eventpb.DefaultRate{{RoomTypeId: "double", NightlyRate: &eventpb.Money{CurrencyCode: "EUR", MinorUnits: 1}}}
-	hotels, plans := []Command{createHotel()}, open(createFlexible())
+	hotels, plans := []Command{createHotel()}, slices.Clip(open(createFlexible()))
 	runAll(t, []scenario{
 		{name: "a horizon behind us", when: hotelWith(-1), reason: domain.InvalidArgument, field: "horizon_days"},
 		{name: "a horizon too far", when: hotelWith(HorizonDaysMax + 1), reason: domain.InvalidArgument, field: "horizon_days"},

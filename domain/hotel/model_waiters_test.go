@@ -291,7 +291,7 @@ func TestStaysAgainstTheModel(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for range rapid.IntRange(60, 250).Draw(t, "commands") {
+		for range rapid.IntRange(40, 160).Draw(t, "commands") {
 			yesterday := l.today()
 			if l.now = l.now.Add(daysGoBy.Draw(t, "step")); l.today() > yesterday && rapid.IntRange(0, 5).Draw(t, "daily job") < 5 {
 				_, _ = l.execute(t, extend)

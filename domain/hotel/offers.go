@@ -67,14 +67,14 @@ func (s *State) offerRooms(c *OfferRooms, at At) ([]proto.Message, error) {
 // offer returns the events that offer to w what it waits for, or nil when that cannot be had now. taken counts what the command has offered.
 func (s *State) offer(w *waiter, taken overlay, at At) []proto.Message {
 	quantity := int32(w.quantity)
-	if s.fullNights(w.roomType, w.stay, quantity, taken) != nil {
+	if !s.hasRoom(w.roomType, w.stay, quantity, taken) {
 		return nil
 	}
 	asked, err := s.wantedBy(s.requestOf(w, at), at)
 	if err != nil { // the room type is archived, the plan has other terms: they go on waiting
 		return nil
 	}
-	if full, broken := s.obstacles(&asked, taken); full != nil || broken != nil {
+	if _, broken := s.obstacles(&asked, taken); broken != nil {
 		return nil
 	}
 	b, err := s.grant(&asked, at)

@@ -142,6 +142,17 @@ func (s *State) fullNights(roomType uint16, stay domain.Stay, quantity int32, be
 	return full
 }
 
+// hasRoom reports whether no night of the stay is full.
+func (s *State) hasRoom(roomType uint16, stay domain.Stay, quantity int32, beside overlay) bool {
+	nights := &s.roomTypes[roomType].nights
+	for d := stay.CheckIn; d < stay.CheckOut; d++ {
+		if n := nights.at(d); n == nil || n.available()-beside.taken(roomType, d) < quantity {
+			return false
+		}
+	}
+	return true
+}
+
 // planOf returns the rate plan that c names, or nil. It takes the guests.
 func (s *State) planOf(c *PlaceReservation) (*eventpb.RatePlan, error) {
 	if c.RatePlan == "" {

@@ -1,6 +1,7 @@
 package hotel
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -133,7 +134,7 @@ func TestTheWaitingListHasALimit(t *testing.T) {
 }
 
 func TestLeaveWaitingList(t *testing.T) {
-	waiting := full(join(1, 1, july(1, 3)))
+	waiting := slices.Clip(full(join(1, 1, july(1, 3))))
 	runAll(t, []scenario{
 		{
 			name: "by the guest", given: waiting, when: leave(1),
@@ -321,6 +322,7 @@ func TestOffersDue(t *testing.T) {
 	due(true, noShow(4))
 	due(false, arrive(2))
 	due(true, depart(2))
+	due(true, &ModifyReservation{Hotel: "grand", ReservationID: uuid(5), Stay: ptr(july(20, 24))})
 	due(true, rooms(2))
 	due(true, rates(1, 2, 5))
 	due(true, &SetRestrictions{Hotel: "grand", RoomType: "double", Start: day(2026, 7, 1), End: day(2026, 7, 2), StopSell: ptr(false)})
@@ -330,6 +332,45 @@ func TestOffersDue(t *testing.T) {
 		t.Error("a state that was loaded cannot know whether something was freed before, and says no")
 	}
 	due(true, &ExpireHolds{Hotel: "grand", Now: noon.Add(time.Hour)})
+}
+
+// Money decides about an offer as people do.
+func TestMoneyEndsAnOffer(t *testing.T) {
+	late := noon.Add(HoldDurationDefault)
+	for name, tt := range map[string]struct {
+		outcome *RecordPayment
+		now     time.Time
+		end     func(id string) Command
+		reason  eventpb.WaitingListEnd
+	}{
+		"captured": {
+			captured(1, 1, 20_000), noon,
+			func(id string) Command {
+				return with(confirmPaid(1, 1, 20_000), func(c *ConfirmReservation) { c.ReservationID = id })
+			}, accepted,
+		},
+		"captured in the last moment": {captured(1, 1, 20_000), late, func(string) Command { return &ExpireHolds{Hotel: "grand"} }, accepted},
+		"declined": {
+			&RecordPayment{Hotel: "grand", PaymentID: paymentID(1), Outcome: PaymentDeclined, Cause: "insufficient_funds"}, noon,
+			func(id string) Command {
+				return &DeclineReservation{Hotel: "grand", ReservationID: id, PaymentID: paymentID(1), DeclineCode: "insufficient_funds"}
+			}, lapsed,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := New()
+			id := offeredTo(t, s)
+			run(t, s, noon, with(pay(1, 1), func(c *RequestPayment) { c.ReservationID = id }), with(tt.outcome, func(c *RecordPayment) { c.ReservationID = id }))
+			events := run(t, s, tt.now, tt.end(id))
+			if len(events) != 2 || !proto.Equal(events[1], leftList(1, tt.reason)) || s.Waiting() != 0 {
+				t.Errorf("%v, %d wait", events, s.Waiting())
+			}
+			s.OffersMade()
+			if s.OffersDue(tt.now) {
+				t.Error("nobody waits, and something is due")
+			}
+		})
+	}
 }
 
 // An offer's id that somebody has taken, by chance or on purpose, is not offered.
