@@ -17,6 +17,7 @@ import (
 	lodgev1 "lodge/api/gen/lodge/v1"
 	"lodge/api/gen/lodge/v1/lodgev1connect"
 	"lodge/commands"
+	"lodge/commands/process"
 	"lodge/log"
 	"lodge/projections"
 	"lodge/projections/availability"
@@ -32,8 +33,9 @@ type Deps struct {
 	Log    Log                // events, and everything of the message queue
 	Store  *projections.Store // answers the queries
 
-	Scheduler log.Scheduler // nil: calls about schedules are answered UNAVAILABLE
-	Parts     []Part        // of the platform, beside the log and the read models, that have a health
+	Scheduler log.Scheduler   // nil: calls about schedules are answered UNAVAILABLE
+	Processes *process.Router // nil: calls about process managers are answered UNAVAILABLE
+	Parts     []Part          // of the platform, beside the log and the read models, that have a health
 }
 
 // Log is what the surface needs of the log. *broker.Broker has all of it.
@@ -122,7 +124,7 @@ var services = []string{
 	lodgev1connect.HotelServiceName, lodgev1connect.InventoryServiceName, lodgev1connect.AvailabilityServiceName,
 	lodgev1connect.RateServiceName, lodgev1connect.ReservationServiceName, lodgev1connect.StayServiceName, lodgev1connect.EventServiceName, lodgev1connect.AdminServiceName,
 	lodgev1connect.MessageServiceName, lodgev1connect.GroupServiceName, lodgev1connect.QueueServiceName, lodgev1connect.ScheduleServiceName,
-	lodgev1connect.ProofServiceName,
+	lodgev1connect.ProofServiceName, lodgev1connect.ProcessServiceName,
 }
 
 // shapes are the messages whose shape rules are compiled when the surface is made rather than by the first caller.
@@ -165,6 +167,7 @@ func (a *API) routes() (http.Handler, error) {
 	serve(lodgev1connect.NewQueueServiceHandler(&queueService{a}, options...))
 	serve(lodgev1connect.NewScheduleServiceHandler(&scheduleService{a}, options...))
 	serve(lodgev1connect.NewProofServiceHandler(&proofService{a}, options...))
+	serve(lodgev1connect.NewProcessServiceHandler(&processService{a}, options...))
 	transcoder, err := vanguard.NewTranscoder(rest, vanguard.WithCodec(newRestCodec))
 	if err != nil {
 		return nil, fmt.Errorf("make the REST routes: %w", err)

@@ -111,7 +111,7 @@ func checkConsume(req *lodgev1.ConsumeRequest) error {
 	case req.GetKeyOrder() && req.GetDelivery() == lodgev1.ConsumeRequest_DELIVERY_AT_MOST_ONCE:
 		return domain.Errorf(domain.InvalidArgument, "key_order", "key order needs that what is committed is processed, which at most once does not promise")
 	}
-	return nil
+	return unprotectedGroup(log.Group(req.GetGroup()), "group")
 }
 
 // startIn returns where a partition begins.

@@ -33,6 +33,7 @@ const (
 	ReasonEventNotFound      = "EVENT_NOT_FOUND"
 	ReasonGroupNotFound      = "GROUP_NOT_FOUND"
 	ReasonGroupNotEmpty      = "GROUP_NOT_EMPTY"
+	ReasonGroupProtected     = "GROUP_PROTECTED" // it is a process manager's
 	ReasonQueueNotFound      = "QUEUE_NOT_FOUND"
 	ReasonQueueExists        = "QUEUE_EXISTS"
 	ReasonScheduleNotFound   = "SCHEDULE_NOT_FOUND"
@@ -109,9 +110,12 @@ var domainCodes = map[domain.Reason]connect.Code{
 	ReasonEventNotFound:          connect.CodeNotFound,
 	ReasonGroupNotFound:          connect.CodeNotFound,
 	ReasonGroupNotEmpty:          connect.CodeFailedPrecondition,
+	ReasonGroupProtected:         connect.CodeFailedPrecondition,
 	ReasonQueueNotFound:          connect.CodeNotFound,
 	ReasonQueueExists:            connect.CodeAlreadyExists,
 	ReasonConsumerNotFound:       connect.CodeNotFound,
+	ReasonLetterNotFound:         connect.CodeNotFound,
+	ReasonProcessNotFound:        connect.CodeFailedPrecondition,
 	ReasonRecordTooLarge:         connect.CodeInvalidArgument,
 	ReasonForbiddenHeader:        connect.CodePermissionDenied,
 	ReasonForbiddenField:         connect.CodePermissionDenied,

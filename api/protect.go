@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"lodge/commands"
+	"lodge/commands/process"
 	"lodge/domain"
 	"lodge/log"
 )
@@ -21,6 +22,16 @@ func unprotected(what string, topic log.Topic, field string) error {
 		return domain.Errorf(ReasonTopicProtected, field, "cannot %s %s: topics whose names begin with __ belong to the log itself", what, topic)
 	case platformTopic(topic):
 		return domain.Errorf(ReasonTopicProtected, field, "cannot %s %s: it is one of the platform's topics, which have a single writer, the command engine", what, topic)
+	case topic == process.TimersTopic || topic == process.PoisonTopic:
+		return domain.Errorf(ReasonTopicProtected, field, "cannot %s %s: it is one of the platform's topics, which belongs to the process managers", what, topic)
+	}
+	return nil
+}
+
+// unprotectedGroup refuses groups that say which side effects have happened: whoever joined one would take records away from a process manager.
+func unprotectedGroup(group log.Group, field string) error {
+	if process.IsGroup(group) {
+		return domain.Errorf(ReasonGroupProtected, field, "the group %s is a process manager's", group)
 	}
 	return nil
 }

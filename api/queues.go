@@ -110,6 +110,9 @@ func (s *queueService) CreateQueue(ctx context.Context, req *connect.Request[lod
 	if group.Validate() != nil {
 		return nil, domain.Errorf(domain.InvalidID, "queue_id", "%.80q is not 1 to %d characters of [a-zA-Z0-9._-]", string(group), log.TopicNameMax)
 	}
+	if err := unprotectedGroup(group, "queue_id"); err != nil {
+		return nil, err
+	}
 	s.queueing.Lock()
 	defer s.queueing.Unlock()
 	if _, err := s.queue(ctx, group); err == nil {

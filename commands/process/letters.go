@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -59,6 +60,9 @@ func openLetters(ctx context.Context, lg Log, most int) (*letters, error) {
 	}
 	return q, err
 }
+
+// lettersBytesMax ends an answer of list early.
+const lettersBytesMax = 1 << 20
 
 // letterBytesMax bounds a letter: a record of the default size, its headers, and what is said about it.
 const letterBytesMax = 4 << 20
@@ -130,24 +134,33 @@ func (q *letters) at(ctx context.Context, offset log.Offset) (*Letter, error) {
 	return parseLetter(&found.Records[0])
 }
 
-// list returns up to limit letters with ids above after, by id.
-func (q *letters) list(ctx context.Context, after string, limit int) ([]Letter, error) {
+// list returns up to limit letters of a handler, or of all, with ids above after, by id. It ends early when they are large.
+func (q *letters) list(ctx context.Context, handler, after string, limit int) ([]Letter, error) {
+	prefix := ""
+	if handler != "" {
+		prefix = handler + "."
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	ids := make([]string, 0, len(q.byID))
 	for id := range q.byID {
-		if id > after {
+		if id > after && strings.HasPrefix(id, prefix) {
 			ids = append(ids, id)
 		}
 	}
 	slices.Sort(ids)
 	var found []Letter
-	for _, id := range ids[:min(len(ids), limit)] {
+	size := 0
+	for _, id := range ids {
+		if len(found) == limit || size > lettersBytesMax {
+			break
+		}
 		l, err := q.get(ctx, id)
 		if err != nil {
 			return nil, err
 		}
 		found = append(found, *l)
+		size += len(l.Value) + len(l.Error)
 	}
 	return found, nil
 }

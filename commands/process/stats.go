@@ -90,12 +90,17 @@ func (r *Router) lag(ctx context.Context, h *HandlerStatus) (int64, error) {
 	return lag, nil
 }
 
-// Letters returns up to limit letters with ids above after, by id.
+// Letters returns up to limit letters with ids above after, by id. Letters that are large may be fewer than asked for; only an empty answer is the end.
 func (r *Router) Letters(ctx context.Context, after string, limit int) ([]Letter, error) {
+	return r.LettersOf(ctx, "", after, limit)
+}
+
+// LettersOf is Letters for those of one handler; "": of all.
+func (r *Router) LettersOf(ctx context.Context, handler, after string, limit int) ([]Letter, error) {
 	if limit < 1 {
 		return nil, invalid("a limit of %d letters is below 1", limit)
 	}
-	return r.letters.list(ctx, after, min(limit, lettersListMax))
+	return r.letters.list(ctx, handler, after, min(limit, lettersListMax))
 }
 
 // lettersListMax bounds one answer of Letters.
