@@ -2796,7 +2796,7 @@ type ReservationRejected struct {
 	Stay          *Stay                  `protobuf:"bytes,3,opt,name=stay,proto3" json:"stay,omitempty"`
 	Guest         *Guest                 `protobuf:"bytes,4,opt,name=guest,proto3" json:"guest,omitempty"`
 	Reason        ReservationReason      `protobuf:"varint,5,opt,name=reason,proto3,enum=lodge.events.v1.ReservationReason" json:"reason,omitempty"`
-	// The nights that were full, in order.
+	// The nights that were full, in order; of one in a group, beside those before it in the group that could be had.
 	FullNights        []string `protobuf:"bytes,6,rep,name=full_nights,json=fullNights,proto3" json:"full_nights,omitempty"`
 	InventoryOffset   int64    `protobuf:"varint,7,opt,name=inventory_offset,json=inventoryOffset,proto3" json:"inventory_offset,omitempty"`
 	Channel           string   `protobuf:"bytes,8,opt,name=channel,proto3" json:"channel,omitempty"`
