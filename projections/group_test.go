@@ -20,7 +20,10 @@ import (
 	"lodge/projections/projectiontest"
 )
 
-const groupPartitions = 4
+const (
+	groupPartitions = 4
+	groupTopics     = 4 // of all()
+)
 
 // fleet is stores of one group over one log.
 type fleet struct {
@@ -226,7 +229,7 @@ func (f *fleet) reads(stores ...*projections.Store) {
 		for _, m := range info.Members {
 			given += len(m.Assignment)
 		}
-		return len(read) == groupPartitions && given == 3*groupPartitions
+		return len(read) == groupPartitions && given == groupTopics*groupPartitions
 	})
 }
 
@@ -247,8 +250,8 @@ func TestPartitionsOfOneNumberStayTogether(t *testing.T) {
 			numbers[tp.Partition]++
 		}
 		for p, n := range numbers {
-			if n != 3 {
-				t.Errorf("member %s has %d of the 3 partitions %d", m.ClientID, n, p)
+			if n != groupTopics {
+				t.Errorf("member %s has %d of the %d partitions %d", m.ClientID, n, groupTopics, p)
 			}
 		}
 	}
@@ -290,7 +293,7 @@ func TestTwoStoresShareThePartitions(t *testing.T) {
 	defer stopSecond()
 	f.reads(first, second)
 	stopLoad := f.load()
-	until(t, "busy", func() bool { return len(f.log.Ends()) == 3*groupPartitions && f.log.Ends()[0].Offset > 300 })
+	until(t, "busy", func() bool { return len(f.log.Ends()) == groupTopics*groupPartitions && f.log.Ends()[0].Offset > 300 })
 	if st := first.Status(t.Context())[0]; st.State != projections.Rebalancing && st.State != projections.CatchingUp {
 		t.Errorf("a store that has half of the partitions is %s", st.State)
 	}

@@ -58,7 +58,13 @@ func (Projector) Weight(e *projections.Event) int {
 	if err != nil {
 		return 1
 	}
-	return max(1, int(last-first))
+	rows := int(last - first)
+	if earlier := earlierOf(e.Envelope.Message); earlier != nil {
+		if first, last, err = nights(earlier.GetCheckInDate(), earlier.GetCheckOutDate()); err == nil {
+			rows += int(last - first)
+		}
+	}
+	return max(1, rows)
 }
 
 // Apply implements projections.Projector.

@@ -25,11 +25,11 @@ type model struct {
 	nights    map[night]*availability.Night
 	hotels    map[string]*eventpb.Hotel
 	roomTypes map[[2]string]*eventpb.RoomType
-	claims    map[string]eventpb.ReservationStatus
+	claims    map[string]claim // by reservation
 }
 
 func modelOf(t *testing.T, events []*event.Envelope) *model {
-	m := &model{map[night]*availability.Night{}, map[string]*eventpb.Hotel{}, map[[2]string]*eventpb.RoomType{}, map[string]eventpb.ReservationStatus{}}
+	m := &model{map[night]*availability.Night{}, map[string]*eventpb.Hotel{}, map[[2]string]*eventpb.RoomType{}, map[string]claim{}}
 	for _, e := range events {
 		switch x := e.Message.(type) {
 		case interface{ GetHotel() *eventpb.Hotel }:
@@ -40,12 +40,8 @@ func modelOf(t *testing.T, events []*event.Envelope) *model {
 			m.each(t, x.GetHotelId(), x.GetRoomTypeId(), x.GetStartDate(), x.GetEndDate(), func(n *availability.Night) { setInventory(n, x) })
 		case *eventpb.RestrictionsSet:
 			m.restrict(t, x)
-		case interface {
-			GetHotelId() string
-			GetReservationId() string
-			GetStay() *eventpb.Stay
-		}:
-			m.book(t, x.GetHotelId(), x.GetReservationId(), x.GetStay(), statusAfter(e))
+		default:
+			m.book(t, e.Message)
 		}
 	}
 	return m
@@ -146,34 +142,6 @@ func setInventory(n *availability.Night, x *eventpb.InventorySet) {
 	if r := x.GetNightlyRate(); r != nil {
 		n.Rate = &domain.Money{Currency: r.GetCurrencyCode(), MinorUnits: r.GetMinorUnits()}
 	}
-}
-
-func statusAfter(e *event.Envelope) eventpb.ReservationStatus {
-	switch e.Message.(type) {
-	case *eventpb.ReservationPlaced:
-		return eventpb.ReservationStatus_RESERVATION_STATUS_PENDING
-	case *eventpb.ReservationPaid:
-		return eventpb.ReservationStatus_RESERVATION_STATUS_PAID
-	}
-	return eventpb.ReservationStatus_RESERVATION_STATUS_CANCELED
-}
-
-// book releases what the reservation had and takes what it has now.
-func (m *model) book(t *testing.T, hotel, id string, stay *eventpb.Stay, now eventpb.ReservationStatus) {
-	claim := func(status eventpb.ReservationStatus, rooms int) func(*availability.Night) {
-		return func(n *availability.Night) {
-			switch status {
-			case eventpb.ReservationStatus_RESERVATION_STATUS_PENDING:
-				n.Held += rooms
-			case eventpb.ReservationStatus_RESERVATION_STATUS_PAID:
-				n.Sold += rooms
-			}
-		}
-	}
-	for status, rooms := range map[eventpb.ReservationStatus]int{m.claims[id]: -int(stay.GetQuantity()), now: int(stay.GetQuantity())} {
-		m.each(t, hotel, stay.GetRoomTypeId(), stay.GetCheckInDate(), stay.GetCheckOutDate(), claim(status, rooms))
-	}
-	m.claims[id] = now
 }
 
 // at returns a night with the rate that counts.

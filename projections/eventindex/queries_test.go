@@ -44,7 +44,7 @@ func TestListFindsWhatPassesTheFilter(t *testing.T) {
 	}{
 		{"all", eventindex.Filter{}, func(*eventindex.Entry) bool { return true }},
 		{"topic", eventindex.Filter{Topic: event.InventoryTopic}, func(e *eventindex.Entry) bool { return e.Position.Topic == event.InventoryTopic }},
-		{"types", eventindex.Filter{Types: []string{"lodge.reservation.paid.v1"}}, func(e *eventindex.Entry) bool { return strings.Contains(e.Type, "paid") }},
+		{"types", eventindex.Filter{Types: []string{"lodge.reservation.paid.v1"}}, func(e *eventindex.Entry) bool { return e.Type == "lodge.reservation.paid.v1" }},
 		{"hotel", eventindex.Filter{HotelID: projectiontest.HotelID(2)}, func(e *eventindex.Entry) bool { return e.HotelID == projectiontest.HotelID(2) }},
 		{"time", eventindex.Filter{From: from, To: to}, func(e *eventindex.Entry) bool { return !e.Time.Before(from) && e.Time.Before(to) }},
 		{"nothing", eventindex.Filter{From: all[len(all)-1].Time.Add(time.Second)}, func(*eventindex.Entry) bool { return false }},

@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/uuid"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"lodge/domain"
 	"lodge/domain/event"
@@ -20,18 +19,18 @@ type History struct {
 	rng    *rand.Rand
 	hotels int
 	now    time.Time
-	open   []booking // reservations that something may still happen to
+	open   []*booking // reservations that something may still happen to
+	list   []*waiter  // entries of waiting lists that have not ended
+	next   []proto.Message
 	seen   map[string]int64
-}
-
-type booking struct {
-	hotel, id string
-	stay      *eventpb.Stay
-	status    eventpb.ReservationStatus
+	taken  map[string]bool // rooms with a guest, by hotel and room
 }
 
 // RoomTypes are the ids of every hotel's room types.
 var RoomTypes = []string{"double", "single", "suite"}
+
+// Rooms are the ids of every hotel's rooms.
+var Rooms = []string{"101", "102", "201", "202", "301"}
 
 // Day is the first night that reservations are made for.
 var Day = domain.DateOf(2026, 7, 1)
@@ -39,13 +38,13 @@ var Day = domain.DateOf(2026, 7, 1)
 // NewHistory returns a history of so many hotels.
 func NewHistory(seed uint64, hotels int) *History {
 	return &History{rng: rand.New(rand.NewPCG(seed, 1)), hotels: hotels, now: time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC),
-		seen: map[string]int64{}}
+		seen: map[string]int64{}, taken: map[string]bool{}}
 }
 
 // HotelID returns the id of hotel i.
 func HotelID(i int) string { return fmt.Sprintf("hotel-%04d", i) }
 
-// Hotels returns the events that create all hotels with room types and inventory.
+// Hotels returns the events that create all hotels with room types, inventory and rooms.
 func (h *History) Hotels(nights int) []*event.Envelope {
 	var out []*event.Envelope
 	for i := range h.hotels {
@@ -57,14 +56,22 @@ func (h *History) Hotels(nights int) []*event.Envelope {
 				h.envelope(&eventpb.InventorySet{HotelId: id, RoomTypeId: rt, StartDate: Day.String(), EndDate: Day.AddDays(nights).String(),
 					PhysicalCount: &physical}))
 		}
+		for _, room := range Rooms {
+			out = append(out, h.envelope(&eventpb.RoomCreated{Room: h.room(id, room)}))
+		}
 	}
 	return out
 }
 
-// Next returns the next n events: mostly bookings, some changes of inventory, hotels and room types.
+// Next returns the next n events: mostly what happens to reservations and their payments, some changes of inventory, hotels, room types and rooms. An
+// event that goes with the last one of an earlier call comes first.
 func (h *History) Next(n int) []*event.Envelope {
 	out := make([]*event.Envelope, n)
 	for i := range out {
+		if len(h.next) > 0 {
+			out[i], h.next = h.envelope(h.next[0]), h.next[1:]
+			continue
+		}
 		id, rt := HotelID(h.rng.IntN(h.hotels)), RoomTypes[h.rng.IntN(len(RoomTypes))]
 		switch k := h.rng.IntN(100); {
 		case k < 3:
@@ -77,38 +84,45 @@ func (h *History) Next(n int) []*event.Envelope {
 			out[i] = h.envelope(h.rates(id, rt))
 		case k < 10:
 			out[i] = h.envelope(h.restrictions(id, rt))
-		case k < 16:
+		case k < 14:
 			out[i] = h.envelope(h.inventory(id, rt))
-		case k < 22:
+		case k < 16:
+			out[i] = h.envelope(&eventpb.RoomUpdated{Room: h.room(id, Rooms[h.rng.IntN(len(Rooms))])})
+		case k < 20:
 			out[i] = h.envelope(h.rejected(id, rt))
+		case k < 26:
+			out[i] = h.envelope(h.wait())
 		default:
-			out[i] = h.Booking()
+			out[i] = h.envelope(h.live())
 		}
 	}
 	return out
 }
 
-// Booking returns the next event of a reservation: a new one, or what happens to one that is there.
+// Booking returns the next event of a reservation that is placed, settled outside the platform and perhaps canceled, as most events of a log are: a new
+// one, or what happens to one that is there.
 func (h *History) Booking() *event.Envelope {
 	if len(h.open) == 0 || h.rng.IntN(2) == 0 {
-		b := booking{HotelID(h.rng.IntN(h.hotels)), h.uuid(), h.stay(RoomTypes[h.rng.IntN(len(RoomTypes))]),
-			eventpb.ReservationStatus_RESERVATION_STATUS_PENDING}
-		h.open = append(h.open, b)
-		return h.envelope(h.placed(b))
+		return h.envelope(h.place(HotelID(h.rng.IntN(h.hotels)), h.stay(RoomTypes[h.rng.IntN(len(RoomTypes))])))
 	}
 	i := h.rng.IntN(len(h.open))
 	b := h.open[i]
-	if b.status == eventpb.ReservationStatus_RESERVATION_STATUS_PENDING && h.rng.IntN(3) > 0 {
-		h.open[i].status = eventpb.ReservationStatus_RESERVATION_STATUS_PAID
+	if b.status == pending && h.rng.IntN(3) > 0 {
+		b.status = paid
 		return h.envelope(&eventpb.ReservationPaid{HotelId: b.hotel, ReservationId: b.id, Stay: b.stay})
 	}
-	h.open[i] = h.open[len(h.open)-1]
-	h.open = h.open[:len(h.open)-1]
+	h.drop(i)
 	if h.rng.IntN(4) == 0 {
 		return h.envelope(&eventpb.ReservationNoShow{HotelId: b.hotel, ReservationId: b.id, Stay: b.stay, PreviousStatus: b.status})
 	}
 	return h.envelope(&eventpb.ReservationCanceled{HotelId: b.hotel, ReservationId: b.id, Stay: b.stay, PreviousStatus: b.status,
 		Reason: eventpb.ReservationReason_RESERVATION_REASON_GUEST_REQUEST, Note: "plans changed"})
+}
+
+// drop forgets an open reservation.
+func (h *History) drop(i int) {
+	h.open[i] = h.open[len(h.open)-1]
+	h.open = h.open[:len(h.open)-1]
 }
 
 func (h *History) envelope(m proto.Message) *event.Envelope {
@@ -142,7 +156,7 @@ func (h *History) hotel(id string, archived bool) *eventpb.Hotel {
 	version := h.version(id)
 	return &eventpb.Hotel{HotelId: id, DisplayName: fmt.Sprintf("Hotel %s v%d", id, version), TimeZone: "Europe/Lisbon", CurrencyCode: "EUR",
 		Address:     &eventpb.Address{City: []string{"Lisbon", "Porto", " LISBON "}[h.rng.IntN(3)], CountryCode: "PT", Latitude: 38.7},
-		HoldSeconds: 900, Version: version, Archived: archived}
+		HoldSeconds: 900, Version: version, Archived: archived, HorizonDays: int32(h.rng.IntN(400))}
 }
 
 func (h *History) roomType(hotel, id string) *eventpb.RoomType {
@@ -150,7 +164,22 @@ func (h *History) roomType(hotel, id string) *eventpb.RoomType {
 	if h.rng.IntN(5) > 0 {
 		r.BaseRate = &eventpb.Money{CurrencyCode: "EUR", MinorUnits: int64(5000 + h.rng.IntN(20000))}
 	}
+	if h.rng.IntN(2) == 0 {
+		physical := int32(h.rng.IntN(40))
+		r.DefaultPhysicalCount = &physical
+		if n := int32(h.rng.IntN(10)); h.rng.IntN(2) == 0 {
+			r.DefaultOverbookingLimit = n
+		} else {
+			r.DefaultOverbookingPercent = n
+		}
+	}
 	return r
+}
+
+func (h *History) room(hotel, id string) *eventpb.Room {
+	version := h.version(hotel + "///" + id)
+	return &eventpb.Room{HotelId: hotel, RoomId: id, RoomTypeId: RoomTypes[h.rng.IntN(len(RoomTypes))], DisplayName: "Room " + id, Floor: id[:1],
+		OutOfService: h.rng.IntN(5) == 0, Version: version, Archived: version > 1 && h.rng.IntN(6) == 0}
 }
 
 func (h *History) inventory(hotel, roomType string) *eventpb.InventorySet {
@@ -226,28 +255,6 @@ func (h *History) guest() *eventpb.Guest {
 		g.GuestId = fmt.Sprintf("guest-%d", h.rng.IntN(20))
 	}
 	return g
-}
-
-func (h *History) placed(b booking) *eventpb.ReservationPlaced {
-	m := &eventpb.ReservationPlaced{HotelId: b.hotel, ReservationId: b.id, Stay: b.stay, Guest: h.guest(), CurrencyCode: "EUR", Channel: "web"}
-	stay, err := domain.ParseStay(b.stay.GetCheckInDate(), b.stay.GetCheckOutDate())
-	if err != nil {
-		panic(err)
-	}
-	for range stay.Nights() {
-		m.NightlyMinorUnits = append(m.NightlyMinorUnits, 9900)
-		m.TotalMinorUnits += 9900
-	}
-	if h.rng.IntN(3) == 0 {
-		m.Terms = &eventpb.Terms{
-			RatePlanId: "flexible", ExtraGuestMinorUnits: 900, Cancellation: &eventpb.CancellationTerms{FreeDays: 2},
-			Charges: []*eventpb.Charge{{TaxId: "vat", DisplayName: "VAT", MinorUnits: 560, Included: true}},
-		}
-	}
-	if h.rng.IntN(2) == 0 {
-		m.HoldExpireTime = timestamppb.New(h.now.Add(15 * time.Minute))
-	}
-	return m
 }
 
 func (h *History) rejected(hotel, roomType string) *eventpb.ReservationRejected {

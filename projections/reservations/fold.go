@@ -53,19 +53,28 @@ func (r *Reservation) takeMoney(k kind, p *packed.Reader) {
 			r.Money.PaymentID, r.Money.Paid = p.ID(), p.Int()
 			r.Money.Balance = max(0, r.Total.MinorUnits-r.Money.Paid)
 		}
+		if r.Money.PaymentID == "" {
+			r.Money.Outside = r.Money.Paid
+		}
 	case kindBalancePaid:
-		p.ID() // the read model of payments has it
-		r.payBalance(p.Int())
+		r.payBalance(p.ID() == "", p.Int())
 	case kindRefundGranted:
-		r.Money.GivenBack += p.Int()
+		if amount := p.Int(); r.stands() {
+			r.Money.GivenBack += amount
+		} else {
+			r.Money.GrantedAfter += amount
+		}
 	case kindRefunded:
 		r.Money.Refunded, r.Money.Kept = p.Int(), p.Int()
 	}
 }
 
-// payBalance counts what was paid of the balance.
-func (r *Reservation) payBalance(amount int64) {
+// payBalance counts what was paid of the balance, through the platform or outside.
+func (r *Reservation) payBalance(outside bool, amount int64) {
 	r.Money.Paid += amount
+	if outside {
+		r.Money.Outside += amount
+	}
 	r.Money.Balance = max(0, r.Money.Balance-amount)
 }
 
@@ -102,5 +111,5 @@ func (r *Reservation) takeArrival(e *entry, p *packed.Reader) {
 	}
 	v.Arrived = domain.Date(p.Int())
 	r.Visit = v
-	r.payBalance(v.SettledAtHotel)
+	r.payBalance(true, v.SettledAtHotel)
 }

@@ -40,14 +40,15 @@ type Reservation struct {
 
 // Money is what the reservation's own events say of money. What providers did is in the read model of payments.
 type Money struct {
-	PaymentID  string              // that it was paid with first; empty: none, or settled outside the platform
-	Paid       int64               // all that was paid for it, balances and what was settled at the hotel included
-	Outside    int64               // of that, settled outside the platform
-	Balance    int64               // what a modification has left to be paid
-	GivenBack  int64               // promised back while it stood: by modifications and grants
-	Settlement *eventpb.Settlement // what its end kept and gave back; nil: nothing was captured, or it has not ended
-	Refunded   int64               // what had been given back when it became REFUNDED
-	Kept       int64               // and what was kept
+	PaymentID    string              // that it was paid with first; empty: none, or settled outside the platform
+	Paid         int64               // all that was paid for it, balances and what was settled at the hotel included
+	Outside      int64               // of that, settled outside the platform
+	Balance      int64               // what a modification has left to be paid
+	GivenBack    int64               // promised back while it stood: by modifications and grants
+	GrantedAfter int64               // promised back after its end, of what its settlement kept
+	Settlement   *eventpb.Settlement // what its end kept and gave back; nil: nothing was captured, or it has not ended
+	Refunded     int64               // what had been given back when it became REFUNDED
+	Kept         int64               // and what was kept
 }
 
 // Visit is a guest's being there.
