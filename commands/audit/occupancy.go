@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 
+	"google.golang.org/protobuf/proto"
+
 	"lodge/domain"
 	"lodge/domain/eventpb"
 	"lodge/log"
@@ -217,11 +219,16 @@ func had(stay *eventpb.Stay, roomTypeID string, d domain.Date) int32 {
 func (o *occupancy) modified(p *pass, at log.Position, m *eventpb.ReservationModified) {
 	h := o.hotel(m.GetHotelId())
 	h.report.Modified++
-	if stay, _, ok := p.stay(at, m.GetHotelId(), m.GetStay()); ok {
+	if stay, _, ok := p.stay(at, m.GetHotelId(), m.GetStay()); ok && !onlyNames(m) {
 		p.price(at, m, stay)
 	}
 	o.release(p, at, m.GetHotelId(), m.GetPreviousStay())
 	h.take(p, at, m, m.GetStay(), m.GetPreviousStay())
+}
+
+// onlyNames reports whether a modification changes nothing that has a price.
+func onlyNames(m *eventpb.ReservationModified) bool {
+	return len(m.GetNightlyMinorUnits()) == 0 && m.GetTotalMinorUnits() == m.GetPreviousTotalMinorUnits() && proto.Equal(m.GetPreviousStay(), m.GetStay())
 }
 
 // checkedOut gives back the nights from the day on which the guest left.

@@ -337,7 +337,9 @@ func (r *replay) modify(m *eventpb.ReservationModified) error {
 	was.replaced = true
 	r.take(is)
 	is.fate, is.order, is.terms = was.fate, was.order, was.terms
-	is.nightly, is.total = m.GetNightlyMinorUnits(), m.GetTotalMinorUnits()
+	if is.nightly, is.total = m.GetNightlyMinorUnits(), m.GetTotalMinorUnits(); len(is.nightly) == 0 {
+		is.nightly = was.nightly // only names were changed
+	}
 	r.stays[m.GetReservationId()] = is
 	r.arrivals[is.CheckIn] = append(r.arrivals[is.CheckIn], is)
 	return nil

@@ -129,7 +129,11 @@ func (b *book) forgetMoney(s slot) {
 
 // setPrice keeps what a price and its terms mean for the reservation.
 func (r *reservation) setPrice(t *terms, nightly []int64, total int64) {
-	r.total, r.fee, r.noShowFee = total, t.fee.of(nightly, total), t.noShow.of(nightly, total)
+	noShow := t.noShow
+	if noShow == (fee{}) {
+		noShow = t.fee // a guest who never came canceled too late
+	}
+	r.total, r.fee, r.noShowFee = total, t.fee.of(nightly, total), noShow.of(nightly, total)
 }
 
 // paid applies an event that makes a pending reservation PAID.

@@ -134,14 +134,14 @@ type PlaceReservation struct {
 	Quantity int32
 	Stay     domain.Stay
 	Guest    Guest
-	// NightlyRate is the price of one room for one night, instead of the hotel's own and with all taxes; nil: the hotel's. An empty
+	// NightlyRate is the price of one room for one night, instead of the hotel's own or the rate plan's and with all taxes; nil: the hotel's. An empty
 	// currency means the hotel's.
 	NightlyRate       *domain.Money
 	NoHoldExpiry      bool // hold the rooms until somebody decides
 	Channel           string
 	ExternalReference string
 
-	RatePlan string // under whose terms and at whose rates; empty: at the room type's own. Not beside NightlyRate
+	RatePlan string // under whose terms and at whose rates; empty: at the room type's own
 	Quote    *Quote // the price must be this; nil: whatever it is. Not beside NightlyRate
 }
 

@@ -162,9 +162,6 @@ func (s *State) planOf(c *PlaceReservation) (*eventpb.RatePlan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.NightlyRate != nil {
-		return nil, domain.Errorf(domain.InvalidArgument, "rate_plan_id", "a rate plan has rates of its own")
-	}
 	plan := s.ratePlans[index]
 	return plan, CheckOccupancy(plan, c.Quantity, c.Guest.Adults, c.Guest.Children)
 }
@@ -175,6 +172,8 @@ func (s *State) price(c *PlaceReservation, roomType uint16, plan *eventpb.RatePl
 	in := Priced{Rates: e.NightlyMinorUnits, Quantity: c.Quantity, Guests: c.Guest.Adults + c.Guest.Children, Plan: plan}
 	if c.NightlyRate == nil {
 		in.Taxes = s.hotel.Taxes
+	} else {
+		in.Plan = nil // its terms count, not its charges
 	}
 	var unpriced []domain.Date
 	for i, d := 0, c.Stay.CheckIn; d < c.Stay.CheckOut; i, d = i+1, d+1 {

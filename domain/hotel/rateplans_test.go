@@ -166,8 +166,12 @@ func TestPlaceUnderARatePlan(t *testing.T) {
 			reason: domain.RatePlanArchived, field: "rate_plan_id",
 		},
 		{
-			name: "has one price", given: priced, reason: domain.InvalidArgument, field: "rate_plan_id",
-			when: with(flexibleAt(1, 3, Guest{}), func(c *PlaceReservation) { c.NightlyRate = &domain.Money{MinorUnits: 7} }),
+			name: "is at a promised rate under the plan's terms", given: priced,
+			when: with(flexibleAt(1, 3, three), func(c *PlaceReservation) { c.NightlyRate = &domain.Money{MinorUnits: 7} }),
+			then: standing(func(e *eventpb.ReservationPlaced) {
+				e.Guest = &eventpb.Guest{Adults: 2, Children: 1, Infants: 2}
+				e.NightlyMinorUnits, e.TotalMinorUnits = []int64{7, 7}, 14
+			}),
 		},
 	})
 }
