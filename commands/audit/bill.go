@@ -164,7 +164,7 @@ func (ids *identities) captured(p *pass, at log.Position) {
 			continue
 		}
 		for i := range a.payments {
-			if pay := &a.payments[i]; pay.counted != 0 && (!pay.captured || pay.amount != pay.counted) {
+			if pay := &a.payments[i]; pay.counted != 0 && (!pay.captured || pay.counted > pay.amount) {
 				p.found(BadPayment, at, "", "reservation %s: payment %x counts for %d; it captured (%t) %d", key.id, pay.id, pay.counted, pay.captured, pay.amount)
 			}
 		}
