@@ -13,10 +13,10 @@ type offloader interface {
 	Offloaded(name string) (bool, error)
 }
 
-// Offload moves the oldest full segments, at most max, whose youngest record is older than OffloadAge and that are durable and below highWatermark, to where the
+// Offload moves the oldest full segments, at most that many, whose youngest record is older than OffloadAge and that are durable and below highWatermark, to where the
 // file system has room for what is seldom read, and returns how many. Indexes stay. Nothing else changes: readers do not notice. None are moved when the file
 // system cannot, when the setting says never, or when the log is compacted. By the caller of ApplyRetention, one at a time.
-func (l *Log) Offload(now time.Time, highWatermark log.Offset, max int) (moved int, err error) {
+func (l *Log) Offload(now time.Time, highWatermark log.Offset, most int) (moved int, err error) {
 	mover, ok := l.fs.(offloader)
 	c := l.Config()
 	if !ok || c.OffloadAge < 0 || c.Cleanup != log.CleanupDelete {
@@ -28,7 +28,7 @@ func (l *Log) Offload(now time.Time, highWatermark log.Offset, max int) (moved i
 	list := *l.segments.Load()
 	below := min(highWatermark, l.Durable())
 	for i, s := range list[:len(list)-1] {
-		if moved == max || list[i+1].base > below || s.maxTime() >= limit {
+		if moved == most || list[i+1].base > below || s.maxTime() >= limit {
 			break
 		}
 		if s.cold.Load() {
