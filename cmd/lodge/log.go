@@ -124,7 +124,7 @@ func (c *logVerify) Run(m *Main) error {
 	}
 	damaged := 0
 	for _, p := range found {
-		report, err := verifyFiles(p, inUse)
+		report, err := verifyFiles(fsys, p, inUse)
 		if err != nil {
 			return err
 		}
@@ -146,7 +146,7 @@ func (c *logVerify) Run(m *Main) error {
 const looks = 3
 
 // verifyFiles checks a partition. What looks damaged in one that is being written may be half of a write, and is looked at again.
-func verifyFiles(p logtool.Partition, inUse bool) (*logtool.Report, error) {
+func verifyFiles(fsys vfs.FS, p logtool.Partition, inUse bool) (*logtool.Report, error) {
 	for look := 1; ; look++ {
 		report, err := logtool.Verify(fsys, p)
 		if !inUse || look == looks || err == nil && report.OK() {
