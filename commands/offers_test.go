@@ -164,6 +164,10 @@ func TestOffersLapse(t *testing.T) {
 		wantStory(t, lg, told...)
 		sleep(12 * time.Hour)
 		wantStory(t, lg, append(told, "left 5 PAST")...)
+		want := h.dump()
+		if got := open(t, lg.restart(), Options{Partitions: 1, Clock: atNoon}).dump(); got != want {
+			t.Error("the replayed state is another")
+		}
 	})
 }
 

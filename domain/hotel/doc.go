@@ -15,6 +15,11 @@
 // such night: turnaways are facts that a hotel wants to know. Inventory may be set below what is
 // sold, since rooms do break; then nothing more is sold until enough is free again.
 //
+// # Guests
+//
+// Guests reserve room types; on arrival they are given physical rooms (CheckIn), on leaving the nights that are left are released (CheckOut). Who finds a stay full may wait:
+// OfferRooms turns what is free again into holds for those who wait, in their order. The owner of a state gives it while OffersDue says so, before it decides for anybody else.
+//
 // # Books
 //
 // Memory is bounded by forgetting: when a reservation is placed on day d (its place_date), the books of all nights before

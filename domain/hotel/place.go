@@ -30,14 +30,24 @@ type wanted struct {
 	plan     *eventpb.RatePlan // or nil
 }
 
-// wantedBy checks everything about a request but whether there is room.
-func (s *State) wantedBy(c *PlaceReservation, at At) (w wanted, err error) {
+// wantedBy checks everything about a request for a new reservation but whether there is room.
+func (s *State) wantedBy(c *PlaceReservation, at At) (wanted, error) {
+	return s.wanted(c, at, true)
+}
+
+// wanted checks everything about a request but whether there is room; that its id is new only when it must be.
+func (s *State) wanted(c *PlaceReservation, at At, isNew bool) (w wanted, err error) {
 	w.command = c
 	if w.roomType, err = s.openRoomType(c.Hotel, c.RoomType); err != nil {
 		return w, err
 	}
 	if err := s.checkPlace(c); err != nil {
 		return w, err
+	}
+	if isNew {
+		if err := s.checkNew(c.ReservationID); err != nil {
+			return w, err
+		}
 	}
 	if err := s.checkStay(c.Stay, s.today(at.Now)); err != nil {
 		return w, err
@@ -98,13 +108,18 @@ func (s *State) checkPlace(c *PlaceReservation) error {
 			return domain.Errorf(domain.InvalidArgument, "quote", "a quote has a price of its own")
 		}
 	}
-	id, err := domain.ParseReservationID(c.ReservationID)
+	return nil
+}
+
+// checkNew returns an error unless id can be that of a new reservation.
+func (s *State) checkNew(reservationID string) error {
+	id, err := domain.ParseReservationID(reservationID)
 	if err != nil {
 		return err
 	}
 	if known := s.book.find(id); known != nil {
 		return domain.Errorf(domain.ReservationExists, "reservation_id",
-			"reservation %s exists already and is %s", c.ReservationID, statusName(known.state()))
+			"reservation %s exists already and is %s", reservationID, statusName(known.state()))
 	}
 	if len(s.book.byID) >= ReservationsMax {
 		return domain.Errorf(domain.LimitReached, "", "hotel %s has %d reservations, which is the most", s.id, ReservationsMax)

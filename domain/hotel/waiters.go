@@ -90,7 +90,7 @@ func (s *State) joinWaitingList(c *JoinWaitingList, at At) ([]proto.Message, err
 	if len(s.waiters.list) >= WaitersMax {
 		return nil, domain.Errorf(domain.LimitReached, "", "%d wait at hotel %s, which is the most", WaitersMax, s.id)
 	}
-	wanted, err := s.wantedBy(c.request(), at)
+	wanted, err := s.wanted(c.request(), at, false)
 	if err != nil {
 		return nil, err
 	}
@@ -114,15 +114,12 @@ func (s *State) joinWaitingList(c *JoinWaitingList, at At) ([]proto.Message, err
 	return one(e), nil
 }
 
-// request is the reservation that the entry waits for. Its id is one that no reservation has.
+// request is the reservation that the entry waits for, without an id.
 func (c *JoinWaitingList) request() *PlaceReservation {
 	return &PlaceReservation{
-		Hotel: c.Hotel, ReservationID: nobody, RoomType: c.RoomType, Quantity: c.Quantity, Stay: c.Stay, Guest: c.Guest, RatePlan: c.RatePlan,
+		Hotel: c.Hotel, RoomType: c.RoomType, Quantity: c.Quantity, Stay: c.Stay, Guest: c.Guest, RatePlan: c.RatePlan,
 	}
 }
-
-// nobody is a well-formed id whose version is none.
-const nobody = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
 func (s *State) leaveWaitingList(c *LeaveWaitingList) ([]proto.Message, error) {
 	if err := s.exists(c.Hotel); err != nil {

@@ -78,6 +78,12 @@ func TestJoinWaitingList(t *testing.T) {
 				HotelId: "grand", EntryId: entryID(1), Stay: stayOf(2, "2026-07-02", "2026-07-09"), JoinDate: "2026-07-01",
 			}},
 		},
+		{
+			name: "has an id beside those of reservations", given: full(place(101, 1, july(8, 9))), when: join(1, 1, july(1, 3)),
+			then: []proto.Message{&eventpb.WaitingListJoined{
+				HotelId: "grand", EntryId: uuid(101), Stay: stayOf(1, "2026-07-01", "2026-07-03"), JoinDate: "2026-07-01",
+			}},
+		},
 		{name: "not for rooms that can be had", given: full(), when: join(1, 2, july(3, 9)), reason: domain.RoomsAvailable},
 		{
 			name: "not for a stay that is forbidden", when: join(1, 1, july(1, 3)), reason: domain.Restricted, nights: []domain.Date{day(2026, 7, 2)},
