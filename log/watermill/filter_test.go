@@ -86,7 +86,9 @@ func TestFilterCommitsWhatItLeavesOut(t *testing.T) {
 	awaitCommitted(t, lg, "canceled", 8)
 	appendTyped(t, lg, "canceled", "i")
 	appendTyped(t, lg, "placed", "j")
-	msg = <-messages
+	if msg = <-messages; string(msg.Payload) != "i" {
+		t.Fatalf("got %s", msg.Payload)
+	}
 	if err := sub.Close(); err != nil { // gives the message under way up
 		t.Fatal(err)
 	}
