@@ -78,6 +78,9 @@ func (r *life) modify(m *eventpb.ReservationModified) (Kind, string) {
 	if refund > 0 {
 		r.account().promised += refund
 	}
+	if fee := m.GetFeeMinorUnits(); fee > 0 {
+		r.account().floor = max(r.account().floor, min(fee, before))
+	}
 	return "", ""
 }
 
@@ -88,7 +91,7 @@ func (r *life) settle(m *eventpb.Settlement) (Kind, string) {
 	}
 	a := r.account()
 	fee, now, before := m.GetFeeMinorUnits(), m.GetRefundMinorUnits(), m.GetRefundedMinorUnits()
-	if min(fee, now, before) < 0 || max(fee, now, before) > amountMax || fee > r.total || m.GetWaived() && fee != 0 {
+	if min(fee, now, before) < 0 || max(fee, now, before) > amountMax || fee > max(r.total, a.floor) || m.GetWaived() && fee != 0 {
 		return BadSettlement, fmt.Sprintf("of a price of %d, %d are kept (waived: %t), %d given back now and %d before", r.total, fee, m.GetWaived(), now, before)
 	}
 	a.fee, a.settled = fee, fee+now+before

@@ -209,7 +209,7 @@ func (r *life) save(e *encoder) {
 	e.flag(r.money != nil)
 	if a := r.money; a != nil {
 		e.text(a.currency)
-		e.number(a.applied, a.promised, a.fee, a.refunded, a.settled, int64(len(a.payments)))
+		e.number(a.applied, a.promised, a.fee, a.floor, a.refunded, a.settled, int64(len(a.payments)))
 		for i := range a.payments {
 			a.payments[i].save(e)
 		}
@@ -224,7 +224,7 @@ func (r *life) restore(d *decoder) {
 		return
 	}
 	a := &account{currency: d.text()}
-	a.applied, a.promised, a.fee, a.refunded, a.settled = d.number(), d.number(), d.number(), d.number(), d.number()
+	a.applied, a.promised, a.fee, a.floor, a.refunded, a.settled = d.number(), d.number(), d.number(), d.number(), d.number(), d.number()
 	a.payments = make([]payment, d.count())
 	for i := range a.payments {
 		a.payments[i].restore(d)
@@ -242,6 +242,7 @@ func (p *payment) save(e *encoder) {
 		e.raw(r.id[:])
 		e.number(r.amount)
 		e.flag(r.ended)
+		e.flag(r.failed)
 	}
 }
 
@@ -253,7 +254,7 @@ func (p *payment) restore(d *decoder) {
 	for range n {
 		var r refund
 		d.raw(r.id[:])
-		r.amount, r.ended = d.number(), d.flag()
+		r.amount, r.ended, r.failed = d.number(), d.flag(), d.flag()
 		p.refunds = append(p.refunds, r)
 	}
 }

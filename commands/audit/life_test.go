@@ -35,6 +35,10 @@ func wentBack(n int, payment, refund string, amount int64) proto.Message {
 	return &eventpb.RefundSucceeded{HotelId: "grand", ReservationId: id(n), PaymentId: key(payment), RefundId: key(refund), Amount: euro(amount)}
 }
 
+func refused(n int, payment, refund string, amount int64) proto.Message {
+	return &eventpb.RefundFailed{HotelId: "grand", ReservationId: id(n), PaymentId: key(payment), RefundId: key(refund), Amount: euro(amount)}
+}
+
 func settled(m proto.Message, fee, refund int64) proto.Message {
 	m.(*eventpb.ReservationCanceled).Settlement = &eventpb.Settlement{CurrencyCode: "EUR", FeeMinorUnits: fee, RefundMinorUnits: refund}
 	return m
@@ -251,6 +255,14 @@ func TestViolationsOfALife(t *testing.T) {
 			w.add(2, 4, placed(1, 1, one)).add(2, 5, asked(1, "a", 100)).add(2, 6, captured(1, "a", 100)).add(2, 7, canceled(1, pending, one)).
 				add(2, 8, back(1, "a", "r", 60)).add(2, 9, wentBack(1, "a", "r", 60)).add(2, 10, wentBack(1, "a", "r", 60))
 		}},
+		"given back after all, and again instead": {BadRefund, func(w *written) {
+			w.add(2, 4, placed(1, 1, one)).add(2, 5, asked(1, "a", 100)).add(2, 6, captured(1, "a", 100)).add(2, 7, canceled(1, pending, one)).
+				add(2, 8, back(1, "a", "r", 100)).add(2, 9, refused(1, "a", "r", 100)).add(2, 10, back(1, "a", "s", 100)).add(2, 11, wentBack(1, "a", "r", 100))
+		}},
+		"refused twice": {BadRefund, func(w *written) {
+			w.add(2, 4, placed(1, 1, one)).add(2, 5, asked(1, "a", 100)).add(2, 6, captured(1, "a", 100)).add(2, 7, canceled(1, pending, one)).
+				add(2, 8, back(1, "a", "r", 100)).add(2, 9, refused(1, "a", "r", 100)).add(2, 10, refused(1, "a", "r", 100))
+		}},
 		"a fee beyond the price": {BadSettlement, func(w *written) {
 			w.add(2, 4, placed(1, 1, one)).add(2, 5, paid(1, one)).add(2, 6, settled(canceled(1, isPaid, one), 101, 0))
 		}},
@@ -272,6 +284,37 @@ func TestViolationsOfALife(t *testing.T) {
 				t.Errorf("%s, %d ids at a time: %+v, want %s", name, idsMax, r.Violations, c.want)
 			}
 		}
+	}
+}
+
+// Answers may be late: a payment that was declined is captured, a refund that was refused goes through. And a modification of names has no price, one
+// that is cheaper may leave a fee beyond the new one, and a balance counts for what of the payment is due.
+func TestLateAnswersAndOddModifications(t *testing.T) {
+	one, long := stay(1, "01", "02"), stay(1, "01", "05")
+	names := &eventpb.ReservationModified{
+		HotelId: "grand", ReservationId: id(1), PreviousStay: one, Stay: one, Status: pending, InventoryOffset: 1, TotalMinorUnits: 100, PreviousTotalMinorUnits: 100,
+	}
+	cheaper := modified(2, 1, long, one, isPaid)
+	cheaper.RefundMinorUnits, cheaper.FeeMinorUnits = 200, 200
+	w := write(t).add(1, 1, rooms(9, 0, 0)).
+		add(2, 2, placed(1, 1, one)).add(2, 3, names).add(2, 4, asked(1, "a", 100)).
+		add(2, 5, &eventpb.PaymentDeclined{HotelId: "grand", ReservationId: id(1), PaymentId: key("a")}).add(2, 6, captured(1, "a", 100)).
+		add(2, 7, canceled(1, pending, one)).add(2, 8, back(1, "a", "r", 100)).add(2, 9, refused(1, "a", "r", 100)).add(2, 10, wentBack(1, "a", "r", 100)).
+		add(3, 11, placed(2, 1, long)).add(3, 12, asked(2, "b", 400)).add(3, 13, captured(2, "b", 400)).add(3, 14, paidBy(2, long, "b", 400)).
+		add(3, 15, cheaper).add(3, 16, back(2, "b", "s", 200)).add(3, 17, settled(canceled(2, isPaid, one), 200, 0)).
+		add(4, 18, placed(3, 1, one)).add(4, 19, asked(3, "c", 90)).add(4, 20, captured(3, "c", 90)).add(4, 21, paid(3, one)).
+		add(4, 22, &eventpb.ReservationBalancePaid{HotelId: "grand", ReservationId: id(3), PaymentId: key("c"), Amount: euro(60)}).add(4, 23, back(3, "c", "t", 30))
+	r := w.audit(Options{})
+	if !r.OK() {
+		t.Fatalf("%+v", r.Violations)
+	}
+	if m := r.Money["EUR"]; m != (Money{Captured: 590, Refunded: 100, Refunding: 230, Kept: 260}) {
+		t.Errorf("%+v", m)
+	}
+	odd := proto.CloneOf(names)
+	odd.Stay = long
+	if r := write(t).add(1, 1, rooms(9, 0, 0)).add(2, 2, placed(1, 1, one)).add(2, 3, odd).audit(Options{}); r.OK() || r.Violations[0].Kind != BadPrice {
+		t.Errorf("another stay without a price: %+v", r.Violations)
 	}
 }
 

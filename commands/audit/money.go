@@ -18,6 +18,7 @@ type account struct {
 	applied  int64 // counted as paid for it, by a payment of the platform
 	promised int64 // to be given back although it goes on
 	fee      int64 // kept when it ended
+	floor    int64 // what its end would have cost before a modification: that may be kept although the price fell
 	refunded int64 // given back, as the event says that ended it all
 	settled  int64 // what the bookings account for in all, which was captured
 
@@ -38,7 +39,8 @@ type payment struct {
 type refund struct {
 	id     [16]byte
 	amount int64
-	ended  bool
+	ended  bool // the guest has it
+	failed bool // the provider refused, so far
 }
 
 // amountMax bounds every amount, so that sums of them cannot overflow.
@@ -112,12 +114,12 @@ func (a *account) follow(m proto.Message) (Kind, string) {
 		switch {
 		case wrong != "":
 			text = wrong
-		case !p.asked || p.captured || p.declined:
+		case !p.asked || p.captured: // one that was declined may be captured: a late answer counts
 			text = fmt.Sprintf("payment %s captured, which was asked for (%t), captured (%t), declined (%t)", named.GetPaymentId(), p.asked, p.captured, p.declined)
 		case amount != p.amount:
 			text = fmt.Sprintf("payment %s of %d was captured with %d", named.GetPaymentId(), p.amount, amount)
 		}
-		p.captured = true
+		p.captured, p.declined = true, false
 	case *eventpb.PaymentDeclined:
 		if !p.asked || p.captured || p.declined {
 			text = fmt.Sprintf("payment %s declined, which was asked for (%t), captured (%t), declined (%t)", named.GetPaymentId(), p.asked, p.captured, p.declined)
@@ -169,14 +171,21 @@ func (a *account) endedRefund(p *payment, refundID string, m *eventpb.Money, suc
 	amount, wrong := a.amountOf(m)
 	id, err := uuid.Parse(refundID)
 	i := slices.IndexFunc(p.refunds, func(r refund) bool { return r.id == id })
-	if err != nil || wrong != "" || i < 0 || p.refunds[i].ended || p.refunds[i].amount != amount {
+	if err != nil || wrong != "" || i < 0 || p.refunds[i].ended || p.refunds[i].amount != amount || p.refunds[i].failed && !succeeded {
 		return BadRefund, fmt.Sprintf("refund %q of %d ended (succeeded: %t), which was not asked for, ended before or is another amount %s", refundID, amount, succeeded, wrong)
 	}
-	if succeeded {
-		p.refunds[i].ended = true
-		return "", ""
+	r := &p.refunds[i]
+	switch {
+	case !succeeded:
+		r.failed = true
+		p.requested -= amount
+	case r.failed: // a late answer counts, and what was asked for instead may be too much then
+		r.ended, r.failed = true, false
+		if p.requested += amount; p.requested > p.amount {
+			return BadRefund, fmt.Sprintf("refunds of %d of a payment of %d", p.requested, p.amount)
+		}
+	default:
+		r.ended = true
 	}
-	p.requested -= amount
-	p.refunds = slices.Delete(p.refunds, i, i+1)
 	return "", ""
 }
