@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"lodge/cmd/internal/platform"
-	"lodge/commands/process"
+	managers "lodge/commands/process"
 	"lodge/log"
 	"lodge/log/broker"
 )
@@ -23,11 +23,11 @@ func leaveLetters(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	router, err := process.Open(ctx, lg, process.Options{Retries: -1})
+	router, err := managers.Open(ctx, lg, managers.Options{Retries: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := router.Register(process.Handler{Name: "hold-expiry", Topic: process.TimersTopic, Types: []string{"lodge.hold.expiry.v1"}, HandleRecord: func(context.Context, *log.Record) error {
+	if err := router.Register(managers.Handler{Name: "hold-expiry", Topic: managers.TimersTopic, Types: []string{"lodge.hold.expiry.v1"}, HandleRecord: func(context.Context, *log.Record) error {
 		return errors.New("no time\nat all")
 	}}); err != nil {
 		t.Fatal(err)
@@ -38,12 +38,12 @@ func leaveLetters(t *testing.T, dir string) {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for _, hotel := range []string{"grand", "plaza"} {
-		r := log.Record{Key: []byte(hotel), Value: []byte{}, Headers: []log.Header{{Key: process.HeaderTimerType, Value: []byte("lodge.hold.expiry.v1")}}}
-		if _, err := lg.Append(ctx, log.TopicPartition{Topic: process.TimersTopic}, &log.Batch{Records: []log.Record{r}}); err != nil {
+		r := log.Record{Key: []byte(hotel), Value: []byte{}, Headers: []log.Header{{Key: managers.HeaderTimerType, Value: []byte("lodge.hold.expiry.v1")}}}
+		if _, err := lg.Append(ctx, log.TopicPartition{Topic: managers.TimersTopic}, &log.Batch{Records: []log.Record{r}}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for found := []process.Letter(nil); len(found) < 2; <-tick.C { // the test's time limit bounds it
+	for found := []managers.Letter(nil); len(found) < 2; <-tick.C { // the test's time limit bounds it
 		if found, err = router.Letters(ctx, "", 10); err != nil {
 			t.Fatal(err)
 		}
