@@ -30,6 +30,7 @@ type PaymentsOptions struct {
 	RecheckMin  time.Duration // before what is unknown is looked up for the first time, doubling with each: default 5 s
 	RecheckMax  time.Duration // between look-ups at most: default 1 h
 	KeyAge      time.Duration // for how long a provider surely remembers a key: default 12 h. What was requested earlier is looked up before it is sent again
+	ProofAge    time.Duration // after the last attempt, when a provider that finds no charge proves that there is none: default 10 min
 	GiveUpAfter time.Duration // when what is still unknown is given to people: default 30 days
 	Clock       func() time.Time
 	Logger      *slog.Logger // default: discard
@@ -40,6 +41,7 @@ func (o PaymentsOptions) withDefaults() PaymentsOptions {
 	o.RecheckMin = cmp.Or(o.RecheckMin, 5*time.Second)
 	o.RecheckMax = cmp.Or(o.RecheckMax, max(time.Hour, o.RecheckMin))
 	o.KeyAge = cmp.Or(o.KeyAge, 12*time.Hour)
+	o.ProofAge = cmp.Or(o.ProofAge, 10*time.Minute)
 	o.GiveUpAfter = cmp.Or(o.GiveUpAfter, 30*24*time.Hour)
 	if o.Clock == nil {
 		o.Clock = time.Now
@@ -61,6 +63,7 @@ func (o PaymentsOptions) Validate() error {
 		{"RecheckMin", o.RecheckMin, time.Millisecond, 24 * time.Hour},
 		{"RecheckMax", o.RecheckMax, o.RecheckMin, 7 * 24 * time.Hour},
 		{"KeyAge", o.KeyAge, time.Minute, 24 * time.Hour},
+		{"ProofAge", o.ProofAge, 2 * o.CallTimeout, 24 * time.Hour},
 		{"GiveUpAfter", o.GiveUpAfter, 24 * time.Hour, 10 * 365 * 24 * time.Hour},
 	} {
 		if r.value < r.low || r.value > r.high {

@@ -2,6 +2,7 @@ package process
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"lodge/commands/payment"
@@ -17,6 +18,7 @@ type chargeJob struct {
 	provider string
 	asked    time.Time // when it was requested
 	attempt  int       // look-ups before
+	unwanted time.Time // since when nobody wants the money; zero: somebody does
 	charge   payment.Charge
 }
 
@@ -31,18 +33,38 @@ func (p *Payments) charge(ctx context.Context, e *event.Envelope) error {
 		Key: m.GetPaymentId(), HotelID: m.GetHotelId(), ReservationID: m.GetReservationId(), CorrelationID: e.CorrelationID,
 		Amount: money(m.GetAmount()), Method: m.GetPaymentMethod(),
 	}}
-	called, err := p.chargeable(ctx, &job)
-	if err != nil || !called {
+	switch state, err := p.asks(ctx, &job); {
+	case err != nil:
 		return err
+	case state == wanted:
+		return p.makeCharge(ctx, &job, false)
+	case state == unwanted: // but it may have been charged before the process died
+		return p.recheckCharge(ctx, &job)
 	}
-	return p.makeCharge(ctx, &job, false)
+	return nil
 }
 
-// chargeable asks the state whether the money is still wanted. Nothing is charged otherwise, above all not what was decided before.
-func (p *Payments) chargeable(ctx context.Context, j *chargeJob) (bool, error) {
+// wish is what the state says of a payment.
+type wish int
+
+const (
+	concluded wish = iota // its outcome is known, or the payment is not
+	wanted
+	unwanted // its outcome is not known, but nobody wants the money any more: the hold is over, the reservation canceled, the balance paid
+)
+
+// asks asks the state whether the money is still wanted. Nothing is charged otherwise, above all not what was decided before.
+func (p *Payments) asks(ctx context.Context, j *chargeJob) (wish, error) {
 	c := &j.charge
 	_, err := p.give(ctx, j.cause, &hotel.CheckPayment{Hotel: c.HotelID, ReservationID: c.ReservationID, PaymentID: c.Key})
-	return err == nil, p.unlessRule(err, "a charge", j.cause)
+	var rule *domain.Error
+	switch {
+	case err == nil:
+		return wanted, nil
+	case errors.As(err, &rule) && (rule.Reason == domain.NothingDue || rule.Reason == domain.StatusConflict && rule.Field != "payment_id"):
+		return unwanted, nil
+	}
+	return concluded, p.unlessRule(err, "a charge", j.cause)
 }
 
 // makeCharge charges, unless the provider has done so before and may have forgotten the key. lookedUp: it has just said that it knows nothing.

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"lodge/commands/audit"
 	"lodge/commands/payment"
@@ -68,7 +69,7 @@ type life struct {
 	total    int64
 	due      int64 // still to be paid
 	granted  int64
-	outside  bool  // it was settled outside the platform
+	outside  int64 // settled outside the platform
 	kept     int64 // of one that ended
 	captured int64
 	returned int64
@@ -123,12 +124,17 @@ func (l *life) book(e *event.Envelope) {
 	case *eventpb.ReservationPlaced:
 		l.status, l.rooms, l.total = "PENDING", m.GetStay().GetQuantity(), m.GetTotalMinorUnits()
 	case *eventpb.ReservationPaid:
-		l.status, l.outside = "PAID", m.GetPaymentId() == ""
-		if !l.outside {
-			l.due = max(0, l.total-m.GetAmount().GetMinorUnits())
+		l.status = "PAID"
+		if m.GetPaymentId() == "" {
+			l.outside = l.total
+			return
 		}
+		l.due = max(0, l.total-m.GetAmount().GetMinorUnits())
 	case *eventpb.ReservationBalancePaid:
 		l.due -= m.GetAmount().GetMinorUnits()
+		if m.GetPaymentId() == "" {
+			l.outside += m.GetAmount().GetMinorUnits()
+		}
 	case *eventpb.ReservationModified:
 		l.rooms, l.total = m.GetStay().GetQuantity(), m.GetTotalMinorUnits()
 		if l.status == "PAID" {
@@ -182,22 +188,33 @@ func (w *world) check() {
 	for id, l := range w.lives() {
 		held += l.rooms
 		if got, want := l.net(), l.wants(); got != want && !w.refused(id) {
-			w.t.Errorf("reservation %s is %s and the house has %d of it, not %d: %+v", id, l.status, got, want, l)
+			w.t.Errorf("reservation %s is %s and the house has %d of it, not %d: %+v\n%s", id, l.status, got, want, l, w.story(id))
 		}
 		if l.open != 0 {
-			w.t.Errorf("reservation %s has %d payments and refunds without an outcome", id, l.open)
+			w.t.Errorf("reservation %s has %d payments and refunds without an outcome\n%s", id, l.open, w.story(id))
 		}
 	}
 	w.checkRooms(held)
 }
 
+// story is what happened to a reservation, for people.
+func (w *world) story(id string) string {
+	w.t.Helper()
+	var b strings.Builder
+	for _, topic := range []log.Topic{event.BookingsTopic, event.PaymentsTopic} {
+		for _, e := range w.events(topic) {
+			if m, ok := e.Message.(interface{ GetReservationId() string }); ok && m.GetReservationId() == id {
+				fmt.Fprintf(&b, "%s %s %v\n", e.Time.Format(time.DateTime), e.Type, e.Message)
+			}
+		}
+	}
+	return b.String()
+}
+
 // wants is the money that the house should have.
 func (l *life) wants() int64 {
-	switch {
-	case l.outside && l.status == "PAID":
-		return 0
-	case l.status == "PAID":
-		return l.total - l.due - l.granted
+	if l.status == "PAID" {
+		return max(0, l.total-l.due-l.granted-l.outside)
 	}
 	return l.kept
 }

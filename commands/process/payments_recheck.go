@@ -24,7 +24,8 @@ type recheckBody struct {
 	EventID          string    `json:"event_id"` // that asked for it
 	CorrelationID    string    `json:"correlation_id,omitempty"`
 	RequestTime      time.Time `json:"request_time"`
-	Attempt          int       `json:"attempt"` // from 1
+	Attempt          int       `json:"attempt"`                // from 1
+	UnwantedTime     time.Time `json:"unwanted_time,omitzero"` // of a payment: since when nobody wants the money
 	Provider         string    `json:"provider"`
 	HotelID          string    `json:"hotel_id"`
 	ReservationID    string    `json:"reservation_id"`
@@ -54,7 +55,7 @@ func (p *Payments) recheck(ctx context.Context, r *log.Record) error {
 			HotelID: b.HotelID, ReservationID: b.ReservationID, CorrelationID: b.CorrelationID, Amount: b.amount(),
 		}})
 	}
-	return p.recheckCharge(ctx, &chargeJob{cause: b.cause(), provider: b.Provider, asked: b.RequestTime, attempt: b.Attempt, charge: payment.Charge{
+	return p.recheckCharge(ctx, &chargeJob{cause: b.cause(), provider: b.Provider, asked: b.RequestTime, attempt: b.Attempt, unwanted: b.UnwantedTime, charge: payment.Charge{
 		Key: b.PaymentID, HotelID: b.HotelID, ReservationID: b.ReservationID, CorrelationID: b.CorrelationID, Amount: b.amount(), Method: b.PaymentMethod,
 	}})
 }
@@ -75,13 +76,21 @@ func (p *Payments) recheckCharge(ctx context.Context, j *chargeJob) error {
 	if o.Status != payment.NotFound {
 		return p.recordCharge(ctx, j, o)
 	}
-	wanted, err := p.chargeable(ctx, j)
+	state, err := p.asks(ctx, j)
 	switch {
 	case err != nil:
 		return err
-	case wanted:
+	case state == wanted:
+		j.unwanted = time.Time{}
 		return p.makeCharge(ctx, j, true)
-	case p.old(j.asked): // no request of it can be under way any more
+	case state == concluded:
+		return nil
+	}
+	now := p.opts.Clock()
+	if j.unwanted.IsZero() {
+		j.unwanted = now
+	}
+	if now.Sub(j.unwanted) >= p.opts.ProofAge {
 		return p.recordCharge(ctx, j, payment.Outcome{Status: payment.Declined, Code: notCharged})
 	}
 	return p.recheckChargeLater(ctx, j)
@@ -92,7 +101,7 @@ func (p *Payments) recheckChargeLater(ctx context.Context, j *chargeJob) error {
 	return p.later(ctx, paymentTimer, "payment-"+c.Key, &recheckBody{
 		EventID: j.cause.id, CorrelationID: j.cause.correlation, RequestTime: j.asked, Attempt: j.attempt + 1, Provider: j.provider,
 		HotelID: c.HotelID, ReservationID: c.ReservationID, PaymentID: c.Key, CurrencyCode: c.Amount.Currency, MinorUnits: c.Amount.MinorUnits,
-		PaymentMethod: c.Method,
+		PaymentMethod: c.Method, UnwantedTime: j.unwanted,
 	})
 }
 

@@ -164,9 +164,14 @@ func TestPaymentStories(t *testing.T) {
 	}
 }
 
-// The process is killed before and after each step that the saga takes: each command, each call of the provider, each timer. Everything ends as if it had not been.
+// The process is killed before and after each step that the saga takes: each command, each call of the provider, each timer. Everything ends as if it had not been. Of the kills one in
+// -kill-stride is tried, and by the next run another.
 func TestKillBetweenAnySteps(t *testing.T) {
-	kills := 0
+	kills, every := 0, *stride
+	if testing.Short() {
+		every *= 5
+	}
+	next := random(t).IntN(every)
 	for _, s := range stories() {
 		t.Run(s.name, func(t *testing.T) {
 			steps := s.tell(t, fuse{}, false, false)
@@ -175,6 +180,9 @@ func TestKillBetweenAnySteps(t *testing.T) {
 			}
 			for at := 1; at <= steps; at++ {
 				for _, after := range []bool{false, true} {
+					if next++; next%every != 0 {
+						continue
+					}
 					s.tell(t, fuse{at: at, after: after}, false, (at+kills)%2 == 0)
 					if t.Failed() {
 						t.Fatalf("killed at step %d of %d, after it: %t", at, steps, after)
@@ -185,6 +193,47 @@ func TestKillBetweenAnySteps(t *testing.T) {
 		})
 	}
 	t.Logf("killed %d times", kills)
+}
+
+// The process is killed at a step and comes back when the hold is over: whatever had happened at the provider by then is found, and what was taken for the room that is gone is given back.
+func TestDeadBeyondTheHold(t *testing.T) {
+	every := 2 * *stride
+	if testing.Short() {
+		every *= 3
+	}
+	next := random(t).IntN(every)
+	for _, s := range stories() {
+		t.Run(s.name, func(t *testing.T) {
+			steps := s.tell(t, fuse{}, false, false)
+			for at := 1; at <= steps; at++ {
+				for _, after := range []bool{false, true} {
+					if next++; next%every != 0 {
+						continue
+					}
+					w := newWorld(t)
+					w.build()
+					w.lag, w.deadFor = true, minutes(20)
+					w.do(place(1, s.plan), pay(1, 1, s.method))
+					w.fuse = &fuse{at: at, after: after}
+					w.lived(s.life)
+					w.fuse = &fuse{}
+					w.pass(24 * time.Hour)
+					if w.check(); t.Failed() {
+						t.Fatalf("killed at step %d of %d, after it: %t\n%s", at, steps, after, w.story(reservationID(1)))
+					}
+				}
+			}
+		})
+	}
+}
+
+// lived lives a story in which commands may be refused, since it has come otherwise.
+func (w *world) lived(life func(*world)) {
+	w.t.Helper()
+	w.lenient = true
+	life(w)
+	w.lenient = false
+	w.sim.SetDown(false)
 }
 
 // Every message that there ever was is delivered again, half a day later, as when groups are reset: nothing moves.
