@@ -54,7 +54,7 @@ func checkGets(t *testing.T, q *hotels.Queries, last map[string]*eventpb.Hotel, 
 	for id, want := range last {
 		got, err := q.Get(t.Context(), id)
 		if err != nil || got.Version != want.GetVersion() || got.DisplayName != want.GetDisplayName() || got.Archived != want.GetArchived() ||
-			got.Address.City != want.GetAddress().GetCity() || got.HoldTime.Seconds() != 900 || got.UpdateTime.Before(got.CreateTime) {
+			got.Address.City != want.GetAddress().GetCity() || got.HoldTime.Seconds() != 900 || got.HorizonDays != int(want.GetHorizonDays()) || got.UpdateTime.Before(got.CreateTime) {
 			t.Errorf("%s: %+v, want %v, error %v", id, got, want, err)
 		}
 		rooms, more, err := q.ListRoomTypes(t.Context(), id, false, "", 2)
@@ -68,6 +68,7 @@ func checkGets(t *testing.T, q *hotels.Queries, last map[string]*eventpb.Hotel, 
 		for _, got := range append(rooms, rest...) {
 			want := types[id+"/"+got.RoomTypeID]
 			one, err := q.GetRoomType(t.Context(), id, got.RoomTypeID)
+			checkDefaults(t, one.Defaults, want)
 			if err != nil || one.Version != want.GetVersion() || got.Version != want.GetVersion() || (got.BaseRate == nil) != (want.GetBaseRate() == nil) {
 				t.Errorf("%s: %+v, %+v, want %v, error %v", id, got, one, want, err)
 			}

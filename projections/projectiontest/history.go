@@ -49,15 +49,15 @@ func (h *History) Hotels(nights int) []*event.Envelope {
 	var out []*event.Envelope
 	for i := range h.hotels {
 		id := HotelID(i)
-		out = append(out, h.envelope(&eventpb.HotelCreated{Hotel: h.hotel(id, false)}))
+		out = append(out, h.Envelope(&eventpb.HotelCreated{Hotel: h.hotel(id, false)}))
 		for _, rt := range RoomTypes {
 			physical := int32(10 + h.rng.IntN(50))
-			out = append(out, h.envelope(&eventpb.RoomTypeCreated{RoomType: h.roomType(id, rt)}),
-				h.envelope(&eventpb.InventorySet{HotelId: id, RoomTypeId: rt, StartDate: Day.String(), EndDate: Day.AddDays(nights).String(),
+			out = append(out, h.Envelope(&eventpb.RoomTypeCreated{RoomType: h.roomType(id, rt)}),
+				h.Envelope(&eventpb.InventorySet{HotelId: id, RoomTypeId: rt, StartDate: Day.String(), EndDate: Day.AddDays(nights).String(),
 					PhysicalCount: &physical}))
 		}
 		for _, room := range Rooms {
-			out = append(out, h.envelope(&eventpb.RoomCreated{Room: h.room(id, room)}))
+			out = append(out, h.Envelope(&eventpb.RoomCreated{Room: h.room(id, room)}))
 		}
 	}
 	return out
@@ -69,31 +69,31 @@ func (h *History) Next(n int) []*event.Envelope {
 	out := make([]*event.Envelope, n)
 	for i := range out {
 		if len(h.next) > 0 {
-			out[i], h.next = h.envelope(h.next[0]), h.next[1:]
+			out[i], h.next = h.Envelope(h.next[0]), h.next[1:]
 			continue
 		}
 		id, rt := HotelID(h.rng.IntN(h.hotels)), RoomTypes[h.rng.IntN(len(RoomTypes))]
 		switch k := h.rng.IntN(100); {
 		case k < 3:
-			out[i] = h.envelope(&eventpb.HotelUpdated{Hotel: h.hotel(id, h.rng.IntN(8) == 0)})
+			out[i] = h.Envelope(&eventpb.HotelUpdated{Hotel: h.hotel(id, h.rng.IntN(8) == 0)})
 		case k < 6:
-			out[i] = h.envelope(&eventpb.RoomTypeUpdated{RoomType: h.roomType(id, rt)})
+			out[i] = h.Envelope(&eventpb.RoomTypeUpdated{RoomType: h.roomType(id, rt)})
 		case k < 7:
-			out[i] = h.envelope(h.ratePlan(id))
+			out[i] = h.Envelope(h.ratePlan(id))
 		case k < 8:
-			out[i] = h.envelope(h.rates(id, rt))
+			out[i] = h.Envelope(h.rates(id, rt))
 		case k < 10:
-			out[i] = h.envelope(h.restrictions(id, rt))
+			out[i] = h.Envelope(h.restrictions(id, rt))
 		case k < 14:
-			out[i] = h.envelope(h.inventory(id, rt))
+			out[i] = h.Envelope(h.inventory(id, rt))
 		case k < 16:
-			out[i] = h.envelope(&eventpb.RoomUpdated{Room: h.room(id, Rooms[h.rng.IntN(len(Rooms))])})
+			out[i] = h.Envelope(&eventpb.RoomUpdated{Room: h.room(id, Rooms[h.rng.IntN(len(Rooms))])})
 		case k < 20:
-			out[i] = h.envelope(h.rejected(id, rt))
+			out[i] = h.Envelope(h.rejected(id, rt))
 		case k < 26:
-			out[i] = h.envelope(h.wait())
+			out[i] = h.Envelope(h.wait())
 		default:
-			out[i] = h.envelope(h.live())
+			out[i] = h.Envelope(h.live())
 		}
 	}
 	return out
@@ -103,19 +103,19 @@ func (h *History) Next(n int) []*event.Envelope {
 // one, or what happens to one that is there.
 func (h *History) Booking() *event.Envelope {
 	if len(h.open) == 0 || h.rng.IntN(2) == 0 {
-		return h.envelope(h.place(HotelID(h.rng.IntN(h.hotels)), h.stay(RoomTypes[h.rng.IntN(len(RoomTypes))])))
+		return h.Envelope(h.place(HotelID(h.rng.IntN(h.hotels)), h.stay(RoomTypes[h.rng.IntN(len(RoomTypes))])))
 	}
 	i := h.rng.IntN(len(h.open))
 	b := h.open[i]
 	if b.status == pending && h.rng.IntN(3) > 0 {
 		b.status = paid
-		return h.envelope(&eventpb.ReservationPaid{HotelId: b.hotel, ReservationId: b.id, Stay: b.stay})
+		return h.Envelope(&eventpb.ReservationPaid{HotelId: b.hotel, ReservationId: b.id, Stay: b.stay})
 	}
 	h.drop(i)
 	if h.rng.IntN(4) == 0 {
-		return h.envelope(&eventpb.ReservationNoShow{HotelId: b.hotel, ReservationId: b.id, Stay: b.stay, PreviousStatus: b.status})
+		return h.Envelope(&eventpb.ReservationNoShow{HotelId: b.hotel, ReservationId: b.id, Stay: b.stay, PreviousStatus: b.status})
 	}
-	return h.envelope(&eventpb.ReservationCanceled{HotelId: b.hotel, ReservationId: b.id, Stay: b.stay, PreviousStatus: b.status,
+	return h.Envelope(&eventpb.ReservationCanceled{HotelId: b.hotel, ReservationId: b.id, Stay: b.stay, PreviousStatus: b.status,
 		Reason: eventpb.ReservationReason_RESERVATION_REASON_GUEST_REQUEST, Note: "plans changed"})
 }
 
@@ -125,7 +125,8 @@ func (h *History) drop(i int) {
 	h.open = h.open[:len(h.open)-1]
 }
 
-func (h *History) envelope(m proto.Message) *event.Envelope {
+// Envelope returns an event that comes next.
+func (h *History) Envelope(m proto.Message) *event.Envelope {
 	h.now = h.now.Add(time.Duration(h.rng.IntN(3)) * 100 * time.Millisecond) // some at the same time
 	return &event.Envelope{ID: h.eventID(), Type: event.TypeOf(m), Source: "projectiontest", Time: h.now, CorrelationID: h.uuid(),
 		HotelID: event.HotelOf(m), Message: m}

@@ -11,10 +11,10 @@ import (
 const (
 	scanMax     = 5_000                    // rows that one page of Arrivals or Departures looks at
 	departsMax  = 2 * domain.StayNightsMax // nights between arrival and departure: the longest stay, and as long beyond it
-	arrivalRows = `WHERE hotel_id = ? AND check_in = ? AND reservation_id > ? ORDER BY check_in, reservation_id LIMIT ?`
+	arrivalRows = `WHERE hotel_id = ? AND (check_in, reservation_id) > (?, ?) AND check_in <= ? ORDER BY check_in, reservation_id LIMIT ?`
 
 	// The index reservation_by_arrival answers it alone.
-	departureRows = `WHERE hotel_id = ? AND (check_in, reservation_id) > (?, ?) AND check_in >= ? AND check_in <= ? AND check_in + nights = ?
+	departureRows = `WHERE hotel_id = ? AND (check_in, reservation_id) > (?, ?) AND check_in <= ? AND check_in + nights = ?
 		ORDER BY check_in, reservation_id LIMIT ?`
 
 	groupRows = `SELECT ` + columns + ` FROM reservation_group g CROSS JOIN reservation r
@@ -30,18 +30,15 @@ const (
 // Arrivals returns the reservations of a hotel whose stay begins on a day, PENDING and PAID ones, whether the guest has come or not. Lists of a day are paged as
 // ListByHotel, except that a page may be short and yet have a next one.
 func (q *Queries) Arrivals(ctx context.Context, hotelID string, day domain.Date, after Cursor, limit int) ([]Reservation, *Cursor, error) {
-	id := any("")
-	if after.CheckIn == day {
-		id = key(after.ReservationID)
-	}
-	return q.standing(ctx, hotelID, limit, arrivalRows, hotelID, int64(day), id)
+	after = after.notBefore(day)
+	return q.standing(ctx, hotelID, limit, arrivalRows, hotelID, int64(after.CheckIn), key(after.ReservationID), int64(day))
 }
 
 // Departures returns the reservations of a hotel whose guests leave on a day: PENDING and PAID ones that end on it, and those who have left on it,
 // early or late; not those who have left on another day. Paged as Arrivals.
 func (q *Queries) Departures(ctx context.Context, hotelID string, day domain.Date, after Cursor, limit int) ([]Reservation, *Cursor, error) {
-	return q.standing(ctx, hotelID, limit, departureRows, hotelID, int64(after.CheckIn), key(after.ReservationID),
-		int64(day)-departsMax, int64(day), int64(day))
+	after = after.notBefore(day - departsMax)
+	return q.standing(ctx, hotelID, limit, departureRows, hotelID, int64(after.CheckIn), key(after.ReservationID), int64(day), int64(day))
 }
 
 // standing returns one page of the reservations that stand; the limit is the query's last parameter.

@@ -143,7 +143,9 @@ func TestDays(t *testing.T) {
 
 func checkDay(t *testing.T, m *model, q *reservations.Queries, hotel string, day domain.Date) [3]int {
 	t.Helper()
-	arriving := m.inOrder(func(r *reservations.Reservation) bool { return r.HotelID == hotel && stands(r) && r.Stay.CheckIn == day })
+	arriving := m.inOrder(func(r *reservations.Reservation) bool {
+		return r.HotelID == hotel && stands(r) && r.Stay.CheckIn == day
+	})
 	checkPages(t, "arrivals", func(after reservations.Cursor, limit int) ([]reservations.Reservation, *reservations.Cursor, error) {
 		return q.Arrivals(t.Context(), hotel, day, after, limit)
 	}, arriving)

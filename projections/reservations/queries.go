@@ -27,6 +27,14 @@ func (c Cursor) compare(d Cursor) int {
 	return cmp.Or(cmp.Compare(c.CheckIn, d.CheckIn), cmp.Compare(c.HotelID, d.HotelID), cmp.Compare(c.ReservationID, d.ReservationID))
 }
 
+// notBefore returns the cursor, or the beginning of a day if that is later: where an index is entered, so that nothing before the day is read.
+func (c Cursor) notBefore(day domain.Date) Cursor {
+	if c.CheckIn < day {
+		return Cursor{CheckIn: day}
+	}
+	return c
+}
+
 func (r *Reservation) cursor() Cursor { return Cursor{r.Stay.CheckIn, r.HotelID, r.ReservationID} }
 
 // Queries answers questions about reservations. Safe for concurrent use.
@@ -60,10 +68,10 @@ func (q *Queries) ListByHotel(ctx context.Context, hotelID string, after Cursor,
 
 // ListByArrival is ListByHotel for the reservations that check in on [from, to).
 func (q *Queries) ListByArrival(ctx context.Context, hotelID string, from, to domain.Date, after Cursor, limit int) ([]Reservation, *Cursor, error) {
+	after = after.notBefore(from)
 	return q.list(ctx, hotelID, pageLimit(limit),
-		`WHERE hotel_id = ? AND (check_in, reservation_id) > (?, ?) AND check_in >= ? AND check_in < ?
-		ORDER BY check_in, reservation_id LIMIT ?`,
-		hotelID, int64(after.CheckIn), key(after.ReservationID), int64(from), int64(to))
+		"WHERE hotel_id = ? AND (check_in, reservation_id) > (?, ?) AND check_in < ? ORDER BY check_in, reservation_id LIMIT ?",
+		hotelID, int64(after.CheckIn), key(after.ReservationID), int64(to))
 }
 
 // ListByGuestAtHotel returns a guest's reservations in one hotel, as ListByHotel.
