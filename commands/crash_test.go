@@ -28,7 +28,7 @@ type step struct {
 }
 
 // workload is a history of commands for two hotels that depend upon each other: last rooms, cancellations that free
-// them, confirmations, changes of inventory and of hotels between them.
+// them, confirmations, payments and refunds, modifications, changes of inventory and of hotels between them.
 func workload(r *rand.Rand, count int) []*step {
 	var steps []*step
 	add := func(body hotel.Command) {
@@ -41,7 +41,7 @@ func workload(r *rand.Rand, count int) []*step {
 	}
 	for n := range count {
 		id := []string{"grand", "ritz"}[r.IntN(2)]
-		switch other := r.IntN(n + 1); r.IntN(8) {
+		switch other := r.IntN(n + 1); r.IntN(11) {
 		case 0:
 			add(setRooms(id, int32(2+r.IntN(4))))
 		case 1:
@@ -51,6 +51,10 @@ func workload(r *rand.Rand, count int) []*step {
 			add(confirm(id, other))
 		case 3, 4:
 			add(&hotel.CancelReservation{Hotel: id, ReservationID: reservationID(other)})
+		case 5, 6, 7:
+			for _, body := range withMoney(id, other, r.IntN(4)) {
+				add(body)
+			}
 		default:
 			add(place(id, n))
 		}
@@ -92,7 +96,7 @@ func (s *site) perform(mu *sync.Mutex, steps []*step, clients int) {
 				r, err := s.Execute(context.Background(), steps[i].command)
 				mu.Lock()
 				switch {
-				case err == nil:
+				case err == nil && len(r.Events) > 0:
 					steps[i].eventID = r.Events[0].ID
 				case domain.ReasonOf(err) != "":
 					steps[i].refused = true

@@ -119,6 +119,39 @@ func confirm(id string, n int) *hotel.ConfirmReservation {
 	return &hotel.ConfirmReservation{Hotel: id, ReservationID: reservationID(n)}
 }
 
+func paymentID(n int) string { return numbered(3, n).String() }
+
+func refundID(n int) string { return numbered(4, n).String() }
+
+// pay asks for the money of a reservation that place made.
+func pay(id string, n int) *hotel.RequestPayment {
+	return &hotel.RequestPayment{Hotel: id, ReservationID: reservationID(n), PaymentID: paymentID(n), Provider: "simulator", PaymentMethod: "pm_card"}
+}
+
+// captured says that the money is there.
+func captured(id string, n int) *hotel.RecordPayment {
+	return &hotel.RecordPayment{Hotel: id, ReservationID: reservationID(n), PaymentID: paymentID(n), Outcome: hotel.PaymentCaptured, Amount: threeNights}
+}
+
+var threeNights = domain.Money{Currency: "EUR", MinorUnits: 300_00}
+
+// withMoney returns a payment of a reservation and some of what may become of it: it counts, it is changed, it ends, it is given back.
+func withMoney(id string, n, much int) []hotel.Command {
+	all := []hotel.Command{
+		pay(id, n), captured(id, n), &hotel.ConfirmReservation{Hotel: id, ReservationID: reservationID(n), PaymentID: paymentID(n), Amount: threeNights},
+	}
+	for range much {
+		all = append(all, []hotel.Command{
+			&hotel.ModifyReservation{Hotel: id, ReservationID: reservationID(n), Stay: &domain.Stay{CheckIn: domain.DateOf(2026, 7, 12), CheckOut: domain.DateOf(2026, 7, 14)}},
+			&hotel.SettleRefunds{Hotel: id, ReservationID: reservationID(n), RefundID: refundID(n)},
+			&hotel.CancelReservation{Hotel: id, ReservationID: reservationID(n)},
+			&hotel.RecordRefund{Hotel: id, ReservationID: reservationID(n), PaymentID: paymentID(n), RefundID: refundID(n), Succeeded: true},
+			&hotel.CompleteRefund{Hotel: id, ReservationID: reservationID(n)},
+		}[(len(all)+n)%5])
+	}
+	return all
+}
+
 func requestID(n int) uuid.UUID { return numbered(1, n) }
 
 func reservationID(n int) string { return numbered(2, n).String() }

@@ -87,8 +87,8 @@ func TestRequestsRefuseWhenFull(t *testing.T) {
 }
 
 func TestRequestRef(t *testing.T) {
-	ref := newRequestRef(bookingsTopic, refOffsetMax, refCountMax)
-	if ref.topic() != bookingsTopic || ref.offset() != refOffsetMax || ref.count() != refCountMax {
+	ref := newRequestRef(paymentsTopic, refOffsetMax, refCountMax)
+	if ref.topic() != paymentsTopic || ref.offset() != refOffsetMax || ref.count() != refCountMax {
 		t.Errorf("%d %d %d", ref.topic(), ref.offset(), ref.count())
 	}
 }

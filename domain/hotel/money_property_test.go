@@ -247,7 +247,7 @@ func TestMoneyAgainstTheModel(t *testing.T) {
 		d := newTill(t)
 		// One seed instead of a draw for each choice: rapid prefers small numbers, which hardly ever lead far into a life.
 		d.dice = rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "dice"), 1))
-		for range rapid.IntRange(150, 500).Draw(t, "commands") {
+		for range rapid.IntRange(100, 300).Draw(t, "commands") {
 			if d.now = d.now.Add(pick(d, moneySteps...)); d.chance(1) {
 				d.now = d.now.Add(33 * 24 * time.Hour)
 			}
