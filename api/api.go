@@ -12,6 +12,7 @@ import (
 	"connectrpc.com/grpchealth"
 	"connectrpc.com/grpcreflect"
 	"connectrpc.com/vanguard"
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/protobuf/proto"
 
 	lodgev1 "lodge/api/gen/lodge/v1"
@@ -36,6 +37,8 @@ type Deps struct {
 	Scheduler log.Scheduler   // nil: calls about schedules are answered UNAVAILABLE
 	Processes *process.Router // nil: calls about process managers are answered UNAVAILABLE
 	Parts     []Part          // of the platform, beside the log and the read models, that have a health
+
+	Metrics prometheus.Registerer // nil: calls are not counted
 }
 
 // Log is what the surface needs of the log. *broker.Broker has all of it.
@@ -138,7 +141,11 @@ func (a *API) routes() (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compile the shape rules: %w", err)
 	}
-	e := &edge{validator: validator, logger: a.opts.Logger, timeout: a.opts.CallTimeout}
+	counted, err := newCalls(a.deps.Metrics)
+	if err != nil {
+		return nil, fmt.Errorf("count calls: %w", err)
+	}
+	e := &edge{validator: validator, logger: a.opts.Logger, timeout: a.opts.CallTimeout, calls: counted}
 	options := []connect.HandlerOption{
 		connect.WithInterceptors(e),
 		connect.WithReadMaxBytes(a.opts.MessageBytesMax),

@@ -14,11 +14,12 @@ import (
 )
 
 // edge is the one interceptor: it gives every unary call a deadline, checks the shape of what comes in, turns a panic
-// into an error, and translates errors. One layer instead of four, because it runs for every call.
+// into an error, translates errors, and counts. One layer instead of four, because it runs for every call.
 type edge struct {
 	validator protovalidate.Validator
 	logger    *slog.Logger
 	timeout   time.Duration
+	calls     *calls
 }
 
 var _ connect.Interceptor = (*edge)(nil)
@@ -39,10 +40,12 @@ func (e *edge) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 
 // guard does one call: deadline, shape, the call itself; what comes out is nil or a *connect.Error.
 func (e *edge) guard(ctx context.Context, procedure string, msg proto.Message, do func(context.Context) error) (err error) {
+	began := e.calls.begin()
 	defer func() {
 		if r := recover(); r != nil {
 			err = e.recovered(ctx, procedure, r)
 		}
+		e.calls.end(procedure, began, err)
 	}()
 	if _, limited := ctx.Deadline(); !limited {
 		var cancel context.CancelFunc
@@ -73,6 +76,7 @@ func (e *edge) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.S
 			if r := recover(); r != nil {
 				err = e.recovered(ctx, conn.Spec().Procedure, r)
 			}
+			e.calls.endStream(conn.Spec().Procedure, err)
 		}()
 		err = next(ctx, &checkedConn{StreamingHandlerConn: conn, validator: e.validator})
 		if err != nil {

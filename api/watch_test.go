@@ -382,6 +382,9 @@ func TestWatchAsServerSentEvents(t *testing.T) {
 	_, position := s.reserve(stay(1, 2))
 	for _, from := range []func() (string, string, string){next, s.sse(path, id)} {
 		_, name, data := from()
+		for name != "change" && name != "" {
+			_, name, data = from()
+		}
 		var change lodgev1.WatchAvailabilityResponse_Change
 		if err := protojson.Unmarshal([]byte(data), &change); name != "change" || err != nil || change.GetRoomTypes()[0].GetNights()[0].GetHeldCount() != 1 {
 			t.Errorf("%s %s %v after %s", name, data, err, position)

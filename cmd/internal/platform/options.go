@@ -15,7 +15,7 @@ type Options struct {
 	Addr     string // host:port of the API; empty: no TCP port, only the socket. Port 0: any free one
 	NoSocket bool   // no Unix socket either
 
-	// AdminAddr is host:port of profiles (/debug/pprof/), for whoever runs the process; empty: none.
+	// AdminAddr is host:port of metrics (/metrics) and profiles (/debug/pprof/), for whoever runs the process; empty: none.
 	AdminAddr string
 
 	Partitions int              // of each topic of a new folder: default commands.PartitionsDefault; an old folder keeps its own

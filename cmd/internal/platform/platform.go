@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"lodge/api"
 	"lodge/commands"
 	"lodge/commands/process"
@@ -37,7 +39,8 @@ type Platform struct {
 
 	dir     string
 	opts    Options
-	servers []server // TCP first, if any
+	servers []server             // TCP first, if any
+	metrics *prometheus.Registry // nil: there is no admin port
 
 	deadlines *process.Deadlines // what the engine wants timers for; nil: it looks at the time itself
 	upkeep    *process.Upkeep
@@ -166,6 +169,13 @@ func (p *Platform) openAPI(context.Context) error {
 	if p.Bridge != nil {
 		deps.Parts = append(deps.Parts, api.Part{Name: "schedules", Check: p.schedulesHealth})
 	}
+	if p.opts.AdminAddr != "" { // else nobody could look
+		var err error
+		if p.metrics, err = p.newMetrics(); err != nil {
+			return err
+		}
+		deps.Metrics = p.metrics
+	}
 	key, err := quoteKey(p.dir)
 	if err != nil {
 		return err
@@ -189,9 +199,9 @@ func (p *Platform) listen() error {
 	if p.opts.AdminAddr != "" {
 		l, err := net.Listen("tcp", p.opts.AdminAddr)
 		if err != nil {
-			return fmt.Errorf("listen for profiles: %w", err)
+			return fmt.Errorf("listen for metrics and profiles: %w", err)
 		}
-		p.servers = append(p.servers, server{l, adminServer()})
+		p.servers = append(p.servers, server{l, p.adminServer()})
 	}
 	if p.opts.NoSocket {
 		return nil
