@@ -293,7 +293,11 @@ func (m *moneyModel) applyEnd(t *rapid.T, e proto.Message, now time.Time) bool {
 		m.ended(t, b, e.PreviousStatus, e.Settlement, fee)
 	case *eventpb.ReservationNoShow:
 		b := m.booked[e.ReservationId]
-		m.ended(t, b, e.PreviousStatus, e.Settlement, max(b.floor, b.fee(b.terms.GetNoShowFee())))
+		missed := b.terms.GetNoShowFee()
+		if missed == nil {
+			missed = b.terms.GetFee() // who never came canceled too late
+		}
+		m.ended(t, b, e.PreviousStatus, e.Settlement, max(b.floor, b.fee(missed)))
 	case *eventpb.GuestWalked:
 		m.ended(t, m.booked[e.ReservationId], paid, e.Settlement, 0)
 	case *eventpb.ReservationDeclined:
