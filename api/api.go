@@ -25,6 +25,7 @@ import (
 	"lodge/projections/cache"
 	"lodge/projections/eventindex"
 	"lodge/projections/hotels"
+	"lodge/projections/payments"
 	"lodge/projections/reservations"
 )
 
@@ -66,6 +67,7 @@ type API struct {
 	hotels       *hotels.Queries
 	availability *availability.Queries
 	reservations *reservations.Queries
+	payments     *payments.Queries
 	index        *eventindex.Queries
 
 	handler http.Handler
@@ -97,6 +99,7 @@ func New(deps Deps, opts Options) (*API, error) {
 		opts:         opts,
 		hotels:       hotels.NewQueries(deps.Store),
 		reservations: reservations.NewQueries(deps.Store),
+		payments:     payments.NewQueries(deps.Store),
 		index:        eventindex.NewQueries(deps.Store),
 		ending:       make(chan struct{}),
 		proofs:       make(proofs, 1),
@@ -125,7 +128,8 @@ func (a *API) EndStreams() { a.endOnce.Do(func() { close(a.ending) }) }
 // services are the names of what is served, for reflection and health.
 var services = []string{
 	lodgev1connect.HotelServiceName, lodgev1connect.InventoryServiceName, lodgev1connect.AvailabilityServiceName,
-	lodgev1connect.RateServiceName, lodgev1connect.ReservationServiceName, lodgev1connect.StayServiceName, lodgev1connect.EventServiceName, lodgev1connect.AdminServiceName,
+	lodgev1connect.RateServiceName, lodgev1connect.ReservationServiceName, lodgev1connect.StayServiceName,
+	lodgev1connect.PaymentServiceName, lodgev1connect.RoomServiceName, lodgev1connect.WaitingListServiceName, lodgev1connect.EventServiceName, lodgev1connect.AdminServiceName,
 	lodgev1connect.MessageServiceName, lodgev1connect.GroupServiceName, lodgev1connect.QueueServiceName, lodgev1connect.ScheduleServiceName,
 	lodgev1connect.ProofServiceName, lodgev1connect.ProcessServiceName,
 }
@@ -166,7 +170,10 @@ func (a *API) routes() (http.Handler, error) {
 	path, reservations := lodgev1connect.NewReservationServiceHandler(&reservationService{a}, options...)
 	a.hottest = &fastPost{service: &reservationService{a}, edge: e, connect: reservations, errors: connect.NewErrorWriter(options...)}
 	serve(path, a.hottest)
+	serve(lodgev1connect.NewPaymentServiceHandler(&paymentService{a}, options...))
 	serve(lodgev1connect.NewStayServiceHandler(&stayService{a}, options...))
+	serve(lodgev1connect.NewRoomServiceHandler(&roomService{a}, options...))
+	serve(lodgev1connect.NewWaitingListServiceHandler(&waitingListService{a}, options...))
 	serve(lodgev1connect.NewEventServiceHandler(&eventService{a}, options...))
 	serve(lodgev1connect.NewAdminServiceHandler(&adminService{a}, options...))
 	serve(lodgev1connect.NewMessageServiceHandler(&messageService{a}, options...))

@@ -22,6 +22,7 @@ type Options struct {
 	CacheBytes       int           // of answers about hotels that are kept until something changes: default 64 MiB
 	CacheTTL         time.Duration // how long they are kept at most: default 1 min
 	ProofDir         string        // folder where audits of the log remember what they have proved: default none, so that each reads everything
+	PaymentProviders []string      // that payments may go to, the first unless a request names another: default simulator
 	Clock            func() time.Time
 	Logger           *slog.Logger // default slog.Default()
 }
@@ -38,6 +39,9 @@ func (o Options) withDefaults() Options {
 	o.CacheTTL = cmp.Or(o.CacheTTL, time.Minute)
 	if len(o.QuoteKey) == 0 {
 		o.QuoteKey = []byte(rand.Text())
+	}
+	if len(o.PaymentProviders) == 0 {
+		o.PaymentProviders = []string{"simulator"}
 	}
 	if o.Clock == nil {
 		o.Clock = time.Now
