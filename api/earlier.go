@@ -61,21 +61,39 @@ func (s *reservationService) earlierGroup(ctx context.Context, c call, body *hot
 }
 
 // madeBy returns the answer that a reservation was made with, if it was by this request.
-func (s *reservationService) madeBy(ctx context.Context, c call, fingerprint [16]byte, known *reservations.Reservation) (result commands.Result, err error) {
-	at := log.Position{Topic: event.BookingsTopic, Partition: s.deps.Store.PartitionFor(known.HotelID), Offset: known.Created}
-	e, err := s.envelopeAt(ctx, at)
+func (s *reservationService) madeBy(ctx context.Context, c call, fingerprint [16]byte, known *reservations.Reservation) (commands.Result, error) {
+	return s.beganBy(ctx, c, fingerprint, known.HotelID, known.Created, domain.Errorf(domain.ReservationExists, "reservation_id",
+		"reservation %s exists already and is %s", known.ReservationID, strings.TrimPrefix(known.Status.String(), "RESERVATION_STATUS_")))
+}
+
+// beganBy returns the event of topic bookings that something of a hotel began with, if it is this request's; otherwise the error.
+func (a *API) beganBy(ctx context.Context, c call, fingerprint [16]byte, hotelID string, began log.Offset, otherwise error) (result commands.Result, err error) {
+	at := log.Position{Topic: event.BookingsTopic, Partition: a.deps.Store.PartitionFor(hotelID), Offset: began}
+	e, err := a.envelopeAt(ctx, at)
 	switch {
 	case log.CodeOf(err) == log.OffsetOutOfRange: // retention has taken it: whose it was cannot be known any more
 	case err != nil:
-		return result, fmt.Errorf("read how reservation %s began: %w", known.ReservationID, err)
+		return result, fmt.Errorf("read what was made at %s: %w", at, err)
 	case e.RequestID != c.requestID:
 	case e.RequestFingerprint != fingerprint:
 		return result, commands.ErrRequestReused
 	default:
 		return commands.Result{Events: []*event.Envelope{e}, Position: at, Replayed: true}, nil
 	}
-	return result, domain.Errorf(domain.ReservationExists, "reservation_id", "reservation %s exists already and is %s",
-		known.ReservationID, strings.TrimPrefix(known.Status.String(), "RESERVATION_STATUS_"))
+	return result, otherwise
+}
+
+// earlierEntry is earlier for an entry of the waiting list whose id the caller chose: the engine knows only those that wait.
+func (s *waitingListService) earlierEntry(ctx context.Context, c call, body *hotel.JoinWaitingList) (result commands.Result, err error) {
+	if !body.ClientAssigned {
+		return result, nil
+	}
+	known, err := s.API.reservations.GetWaiter(ctx, body.Hotel, body.EntryID)
+	if err != nil {
+		return result, ctx.Err() // as in earlier: the engine decides
+	}
+	return s.beganBy(ctx, c, body.Fingerprint(), known.HotelID, known.Created,
+		domain.Errorf(domain.WaiterExists, "entry_id", "entry %s exists already", body.EntryID))
 }
 
 func (a *API) envelopeAt(ctx context.Context, at log.Position) (*event.Envelope, error) {

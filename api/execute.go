@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strconv"
 
@@ -58,6 +59,18 @@ func lastEvent(r commands.Result) *event.Envelope {
 		return nil
 	}
 	return r.Events[len(r.Events)-1]
+}
+
+// only returns the event that a command must have led to, and what it says.
+func only[M any](r commands.Result) (e *event.Envelope, m M, err error) {
+	if e = lastEvent(r); e == nil {
+		return nil, m, fmt.Errorf("a command that leads to a %T gave no event", m)
+	}
+	m, ok := e.Message.(M)
+	if !ok {
+		return nil, m, fmt.Errorf("a command that leads to a %T gave a %s at %s", m, e.Type, r.Position)
+	}
+	return e, m, nil
 }
 
 // toEtag makes an etag of a version; fromEtag reads one, 0 when it is empty.

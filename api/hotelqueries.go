@@ -148,6 +148,7 @@ func hotelRow(h *hotels.Hotel) *lodgev1.Hotel {
 		Archived:     h.Archived,
 		Etag:         toEtag(h.Version),
 		Taxes:        toTaxes(h.Taxes, h.Currency),
+		HorizonDays:  int32(h.HorizonDays),
 		CreateTime:   timestamppb.New(h.CreateTime),
 		UpdateTime:   timestamppb.New(h.UpdateTime),
 	}
@@ -159,6 +160,7 @@ func roomTypeRow(t *hotels.RoomType) *lodgev1.RoomType {
 		DisplayName: t.DisplayName,
 		Description: t.Description,
 		MaxGuests:   int32(t.MaxGuests),
+		Defaults:    toDefaults(t.Defaults.PhysicalCount, t.Defaults.OverbookingLimit, t.Defaults.OverbookingPercent),
 		Archived:    t.Archived,
 		Etag:        toEtag(t.Version),
 		CreateTime:  timestamppb.New(t.CreateTime),

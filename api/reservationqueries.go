@@ -13,20 +13,20 @@ import (
 	"lodge/projections/reservations"
 )
 
-// allHotels stands for every hotel in a parent, after AIP-159.
-const allHotels = "hotels/-"
-
 // GetReservation returns one reservation.
 func (s *reservationService) GetReservation(ctx context.Context, req *connect.Request[lodgev1.GetReservationRequest]) (*connect.Response[lodgev1.Reservation], error) {
 	hotelID, id, err := parseReservation(req.Msg.GetName(), "name")
 	if err != nil {
 		return nil, err
 	}
-	r, err := s.reservation(ctx, hotelID, id.String(), req.Msg.GetMinPosition())
+	if err := s.fresh(ctx, reservations.Name, req.Msg.GetMinPosition()); err != nil {
+		return nil, err
+	}
+	found, err := s.awaitMoney(ctx, hotelID, id.String(), req.Msg.GetSettleWait().AsDuration(), (*account).settled)
 	if err != nil {
 		return nil, err
 	}
-	return connect.NewResponse(r), nil
+	return connect.NewResponse(found.message()), nil
 }
 
 // reservation returns a reservation once the read model has seen a position, if one is named.
@@ -34,11 +34,11 @@ func (a *API) reservation(ctx context.Context, hotelID, id, position string) (*l
 	if err := a.fresh(ctx, reservations.Name, position); err != nil {
 		return nil, err
 	}
-	r, err := a.reservations.Get(ctx, hotelID, id)
+	found, err := a.account(ctx, hotelID, id)
 	if err != nil {
 		return nil, err
 	}
-	return reservationRow(&r), nil
+	return found.message(), nil
 }
 
 // ListReservations lists reservations by check-in date.
@@ -60,64 +60,16 @@ func (s *reservationService) ListReservations(ctx context.Context, req *connect.
 	}
 	res := &lodgev1.ListReservationsResponse{}
 	for i := range found {
-		res.Reservations = append(res.Reservations, reservationRow(&found[i]))
+		r, err := s.accountOf(ctx, &found[i])
+		if err != nil {
+			return nil, err
+		}
+		res.Reservations = append(res.Reservations, r.message())
 	}
 	if next != nil {
 		res.NextPageToken = newPageToken(req.Msg, strconv.Itoa(int(next.CheckIn)), next.HotelID, next.ReservationID)
 	}
 	return connect.NewResponse(res), nil
-}
-
-// list asks the question that fits the filter.
-func (s *reservationService) list(ctx context.Context, req *lodgev1.ListReservationsRequest, after reservations.Cursor) ([]reservations.Reservation, *reservations.Cursor, error) {
-	guest, limit, byArrival := req.GetGuestId(), pageSize(req.GetPageSize()), req.GetCheckInStartDate() != nil || req.GetCheckInEndDate() != nil
-	if byArrival && (guest != "" || req.GetParent() == allHotels) {
-		return nil, nil, domain.Errorf(domain.InvalidArgument, "check_in_start_date", "check-in dates go with one hotel and no guest")
-	}
-	if req.GetParent() == allHotels {
-		if guest == "" {
-			return nil, nil, domain.Errorf(domain.InvalidArgument, "guest_id", "a list over all hotels needs a guest")
-		}
-		page, err := s.API.reservations.ListByGuest(ctx, guest, after, limit)
-		return page.Items, page.Next, err
-	}
-	hotelID, err := parseHotel(req.GetParent(), "parent")
-	if err != nil {
-		return nil, nil, err
-	}
-	if _, err := s.API.hotels.Get(ctx, hotelID); err != nil {
-		return nil, nil, err
-	}
-	switch {
-	case byArrival:
-		from, to, err := arrivals(req)
-		if err != nil {
-			return nil, nil, err
-		}
-		return s.API.reservations.ListByArrival(ctx, hotelID, from, to, after, limit)
-	case guest != "":
-		return s.API.reservations.ListByGuestAtHotel(ctx, guest, hotelID, after, limit)
-	}
-	return s.API.reservations.ListByHotel(ctx, hotelID, after, limit)
-}
-
-// arrivals reads the check-in dates of a filter; a missing end is open.
-func arrivals(req *lodgev1.ListReservationsRequest) (from, to domain.Date, err error) {
-	from, to = domain.DateMin, domain.DateMax
-	if d := req.GetCheckInStartDate(); d != nil {
-		if from, err = fromDate(d, "check_in_start_date"); err != nil {
-			return 0, 0, err
-		}
-	}
-	if d := req.GetCheckInEndDate(); d != nil {
-		if to, err = fromDate(d, "check_in_end_date"); err != nil {
-			return 0, 0, err
-		}
-	}
-	if to <= from {
-		return 0, 0, domain.Errorf(domain.InvalidDates, "check_in_end_date", "end %s is not after start %s", to, from)
-	}
-	return from, to, nil
 }
 
 func reservationCursor(token []string) (after reservations.Cursor, err error) {
@@ -131,7 +83,7 @@ func reservationCursor(token []string) (after reservations.Cursor, err error) {
 	return reservations.Cursor{CheckIn: domain.Date(n), HotelID: token[1], ReservationID: token[2]}, nil
 }
 
-// ListReservationEvents lists a reservation's events; the read model says where they lie, the log what they say.
+// ListReservationEvents lists the events of a reservation and of its payments; the read models say where they lie, the log what they say.
 func (s *reservationService) ListReservationEvents(ctx context.Context, req *connect.Request[lodgev1.ListReservationEventsRequest]) (*connect.Response[lodgev1.ListReservationEventsResponse], error) {
 	hotelID, id, err := parseReservation(req.Msg.GetParent(), "parent")
 	if err != nil {
@@ -141,19 +93,16 @@ func (s *reservationService) ListReservationEvents(ctx context.Context, req *con
 	if err != nil {
 		return nil, err
 	}
-	if err := s.fresh(ctx, reservations.Name, req.Msg.GetMinPosition()); err != nil {
+	if _, err := s.freshAccount(ctx, hotelID, id.String(), req.Msg.GetMinPosition()); err != nil {
 		return nil, err
 	}
-	if _, err := s.API.reservations.Get(ctx, hotelID, id.String()); err != nil {
-		return nil, err
-	}
-	found, more, err := s.API.reservations.History(ctx, hotelID, id.String(), from, pageSize(req.Msg.GetPageSize()))
+	found, next, err := s.API.reservations.Life(ctx, s.payments, hotelID, id.String(), from, pageSize(req.Msg.GetPageSize()))
 	if err != nil {
 		return nil, err
 	}
 	res := &lodgev1.ListReservationEventsResponse{}
-	for _, entry := range found {
-		record, err := s.recordAt(ctx, entry.Position)
+	for _, at := range found {
+		record, err := s.recordAt(ctx, at)
 		if err != nil {
 			return nil, err
 		}
@@ -163,22 +112,23 @@ func (s *reservationService) ListReservationEvents(ctx context.Context, req *con
 		}
 		res.Events = append(res.Events, e)
 	}
-	if more {
-		res.NextPageToken = newPageToken(req.Msg, strconv.FormatInt(int64(found[len(found)-1].Position.Offset)+1, 10))
+	if next != nil {
+		res.NextPageToken = newPageToken(req.Msg, strconv.FormatInt(int64(next.Bookings), 10), strconv.FormatInt(int64(next.Payments), 10))
 	}
 	return connect.NewResponse(res), nil
 }
 
-func eventCursor(req *lodgev1.ListReservationEventsRequest) (log.Offset, error) {
-	token, err := parsePageToken(req, req.GetPageToken(), 1)
+func eventCursor(req *lodgev1.ListReservationEventsRequest) (from reservations.Places, err error) {
+	token, err := parsePageToken(req, req.GetPageToken(), 2)
 	if err != nil || token == nil {
-		return 0, err
+		return from, err
 	}
-	n, err := strconv.ParseInt(token[0], 10, 64)
-	if err != nil || n < 0 {
-		return 0, badToken("is not one of ours")
+	bookings, err := strconv.ParseInt(token[0], 10, 64)
+	payments, err2 := strconv.ParseInt(token[1], 10, 64)
+	if err != nil || err2 != nil || bookings < 0 || payments < 0 {
+		return from, badToken("is not one of ours")
 	}
-	return log.Offset(n), nil
+	return reservations.Places{Bookings: log.Offset(bookings), Payments: log.Offset(payments)}, nil
 }
 
 // recordAt reads one event from the log.
@@ -209,17 +159,13 @@ func reservationRow(r *reservations.Reservation) *lodgev1.Reservation {
 		CreateTime:        timestamppb.New(r.CreateTime),
 		UpdateTime:        timestamppb.New(r.UpdateTime),
 		Note:              r.Note,
-	}
-	if g := r.Guest; g != (reservations.Guest{}) {
-		out.Guest = &lodgev1.Guest{
-			GuestId: g.GuestID, DisplayName: g.DisplayName, Email: g.Email,
-			Adults: int32(g.Adults), Children: int32(g.Children), Infants: int32(g.Infants),
-		}
+		Guest:             guestRow(&r.Guest),
 	}
 	if !r.HoldExpireTime.IsZero() {
 		out.HoldExpireTime = timestamppb.New(r.HoldExpireTime)
 	}
 	addTerms(out, r.Terms, r.Total.Currency)
+	addLife(out, r)
 	for _, d := range r.FullNights {
 		out.FullNights = append(out.FullNights, toDate(d))
 	}
@@ -227,4 +173,29 @@ func reservationRow(r *reservations.Reservation) *lodgev1.Reservation {
 		out.BrokenRestrictions = append(out.BrokenRestrictions, toBroken(&r.Broken[i]))
 	}
 	return out
+}
+
+func guestRow(g *reservations.Guest) *lodgev1.Guest {
+	if *g == (reservations.Guest{}) {
+		return nil
+	}
+	return &lodgev1.Guest{
+		GuestId: g.GuestID, DisplayName: g.DisplayName, Email: g.Email,
+		Adults: int32(g.Adults), Children: int32(g.Children), Infants: int32(g.Infants),
+	}
+}
+
+// addLife adds what became of a reservation beside its status.
+func addLife(out *lodgev1.Reservation, r *reservations.Reservation) {
+	out.GroupId, out.RelocatedTo, out.DeclineCode = r.GroupID, r.RelocatedTo, r.DeclineCode
+	if r.WaitingListEntryID != "" {
+		out.WaitingListEntry = waitingListEntryName(r.HotelID, r.WaitingListEntryID)
+	}
+	if r.Visit == nil {
+		return
+	}
+	out.Rooms, out.StayStatus = roomNames(r.HotelID, r.Visit.RoomIDs), lodgev1.StayStatus_STAY_STATUS_CHECKED_OUT
+	if r.InHouse() {
+		out.StayStatus = lodgev1.StayStatus_STAY_STATUS_CHECKED_IN
+	}
 }

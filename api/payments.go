@@ -1,0 +1,239 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"connectrpc.com/connect"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	lodgev1 "lodge/api/gen/lodge/v1"
+	"lodge/commands"
+	"lodge/domain"
+	"lodge/domain/eventpb"
+	"lodge/domain/hotel"
+	"lodge/projections/payments"
+	"lodge/projections/reservations"
+)
+
+// paymentService serves the money of reservations.
+type paymentService struct{ *API }
+
+// PayReservation asks for a payment. Everything else happens because of its event.
+func (s *paymentService) PayReservation(ctx context.Context, req *connect.Request[lodgev1.PayReservationRequest]) (*connect.Response[lodgev1.Payment], error) {
+	c, err := newCall(ctx, req.Header(), req.Msg.GetRequestId())
+	if err != nil {
+		return nil, err
+	}
+	body, err := s.requestPayment(req.Msg)
+	if err != nil {
+		return nil, err
+	}
+	res := connect.NewResponse[lodgev1.Payment](nil)
+	result, err := s.execute(ctx, c, body, res.Header())
+	if err != nil {
+		return nil, err
+	}
+	e, m, err := only[*eventpb.PaymentRequested](result)
+	if err != nil {
+		return nil, err
+	}
+	res.Msg = &lodgev1.Payment{
+		Name: paymentName(m.GetHotelId(), m.GetReservationId(), m.GetPaymentId()), Status: lodgev1.PaymentStatus_PAYMENT_STATUS_REQUESTED,
+		Amount: toMoney(m.GetAmount().GetCurrencyCode(), m.GetAmount().GetMinorUnits()), Provider: m.GetProvider(),
+		CreateTime: timestamppb.New(e.Time), UpdateTime: timestamppb.New(e.Time),
+	}
+	if wait := req.Msg.GetWait().AsDuration(); wait > 0 {
+		if p := s.awaitPayment(ctx, m, wait); p != nil {
+			res.Msg = p
+		}
+	}
+	return res, nil
+}
+
+// requestPayment makes the command of a request.
+func (s *paymentService) requestPayment(req *lodgev1.PayReservationRequest) (*hotel.RequestPayment, error) {
+	hotelID, id, err := parseReservation(req.GetName(), "name")
+	if err != nil {
+		return nil, err
+	}
+	provider := req.GetProvider()
+	switch {
+	case provider == "":
+		provider = s.opts.PaymentProviders[0]
+	case !slices.Contains(s.opts.PaymentProviders, provider):
+		return nil, domain.Errorf(domain.InvalidArgument, "provider", "%.80q is none of this platform's providers %v", provider, s.opts.PaymentProviders)
+	}
+	body := &hotel.RequestPayment{
+		Hotel: hotelID, ReservationID: id.String(), ClientAssigned: req.GetPaymentId() != "", Provider: provider, PaymentMethod: req.GetPaymentMethod(),
+	}
+	body.PaymentID, err = ownOrNew(req.GetPaymentId())
+	return body, err
+}
+
+// awaitPayment returns a payment once the provider has said and the reservation shows it, or as it is when wait is over; nil when it
+// cannot be read, for then the answer is that it was asked for.
+func (s *paymentService) awaitPayment(ctx context.Context, m *eventpb.PaymentRequested, wait time.Duration) *lodgev1.Payment {
+	find := func(c *account) *payments.Payment {
+		i := slices.IndexFunc(c.payments, func(p payments.Payment) bool { return p.PaymentID == m.GetPaymentId() })
+		if i < 0 {
+			return nil
+		}
+		return &c.payments[i]
+	}
+	found, err := s.awaitMoney(ctx, m.GetHotelId(), m.GetReservationId(), wait, func(c *account) bool {
+		return find(c) != nil && c.settled()
+	})
+	if err != nil {
+		s.opts.Logger.WarnContext(ctx, "answer a payment without its outcome", "payment", m.GetPaymentId(), "error", err)
+		return nil
+	}
+	if p := find(found); p != nil {
+		return toPayment(p)
+	}
+	return nil
+}
+
+// RefundReservation promises money back.
+func (s *paymentService) RefundReservation(ctx context.Context, req *connect.Request[lodgev1.RefundReservationRequest]) (*connect.Response[lodgev1.Reservation], error) {
+	amount, err := fromMoney(req.Msg.GetAmount(), "amount")
+	if err != nil {
+		return nil, err
+	}
+	return settle(ctx, s.API, req, func(hotelID, id string) hotel.Command {
+		return &hotel.GrantRefund{Hotel: hotelID, ReservationID: id, Amount: amount, Note: req.Msg.GetNote()}
+	})
+}
+
+// GetPayment returns one payment.
+func (s *paymentService) GetPayment(ctx context.Context, req *connect.Request[lodgev1.GetPaymentRequest]) (*connect.Response[lodgev1.Payment], error) {
+	hotelID, reservation, id, err := parsePayment(req.Msg.GetName(), "name")
+	if err != nil {
+		return nil, err
+	}
+	if err := s.fresh(ctx, payments.Name, req.Msg.GetMinPosition()); err != nil {
+		return nil, err
+	}
+	p, err := s.payments.Get(ctx, hotelID, reservation, id)
+	if err != nil {
+		return nil, err
+	}
+	return connect.NewResponse(toPayment(&p)), nil
+}
+
+// ListPayments returns a reservation's folio.
+func (s *paymentService) ListPayments(ctx context.Context, req *connect.Request[lodgev1.ListPaymentsRequest]) (*connect.Response[lodgev1.ListPaymentsResponse], error) {
+	hotelID, id, err := parseReservation(req.Msg.GetParent(), "parent")
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.freshAccount(ctx, hotelID, id.String(), req.Msg.GetMinPosition())
+	if err != nil {
+		return nil, err
+	}
+	total := found.reservation.Total
+	res := &lodgev1.ListPaymentsResponse{Total: toMoney(total.Currency, total.MinorUnits), Amounts: found.amounts()}
+	for i := range found.payments {
+		res.Payments = append(res.Payments, toPayment(&found.payments[i]))
+	}
+	return connect.NewResponse(res), nil
+}
+
+// freshAccount reads a reservation and its payments once both read models have seen a position, of whichever topic it is.
+func (a *API) freshAccount(ctx context.Context, hotelID, id, position string) (*account, error) {
+	if err := a.fresh(ctx, reservations.Name, position); err != nil {
+		return nil, err
+	}
+	if err := a.fresh(ctx, payments.Name, position); err != nil {
+		return nil, err
+	}
+	return a.account(ctx, hotelID, id)
+}
+
+var paymentStatuses = map[hotel.PaymentOutcome]lodgev1.PaymentStatus{
+	hotel.PaymentOpen:     lodgev1.PaymentStatus_PAYMENT_STATUS_REQUESTED,
+	hotel.PaymentCaptured: lodgev1.PaymentStatus_PAYMENT_STATUS_CAPTURED,
+	hotel.PaymentDeclined: lodgev1.PaymentStatus_PAYMENT_STATUS_DECLINED,
+	hotel.PaymentUnknown:  lodgev1.PaymentStatus_PAYMENT_STATUS_FAILED,
+}
+
+func toPayment(p *payments.Payment) *lodgev1.Payment {
+	out := &lodgev1.Payment{
+		Name: paymentName(p.HotelID, p.ReservationID, p.PaymentID), Status: paymentStatuses[p.Outcome],
+		Amount: toMoney(p.Amount.Currency, p.Amount.MinorUnits), Provider: p.Provider, ProviderReference: p.ProviderReference,
+		DeclineCode: p.DeclineCode, CreateTime: timestamppb.New(p.CreateTime), UpdateTime: timestamppb.New(p.UpdateTime),
+	}
+	if p.Outcome == hotel.PaymentUnknown {
+		out.Cause = p.Cause
+	}
+	for _, r := range p.Refunds {
+		out.Refunds = append(out.Refunds, &lodgev1.Refund{
+			RefundId: r.RefundID, Status: lodgev1.RefundStatus(r.State), Amount: toMoney(r.Amount.Currency, r.Amount.MinorUnits),
+			ProviderReference: r.ProviderReference, Cause: r.Cause, CreateTime: timestamppb.New(r.CreateTime), UpdateTime: timestamppb.New(r.UpdateTime),
+		})
+	}
+	return out
+}
+
+// QuoteCancellation has the decider say what a cancellation would settle.
+func (s *paymentService) QuoteCancellation(ctx context.Context, req *connect.Request[lodgev1.QuoteCancellationRequest]) (*connect.Response[lodgev1.CancellationQuote], error) {
+	hotelID, id, err := parseReservation(req.Msg.GetName(), "name")
+	if err != nil {
+		return nil, err
+	}
+	at := s.opts.Clock()
+	if t := req.Msg.GetCancelTime(); t != nil {
+		if t.CheckValid() != nil {
+			return nil, domain.Errorf(domain.InvalidArgument, "cancel_time", "it is not a time")
+		}
+		at = t.AsTime()
+	}
+	found, err := s.freshAccount(ctx, hotelID, id.String(), req.Msg.GetMinPosition())
+	if err != nil {
+		return nil, err
+	}
+	events, err := s.deps.Engine.Preview(ctx, commands.Command{Time: at, Body: &hotel.CancelReservation{Hotel: hotelID, ReservationID: id.String()}})
+	if err != nil {
+		return nil, err
+	}
+	quote := &lodgev1.CancellationQuote{Reservation: req.Msg.GetName(), CancelTime: timestamppb.New(at)}
+	for _, e := range events {
+		if m, ok := e.(*eventpb.ReservationCanceled); ok {
+			return connect.NewResponse(quote), s.addTermsOf(ctx, quote, found.reservation, m.GetSettlement(), at)
+		}
+	}
+	return nil, errors.New("the preview of a cancellation gave no cancellation")
+}
+
+// addTermsOf adds to a quote what the settlement says, and what the terms do whatever was paid.
+func (s *paymentService) addTermsOf(ctx context.Context, quote *lodgev1.CancellationQuote, r *reservations.Reservation, settlement *eventpb.Settlement, at time.Time) error {
+	h, err := s.hotels.Get(ctx, r.HotelID)
+	if err != nil {
+		return err
+	}
+	place, err := domain.LoadTimeZone(h.TimeZone)
+	if err != nil {
+		return err
+	}
+	terms, kept := r.Terms.GetCancellation(), settlement.GetFeeMinorUnits()
+	fee := kept // a change of the stay may have left more than the terms name now
+	if r.Status == eventpb.ReservationStatus_RESERVATION_STATUS_PAID && !hotel.FreeToCancel(terms, r.Stay.CheckIn, at, place) {
+		fee = max(fee, hotel.FeeOf(terms.GetFee(), r.Nightly, r.Total.MinorUnits))
+	}
+	quote.Fee = toMoney(h.Currency, fee)
+	quote.Kept = toMoney(h.Currency, kept)
+	quote.Refund = toMoney(h.Currency, settlement.GetRefundMinorUnits())
+	quote.FreeUntilTime = freeUntil(terms, r.Stay.CheckIn, place)
+	return nil
+}
+
+// freeUntil returns when canceling ceases to be free, nil when it never was or always is.
+func freeUntil(t *eventpb.CancellationTerms, checkIn domain.Date, place *time.Location) *timestamppb.Timestamp {
+	if t == nil || t.GetNeverFree() {
+		return nil
+	}
+	day := checkIn.AddDays(-int(t.GetFreeDays())).Time(place)
+	return timestamppb.New(time.Date(day.Year(), day.Month(), day.Day(), int(t.GetFreeUntilHour()), 0, 0, 0, place))
+}
