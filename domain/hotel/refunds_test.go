@@ -179,7 +179,7 @@ func TestNoShowFee(t *testing.T) {
 			name: "waived", given: with33(captured1...), now: late, when: &MarkNoShow{Hotel: "grand", ReservationID: uuid(1), Waive: true},
 			then: missed(paid, waived(settlement(0, 30_000, 0))),
 		},
-		{name: "none that the plan does not name", given: bought(), now: late, when: noShow(1), then: missed(paid, settlement(0, 30_000, 0))},
+		{name: "as of a late cancellation, when the plan names none", given: bought(), now: late, when: noShow(1), then: missed(paid, settlement(10_000, 20_000, 0))},
 		{name: "none of what was never paid", given: with33(), now: late, when: noShow(1), then: missed(pending, nil)},
 	})
 }
