@@ -36,15 +36,23 @@ type Kind string
 
 // The kinds of steps.
 const (
-	SetUp  Kind = "set up" // a hotel, a room type or its rooms; no row's own
+	SetUp  Kind = "set up" // a hotel, a rate plan, a room type, its inventory or a room; no row's own
 	Place  Kind = "place"
-	Keep   Kind = "keep"
+	Change Kind = "change"
+	Pay    Kind = "pay"
+	Leave  Kind = "leave"
+	Arrive Kind = "arrive"
 	Cancel Kind = "cancel"
 	Miss   Kind = "miss"
 )
 
 // changes reports whether the step changes a reservation that another step places.
-func (k Kind) changes() bool { return k == Keep || k == Cancel || k == Miss }
+func (k Kind) changes() bool { return k != SetUp && k != Place }
+
+// rank orders what happens on one day: bookings come first, and guests leave before others arrive.
+func (k Kind) rank() int {
+	return slices.Index([]Kind{SetUp, Place, Change, Pay, Leave, Arrive, Cancel, Miss}, k)
+}
 
 // Step is one command of the history.
 type Step struct {
@@ -67,7 +75,8 @@ type PlannedHotel struct {
 type PlannedRoomType struct {
 	ID       string `json:"id"`
 	Name     string `json:"name"`
-	Capacity int    `json:"capacity"`
+	Capacity int    `json:"capacity"` // that can be booked; 0: guests were only given its rooms
+	Rooms    int    `json:"rooms"`    // as many as guests were ever in at once
 
 	baseRate int64 // median of the plausible rates
 	nights   domain.Stay
@@ -83,6 +92,7 @@ type Plan struct {
 
 	opts     Options
 	place    *time.Location
+	rooms    []string // by row: the room that its guest gets, if any
 	skipped  map[Reason]int
 	adjusted map[Reason]int
 }

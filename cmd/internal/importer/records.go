@@ -38,7 +38,16 @@ func (r *Records) Recorded(ctx context.Context, body hotel.Command) (Outcome, bo
 		return out, found != nil, err
 	case *hotel.ConfirmReservation:
 		found, err := r.reservation(ctx, b.Hotel, b.ReservationID)
-		return out, found.GetStatus() == lodgev1.ReservationStatus_RESERVATION_STATUS_PAID, err
+		return out, found.GetStatus() == lodgev1.ReservationStatus_RESERVATION_STATUS_PAID || found.GetStatus() == lodgev1.ReservationStatus_RESERVATION_STATUS_CANCELED, err
+	case *hotel.CheckIn:
+		found, err := r.reservation(ctx, b.Hotel, b.ReservationID)
+		return out, found.GetStayStatus() != lodgev1.StayStatus_STAY_STATUS_UNSPECIFIED, err
+	case *hotel.CheckOut:
+		found, err := r.reservation(ctx, b.Hotel, b.ReservationID)
+		return out, found.GetStayStatus() == lodgev1.StayStatus_STAY_STATUS_CHECKED_OUT, err
+	case *hotel.ModifyReservation:
+		found, err := r.reservation(ctx, b.Hotel, b.ReservationID)
+		return out, found != nil && found.GetStatus() != lodgev1.ReservationStatus_RESERVATION_STATUS_REJECTED, err
 	case *hotel.CancelReservation:
 		found, err := r.reservation(ctx, b.Hotel, b.ReservationID)
 		return out, found.GetStatus() == lodgev1.ReservationStatus_RESERVATION_STATUS_CANCELED, err

@@ -47,7 +47,7 @@ func TestRecords(t *testing.T) {
 			t.Fatal(err)
 		}
 		switch step.Command.Body.(type) {
-		case *hotel.CreateHotel, *hotel.CreateRoomType:
+		case *hotel.CreateHotel, *hotel.CreateRoomType, *hotel.CreateRatePlan, *hotel.CreateRoom:
 			if known {
 				t.Errorf("%s is not asked for", step.Kind)
 			}
@@ -78,11 +78,15 @@ func other(body hotel.Command) hotel.Command {
 	case *hotel.PlaceReservation:
 		return &hotel.PlaceReservation{Hotel: b.Hotel, ReservationID: uuid.NewString()}
 	case *hotel.ConfirmReservation:
-		return &hotel.CancelReservation{Hotel: b.Hotel, ReservationID: b.ReservationID}
+		return &hotel.ConfirmReservation{Hotel: b.Hotel, ReservationID: uuid.NewString()}
+	case *hotel.ModifyReservation:
+		return &hotel.ModifyReservation{Hotel: b.Hotel, ReservationID: uuid.NewString()}
 	case *hotel.CancelReservation:
+		return &hotel.CheckIn{Hotel: b.Hotel, ReservationID: b.ReservationID}
+	case *hotel.CheckIn:
 		return &hotel.MarkNoShow{Hotel: b.Hotel, ReservationID: b.ReservationID}
 	case *hotel.MarkNoShow:
-		return &hotel.ConfirmReservation{Hotel: b.Hotel, ReservationID: b.ReservationID}
+		return &hotel.CheckOut{Hotel: b.Hotel, ReservationID: b.ReservationID}
 	case *hotel.SetInventory:
 		n := *b.PhysicalCount + 1
 		return &hotel.SetInventory{Hotel: b.Hotel, RoomType: b.RoomType, Start: b.Start, End: b.End, PhysicalCount: &n}

@@ -23,8 +23,8 @@ import (
 const remoteCalls = 32
 
 // Remote gives commands to a running server through its Unix socket. Calls that are under way together may arrive in any order,
-// so only commands whose order does not matter are: bookings among themselves, when there are rooms for all of them, and
-// payments, cancellations and no-shows among themselves. Between the one and the other kind it waits for all answers.
+// so only commands whose order does not matter are: bookings among themselves, when there are rooms for all of them; changes; payments; arrivals; departures;
+// and cancellations with no-shows. Between the one and the other kind it waits for all answers.
 type Remote struct {
 	ordered bool     // one call at a time, since bookings compete for rooms
 	kind    callKind // of the calls under way
@@ -33,6 +33,9 @@ type Remote struct {
 
 	*Records
 	hotels lodgev1connect.HotelServiceClient
+	rates  lodgev1connect.RateServiceClient
+	rooms  lodgev1connect.RoomServiceClient
+	stays  lodgev1connect.StayServiceClient
 
 	ends map[log.TopicPartition]log.Offset // what the log held when the import began
 }
@@ -46,6 +49,9 @@ func NewRemote(ctx context.Context, client *http.Client, url string, ordered boo
 		ordered: ordered, places: make(chan struct{}, remoteCalls),
 		Records: NewRecords(client, url),
 		hotels:  lodgev1connect.NewHotelServiceClient(client, url),
+		rates:   lodgev1connect.NewRateServiceClient(client, url),
+		rooms:   lodgev1connect.NewRoomServiceClient(client, url),
+		stays:   lodgev1connect.NewStayServiceClient(client, url),
 	}
 	var err error
 	r.ends, err = bookingEnds(ctx, lodgev1connect.NewAdminServiceClient(client, url))
@@ -61,6 +67,10 @@ type callKind int
 const (
 	callAlone callKind = iota // hotels, room types, rooms
 	callBooking
+	callChange
+	callPayment
+	callArrival
+	callDeparture
 	callEnding
 )
 
@@ -71,7 +81,15 @@ func (r *Remote) kindOf(b hotel.Command) callKind {
 			return callAlone
 		}
 		return callBooking
-	case *hotel.ConfirmReservation, *hotel.CancelReservation, *hotel.MarkNoShow:
+	case *hotel.ModifyReservation:
+		return callChange
+	case *hotel.ConfirmReservation:
+		return callPayment
+	case *hotel.CheckIn:
+		return callArrival
+	case *hotel.CheckOut:
+		return callDeparture
+	case *hotel.CancelReservation, *hotel.MarkNoShow:
 		return callEnding
 	}
 	return callAlone
@@ -188,6 +206,16 @@ func (r *Remote) send(ctx context.Context, c commands.Command) (http.Header, err
 		return post(ctx, c, r.inventory.SetInventory, setInventoryRequest(b, id))
 	case *hotel.PlaceReservation:
 		return post(ctx, c, r.reservations.CreateReservation, createReservationRequest(b, id))
+	case *hotel.CreateRatePlan:
+		return post(ctx, c, r.rates.CreateRatePlan, createRatePlanRequest(b, id))
+	case *hotel.CreateRoom:
+		return post(ctx, c, r.rooms.CreateRoom, createRoomRequest(b, id))
+	case *hotel.ModifyReservation:
+		return post(ctx, c, r.reservations.UpdateReservation, updateReservationRequest(b, id))
+	case *hotel.CheckIn:
+		return post(ctx, c, r.stays.CheckInReservation, checkInRequest(b, id))
+	case *hotel.CheckOut:
+		return post(ctx, c, r.stays.CheckOutReservation, checkOutRequest(b, id))
 	case *hotel.ConfirmReservation:
 		return post(ctx, c, r.reservations.ConfirmReservation, confirmRequest(b, id))
 	case *hotel.CancelReservation:

@@ -8,11 +8,13 @@ import (
 	"connectrpc.com/connect"
 	"google.golang.org/genproto/googleapis/type/date"
 	"google.golang.org/genproto/googleapis/type/money"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	lodgev1 "lodge/api/gen/lodge/v1"
 	"lodge/api/gen/lodge/v1/lodgev1connect"
 	"lodge/domain"
 	"lodge/domain/event"
+	"lodge/domain/eventpb"
 	"lodge/domain/hotel"
 	"lodge/log"
 )
@@ -52,16 +54,64 @@ func setInventoryRequest(b *hotel.SetInventory, id string) *lodgev1.SetInventory
 	}
 }
 
+func createRatePlanRequest(b *hotel.CreateRatePlan, id string) *lodgev1.CreateRatePlanRequest {
+	return &lodgev1.CreateRatePlanRequest{Parent: hotelName(b.Hotel), RatePlanId: b.RatePlan, RequestId: id, RatePlan: &lodgev1.RatePlan{
+		DisplayName: b.Terms.DisplayName, Description: b.Terms.Description, Cancellation: toTerms(b.Terms.Cancellation),
+	}}
+}
+
+// toTerms returns the API's form of terms whose fees are in per cent.
+func toTerms(t *eventpb.CancellationTerms) *lodgev1.CancellationTerms {
+	if t == nil {
+		return nil
+	}
+	percent := func(f *eventpb.CancellationFee) *lodgev1.CancellationFee {
+		return &lodgev1.CancellationFee{Fee: &lodgev1.CancellationFee_PercentThousandths{PercentThousandths: int32(f.GetAmount())}}
+	}
+	return &lodgev1.CancellationTerms{NeverFree: t.GetNeverFree(), Fee: percent(t.GetFee()), NoShowFee: percent(t.GetNoShowFee())}
+}
+
+func createRoomRequest(b *hotel.CreateRoom, id string) *lodgev1.CreateRoomRequest {
+	return &lodgev1.CreateRoomRequest{Parent: hotelName(b.Hotel), RoomId: b.Room, RequestId: id, Room: &lodgev1.Room{
+		RoomType: roomTypeName(b.Hotel, b.RoomType), DisplayName: b.DisplayName,
+	}}
+}
+
+func updateReservationRequest(b *hotel.ModifyReservation, id string) *lodgev1.UpdateReservationRequest {
+	return &lodgev1.UpdateReservationRequest{
+		Reservation: &lodgev1.Reservation{Name: reservationName(b.Hotel, b.ReservationID), Guest: toGuest(b.Guest)},
+		UpdateMask:  &fieldmaskpb.FieldMask{Paths: []string{"guest"}}, RequestId: id,
+	}
+}
+
+func toGuest(g *hotel.Guest) *lodgev1.Guest {
+	return &lodgev1.Guest{DisplayName: g.DisplayName, Adults: g.Adults, Children: g.Children, Infants: g.Infants}
+}
+
+func checkInRequest(b *hotel.CheckIn, id string) *lodgev1.CheckInReservationRequest {
+	req := &lodgev1.CheckInReservationRequest{Name: reservationName(b.Hotel, b.ReservationID), RequestId: id}
+	for _, room := range b.Rooms {
+		req.Rooms = append(req.Rooms, hotelName(b.Hotel)+"/rooms/"+room)
+	}
+	return req
+}
+
+func checkOutRequest(b *hotel.CheckOut, id string) *lodgev1.CheckOutReservationRequest {
+	return &lodgev1.CheckOutReservationRequest{Name: reservationName(b.Hotel, b.ReservationID), RequestId: id}
+}
+
 func createReservationRequest(b *hotel.PlaceReservation, id string) *lodgev1.CreateReservationRequest {
+	plan := ""
+	if b.RatePlan != "" {
+		plan = hotelName(b.Hotel) + "/ratePlans/" + b.RatePlan
+	}
 	return &lodgev1.CreateReservationRequest{
 		Parent: hotelName(b.Hotel), ReservationId: b.ReservationID, RequestId: id,
 		NightlyRateOverride: toMoney(b.NightlyRate), NoHoldExpiry: b.NoHoldExpiry,
 		Reservation: &lodgev1.Reservation{
 			RoomType: roomTypeName(b.Hotel, b.RoomType), Quantity: b.Quantity,
 			CheckInDate: toDate(b.Stay.CheckIn), CheckOutDate: toDate(b.Stay.CheckOut),
-			Guest: &lodgev1.Guest{
-				DisplayName: b.Guest.DisplayName, Adults: b.Guest.Adults, Children: b.Guest.Children, Infants: b.Guest.Infants,
-			},
+			RatePlan: plan, Guest: toGuest(&b.Guest),
 			Channel: b.Channel, ExternalReference: b.ExternalReference,
 		},
 	}

@@ -133,7 +133,7 @@ func (r *runner) count(ctx context.Context, step *Step, outcome Outcome, refused
 // came out. What else the platform may have forgotten by then its read models tell.
 func (r *runner) known(ctx context.Context, step *Step, refused domain.Reason) (Outcome, bool, error) {
 	switch refused {
-	case domain.HotelExists, domain.RoomTypeExists:
+	case domain.HotelExists, domain.RoomTypeExists, domain.RoomExists, domain.RatePlanExists:
 		return Outcome{Replayed: true}, step.Kind == SetUp, nil
 	case domain.StatusConflict:
 		return Outcome{Replayed: true}, step.Kind.changes() && r.placed[step.Row].before, nil
@@ -177,7 +177,9 @@ func (r *runner) done(step *Step, outcome Outcome) {
 		}
 		s.Placed++
 		s.RoomNights += r.plan.Rows[step.Row].Nights()
-	case Keep:
+	case Change:
+		s.Changes++
+	case Leave:
 		s.Kept++
 	case Cancel:
 		s.Canceled++

@@ -96,6 +96,9 @@ func sampleBookings() [][]string {
 		}
 	}
 	rows = rows[:sampleRows]
+	for _, odd := range []int{40, 90} {
+		rows[odd] = slices.Clone(rows[odd]) // out of its group
+	}
 	rows[40][colRate], rows[90][colRate] = "-6.38", "5400"
 	return rows
 }
@@ -122,7 +125,7 @@ func sampleBooking(rng *rand.Rand) []string {
 		colBabies: rng.IntN(2) * rng.IntN(2), colMeal: pick(rng, "BB", "HB", "SC"), colCountry: pick(rng, "PRT", "GBR", "ESP", "IRL", ""),
 		colMarketSegment: pick(rng, "Online TA", "Direct", "Groups"), colChannel: pick(rng, "TA/TO", "Direct", "Corporate"),
 		colIsRepeated: 0, colPreviousCancellations: 0, colPreviousKept: 0, colReserved: room, colAssigned: pick(rng, room, "D"),
-		colChanges: rng.IntN(2), colDeposit: "No Deposit", colAgent: pick(rng, "240", "9", ""), colCompany: pick(rng, "", "", "110"),
+		colChanges: rng.IntN(4) / 2 * rng.IntN(4), colDeposit: pick(rng, noDeposit, noDeposit, noDeposit, nonRefund, "Refundable", ""), colAgent: pick(rng, "240", "9", ""), colCompany: pick(rng, "", "", "110"),
 		colWaiting: 0, colCustomer: pick(rng, "Transient", "Contract"), colRate: sampleRate(rng), colParking: rng.IntN(2),
 		colRequests: rng.IntN(3), colStatus: string(status), colStatusDate: on.String(),
 	} {

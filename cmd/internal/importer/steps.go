@@ -1,6 +1,9 @@
 package importer
 
 import (
+	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/google/uuid"
@@ -32,10 +35,17 @@ func (p *Plan) setUp(changes []change) []Step {
 	for i := range p.Hotels {
 		h := &p.Hotels[i]
 		steps = append(steps, setUpStep(first, p.createHotel(h), "hotel", h.ID))
+		for _, deposit := range p.deposits(h.ID) {
+			steps = append(steps, setUpStep(first, createRatePlan(h.ID, deposit), "rate plan", h.ID, slug(deposit)))
+		}
 		for j := range h.RoomTypes {
 			t := &h.RoomTypes[j]
 			steps = append(steps, setUpStep(first, p.createRoomType(h, t), "room type", h.ID, t.ID))
 			steps = append(steps, p.inventory(first, h, t)...)
+			for n := range t.Rooms {
+				body := &hotel.CreateRoom{Hotel: h.ID, Room: roomID(t.ID, n), RoomType: t.ID, DisplayName: fmt.Sprintf("%s %d", t.Name, n+1)}
+				steps = append(steps, setUpStep(first, body, "room", h.ID, body.Room))
+			}
 		}
 	}
 	return steps
@@ -60,11 +70,34 @@ func (p *Plan) createHotel(h *PlannedHotel) *hotel.CreateHotel {
 	}
 }
 
-func (p *Plan) createRoomType(h *PlannedHotel, t *PlannedRoomType) *hotel.CreateRoomType {
-	return &hotel.CreateRoomType{
-		Hotel: h.ID, RoomType: t.ID, DisplayName: "Room type " + t.Name,
-		BaseRate: &domain.Money{Currency: p.opts.Currency, MinorUnits: t.baseRate},
+// deposits returns the deposit types of a hotel's bookings, in order.
+func (p *Plan) deposits(hotelID string) []string {
+	found := map[string]bool{}
+	for i := range p.Rows {
+		if r := &p.Rows[i]; r.DepositType != "" && slug(r.Hotel) == hotelID {
+			found[r.DepositType] = true
+		}
 	}
+	return slices.Sorted(maps.Keys(found))
+}
+
+// createRatePlan makes the rate plan of a deposit type. What the data means by Non Refund is that the whole price was paid and is kept; of other deposits it does not say what a
+// cancellation cost, so it costs nothing.
+func createRatePlan(hotelID, deposit string) *hotel.CreateRatePlan {
+	terms := hotel.PlanTerms{DisplayName: deposit, Description: "Bookings with deposit type " + deposit + "."}
+	if deposit == nonRefund {
+		everything := &eventpb.CancellationFee{Kind: eventpb.CancellationFeeKind_CANCELLATION_FEE_KIND_PERCENT, Amount: 100_000}
+		terms.Cancellation = &eventpb.CancellationTerms{NeverFree: true, Fee: everything, NoShowFee: everything}
+	}
+	return &hotel.CreateRatePlan{Hotel: hotelID, RatePlan: slug(deposit), Terms: terms}
+}
+
+func (p *Plan) createRoomType(h *PlannedHotel, t *PlannedRoomType) *hotel.CreateRoomType {
+	c := &hotel.CreateRoomType{Hotel: h.ID, RoomType: t.ID, DisplayName: "Room type " + t.Name}
+	if t.Capacity > 0 {
+		c.BaseRate = &domain.Money{Currency: p.opts.Currency, MinorUnits: t.baseRate}
+	}
+	return c
 }
 
 // inventory gives the room type its rooms, a year of nights at a time, each as soon as it can be booked.
@@ -87,7 +120,7 @@ func (p *Plan) steps(changes []change) []Step {
 	for _, c := range changes {
 		r, id := &p.Rows[c.row], ids[c.row]
 		steps = append(steps, Step{Kind: c.kind, Row: c.row, Line: r.Line, day: c.day, Command: commands.Command{
-			RequestID: derive(string(c.kind), id.String()), CorrelationID: correlation, Body: p.body(r, c.kind, id.String()),
+			RequestID: derive(c.words(id.String())...), CorrelationID: correlation, Body: p.body(r, c, id.String()),
 		}})
 	}
 	return steps
@@ -103,11 +136,26 @@ func (p *Plan) reservationIDs() []uuid.UUID {
 	return ids
 }
 
-func (p *Plan) body(r *Row, kind Kind, id string) hotel.Command {
+// words name a change of the reservation with this id.
+func (c *change) words(id string) []string {
+	if c.kind == Change {
+		return []string{string(c.kind), id, strconv.Itoa(c.count)}
+	}
+	return []string{string(c.kind), id}
+}
+
+func (p *Plan) body(r *Row, c change, id string) hotel.Command {
 	at := slug(r.Hotel)
-	switch kind {
-	case Keep:
+	switch c.kind {
+	case Change: // of something, but the data has only what came of it
+		guest := guestOf(r)
+		return &hotel.ModifyReservation{Hotel: at, ReservationID: id, Guest: &guest}
+	case Pay:
 		return &hotel.ConfirmReservation{Hotel: at, ReservationID: id}
+	case Arrive:
+		return &hotel.CheckIn{Hotel: at, ReservationID: id, Rooms: []string{p.rooms[c.row]}}
+	case Leave:
+		return &hotel.CheckOut{Hotel: at, ReservationID: id}
 	case Miss:
 		return &hotel.MarkNoShow{Hotel: at, ReservationID: id}
 	case Cancel:
@@ -118,13 +166,21 @@ func (p *Plan) body(r *Row, kind Kind, id string) hotel.Command {
 }
 
 func (p *Plan) placement(r *Row, id string) *hotel.PlaceReservation {
-	return &hotel.PlaceReservation{
+	place := &hotel.PlaceReservation{
 		Hotel: slug(r.Hotel), ReservationID: id, ClientAssignedID: true, RoomType: slug(r.ReservedRoomType), Quantity: 1, Stay: r.Stay(),
-		Guest:        hotel.Guest{DisplayName: guestName(r), Adults: persons(r.Adults), Children: persons(r.Children), Infants: persons(r.Babies)},
+		Guest:        guestOf(r),
 		NightlyRate:  p.rate(r),
 		NoHoldExpiry: true, // the row says how it ends
 		Channel:      r.DistributionChannel, ExternalReference: reference(r),
 	}
+	if r.DepositType != "" {
+		place.RatePlan = slug(r.DepositType)
+	}
+	return place
+}
+
+func guestOf(r *Row) hotel.Guest {
+	return hotel.Guest{DisplayName: guestName(r), Adults: persons(r.Adults), Children: persons(r.Children), Infants: persons(r.Babies)}
 }
 
 // guestName is all that the data says about a guest.
@@ -148,17 +204,28 @@ func reference(r *Row) string {
 	return ""
 }
 
-// rate returns what the guest pays a night, or nil for the room type's base rate.
+// rate returns what the guest pays a night.
 func (p *Plan) rate(r *Row) *domain.Money {
 	switch {
 	case r.RateMinor > rateMinorMax:
 		p.adjust(r.Line, problemf(AbsurdRate, "adr %s is not believed: the room type's base rate is taken", cents(r.RateMinor)))
-		return nil
+		return &domain.Money{Currency: p.opts.Currency, MinorUnits: p.baseRate(keyOf(r))}
 	case r.RateMinor < 0:
 		p.adjust(r.Line, problemf(NegativeRate, "adr %s is negative: taken as 0", cents(r.RateMinor)))
 		return &domain.Money{Currency: p.opts.Currency}
 	}
 	return &domain.Money{Currency: p.opts.Currency, MinorUnits: r.RateMinor}
+}
+
+func (p *Plan) baseRate(key roomTypeKey) int64 {
+	for i := range p.Hotels {
+		for j := range p.Hotels[i].RoomTypes {
+			if t := &p.Hotels[i].RoomTypes[j]; p.Hotels[i].ID == key.hotel && t.ID == key.roomType {
+				return t.baseRate
+			}
+		}
+	}
+	return 0
 }
 
 func cents(minor int64) string { return strconv.FormatFloat(float64(minor)/100, 'f', 2, 64) }

@@ -19,6 +19,7 @@ type Summary struct {
 	Canceled int            `json:"canceled"`
 	NoShows  int            `json:"no_shows"`
 	Kept     int            `json:"kept"`    // paid and stayed
+	Changes  int            `json:"changes"` // of which the data says how many there were, not what
 	Skipped  map[Reason]int `json:"skipped"` // rows that are no stay or that are broken, by reason
 	Adjusted map[Reason]int `json:"adjusted"`
 	Refused  int            `json:"refused"` // commands that the platform refused; see problems
@@ -66,6 +67,7 @@ func (s *Summary) WriteText(w io.Writer) {
 	line("rows", s.Rows, "")
 	line("placed", s.Placed, fmt.Sprintf("%d room nights", s.RoomNights))
 	line("kept", s.Kept, "")
+	line("changes", s.Changes, "of something that the data does not say")
 	line("canceled", s.Canceled, "")
 	line("no-shows", s.NoShows, "")
 	line("rejected", s.Rejected, "a night was full")
