@@ -100,6 +100,9 @@ func (b *book) insert(r reservation) slot {
 		b.free = b.free[:n-1]
 		b.slots[s] = r
 	} else {
+		if len(b.slots) == cap(b.slots) { // by a quarter, also when there are few: there are many small hotels
+			b.slots = append(make([]reservation, 0, len(b.slots)+len(b.slots)/4+8), b.slots...)
+		}
 		b.slots = append(b.slots, r)
 	}
 	b.byID[r.id] = s

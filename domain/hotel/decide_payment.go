@@ -29,7 +29,7 @@ func (s *State) requestPayment(c *RequestPayment, at At) ([]proto.Message, error
 	}
 	if err != nil {
 		if c.OnlyIfUnsettled {
-			return nil, nil //nolint:nilerr // there is nothing to pay, or nothing to pay with
+			return nil, nil // there is nothing to pay, or nothing to pay with
 		}
 		return nil, err
 	}

@@ -92,6 +92,7 @@ func comesBack(t testing.TB, b []byte) {
 func FuzzLoadSnapshot(f *testing.F) {
 	f.Add(New().AppendSnapshot(nil))
 	f.Add(eventful(f).AppendSnapshot(nil))
+	f.Add(rich(f).AppendSnapshot(nil))
 	f.Add(livedIn(f).AppendSnapshot(nil))
 	f.Fuzz(func(t *testing.T, b []byte) { comesBack(t, b) })
 }
