@@ -146,7 +146,7 @@ func refsOf(events []projections.Event) (refs, waiting []ref) {
 
 // change is what the events of a batch say of a reservation beside its history.
 type change struct {
-	begun   *Reservation // nil: it began before
+	begun   *Reservation // in the writer's memory; nil: it began before
 	moved   *Reservation // what the last modification made of it; nil: none
 	named   bool         // a modification said who books
 	guest   string       // the account of who books, with begun or named
@@ -154,13 +154,15 @@ type change struct {
 	leaving int64 // the day of leaving, with left
 }
 
-func (c *change) add(m any) (err error) {
+// add notes what an event says; a reservation that it begins is kept in first.
+func (c *change) add(m any, first *Reservation) (err error) {
 	switch m := m.(type) {
-	case *eventpb.ReservationPlaced, *eventpb.ReservationRejected:
-		*c = change{}
-		if c.begun, err = begin(m); err == nil {
-			c.guest = c.begun.Guest.GuestID
-		}
+	case *eventpb.ReservationPlaced:
+		err = placed(m, first)
+		*c = change{begun: first, guest: first.Guest.GuestID}
+	case *eventpb.ReservationRejected:
+		err = rejected(m, first)
+		*c = change{begun: first, guest: first.Guest.GuestID}
 	case *eventpb.ReservationModified:
 		c.moved, err = modified(m)
 		if g := m.GetGuest(); g != nil {

@@ -97,19 +97,9 @@ func stayOf(s *eventpb.Stay) (stay domain.Stay, err error) {
 	return stay, err
 }
 
-// begin returns the reservation that an event begins, or nil when it begins none.
-func begin(m any) (*Reservation, error) {
-	switch m := m.(type) {
-	case *eventpb.ReservationPlaced:
-		return placed(m)
-	case *eventpb.ReservationRejected:
-		return rejected(m)
-	}
-	return nil, nil
-}
-
-func placed(m *eventpb.ReservationPlaced) (*Reservation, error) {
-	r := &Reservation{
+// placed makes r the reservation that an event begins.
+func placed(m *eventpb.ReservationPlaced, r *Reservation) error {
+	*r = Reservation{
 		HotelID: m.GetHotelId(), ReservationID: m.GetReservationId(), GroupID: m.GetGroupId(), WaitingListEntryID: m.GetWaitingListEntryId(),
 		Guest: guestOf(m.GetGuest()), Nightly: m.GetNightlyMinorUnits(),
 		Total:   domain.Money{Currency: m.GetCurrencyCode(), MinorUnits: m.GetTotalMinorUnits()},
@@ -118,11 +108,12 @@ func placed(m *eventpb.ReservationPlaced) (*Reservation, error) {
 	if t := m.GetHoldExpireTime(); t != nil {
 		r.HoldExpireTime = t.AsTime()
 	}
-	return r, r.setStay(m.GetStay())
+	return r.setStay(m.GetStay())
 }
 
-func rejected(m *eventpb.ReservationRejected) (*Reservation, error) {
-	r := &Reservation{
+// rejected is placed for one that is refused.
+func rejected(m *eventpb.ReservationRejected, r *Reservation) error {
+	*r = Reservation{
 		HotelID: m.GetHotelId(), ReservationID: m.GetReservationId(), GroupID: m.GetGroupId(), Guest: guestOf(m.GetGuest()),
 		Channel: m.GetChannel(), ExternalReference: m.GetExternalReference(),
 	}
@@ -132,7 +123,7 @@ func rejected(m *eventpb.ReservationRejected) (*Reservation, error) {
 	for _, night := range m.GetFullNights() {
 		d, err := domain.ParseDate(night)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		r.FullNights = append(r.FullNights, d)
 	}
@@ -141,13 +132,13 @@ func rejected(m *eventpb.ReservationRejected) (*Reservation, error) {
 		for _, night := range b.GetNights() {
 			d, err := domain.ParseDate(night)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			broken.Nights = append(broken.Nights, d)
 		}
 		r.Broken = append(r.Broken, broken)
 	}
-	return r, r.setStay(m.GetStay())
+	return r.setStay(m.GetStay())
 }
 
 // modified returns what a modification says. Without a guest that stays who it was; without nights' prices, price and terms stay.

@@ -23,8 +23,9 @@ type writer struct {
 	put    *projections.Inserter
 	add    *projections.Stmt
 	chunk  int
-	arena  []byte // the blobs of rows not yet flushed; never moved, only followed by another
-	more   []byte // of one entry
+	arena  []byte      // the blobs of rows not yet flushed; never moved, only followed by another
+	more   []byte      // of one entry
+	first  Reservation // as the last event that begins one says
 	rows   []row
 }
 
@@ -93,7 +94,7 @@ func (w *writer) entry(e *projections.Event, c *change) (err error) {
 		return err
 	}
 	w.arena = appendEntry(w.arena, e, s, w.more)
-	return c.add(e.Envelope.Message)
+	return c.add(e.Envelope.Message, &w.first)
 }
 
 // update adds to a reservation that began before the batch.
