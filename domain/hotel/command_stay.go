@@ -47,7 +47,7 @@ type CheckOut struct {
 	ReservationID string
 }
 
-// Walk sends the guest of a paid reservation elsewhere on the day of arrival: its rooms are released and everything captured is owed back.
+// Walk sends the guest of a paid reservation elsewhere, from the day of arrival on: its rooms are released and everything captured is owed back.
 type Walk struct {
 	Hotel         string
 	ReservationID string
@@ -76,7 +76,7 @@ type JoinWaitingList struct {
 	RatePlan       string
 }
 
-// LeaveWaitingList ends the waiting. An offer that is open is not touched.
+// LeaveWaitingList ends the waiting. An offer that is open is not touched: it is a reservation of its own by then.
 type LeaveWaitingList struct {
 	Hotel   string
 	EntryID string
@@ -84,13 +84,13 @@ type LeaveWaitingList struct {
 }
 
 // OfferRooms offers what is free to those who wait, in the order in which they came, each offer a hold, and ends the entries that are over. No events when there is
-// nothing to offer. Owners run it while OffersDue says so.
+// nothing to offer; who gave it says so to OffersMade. Owners give it while OffersDue says so. At most OffersMax entries at a time.
 type OfferRooms struct {
 	Hotel string
 }
 
 // ExtendInventory opens the nights up to the hotel's horizon that were never set, by the defaults of room types and rate plans, in the hotel's
-// calendar. No events when there are none, so that giving it twice changes nothing.
+// calendar. No events when there are none, or the hotel is archived, so that giving it twice changes nothing. At most ExtendMax events at a time: it is given until there are none.
 type ExtendInventory struct {
 	Hotel string
 }
