@@ -40,6 +40,9 @@ type Deps struct {
 	Parts     []Part          // of the platform, beside the log and the read models, that have a health
 
 	Metrics prometheus.Registerer // nil: calls are not counted
+
+	// Webhooks are what payment providers post their notifications to, by provider: at /webhooks/NAME. They look after signatures and limits themselves.
+	Webhooks map[string]http.Handler
 }
 
 // Log is what the surface needs of the log. *broker.Broker has all of it.
@@ -200,6 +203,9 @@ func (a *API) routePlatform(mux *http.ServeMux, options []connect.HandlerOption)
 	mux.Handle(grpchealth.NewHandler(checker{a}, options...))
 	mux.HandleFunc("GET /healthz", a.serveHealthz)
 	mux.HandleFunc("GET /readyz", a.serveReadyz)
+	for provider, webhook := range a.deps.Webhooks {
+		mux.Handle("POST /webhooks/"+provider, webhook)
+	}
 }
 
 // stream takes a place among the open streams. The returned context also ends when the surface ends its streams; its cause

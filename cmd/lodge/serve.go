@@ -16,17 +16,18 @@ import (
 // serveCommand serves a data folder until it is told to stop.
 type serveCommand struct {
 	dataFlag
-	Addr       string        `help:"Host and port of the API." default:"localhost:8080" env:"LODGE_ADDR"`
-	AdminAddr  string        `help:"Host and port of profiles (/debug/pprof/); default: none." env:"LODGE_ADMIN_ADDR"`
-	Partitions int           `help:"Partitions of each topic, for a new folder." default:"8"`
-	Durability string        `help:"What acknowledged means for bookings, for a new folder: sync (on disk), interval (on disk within 100 ms), none (page cache). Hotels and rooms are always on disk." enum:"sync,interval,none" default:"sync"`
-	Profile    string        `help:"What commits are tuned for: throughput or latency." enum:"throughput,latency" default:"throughput"`
-	OffloadDir string        `help:"Cold folder, on another disk perhaps, for old segments of topics with an offload age; it is remembered." placeholder:"DIR" type:"path" env:"LODGE_OFFLOAD_DIR"`
-	NATSURL    string        `help:"NATS servers (2.12 or newer, with JetStream) that are the clock of schedules, several by comma; default: one in this process." name:"nats-url" placeholder:"URL" env:"LODGE_NATS_URL"`
-	NATSCreds  string        `help:"Credentials file for --nats-url." name:"nats-credentials" placeholder:"FILE" type:"path" env:"LODGE_NATS_CREDENTIALS"`
-	LogLevel   slog.Level    `help:"Least level that is logged: debug, info, warn, error." default:"info" env:"LODGE_LOG_LEVEL"`
-	LogJSON    bool          `help:"Log in JSON." env:"LODGE_LOG_JSON"`
-	Grace      time.Duration `help:"How long calls in flight may take at shutdown." default:"10s"`
+	Addr       string `help:"Host and port of the API." default:"localhost:8080" env:"LODGE_ADDR"`
+	AdminAddr  string `help:"Host and port of profiles (/debug/pprof/); default: none." env:"LODGE_ADMIN_ADDR"`
+	Partitions int    `help:"Partitions of each topic, for a new folder." default:"8"`
+	Durability string `help:"What acknowledged means for bookings, for a new folder: sync (on disk), interval (on disk within 100 ms), none (page cache). Hotels and rooms are always on disk." enum:"sync,interval,none" default:"sync"`
+	Profile    string `help:"What commits are tuned for: throughput or latency." enum:"throughput,latency" default:"throughput"`
+	OffloadDir string `help:"Cold folder, on another disk perhaps, for old segments of topics with an offload age; it is remembered." placeholder:"DIR" type:"path" env:"LODGE_OFFLOAD_DIR"`
+	NATSURL    string `help:"NATS servers (2.12 or newer, with JetStream) that are the clock of schedules, several by comma; default: one in this process." name:"nats-url" placeholder:"URL" env:"LODGE_NATS_URL"`
+	NATSCreds  string `help:"Credentials file for --nats-url." name:"nats-credentials" placeholder:"FILE" type:"path" env:"LODGE_NATS_CREDENTIALS"`
+	paymentFlags
+	LogLevel slog.Level    `help:"Least level that is logged: debug, info, warn, error." default:"info" env:"LODGE_LOG_LEVEL"`
+	LogJSON  bool          `help:"Log in JSON." env:"LODGE_LOG_JSON"`
+	Grace    time.Duration `help:"How long calls in flight may take at shutdown." default:"10s"`
 }
 
 // Help shows examples.
@@ -38,15 +39,20 @@ Examples:
   lodge serve
   lodge serve --data /var/lib/lodge --addr :8080
   lodge serve --nats-url nats://n1:4222,nats://n2:4222 --nats-credentials /etc/lodge/nats.creds
+  lodge serve --payments stripe --stripe-key-file /etc/lodge/stripe.key --stripe-webhook-secret-file /etc/lodge/stripe.webhook
   curl http://localhost:8080/readyz`
 }
 
 // Run implements the command.
 func (c *serveCommand) Run(ctx context.Context, m *Main) error {
 	logger := c.logger(m)
+	payments, err := c.paymentFlags.options()
+	if err != nil {
+		return err
+	}
 	r, err := start(ctx, c.Data, platform.Options{
 		Addr: c.Addr, AdminAddr: c.AdminAddr, Partitions: c.Partitions, Durability: log.Durability(c.Durability), Profile: broker.Profile(c.Profile),
-		OffloadDir: c.OffloadDir, Logger: logger, ShutdownTimeout: c.Grace, NATSURL: c.NATSURL, NATSCredentials: c.NATSCreds,
+		OffloadDir: c.OffloadDir, Logger: logger, ShutdownTimeout: c.Grace, NATSURL: c.NATSURL, NATSCredentials: c.NATSCreds, Payments: payments,
 		OnOpen: func(p commands.OpenProgress) {
 			logger.Debug("state rebuilt", "partition", p.Partition, "from_snapshot", p.FromSnapshot, "replayed", p.Replayed, "total", p.Total)
 		},

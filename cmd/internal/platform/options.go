@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"lodge/commands"
+	"lodge/commands/payment"
 	"lodge/log"
 	"lodge/log/broker"
 )
@@ -24,6 +25,8 @@ type Options struct {
 	HoldTick   time.Duration    // as commands.Options.HoldTick, where there are no schedules; negative: holds do not expire by themselves
 	Clock      func() time.Time // default time.Now
 	Logger     *slog.Logger     // default: discard
+
+	Payments PaymentsOptions // default the simulator
 
 	// OffloadDir is the cold folder, as broker.Options.OffloadDir.
 	OffloadDir string
@@ -50,6 +53,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Payments.Provider == "" {
+		o.Payments.Provider = payment.SimulatorName
 	}
 	if o.ShutdownTimeout == 0 {
 		o.ShutdownTimeout = 10 * time.Second

@@ -14,6 +14,7 @@ import (
 
 	"lodge/api"
 	"lodge/commands"
+	"lodge/commands/payment"
 	"lodge/commands/process"
 	"lodge/log"
 	"lodge/log/broker"
@@ -33,6 +34,7 @@ type Platform struct {
 	Store     *projections.Store
 	Bridge    *natsbridge.Bridge // nil: without schedules
 	Processes *process.Router
+	Payments  *process.Payments
 	API       *api.API
 
 	Partitions int // of each topic
@@ -44,6 +46,8 @@ type Platform struct {
 
 	deadlines *process.Deadlines // what the engine wants timers for; nil: it looks at the time itself
 	upkeep    *process.Upkeep
+	simulator *payment.Simulator // nil: payments never went to it
+	webhooks  map[string]http.Handler
 }
 
 // server is an open listener and what answers there.
@@ -101,7 +105,7 @@ func (p *Platform) open(ctx context.Context) error {
 	if err := os.MkdirAll(p.dir, 0o700); err != nil {
 		return fmt.Errorf("make the data folder: %w", err)
 	}
-	for _, step := range []func(context.Context) error{p.openLog, p.openEngine, p.openStore, p.openBridge, p.openProcesses, p.openAPI} {
+	for _, step := range []func(context.Context) error{p.openLog, p.openEngine, p.openStore, p.openBridge, p.openProcesses, p.openPayments, p.openAPI} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -164,7 +168,7 @@ func (p *Platform) openStore(context.Context) error {
 func (p *Platform) openAPI(context.Context) error {
 	deps := api.Deps{
 		Engine: p.Engine, Log: p.Broker, Store: p.Store, Scheduler: p.scheduler(), Processes: p.Processes,
-		Parts: []api.Part{{Name: "processes", Check: p.Processes.Health}},
+		Parts: []api.Part{{Name: "processes", Check: p.Processes.Health}}, Webhooks: p.webhooks,
 	}
 	if p.Bridge != nil {
 		deps.Parts = append(deps.Parts, api.Part{Name: "schedules", Check: p.schedulesHealth})
@@ -180,7 +184,7 @@ func (p *Platform) openAPI(context.Context) error {
 	if err != nil {
 		return err
 	}
-	a, err := api.New(deps, api.Options{Clock: p.opts.Clock, Logger: p.opts.Logger, QuoteKey: key, ProofDir: filepath.Join(p.dir, proofFolder)})
+	a, err := api.New(deps, api.Options{Clock: p.opts.Clock, Logger: p.opts.Logger, QuoteKey: key, ProofDir: filepath.Join(p.dir, proofFolder), PaymentProviders: []string{p.Payments.Provider()}})
 	if err != nil {
 		return err
 	}
@@ -229,6 +233,9 @@ func (p *Platform) Close() error {
 		if err := l.Close(); !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}
+	}
+	if p.simulator != nil {
+		errs = append(errs, p.simulator.Close())
 	}
 	if p.Bridge != nil {
 		errs = append(errs, p.Bridge.Close())
