@@ -84,6 +84,40 @@ func pages(t *testing.T, s *projections.Store, f eventindex.Filter) (found []log
 	}
 }
 
+// TestASubjectsEventsAreFoundInAllTopics: the events of a reservation and those of its payments have one subject.
+func TestASubjectsEventsAreFoundInAllTopics(t *testing.T) {
+	l, h := projectiontest.NewLog(3), projectiontest.NewHistory(projectiontest.Seed(t), 6)
+	want, hotel := map[string][]log.Position{}, map[string]string{}
+	for _, e := range append(h.Hotels(5), h.Next(600)...) {
+		pos := l.Append(e)
+		if _, offer := e.Message.(*eventpb.WaitingListOffered); offer {
+			continue // about the entry
+		}
+		if m, ok := e.Message.(interface{ GetReservationId() string }); ok {
+			want[m.GetReservationId()], hotel[m.GetReservationId()] = append(want[m.GetReservationId()], pos), e.HotelID
+		}
+	}
+	b := projectiontest.NewBench(t, l, func() projections.Projector { return eventindex.New() })
+	b.Start()
+	defer b.Close()
+	both := 0
+	for id, positions := range want {
+		got := pages(t, b.Store, eventindex.Filter{HotelID: hotel[id], SubjectID: id})
+		for _, list := range [][]log.Position{got, positions} {
+			slices.SortFunc(list, func(a, b log.Position) int { return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Offset, b.Offset)) })
+		}
+		if !slices.Equal(got, positions) {
+			t.Errorf("%s: %v, want %v", id, got, positions)
+		}
+		if positions[0].Topic != positions[len(positions)-1].Topic {
+			both++
+		}
+	}
+	if both < 10 {
+		t.Errorf("only %d reservations have events in two topics", both)
+	}
+}
+
 func TestEntriesSayWhatTheEventsSay(t *testing.T) {
 	l, h := projectiontest.NewLog(1), projectiontest.NewHistory(projectiontest.Seed(t), 3)
 	events := append(h.Hotels(5), h.Next(100)...)

@@ -348,7 +348,8 @@ func (s *suite) rebuild(t *testing.T) {
 	b.CatchUp()
 	ctx, cancel := context.WithCancel(context.Background())
 	queried := make(chan error, 1)
-	go func() { queried <- b.query(ctx) }()
+	most := b.rows(t)
+	go func() { queried <- b.query(ctx, most) }()
 	var phases []projections.Phase
 	result, err := b.Store.RebuildWith(context.Background(), s.new().Name(), projections.RebuildOptions{
 		Compare: true,
@@ -374,9 +375,21 @@ func (s *suite) rebuild(t *testing.T) {
 	s.equal(t, b)
 }
 
+// rows returns how many rows each shard has.
+func (b *Bench) rows(t *testing.T) []int {
+	t.Helper()
+	rows := make([]int, b.Log.partitions)
+	for p := range rows {
+		err := b.Store.Dump(context.Background(), b.New().Name(), log.Partition(p), func(string, []any) error { rows[p]++; return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return rows
+}
+
 // query reads from all shards until ctx ends: there must never be an error, or fewer rows than there were before.
-func (b *Bench) query(ctx context.Context) error {
-	most := make([]int, b.Log.partitions)
+func (b *Bench) query(ctx context.Context, most []int) error {
 	for ctx.Err() == nil {
 		for p := range most {
 			rows := 0
