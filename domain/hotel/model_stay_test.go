@@ -136,6 +136,8 @@ func (m *stayModel) apply(t *rapid.T, today domain.Date, events []proto.Message)
 			m.end(t, e.ReservationId, canceled, e.PreviousStatus)
 		case *eventpb.ReservationNoShow:
 			m.end(t, e.ReservationId, canceled, e.PreviousStatus)
+		case *eventpb.ReservationModified:
+			m.modified(t, e)
 		case *eventpb.GuestWalked:
 			m.end(t, e.ReservationId, canceled, paid)
 		case *eventpb.GuestCheckedIn:
@@ -166,6 +168,25 @@ func (m *stayModel) placed(t *rapid.T, e *eventpb.ReservationPlaced) {
 	m.lodgers[e.ReservationId] = l
 	day, _ := domain.ParseDate(e.PlaceDate)
 	m.close(day)
+}
+
+// modified demands room for what a reservation has more than before, night by night.
+func (m *stayModel) modified(t *rapid.T, e *eventpb.ReservationModified) {
+	l := m.lodgers[e.ReservationId]
+	stay, _ := domain.ParseStay(e.Stay.CheckInDate, e.Stay.CheckOutDate)
+	if l == nil || l.gone || l.arrived || l.status != e.Status || l.status != pending && l.status != paid {
+		t.Fatalf("%v, and it is %+v", e, l)
+	}
+	for d := range stay.All() {
+		more := e.Stay.Quantity
+		if e.Stay.RoomTypeId == l.roomType && l.stay.Contains(d) {
+			more -= l.quantity
+		}
+		if more > 0 && !m.fits(e.Stay.RoomTypeId, domain.Stay{CheckIn: d, CheckOut: d + 1}, more) {
+			t.Fatalf("oversold on %s: %v", d, e)
+		}
+	}
+	l.roomType, l.stay, l.quantity, l.until = e.Stay.RoomTypeId, stay, e.Stay.Quantity, stay.CheckOut
 }
 
 // end demands that each reservation ends once, and none whose guest has come.

@@ -220,6 +220,9 @@ func (l *lodging) command(t *rapid.T) Command {
 		return &CancelReservation{Hotel: "grand", ReservationID: l.id(t)}
 	case "no-show":
 		return &MarkNoShow{Hotel: "grand", ReservationID: l.id(t)}
+	case "modify":
+		p := l.place(t)
+		return &ModifyReservation{Hotel: "grand", ReservationID: l.id(t), RoomType: &p.RoomType, Quantity: &p.Quantity, Stay: &p.Stay}
 	case "walk":
 		return &Walk{Hotel: "grand", ReservationID: l.id(t)}
 	case "expire":
@@ -251,7 +254,7 @@ func (l *lodging) command(t *rapid.T) Command {
 // kinds of commands, the frequent ones more often and first, where rapid looks most.
 var kinds = []string{
 	"place", "confirm", "check in", "check out", "place", "confirm", "check in", "join", "cancel", "group", "expire", "extend",
-	"place", "confirm", "check in", "join", "confirm", "place", "check out", "leave", "walk", "no-show", "room", "room", "set", "service", "archive",
+	"place", "confirm", "check in", "join", "confirm", "place", "check out", "leave", "modify", "modify", "walk", "no-show", "room", "room", "set", "service", "archive",
 }
 
 func (l *lodging) checkIn(t *rapid.T, roomID *rapid.Generator[string]) Command {
