@@ -252,6 +252,10 @@ func (w *world) checkLedger() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	r, err := w.sim.Reconcile(w.t.Context(), w.lg, 1)
+	if err != nil || r.OK() != maps.Equal(want, got) || r.OK() && r.Captured+r.Returned != int64(len(got)) {
+		w.t.Errorf("Reconcile: %+v, %v", r, err)
+	}
 	if !maps.Equal(want, got) {
 		w.t.Errorf("topic payments says\n%s\nthe ledger says\n%s", list(want), list(got))
 	}

@@ -95,6 +95,10 @@ type world struct {
 	dies      func()        // called when a process begins, to say when it dies
 	deadFor   time.Duration // between a death and the next process
 	lenient   bool          // do may be refused by rules
+	reborn    func()        // called when the next process has begun, before it does anything
+	index     time.Duration // for so long a charge that was made cannot be looked up
+	charged   map[string]time.Time
+	moves     int // calls that ask the provider to move money
 	requests  int
 	notices   int
 }
@@ -111,7 +115,7 @@ var noon = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
 func newWorld(t *testing.T) *world {
 	w := &world{
 		t: t, random: rand.New(rand.NewPCG(1, 2)), clock: &worldClock{now: noon}, fuse: &fuse{},
-		schedules: map[string]log.Schedule{}, read: map[string]log.Offset{}, committed: map[string]log.Offset{},
+		schedules: map[string]log.Schedule{}, charged: map[string]time.Time{}, read: map[string]log.Offset{}, committed: map[string]log.Offset{},
 	}
 	w.lg = logtest.Open(t, broker.Options{Clock: w.clock.Now})
 	if _, err := commands.CreateTopics(t.Context(), w.lg, 1, log.Sync); err != nil {
@@ -181,6 +185,9 @@ func (w *world) restart() {
 		w.dies()
 	}
 	w.open()
+	if w.reborn != nil {
+		w.reborn()
+	}
 }
 
 type mortalEngine struct{ w *world }
@@ -208,15 +215,29 @@ func (m mortalProvider) call(f func() (payment.Outcome, error)) (o payment.Outco
 }
 
 func (m mortalProvider) Charge(ctx context.Context, c payment.Charge) (payment.Outcome, error) {
-	return m.call(func() (payment.Outcome, error) { return m.w.sim.Charge(ctx, c) })
+	return m.call(func() (payment.Outcome, error) {
+		m.w.moves++
+		if m.w.charged[c.Key].IsZero() {
+			m.w.charged[c.Key] = m.w.clock.Now()
+		}
+		return m.w.sim.Charge(ctx, c)
+	})
 }
 
 func (m mortalProvider) Refund(ctx context.Context, r payment.Refund) (payment.Outcome, error) {
-	return m.call(func() (payment.Outcome, error) { return m.w.sim.Refund(ctx, r) })
+	return m.call(func() (payment.Outcome, error) {
+		m.w.moves++
+		return m.w.sim.Refund(ctx, r)
+	})
 }
 
 func (m mortalProvider) LookupCharge(ctx context.Context, c payment.Charge) (payment.Outcome, error) {
-	return m.call(func() (payment.Outcome, error) { return m.w.sim.LookupCharge(ctx, c) })
+	return m.call(func() (payment.Outcome, error) {
+		if m.w.clock.Now().Sub(m.w.charged[c.Key]) < m.w.index {
+			return payment.Outcome{}, nil
+		}
+		return m.w.sim.LookupCharge(ctx, c)
+	})
 }
 
 func (m mortalProvider) LookupRefund(ctx context.Context, r payment.Refund) (payment.Outcome, error) {
