@@ -90,6 +90,11 @@ func (s *State) payable(r *reservation, id [16]byte, at At) (int64, error) {
 	if count >= PaymentsMax {
 		return 0, domain.Errorf(domain.LimitReached, "reservation_id", "reservation %s has %d payments, which is the most", r.id, count)
 	}
+	return s.unpaid(r)
+}
+
+// unpaid returns what is still to be captured for r, which takes rooms; the error says that it is nothing.
+func (s *State) unpaid(r *reservation) (int64, error) {
 	due := r.total
 	if r.state() == paid {
 		due = s.balance(r)
@@ -136,8 +141,9 @@ func (s *State) checkPayment(c *CheckPayment, at At) error {
 		return domain.Errorf(domain.StatusConflict, "payment_id", "the outcome of payment %s is known", c.PaymentID)
 	case !r.takes():
 		return statusConflict(c.ReservationID, r, "only a PENDING or PAID one can be paid for")
-	case r.state() == paid && s.balance(r) == 0:
-		return domain.Errorf(domain.NothingDue, "reservation_id", "there is nothing to pay of reservation %s", c.ReservationID)
+	}
+	if _, err := s.unpaid(r); err != nil {
+		return err
 	}
 	return r.checkHold(at.Now)
 }

@@ -20,6 +20,12 @@
 // Guests reserve room types; on arrival they are given physical rooms (CheckIn), on leaving the nights that are left are released (CheckOut). Who finds a stay full may wait:
 // OfferRooms turns what is free again into holds for those who wait, in their order. The owner of a state gives it while OffersDue says so, before it decides for anybody else.
 //
+// # Money
+//
+// A reservation knows its price, what its frozen terms would keep of it, and what was paid and given back; its payments lie beside it and come from
+// events of another topic. Evolve of one never reads the other; Decide sees both. The rules are in DESIGN.md, the pure parts of them in PriceStay, FeeOf
+// and FreeToCancel.
+//
 // # Books
 //
 // Memory is bounded by forgetting: when a reservation is placed on day d (its place_date), the books of all nights before

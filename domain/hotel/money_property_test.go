@@ -83,6 +83,9 @@ func (d *till) chance(percent int) bool { return d.dice.IntN(100) < percent }
 // command draws one: mostly what could come next for a reservation, at times anything for any.
 func (d *till) command() Command {
 	id := uuid(max(0, d.ids-d.dice.IntN(6)))
+	if d.chance(20) && len(d.model.booked) > 0 { // also those that were offered, whose ids nobody chose
+		id = pick(d, slices.Sorted(maps.Keys(d.model.booked))...)
+	}
 	b := d.model.booked[id]
 	switch {
 	case b == nil || d.chance(15):
@@ -128,9 +131,27 @@ func (d *till) sale(id string, b *folio) Command {
 }
 
 func (d *till) anything(id string, b *folio) Command {
+	if d.chance(30) {
+		return pick[Command](d, d.group(), d.join(), d.join(), &OfferRooms{Hotel: "grand"}, &OfferRooms{Hotel: "grand"})
+	}
 	return pick[Command](d, d.pay(id), d.outcome(id, b), d.confirm(id, b), d.modify(id), d.end(id, b), d.grant(id), d.giveBack(id, b), d.decline(id, b),
 		complete0(id), &ExpireHolds{Hotel: "grand"}, &ConfirmReservation{Hotel: "grand", ReservationID: id},
 		&CheckPayment{Hotel: "grand", ReservationID: id, PaymentID: paymentID(1)})
+}
+
+func (d *till) group() Command {
+	c := &PlaceGroup{Hotel: "grand", GroupID: uuid(5_000 + d.ids)}
+	for range 2 {
+		c.Reservations = append(c.Reservations, *d.place())
+	}
+	return c
+}
+
+func (d *till) join() Command {
+	p := d.place()
+	return &JoinWaitingList{
+		Hotel: "grand", EntryID: uuid(7_000 + d.dice.IntN(20)), RoomType: p.RoomType, Quantity: p.Quantity, Stay: p.Stay, Guest: p.Guest, RatePlan: p.RatePlan,
+	}
 }
 
 func (d *till) pay(id string) Command {
@@ -169,7 +190,7 @@ func (d *till) grant(id string) Command {
 	return &GrantRefund{Hotel: "grand", ReservationID: id, Amount: eur(d.dice.Int64N(9_000))}
 }
 
-func (d *till) place() Command {
+func (d *till) place() *PlaceReservation {
 	id := d.ids - d.dice.IntN(6) // which may be forgotten by now
 	if d.chance(75) {
 		d.ids++

@@ -129,6 +129,10 @@ func TestCheckPayment(t *testing.T) {
 		{name: "is not wanted any more", given: held(pay(1, 1), cancel(1)), when: check(1, 1), reason: domain.StatusConflict, field: "reservation_id"},
 		{name: "is too late", given: held(pay(1, 1)), now: noon.Add(time.Hour), when: check(1, 1), reason: domain.StatusConflict, field: "reservation_id"},
 		{name: "was settled elsewhere", given: bought(longer(), pay(1, 2), confirm(1)), when: check(1, 2), reason: domain.NothingDue, field: "reservation_id"},
+		{
+			name: "is brought by one that was declined before", reason: domain.NothingDue, field: "reservation_id", when: check(1, 2),
+			given: held(pay(1, 1), outcome(1, 1, PaymentDeclined, "x"), pay(1, 2), captured(1, 1, 30_000)),
+		},
 		{name: "is none", given: held(), when: check(1, 1), reason: domain.PaymentNotFound, field: "payment_id"},
 	})
 }
