@@ -288,7 +288,7 @@ func TestCommandLineMistakes(t *testing.T) {
 			t.Errorf("lodge %s: exit code %d, %q", c.args, code, stderr)
 		}
 	}
-	for _, command := range []string{"", "serve", "demo", "import", "topics", "log", "log dump", "log verify", "log repair", "events", "projections", "projections list", "projections rebuild", "verify", "bench", "version"} {
+	for _, command := range []string{"", "serve", "demo", "import", "topics", "log", "log dump", "log verify", "log repair", "events", "projections", "projections list", "projections rebuild", "verify", "simulate", "bench", "version"} {
 		out := mustLodge(t, append(strings.Fields(command), "--help")...)
 		if !strings.Contains(out, "Usage: lodge") {
 			t.Errorf("lodge %s --help: %s", command, out)

@@ -235,7 +235,7 @@ func TestChangedCertificates(t *testing.T) {
 	whole := document(t, prove(t, wholeLife(t), Options{}).Certificate)
 	for _, change := range [][2]string{
 		{`"violations": 0`, `"violations": 1`}, {`"passed": true`, `"passed": false`}, {`"kept": 250`, `"kept": 251`}, {`"sold": 2`, `"sold": 1`},
-		{`"format": 1`, `"format": 2`}, {`"head": "`, `"head": "0`}, {`"Placed": 5`, `"Placed": 6`}, {`"events"`, `"happenings"`}, {"{", "["},
+		{`"format": 1`, `"format": 2`}, {`"head": "`, `"head": "0`}, {`"placed": 5`, `"placed": 6`}, {`"events"`, `"happenings"`}, {"{", "["},
 	} {
 		if !strings.Contains(whole, change[0]) {
 			t.Fatalf("%s is not in\n%s", change[0], whole)

@@ -44,19 +44,19 @@ type Violation struct {
 
 // Totals counts events.
 type Totals struct {
-	Placed         int64
-	Rejected       int64
-	Paid           int64
-	Canceled       int64
-	NoShows        int64
-	Declined       int64 // their payment was
-	Modified       int64
-	CheckedIn      int64
-	CheckedOut     int64
-	Walked         int64
-	Refunded       int64
-	RoomNights     int64 // rooms times nights of all placed
-	KeptRoomNights int64 // of them, not released since; a modification may make them more
+	Placed         int64 `json:"placed"`
+	Rejected       int64 `json:"rejected"`
+	Paid           int64 `json:"paid"`
+	Canceled       int64 `json:"canceled"`
+	NoShows        int64 `json:"no_shows"`
+	Declined       int64 `json:"declined"` // their payment was
+	Modified       int64 `json:"modified"`
+	CheckedIn      int64 `json:"checked_in"`
+	CheckedOut     int64 `json:"checked_out"`
+	Walked         int64 `json:"walked"`
+	Refunded       int64 `json:"refunded"`
+	RoomNights     int64 `json:"room_nights"`      // rooms times nights of all placed
+	KeptRoomNights int64 `json:"kept_room_nights"` // of them, not released since; a modification may make them more
 }
 
 // each calls f for all counts, in one order.
