@@ -27,6 +27,7 @@ func started(t *testing.T, events int) (*model, *reservations.Queries) {
 	l, h := projectiontest.NewLog(3), projectiontest.NewHistory(projectiontest.Seed(t), testHotels)
 	m := modelOf(t, l, append(h.Hotels(5), h.Next(events)...))
 	b := projectiontest.NewBench(t, l, func() projections.Projector { return reservations.New() })
+	b.Opts.BulkEvents = 50 // so that reservations begin in one batch and go on in others
 	b.Start()
 	t.Cleanup(b.Close)
 	return m, reservations.NewQueries(b.Store)
