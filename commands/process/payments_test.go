@@ -239,6 +239,21 @@ func (w *world) lived(life func(*world)) {
 	w.sim.SetDown(false)
 }
 
+// Of messages that come twice the second does not even reach the provider.
+func TestNothingIsAskedForTwice(t *testing.T) {
+	w := newWorld(t)
+	w.build()
+	w.twice = true
+	w.do(place(1, ""), pay(1, 1, "tok_approve"))
+	w.drain()
+	w.do(cancel(1))
+	w.drain()
+	if w.moves != 2 {
+		t.Errorf("the provider was asked %d times to move money, not for one charge and one refund", w.moves)
+	}
+	w.check()
+}
+
 // People have a refused refund handled again: it is requested once more, and refused once more.
 func TestRefusedRefundIsHandledAgain(t *testing.T) {
 	w := newWorld(t)
