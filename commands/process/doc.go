@@ -34,6 +34,10 @@
 //
 // A timer is a record of TimersTopic that the schedules publish when its time has come (Timer.Schedule), keyed by hotel. Handlers of that topic name the timers' types.
 //
+// # Who runs here
+//
+// Upkeep ends holds and keeps the inventory open up to the hotels' horizons. Payments is the payment saga.
+//
 // # What it does not do
 //
 // It gives no exactly-once: that is the commands' part. It starts no goroutine outside Run. It does not take handlers once Run has begun.
