@@ -8,3 +8,6 @@ func InBox(c *Circle, latitude, longitude float64) bool {
 	in := func(i int) bool { return longitude >= b.west[i] && longitude <= b.east[i] }
 	return latitude >= b.south && latitude <= b.north && (in(0) || in(1))
 }
+
+// CandidatesQuery opens what finds the hotels at a place.
+func CandidatesQuery(req *Request) (sql string, args []any) { return candidatesQuery(req) }

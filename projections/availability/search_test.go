@@ -298,6 +298,43 @@ func TestSearchRefuses(t *testing.T) {
 	}
 }
 
+// TestPlacesAreFoundByTheirIndexes keeps a search from looking at all hotels.
+func TestPlacesAreFoundByTheirIndexes(t *testing.T) {
+	l := projectiontest.NewLog(3)
+	b := projectiontest.NewBench(t, l, func() projections.Projector { return availability.New() })
+	b.Start()
+	t.Cleanup(b.Close)
+	if err := b.Store.WaitReady(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	circle := &availability.Circle{Latitude: 38, Longitude: -9, RadiusKM: 5}
+	for _, c := range []struct {
+		req  availability.Request
+		want []string
+	}{
+		{availability.Request{City: "Lisbon"}, []string{"searched_hotel_by_city"}},
+		{availability.Request{Place: "palace lisbon"}, []string{"searched_word_by_word", "PRIMARY KEY (hotel_id=? AND word>? AND word<?)"}},
+		{availability.Request{Near: circle}, []string{"searched_hotel_by_place (latitude>? AND latitude<?)"}},
+	} {
+		sql, args := availability.CandidatesQuery(&c.req)
+		var plan strings.Builder
+		err := b.Store.View(t.Context(), availability.Name, 0, func(conn *projections.Conn) error {
+			return conn.Query(t.Context(), "EXPLAIN QUERY PLAN "+sql, args, func(r *projections.Row) error {
+				fmt.Fprintln(&plan, r.Text(3))
+				return nil
+			})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range c.want {
+			if !strings.Contains(plan.String(), want) || strings.Contains(plan.String(), "SCAN") {
+				t.Errorf("%s\nplan %s, want %s and no scan", sql, plan.String(), want)
+			}
+		}
+	}
+}
+
 func TestFold(t *testing.T) {
 	for name, want := range map[string]string{
 		" São Paulo ": "sao paulo", "ÉVORA": "evora", "Münster": "munster", "Straße": "strasse", "Łódź": "lodz", "Tromsø": "tromso", "İstanbul": "istanbul",
