@@ -309,7 +309,7 @@ func TestStaysAgainstTheModel(t *testing.T) {
 				l.state = reload(t, l.state)
 			}
 		}
-		(&driver{state: l.state, log: l.log}).checkReplay(t)
+		(&till{state: l.state, log: l.log}).checkReplays(t)
 	})
 }
 

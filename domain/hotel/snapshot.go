@@ -6,19 +6,23 @@ import (
 	"slices"
 
 	"google.golang.org/protobuf/proto"
+
+	"lodge/domain"
 )
 
 // snapshotVersion is the first byte of a snapshot. A snapshot of another version is refused: it is
 // only a shortcut, and its owner replays the log instead.
 const snapshotVersion = 5
 
-// AppendSnapshot appends the state in a compact form to b. Two states made by the same events give the same bytes.
+// AppendSnapshot appends the state in a compact form to b. Two states made by the same events give the same bytes, also when
+// the events of one were sorted by their topics.
 //
 //	version      1 byte
 //	hotel        length, eventpb.Hotel; a length of 0 ends the snapshot: there is no hotel
 //	newest       varint, days since 1970
 //	closed       varint, days since 1970
-//	room types   count, then each: length, eventpb.RoomType, base (varint), nights (count), runs
+//	room types   count, then each: length, eventpb.RoomType, base (varint), nights (count), runs;
+//	             blank nights before and behind all others are left out
 //	  run        nights (count), physical, out of order (uvarint), overbooking, rate (varint),
 //	             min stay, max stay, closed, which counts were set (1 byte each)
 //	rate plans   see appendRates
@@ -59,11 +63,17 @@ func appendMessage(b []byte, m proto.Message) []byte {
 }
 
 func (n *nights) appendTo(b []byte) []byte {
-	b = binary.AppendVarint(b, int64(n.base))
-	b = binary.AppendUvarint(b, uint64(len(n.counts)))
-	for i := 0; i < len(n.counts); {
+	from, to := 0, len(n.counts)
+	for from < to && n.blank(from) {
+		from++
+	}
+	for from < to && n.blank(to-1) {
+		to--
+	}
+	b = appendRange(b, n.base, from, to)
+	for i := from; i < to; {
 		run := 1
-		for i+run < len(n.counts) && n.same(i, i+run) {
+		for i+run < to && n.same(i, i+run) {
 			run++
 		}
 		first := &n.counts[i]
@@ -77,6 +87,22 @@ func (n *nights) appendTo(b []byte) []byte {
 		i += run
 	}
 	return b
+}
+
+// appendRange appends base and number of the nights [from, to) of a calendar; the same for all calendars that have none.
+func appendRange(b []byte, base domain.Date, from, to int) []byte {
+	if from == to {
+		return append(b, 0, 0)
+	}
+	b = binary.AppendVarint(b, int64(base.AddDays(from)))
+	return binary.AppendUvarint(b, uint64(to-from))
+}
+
+// blank reports whether night i is one of which nothing was ever said and which nobody takes. Whether such a night is in a calendar's memory depends on what
+// else was, and in which order.
+func (n *nights) blank(i int) bool {
+	d := n.base.AddDays(i)
+	return n.counts[i] == night{} && n.rate(d) == noRate && n.restrictions(d) == Restrictions{} && n.said(d) == 0
 }
 
 // same reports whether the nights i and j were set alike.

@@ -13,7 +13,7 @@ import (
 //	calendars    count, then each: room type index, plan index, base (varint), nights (count), runs
 //	  run        nights (count), rate (varint)
 //
-// in order of room types and plans; calendars without nights are not there.
+// in order of room types and plans. Nights without a rate before and behind all others are left out, and calendars without any others.
 func (s *State) appendRates(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(len(s.ratePlans)))
 	for _, plan := range s.ratePlans {
@@ -22,7 +22,7 @@ func (s *State) appendRates(b []byte) []byte {
 	count := 0
 	for _, rt := range s.roomTypes {
 		for i := range rt.planRates {
-			if len(rt.planRates[i].rates) > 0 {
+			if from, to := rt.planRates[i].span(); from < to {
 				count++
 			}
 		}
@@ -30,7 +30,8 @@ func (s *State) appendRates(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(count))
 	for i, rt := range s.roomTypes {
 		for j := range rt.planRates {
-			if c := &rt.planRates[j]; len(c.rates) > 0 {
+			c := &rt.planRates[j]
+			if from, to := c.span(); from < to {
 				b = binary.AppendUvarint(b, uint64(i))
 				b = binary.AppendUvarint(b, uint64(j))
 				b = c.appendTo(b)
@@ -40,12 +41,24 @@ func (s *State) appendRates(b []byte) []byte {
 	return b
 }
 
+// span returns the places from the first to behind the last night of which something was said.
+func (c *rateCalendar) span() (from, to int) {
+	to = len(c.rates)
+	for from < to && c.rates[from] == noRate {
+		from++
+	}
+	for from < to && c.rates[to-1] == noRate {
+		to--
+	}
+	return from, to
+}
+
 func (c *rateCalendar) appendTo(b []byte) []byte {
-	b = binary.AppendVarint(b, int64(c.base))
-	b = binary.AppendUvarint(b, uint64(len(c.rates)))
-	for i := 0; i < len(c.rates); {
+	from, to := c.span()
+	b = appendRange(b, c.base, from, to)
+	for i := from; i < to; {
 		run := 1
-		for i+run < len(c.rates) && c.rates[i+run] == c.rates[i] {
+		for i+run < to && c.rates[i+run] == c.rates[i] {
 			run++
 		}
 		b = binary.AppendUvarint(b, uint64(run))

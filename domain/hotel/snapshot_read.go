@@ -212,8 +212,8 @@ func (s *State) loadReservation(r *reader, isRejected bool, under []terms) {
 // put adds a reservation of a snapshot, and what it counts for.
 func (s *State) put(loaded reservation, r *reader) {
 	nights := &s.roomTypes[loaded.roomType].nights
-	if from := max(loaded.checkIn, s.closed); loaded.takes() && from < loaded.stay().CheckOut {
-		if nights.at(from) == nil || nights.at(loaded.stay().CheckOut-1) == nil {
+	if from, to := max(loaded.checkIn, s.closed), loaded.taken().CheckOut; loaded.takes() && from < to {
+		if nights.at(from) == nil || nights.at(to-1) == nil {
 			r.fail("reservation %s takes nights that are not there", loaded.id)
 			return
 		}
