@@ -17,7 +17,7 @@ import (
 type serveCommand struct {
 	dataFlag
 	Addr       string `help:"Host and port of the API." default:"localhost:8080" env:"LODGE_ADDR"`
-	AdminAddr  string `help:"Host and port of profiles (/debug/pprof/); default: none." env:"LODGE_ADMIN_ADDR"`
+	AdminAddr  string `help:"Host and port of metrics (/metrics) and profiles (/debug/pprof/); default: none." env:"LODGE_ADMIN_ADDR"`
 	Partitions int    `help:"Partitions of each topic, for a new folder." default:"8"`
 	Durability string `help:"What acknowledged means for bookings, for a new folder: sync (on disk), interval (on disk within 100 ms), none (page cache). Hotels and rooms are always on disk." enum:"sync,interval,none" default:"sync"`
 	Profile    string `help:"What commits are tuned for: throughput or latency." enum:"throughput,latency" default:"throughput"`
