@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -25,8 +26,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type wrapped struct {
 	hotels.Projector
 	schema string
+	topics []log.Topic // beside those of the projector
 	apply  func() error
 }
+
+func (w *wrapped) Topics() []log.Topic { return append(w.Projector.Topics(), w.topics...) }
 
 func (w *wrapped) Schema() string { return w.Projector.Schema() + w.schema }
 
@@ -72,6 +76,30 @@ func TestAnotherSchemaIsRebuilt(t *testing.T) {
 	}
 	if !slices.Equal(rows, b.Dump()) {
 		t.Error("rows differ")
+	}
+}
+
+// TestAnotherTopicIsReadFromItsBeginning: a folder of before the topic there was is rebuilt with it.
+func TestAnotherTopicIsReadFromItsBeginning(t *testing.T) {
+	p := &wrapped{}
+	b, h := started(t, p)
+	b.Log.Append(h.Next(300)...)
+	b.CatchUp()
+	b.Close()
+	p.topics = []log.Topic{event.PaymentsTopic}
+	b.Start()
+	defer b.Close()
+	if v := status(b).Version; v != 2 {
+		t.Errorf("version %d, want 2", v)
+	}
+	read := 0
+	for _, row := range b.Dump() {
+		if strings.Contains(row, `"`+event.PaymentsTopic+`"`) && !strings.Contains(row, "projection_checkpoint []interface {}{\"payments\", 0,") {
+			read++
+		}
+	}
+	if read != 2 {
+		t.Errorf("%d of 2 shards have read payments:\n%s", read, strings.Join(b.Dump(), "\n"))
 	}
 }
 

@@ -104,7 +104,9 @@ func TestASubjectsEventsAreFoundInAllTopics(t *testing.T) {
 	for id, positions := range want {
 		got := pages(t, b.Store, eventindex.Filter{HotelID: hotel[id], SubjectID: id})
 		for _, list := range [][]log.Position{got, positions} {
-			slices.SortFunc(list, func(a, b log.Position) int { return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Offset, b.Offset)) })
+			slices.SortFunc(list, func(a, b log.Position) int {
+				return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Offset, b.Offset))
+			})
 		}
 		if !slices.Equal(got, positions) {
 			t.Errorf("%s: %v, want %v", id, got, positions)

@@ -88,6 +88,27 @@ func lives() []proto.Message {
 	}
 }
 
+// TestALaterLifeEndsOnTheSameDay: two visits under one id that end on one day are one row, and stop nothing.
+func TestALaterLifeEndsOnTheSameDay(t *testing.T) {
+	l, h := projectiontest.NewLog(1), projectiontest.NewHistory(1, 1)
+	l.Append(h.Hotels(5)...)
+	for range 2 {
+		for _, m := range lives()[:5] {
+			l.Append(h.Envelope(m))
+		}
+	}
+	b := projectiontest.NewBench(t, l, func() projections.Projector { return reservations.New() })
+	b.Start()
+	defer b.Close()
+	q := reservations.NewQueries(b.Store)
+	for day, want := range map[string]int{"2026-07-01": 0, "2026-07-02": 1, "2026-07-04": 1, "2026-07-05": 0} {
+		there, _, err := q.InHouse(t.Context(), projectiontest.HotelID(0), parse(t, day), reservations.Cursor{}, 10)
+		if err != nil || len(there) != want {
+			t.Errorf("%d in house on %s, want %d, error %v", len(there), day, want, err)
+		}
+	}
+}
+
 func parse(t *testing.T, date string) domain.Date {
 	t.Helper()
 	d, err := domain.ParseDate(date)
