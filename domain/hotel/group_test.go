@@ -88,6 +88,12 @@ func TestPlaceGroup(t *testing.T) {
 				rejectedInGroup(2, 1, "2026-07-01", "2026-07-02", incomplete),
 			},
 		},
+	})
+}
+
+// A group in which something is wrong is no turnaway: nothing is recorded, and the member is named.
+func TestPlaceAWrongGroup(t *testing.T) {
+	runAll(t, []scenario{
 		{name: "of nobody", given: open(), when: group(), reason: domain.InvalidArgument, field: "reservations"},
 		{
 			name: "without an id", given: open(), when: with(group(place(1, 1, july(1, 2))), func(c *PlaceGroup) { c.GroupID = "g" }),
