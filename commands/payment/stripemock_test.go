@@ -230,8 +230,8 @@ func testStripeRequests(t *testing.T, s *stage) {
 	if got := answer(s.provider.LookupCharge(t.Context(), stripeCharge)); got != "not_found" {
 		t.Errorf("look up a charge that is not there: %s", got)
 	}
-	s.says(http.StatusOK, map[string]any{"status": "pending", "metadata": map[string]any{"lodge_refund_id": "f1"}})
-	if got := answer(s.provider.LookupRefund(t.Context(), stripeRefund)); got != "pending pending" || !strings.Contains(s.lastAsked(), "payment_intent=pi_1") {
+	s.says(http.StatusOK, map[string]any{"status": "requires_action", "metadata": map[string]any{"lodge_refund_id": "f1"}})
+	if got := answer(s.provider.LookupRefund(t.Context(), stripeRefund)); got != "pending requires_action" || !strings.Contains(s.lastAsked(), "payment_intent=pi_1") {
 		t.Errorf("look up a refund: %s, %s", got, s.lastAsked())
 	}
 	s.says(http.StatusOK, map[string]any{"metadata": map[string]any{}})
@@ -259,7 +259,7 @@ func testStripeOutcomes(t *testing.T, s *stage) {
 			t.Errorf("charge %v: %s, want %s", test.members, got, test.want)
 		}
 	}
-	for status, want := range map[string]string{"pending": "pending pending", "requires_action": "pending requires_action", "canceled": "declined canceled", "failed": "declined expired_or_canceled_card"} {
+	for status, want := range map[string]string{"requires_action": "pending requires_action", "canceled": "declined canceled", "failed": "declined expired_or_canceled_card"} {
 		members := map[string]any{"status": status}
 		if status == "failed" {
 			members["failure_reason"] = "expired_or_canceled_card"

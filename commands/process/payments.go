@@ -5,7 +5,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/google/uuid"
 	"google.golang.org/protobuf/proto"
@@ -26,7 +28,7 @@ type Executor interface {
 
 // PaymentsOptions sets up Payments. The zero value of a field means its default.
 type PaymentsOptions struct {
-	CallTimeout time.Duration // of one call of a provider: default 20 s. It must be less than the router's AttemptTimeout
+	CallTimeout time.Duration // of one call of a provider: default 13 s. Two of them must fit into the router's AttemptTimeout
 	RecheckMin  time.Duration // before what is unknown is looked up for the first time, doubling with each: default 5 s
 	RecheckMax  time.Duration // between look-ups at most: default 1 h
 	KeyAge      time.Duration // for how long a provider surely remembers a key: default 12 h. What was requested earlier is looked up before it is sent again
@@ -37,7 +39,7 @@ type PaymentsOptions struct {
 }
 
 func (o PaymentsOptions) withDefaults() PaymentsOptions {
-	o.CallTimeout = cmp.Or(o.CallTimeout, 20*time.Second)
+	o.CallTimeout = cmp.Or(o.CallTimeout, 13*time.Second)
 	o.RecheckMin = cmp.Or(o.RecheckMin, 5*time.Second)
 	o.RecheckMax = cmp.Or(o.RecheckMax, max(time.Hour, o.RecheckMin))
 	o.KeyAge = cmp.Or(o.KeyAge, 12*time.Hour)
@@ -211,16 +213,21 @@ func (p *Payments) call(ctx context.Context, f func(context.Context) (payment.Ou
 	}
 	if err != nil {
 		p.opts.Logger.Warn("a payment provider did not answer", "error", err)
-		return payment.Outcome{Status: payment.Pending, Code: unknownCause(err)}, nil
+		return payment.Outcome{Status: payment.Pending, Code: err.Error()}, nil
 	}
 	return outcome, nil
 }
 
-// unknownCause says for people why nobody knows.
-func unknownCause(err error) string {
-	text := err.Error()
-	return text[:min(len(text), causeMax)]
-}
+// textMax bounds what events keep of a provider's words.
+const textMax = 200
 
-// causeMax bounds what events say of a failure.
-const causeMax = 200
+// plain makes a provider's words fit for an event: a refusal because of its spelling would lose what became of the money.
+func plain(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
+	return strings.ToValidUTF8(s[:min(len(s), textMax)], "")
+}

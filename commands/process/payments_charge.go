@@ -33,7 +33,7 @@ func (p *Payments) charge(ctx context.Context, e *event.Envelope) error {
 		Key: m.GetPaymentId(), HotelID: m.GetHotelId(), ReservationID: m.GetReservationId(), CorrelationID: e.CorrelationID,
 		Amount: money(m.GetAmount()), Method: m.GetPaymentMethod(),
 	}}
-	switch state, err := p.asks(ctx, &job); {
+	switch state, err := p.ask(ctx, &job); {
 	case err != nil:
 		return err
 	case state == wanted:
@@ -53,8 +53,8 @@ const (
 	unwanted // its outcome is not known, but nobody wants the money any more: the hold is over, the reservation canceled, the balance paid
 )
 
-// asks asks the state whether the money is still wanted. Nothing is charged otherwise, above all not what was decided before.
-func (p *Payments) asks(ctx context.Context, j *chargeJob) (wish, error) {
+// ask returns what the state says of a payment. Nothing is charged otherwise, above all not what was decided before.
+func (p *Payments) ask(ctx context.Context, j *chargeJob) (wish, error) {
 	c := &j.charge
 	_, err := p.give(ctx, j.cause, &hotel.CheckPayment{Hotel: c.HotelID, ReservationID: c.ReservationID, PaymentID: c.Key})
 	var rule *domain.Error
@@ -95,8 +95,7 @@ func (p *Payments) lookUpCharge(ctx context.Context, provider payment.Provider, 
 // old reports whether a provider may have forgotten the key of what was asked for at a time.
 func (p *Payments) old(asked time.Time) bool { return p.opts.Clock().Sub(asked) > p.opts.KeyAge }
 
-// recordCharge tells the state what became of a payment. What is not known is looked up later: that is made sure first, so that no crash
-// in between leaves a payment which nobody asks for.
+// recordCharge tells the state what became of a payment. What is not known is looked up later: the message is done with only when that is sure.
 func (p *Payments) recordCharge(ctx context.Context, j *chargeJob, o payment.Outcome) error {
 	if o.Status == payment.Pending || o.Status == payment.NotFound {
 		if err := p.recheckChargeLater(ctx, j); err != nil {
@@ -112,7 +111,7 @@ func (p *Payments) recordCharge(ctx context.Context, j *chargeJob, o payment.Out
 }
 
 func chargeRecord(c *payment.Charge, o payment.Outcome) *hotel.RecordPayment {
-	r := &hotel.RecordPayment{Hotel: c.HotelID, ReservationID: c.ReservationID, PaymentID: c.Key, ProviderReference: o.Reference, Cause: o.Code}
+	r := &hotel.RecordPayment{Hotel: c.HotelID, ReservationID: c.ReservationID, PaymentID: c.Key, ProviderReference: plain(o.Reference), Cause: plain(o.Code)}
 	switch o.Status {
 	case payment.Succeeded:
 		r.Outcome, r.Amount, r.Cause = hotel.PaymentCaptured, o.Amount, ""

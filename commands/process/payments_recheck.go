@@ -76,7 +76,7 @@ func (p *Payments) recheckCharge(ctx context.Context, j *chargeJob) error {
 	if o.Status != payment.NotFound {
 		return p.recordCharge(ctx, j, o)
 	}
-	state, err := p.asks(ctx, j)
+	state, err := p.ask(ctx, j)
 	switch {
 	case err != nil:
 		return err

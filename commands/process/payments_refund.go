@@ -60,10 +60,10 @@ func (p *Payments) makeRefund(ctx context.Context, j *refundJob) error {
 func refundRecord(r *payment.Refund, o payment.Outcome) *hotel.RecordRefund {
 	record := &hotel.RecordRefund{
 		Hotel: r.HotelID, ReservationID: r.ReservationID, PaymentID: r.PaymentID, RefundID: r.Key, Succeeded: o.Status == payment.Succeeded,
-		ProviderReference: o.Reference,
+		ProviderReference: plain(o.Reference),
 	}
 	if !record.Succeeded {
-		record.Cause = o.Code
+		record.Cause = plain(o.Code)
 	}
 	return record
 }

@@ -1,10 +1,13 @@
 package process_test
 
 import (
+	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"lodge/commands/payment"
 	"lodge/commands/process"
 	"lodge/domain/event"
 	"lodge/domain/hotel"
@@ -237,6 +240,53 @@ func (w *world) lived(life func(*world)) {
 	life(w)
 	w.lenient = false
 	w.sim.SetDown(false)
+}
+
+// What a provider says is recorded however it is spelled.
+func TestStrangeWords(t *testing.T) {
+	for _, notice := range []payment.Notice{
+		{Outcome: payment.Outcome{Status: payment.Succeeded, Reference: "pi\x00\xff" + strings.Repeat("é", 300), Amount: euros(300_00)}},
+		{Outcome: payment.Outcome{Status: payment.Declined, Code: "no\x7f\xc3" + strings.Repeat("€", 300)}},
+	} {
+		w := newWorld(t)
+		w.build()
+		w.do(place(1, ""), pay(1, 1, "tok_late"))
+		notice.HotelID, notice.ReservationID, notice.PaymentID = "grand", reservationID(1), paymentID(1)
+		if err := w.saga.Take(t.Context(), payment.SimulatorName, &notice); err != nil {
+			t.Errorf("%+v: %v", notice, err)
+		}
+	}
+}
+
+// A notification about what is not known, or another amount than was asked for, is refused as such.
+func TestNoticeOfNothing(t *testing.T) {
+	w := newWorld(t)
+	w.build()
+	w.do(place(1, ""), pay(1, 1, "tok_late"))
+	right := payment.Notice{HotelID: "grand", ReservationID: reservationID(1), PaymentID: paymentID(1), Outcome: payment.Outcome{Status: payment.Succeeded, Amount: euros(300_00)}}
+	for name, change := range map[string]func(*payment.Notice){
+		"another amount":      func(n *payment.Notice) { n.Outcome.Amount.MinorUnits++ },
+		"another currency":    func(n *payment.Notice) { n.Outcome.Amount.Currency = "USD" },
+		"another payment":     func(n *payment.Notice) { n.PaymentID = paymentID(2) },
+		"another reservation": func(n *payment.Notice) { n.ReservationID = reservationID(2) },
+		"another hotel":       func(n *payment.Notice) { n.HotelID = "ritz" },
+		"a refund":            func(n *payment.Notice) { n.RefundID = paymentID(3) },
+		"no ids":              func(n *payment.Notice) { n.HotelID, n.ReservationID, n.PaymentID = "", "", "" },
+	} {
+		n := right
+		change(&n)
+		if err := w.saga.Take(t.Context(), payment.SimulatorName, &n); !errors.Is(err, payment.ErrUnknown) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for range 2 {
+		if err := w.saga.Take(t.Context(), payment.SimulatorName, &right); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := len(w.events(event.PaymentsTopic)); n != 2 {
+		t.Errorf("%d events", n)
+	}
 }
 
 // Of messages that come twice the second does not even reach the provider.
