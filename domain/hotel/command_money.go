@@ -6,15 +6,15 @@ import (
 )
 
 // RequestPayment asks for the money of a pending reservation, or for the balance of a paid one that became dearer. The answer is PaymentRequested:
-// who works off the topic payments asks the provider. One payment of a reservation is open at a time.
+// who works off the topic payments asks the provider. One payment of a reservation is open at a time; one of which nobody knows what became is.
 type RequestPayment struct {
 	Hotel           string
 	ReservationID   string
 	PaymentID       string // a new UUID, in lower case
 	ClientAssigned  bool   // PaymentID is the client's and part of the fingerprint
 	Provider        string // such as simulator
-	PaymentMethod   string // the provider's token; empty: that of the reservation's last payment
-	OnlyIfUnsettled bool   // no error and no event when there is nothing to pay or a payment is open already: for the platform itself
+	PaymentMethod   string // the provider's token; empty: that of the reservation's last payment, at its provider
+	OnlyIfUnsettled bool   // no error and no event when there is nothing to pay, nothing to pay with, or a payment is open already: for the platform itself
 }
 
 // RecordPayment records what the provider said of a payment. An outcome that is known already leads to no event; a capture counts however late.
@@ -46,7 +46,8 @@ type CheckPayment struct {
 	PaymentID     string
 }
 
-// DeclineReservation rejects a pending reservation whose payment was declined; no event when it is not pending or the payment was not declined.
+// DeclineReservation rejects a pending reservation whose payment was declined; no event when it is not pending, the payment was not declined, or another may
+// still bring the money.
 type DeclineReservation struct {
 	Hotel         string
 	ReservationID string
@@ -55,7 +56,8 @@ type DeclineReservation struct {
 }
 
 // ModifyReservation changes what is not nil of a pending or paid reservation that has not been checked in: at once or not at all. Nights, rooms and
-// charges are priced anew, at today's rates of the same rate plan; the cancellation terms stay as they were frozen.
+// charges are priced anew, at today's rates of the same rate plan; the cancellation terms stay as they were frozen. When only names change, so that there
+// are as many adults and children as before, the price stays. The rooms that the reservation has count as free for it; SOLD_OUT and RESTRICTED are errors here.
 type ModifyReservation struct {
 	Hotel         string
 	ReservationID string
@@ -75,7 +77,7 @@ type GrantRefund struct {
 }
 
 // SettleRefunds asks for the refund of what is owed to the guest: captured, less what may be kept, less what was asked for before. No event when
-// nothing is owed. Giving it twice changes nothing.
+// nothing is owed or RefundID is known. Giving it twice changes nothing.
 type SettleRefunds struct {
 	Hotel         string
 	ReservationID string

@@ -174,7 +174,7 @@ func TestFingerprintsOfMoney(t *testing.T) {
 const paidBytesMax = 500
 
 func TestMemoryOfAPaidReservation(t *testing.T) {
-	const count = 50_000
+	const count = 20_000
 	s := bigHotel(t)
 	before := heap()
 	for n := range count {
