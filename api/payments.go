@@ -76,24 +76,29 @@ func (s *paymentService) requestPayment(req *lodgev1.PayReservationRequest) (*ho
 // awaitPayment returns a payment once the provider has said and the reservation shows it, or as it is when wait is over; nil when it
 // cannot be read, for then the answer is that it was asked for.
 func (s *paymentService) awaitPayment(ctx context.Context, m *eventpb.PaymentRequested, wait time.Duration) *lodgev1.Payment {
-	find := func(c *account) *payments.Payment {
-		i := slices.IndexFunc(c.payments, func(p payments.Payment) bool { return p.PaymentID == m.GetPaymentId() })
-		if i < 0 {
-			return nil
+	var payment *payments.Payment
+	_, err := s.awaitMoney(ctx, m.GetHotelId(), wait, func() (*account, bool, error) {
+		found, err := s.account(ctx, m.GetHotelId(), m.GetReservationId())
+		switch {
+		case domain.ReasonOf(err) == domain.ReservationNotFound: // the read model has not seen it yet
+			return nil, false, nil
+		case err != nil:
+			return nil, false, err
 		}
-		return &c.payments[i]
-	}
-	found, err := s.awaitMoney(ctx, m.GetHotelId(), m.GetReservationId(), wait, func(c *account) bool {
-		return find(c) != nil && c.settled()
+		i := slices.IndexFunc(found.payments, func(p payments.Payment) bool { return p.PaymentID == m.GetPaymentId() })
+		if i < 0 {
+			return nil, false, nil
+		}
+		payment = &found.payments[i]
+		return found, found.settled(), nil
 	})
 	if err != nil {
 		s.opts.Logger.WarnContext(ctx, "answer a payment without its outcome", "payment", m.GetPaymentId(), "error", err)
+	}
+	if payment == nil {
 		return nil
 	}
-	if p := find(found); p != nil {
-		return toPayment(p)
-	}
-	return nil
+	return toPayment(payment)
 }
 
 // RefundReservation promises money back.

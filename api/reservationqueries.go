@@ -22,7 +22,10 @@ func (s *reservationService) GetReservation(ctx context.Context, req *connect.Re
 	if err := s.fresh(ctx, reservations.Name, req.Msg.GetMinPosition()); err != nil {
 		return nil, err
 	}
-	found, err := s.awaitMoney(ctx, hotelID, id.String(), req.Msg.GetSettleWait().AsDuration(), (*account).settled)
+	found, err := s.awaitMoney(ctx, hotelID, req.Msg.GetSettleWait().AsDuration(), func() (*account, bool, error) {
+		found, err := s.account(ctx, hotelID, id.String())
+		return found, err == nil && found.settled(), err
+	})
 	if err != nil {
 		return nil, err
 	}

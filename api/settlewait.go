@@ -9,11 +9,11 @@ import (
 	"lodge/projections/reservations"
 )
 
-// awaitMoney returns what look finds once done says that it is settled, or when wait is over. It looks again whenever one of the read models of
+// awaitMoney returns what look finds once that is all that is waited for, or when wait is over. It looks again whenever one of the read models of
 // reservations and payments has taken in something of the hotel's partition.
-func (a *API) awaitMoney(ctx context.Context, hotelID, id string, wait time.Duration, done func(*account) bool) (*account, error) {
-	found, err := a.account(ctx, hotelID, id)
-	if wait <= 0 || err != nil || done(found) {
+func (a *API) awaitMoney(ctx context.Context, hotelID string, wait time.Duration, look func() (found *account, done bool, err error)) (*account, error) {
+	found, done, err := look()
+	if wait <= 0 || err != nil || done {
 		return found, err
 	}
 	waiting, end, err := a.stream(ctx) // a place among those who wait, until the server ends
@@ -29,7 +29,7 @@ func (a *API) awaitMoney(ctx context.Context, hotelID, id string, wait time.Dura
 	}
 	defer stop()
 	for {
-		if found, err = a.account(ctx, hotelID, id); err != nil || done(found) {
+		if found, done, err = look(); err != nil || done {
 			return found, err
 		}
 		select {
