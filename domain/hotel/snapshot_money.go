@@ -71,8 +71,8 @@ func (s *State) loadTerms(r *reader) (all []terms) {
 //	declined     1 byte
 //	account      kept, outside, due, granted, floor (uvarint)
 //	counted      count, then each payment's id, the newest first
-//	payments     count, then each in order: id, amount (uvarint), provider, method, reference, outcome (1 byte), back
-//	  back       count, then each refund in order: id, amount (uvarint), outcome (1 byte)
+//	payments     count, then each in order: id, amount (uvarint), provider, method, reference, outcome (1 byte), then its
+//	  refunds    count, then each in order: id, amount (uvarint), outcome (1 byte)
 func (s *State) appendMoney(b []byte, at slot, places map[ref]uint64) []byte {
 	r, a := &s.book.slots[at], s.book.account(at)
 	for _, n := range [...]uint64{uint64(r.adults), uint64(r.children), uint64(r.total), uint64(r.fee), uint64(r.noShowFee), places[r.terms]} {
