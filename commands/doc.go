@@ -8,7 +8,7 @@
 //		Body:      &hotel.PlaceReservation{...},
 //	})
 //
-// A hotel lives at one partition number (the hash of its id) in each of the topics hotels, inventory and bookings.
+// A hotel lives at one partition number (the hash of its id) in each of the topics hotels, inventory, bookings and payments.
 // A partition processor owns that number: it is the only writer of those partitions and holds their
 // hotels in memory, so a command needs no lock, no version and no retry. Deciding goes on while earlier events
 // are being synced; answers wait for the commit. See DESIGN.md for what happens when something fails.
