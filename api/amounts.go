@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"context"
+	"slices"
 
 	lodgev1 "lodge/api/gen/lodge/v1"
 	"lodge/domain/eventpb"
@@ -83,9 +84,23 @@ func (c *account) owed() int64 {
 	case eventpb.ReservationStatus_RESERVATION_STATUS_PENDING:
 		return 0
 	case eventpb.ReservationStatus_RESERVATION_STATUS_PAID:
-		return max(0, c.reservation.Money.GivenBack-c.sums.RefundRequested)
+		m := &c.reservation.Money
+		return max(0, c.sums.Captured-c.sums.RefundRequested-m.Keeps()-min(m.Balance, c.loose()))
 	}
 	return max(0, c.sums.Captured-c.fee()-c.sums.RefundRequested)
+}
+
+// loose returns what was captured by payments that have not counted, and was not asked back: the balance is about to be paid from it.
+func (c *account) loose() (units int64) {
+	for i := range c.payments {
+		p := &c.payments[i]
+		if slices.Contains(c.reservation.Money.PaymentIDs, p.PaymentID) {
+			continue
+		}
+		sums := payments.SumsOf(c.payments[i : i+1])
+		units += max(0, sums.Captured-sums.RefundRequested)
+	}
+	return units
 }
 
 // settled reports whether nothing more is to happen to the money by itself: no payment and no refund is open, what was captured has counted or

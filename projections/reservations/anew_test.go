@@ -1,6 +1,7 @@
 package reservations_test
 
 import (
+	"reflect"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -41,7 +42,7 @@ func checkAnew(t *testing.T, q *reservations.Queries) {
 	hotel := projectiontest.HotelID(0)
 	r, err := q.Get(t.Context(), hotel, someReservation)
 	if err != nil || r.RoomTypeID != "single" || r.Stay.CheckIn.String() != "2026-09-01" || r.Stay.Nights() != 2 || r.Guest.GuestID != "guest-2" ||
-		r.Status != eventpb.ReservationStatus_RESERVATION_STATUS_PENDING || r.Visit != nil || r.Money != (reservations.Money{}) || r.Total.MinorUnits != 300 {
+		r.Status != eventpb.ReservationStatus_RESERVATION_STATUS_PENDING || r.Visit != nil || !reflect.DeepEqual(r.Money, reservations.Money{}) || r.Total.MinorUnits != 300 {
 		t.Errorf("%+v, error %v", r, err)
 	}
 	history, _, err := q.History(t.Context(), hotel, someReservation, 0, 0)

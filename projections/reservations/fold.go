@@ -28,7 +28,8 @@ func (r *Reservation) take(e *entry) error {
 		r.RelocatedTo = p.Text()
 		err = r.takeSettlement(p)
 	case kindDeclined:
-		r.Money.PaymentID, r.DeclineCode = p.ID(), p.Text()
+		p.ID() // the read model of payments has it
+		r.DeclineCode = p.Text()
 	case kindCheckedIn:
 		r.takeArrival(e, p)
 	case kindCheckedOut:
@@ -48,16 +49,14 @@ func (r *Reservation) take(e *entry) error {
 func (r *Reservation) takeMoney(k kind, p *packed.Reader) {
 	switch k {
 	case kindPaid:
-		r.Money.Paid = r.Total.MinorUnits // in full, when it was settled outside the platform
+		r.Money.Balance = r.Total.MinorUnits
 		if p.More() {
-			r.Money.PaymentID, r.Money.Paid = p.ID(), p.Int()
-			r.Money.Balance = max(0, r.Total.MinorUnits-r.Money.Paid)
-		}
-		if r.Money.PaymentID == "" {
-			r.Money.Outside = r.Money.Paid
+			r.pay(p.ID(), p.Int())
+		} else {
+			r.pay("", r.Total.MinorUnits) // settled outside the platform, in full
 		}
 	case kindBalancePaid:
-		r.payBalance(p.ID() == "", p.Int())
+		r.pay(p.ID(), p.Int())
 	case kindRefundGranted:
 		if amount := p.Int(); r.stands() {
 			r.Money.GivenBack += amount
@@ -69,13 +68,16 @@ func (r *Reservation) takeMoney(k kind, p *packed.Reader) {
 	}
 }
 
-// payBalance counts what was paid of the balance, through the platform or outside.
-func (r *Reservation) payBalance(outside bool, amount int64) {
+// pay counts what was paid by a payment, or outside the platform when that has no id: no more than what was to be paid.
+func (r *Reservation) pay(payment string, amount int64) {
+	amount = min(amount, r.Money.Balance)
 	r.Money.Paid += amount
-	if outside {
+	r.Money.Balance -= amount
+	if payment == "" {
 		r.Money.Outside += amount
+	} else {
+		r.Money.PaymentIDs = append(r.Money.PaymentIDs, payment)
 	}
-	r.Money.Balance = max(0, r.Money.Balance-amount)
 }
 
 func (r *Reservation) takeModified(p *packed.Reader) (err error) {
@@ -111,5 +113,5 @@ func (r *Reservation) takeArrival(e *entry, p *packed.Reader) {
 	}
 	v.Arrived = domain.Date(p.Int())
 	r.Visit = v
-	r.payBalance(true, v.SettledAtHotel)
+	r.pay("", v.SettledAtHotel)
 }

@@ -120,18 +120,15 @@ func (m *model) money(r *reservations.Reservation, e *event.Envelope) {
 	}
 	switch x := e.Message.(type) {
 	case *eventpb.ReservationPaid:
-		if r.Money.PaymentID = x.GetPaymentId(); r.Money.PaymentID != "" {
-			r.Money.Paid = x.GetAmount().GetMinorUnits()
-			r.Money.Balance = max(0, r.Total.MinorUnits-r.Money.Paid)
+		if r.Money.Balance = r.Total.MinorUnits; x.GetPaymentId() != "" {
+			m.pay(r, x.GetAmount().GetMinorUnits(), x.GetPaymentId())
 		} else {
-			r.Money.Paid, r.Money.Outside = r.Total.MinorUnits, r.Total.MinorUnits
+			m.pay(r, r.Total.MinorUnits, "")
 		}
 	case *eventpb.ReservationBalancePaid:
-		m.pay(r, x.GetAmount().GetMinorUnits(), x.GetPaymentId() == "")
+		m.pay(r, x.GetAmount().GetMinorUnits(), x.GetPaymentId())
 	case *eventpb.GuestCheckedIn:
-		m.pay(r, x.GetSettledAtHotel().GetMinorUnits(), true)
-	case *eventpb.ReservationDeclined:
-		r.Money.PaymentID = x.GetPaymentId()
+		m.pay(r, x.GetSettledAtHotel().GetMinorUnits(), "")
 	case *eventpb.ReservationModified:
 		m.modify(r, x)
 	case *eventpb.RefundGranted:
@@ -145,12 +142,16 @@ func (m *model) money(r *reservations.Reservation, e *event.Envelope) {
 	}
 }
 
-func (m *model) pay(r *reservations.Reservation, amount int64, outside bool) {
-	r.Money.Paid += amount
-	r.Money.Balance -= amount
-	if outside {
-		r.Money.Outside += amount
+// pay counts an amount as far as it is due.
+func (m *model) pay(r *reservations.Reservation, amount int64, payment string) {
+	counts := min(amount, r.Money.Balance)
+	r.Money.Paid += counts
+	r.Money.Balance -= counts
+	if payment == "" {
+		r.Money.Outside += counts
+		return
 	}
+	r.Money.PaymentIDs = append(r.Money.PaymentIDs, payment)
 }
 
 func (m *model) modify(r *reservations.Reservation, x *eventpb.ReservationModified) {

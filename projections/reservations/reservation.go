@@ -40,16 +40,19 @@ type Reservation struct {
 
 // Money is what the reservation's own events say of money. What providers did is in the read model of payments.
 type Money struct {
-	PaymentID    string              // that it was paid with first; empty: none, or settled outside the platform
-	Paid         int64               // all that was paid for it, balances and what was settled at the hotel included
+	PaymentIDs   []string            // of the payments that have counted, in order; those settled outside the platform have none
+	Paid         int64               // all that was paid for it, balances and what was settled at the hotel included; what is too much does not count
 	Outside      int64               // of that, settled outside the platform
-	Balance      int64               // what a modification has left to be paid
+	Balance      int64               // what is still to be paid while it is PAID
 	GivenBack    int64               // promised back while it stood: by modifications and grants
 	GrantedAfter int64               // promised back after its end, of what its settlement kept
 	Settlement   *eventpb.Settlement // what its end kept and gave back; nil: nothing was captured, or it has not ended
 	Refunded     int64               // what had been given back when it became REFUNDED
 	Kept         int64               // and what was kept
 }
+
+// Keeps returns what the house keeps of the payments that have counted, while the reservation is PAID.
+func (m *Money) Keeps() int64 { return m.Paid - m.Outside - m.GivenBack }
 
 // Visit is a guest's being there.
 type Visit struct {
