@@ -105,12 +105,12 @@ type cut struct {
 	marked chain      // of the inventory, there
 }
 
-func (c *cut) records() (all, new int64) {
+func (c *cut) records() (all, fresh int64) {
 	for topic := range c.ends {
 		all += int64(c.ends[topic])
-		new += int64(c.ends[topic] - c.from[topic])
+		fresh += int64(c.ends[topic] - c.from[topic])
 	}
-	return all, new
+	return all, fresh
 }
 
 // measure notes where each partition ends. Payments are measured first and last, bookings between them, then what bookings rest on: so of each event that
