@@ -219,11 +219,11 @@ type StayList int32
 
 const (
 	StayList_STAY_LIST_UNSPECIFIED StayList = 0
-	// PENDING and PAID reservations that check in on the day and have not yet.
+	// PENDING and PAID reservations whose stay begins on the day, whether the guest has come or not.
 	StayList_STAY_LIST_ARRIVALS StayList = 1
-	// Reservations that check out on the day, checked in and not out.
+	// PENDING and PAID reservations that end on the day, and those whose guests have left on it, early or late.
 	StayList_STAY_LIST_DEPARTURES StayList = 2
-	// Reservations that are checked in and not out, and whose stay has the day.
+	// Reservations whose guests had checked in by the end of the day and not left by then, in order of the day of leaving.
 	StayList_STAY_LIST_IN_HOUSE StayList = 3
 )
 

@@ -90,7 +90,7 @@ type ReservationServiceClient interface {
 	// Records that the guest never came and releases the rooms; not before check-in day. The terms' fee for it is kept of what was captured. Errors:
 	// RESERVATION_NOT_FOUND, STATUS_CONFLICT.
 	MarkNoShow(context.Context, *connect.Request[v1.MarkNoShowRequest]) (*connect.Response[v1.Reservation], error)
-	// Lists the events of one reservation, oldest first. Errors: RESERVATION_NOT_FOUND.
+	// Lists the events of one reservation and of its payments, oldest first. Errors: RESERVATION_NOT_FOUND.
 	ListReservationEvents(context.Context, *connect.Request[v1.ListReservationEventsRequest]) (*connect.Response[v1.ListReservationEventsResponse], error)
 }
 
@@ -251,7 +251,7 @@ type ReservationServiceHandler interface {
 	// Records that the guest never came and releases the rooms; not before check-in day. The terms' fee for it is kept of what was captured. Errors:
 	// RESERVATION_NOT_FOUND, STATUS_CONFLICT.
 	MarkNoShow(context.Context, *connect.Request[v1.MarkNoShowRequest]) (*connect.Response[v1.Reservation], error)
-	// Lists the events of one reservation, oldest first. Errors: RESERVATION_NOT_FOUND.
+	// Lists the events of one reservation and of its payments, oldest first. Errors: RESERVATION_NOT_FOUND.
 	ListReservationEvents(context.Context, *connect.Request[v1.ListReservationEventsRequest]) (*connect.Response[v1.ListReservationEventsResponse], error)
 }
 
