@@ -29,7 +29,8 @@ type importCommand struct {
 // Help shows examples.
 func (importCommand) Help() string {
 	return `Each row is a small story: a booking made lead_time days before arrival, and kept, canceled or missed on reservation_status_date.
-The import tells all stories in the order of their days, each command at its own time in the past. Dates may be written 2015-07-01,
+Guests arrive in a room of the type that they were assigned, deposits are rate plans, changes are counted. The import tells all stories in the order of their days, each
+command at its own time in the past. Dates may be written 2015-07-01,
 01-07-15 or 7/1/2015; missing values NULL, NA or nothing. Importing the same rows again adds nothing. Rows that are no booking are
 reported with line and reason, and counted. The data folder may be served by another process meanwhile.
 
