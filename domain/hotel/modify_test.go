@@ -41,7 +41,6 @@ func ofPaid(balance, refund, fee int64) func(*eventpb.ReservationModified) {
 
 func TestModify(t *testing.T) {
 	three, four := []int64{10_000, 10_000, 10_000}, []int64{10_000, 10_000, 10_000, 10_000}
-	late := time.Date(2026, 7, 19, 18, 0, 0, 0, time.UTC)
 	guest := Guest{DisplayName: "Maria", Adults: 3}
 	inSuite := &eventpb.Stay{RoomTypeId: "suite", Quantity: 1, CheckInDate: "2026-07-20", CheckOutDate: "2026-07-23"}
 	suite := []Command{
@@ -88,6 +87,13 @@ func TestModify(t *testing.T) {
 			name: "today's rates and the terms of its day", then: modifiedEvent(stayOf(1, "2026-07-20", "2026-07-22"), []int64{12_000, 12_000}, nothingElse), when: shorter(),
 			given: held(rates(1, 31, 12_000), &UpdateRatePlan{Hotel: "grand", RatePlan: "flexible", Fields: PlanCancellation}),
 		},
+	})
+}
+
+func TestModifyAfterItWasPaid(t *testing.T) {
+	three, four := []int64{10_000, 10_000, 10_000}, []int64{10_000, 10_000, 10_000, 10_000}
+	late := time.Date(2026, 7, 19, 18, 0, 0, 0, time.UTC)
+	runAll(t, []scenario{
 		{name: "dearer: a balance", given: bought(), when: longer(), then: modifiedEvent(stayOf(1, "2026-07-20", "2026-07-24"), four, ofPaid(10_000, 0, 0))},
 		{name: "cheaper: a refund", given: bought(), when: shorter(), then: modifiedEvent(stayOf(1, "2026-07-20", "2026-07-22"), three[:2], ofPaid(0, 10_000, 0))},
 		{
