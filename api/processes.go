@@ -149,12 +149,12 @@ func (s *processService) ListLetters(ctx context.Context, req *connect.Request[l
 
 func toLetter(l *process.Letter) *lodgev1.Letter {
 	m := &lodgev1.Letter{
-		Name: lettersPrefix + l.ID, State: lodgev1.Letter_WAITING, Process: processesPrefix + l.Handler, Position: l.Position.String(),
+		Name: lettersPrefix + l.ID, State: lodgev1.Letter_STATE_WAITING, Process: processesPrefix + l.Handler, Position: l.Position.String(),
 		EventType: l.Header(event.HeaderType), Key: l.Key, Value: l.Value, Headers: toHeaders(l.Headers), Error: l.Error, AttemptCount: int32(l.Attempts),
 		FailureTime: timestamppb.New(l.FailureTime),
 	}
 	if l.State == process.LetterRequeued {
-		m.State = lodgev1.Letter_REQUEUED
+		m.State = lodgev1.Letter_STATE_REQUEUED
 	}
 	return m
 }

@@ -100,7 +100,7 @@ func TestLettersOfProcesses(t *testing.T) {
 	h.poison("plaza")
 	all := h.letters(4)
 	first := all[0]
-	if first.GetName() != "letters/charges.timers.0.0" || first.GetState() != lodgev1.Letter_WAITING || first.GetProcess() != "processes/charges" || first.GetPosition() != "timers/0@0" ||
+	if first.GetName() != "letters/charges.timers.0.0" || first.GetState() != lodgev1.Letter_STATE_WAITING || first.GetProcess() != "processes/charges" || first.GetPosition() != "timers/0@0" ||
 		first.GetEventType() != "retry" || string(first.GetKey()) != "grand" || string(first.GetValue()) != "v" || first.GetError() != "no such account" ||
 		first.GetAttemptCount() != 2 || !first.GetFailureTime().AsTime().Equal(h.clock.now()) || len(first.GetHeaders()) != 1 {
 		t.Errorf("letter %v", first)
@@ -127,7 +127,7 @@ func TestLettersOfProcesses(t *testing.T) {
 	h.letters(3)
 	h.mended.Store(true)
 	l, _ := must[lodgev1.Letter](t)(h.client.RequeueLetter(ctx, connect.NewRequest(&lodgev1.RequeueLetterRequest{Name: first.GetName()})))
-	if l.GetState() != lodgev1.Letter_REQUEUED {
+	if l.GetState() != lodgev1.Letter_STATE_REQUEUED {
 		t.Errorf("requeued %v", l)
 	}
 	left := h.letters(2)
@@ -169,7 +169,7 @@ func TestLettersOverREST(t *testing.T) {
 		{"GET", "/v1/processes", 200, `"processes/refunds"`},
 		{"GET", "/v1/letters?process=processes/refunds&pageSize=7", 200, `"letters/refunds.timers.0.0"`},
 		{"GET", "/v1/letters/refunds.timers.0.0", 200, `"no such account"`},
-		{"POST", "/v1/letters/refunds.timers.0.0:requeue", 200, `"REQUEUED"`},
+		{"POST", "/v1/letters/refunds.timers.0.0:requeue", 200, `"STATE_REQUEUED"`},
 		{"DELETE", "/v1/letters/charges.timers.0.0", 200, "{}"},
 		{"GET", "/v1/letters/charges.timers.0.0", 404, "LETTER_NOT_FOUND"},
 	} {

@@ -101,7 +101,7 @@ func (c *processesLetters) Run(ctx context.Context, m *Main) error {
 	return processes(ctx, c.Data, func(client lodgev1connect.ProcessServiceClient) error {
 		t := newTable(m.Stdout, c.JSON, "LETTER", "STATE", "FAILED", "ATTEMPTS", "EVENT", "KEY", "ERROR")
 		return t.flushed(eachLetter(ctx, client, c.Process, func(l *lodgev1.Letter) error {
-			t.row(l, lastPart(l.GetName()), strings.ToLower(l.GetState().String()), l.GetFailureTime().AsTime().Format(time.RFC3339), l.GetAttemptCount(),
+			t.row(l, lastPart(l.GetName()), strings.ToLower(strings.TrimPrefix(l.GetState().String(), "STATE_")), l.GetFailureTime().AsTime().Format(time.RFC3339), l.GetAttemptCount(),
 				dash(l.GetEventType()), plain(l.GetKey()), firstLine(l.GetError()))
 			return nil
 		}))
@@ -176,7 +176,7 @@ func (c *letterChoice) each(ctx context.Context, client lodgev1connect.ProcessSe
 		return nil
 	}
 	return eachLetter(ctx, client, c.Process, func(l *lodgev1.Letter) error {
-		if l.GetState() != lodgev1.Letter_WAITING {
+		if l.GetState() != lodgev1.Letter_STATE_WAITING {
 			return nil
 		}
 		err := f(l.GetName())

@@ -31,22 +31,22 @@ type Letter_State int32
 const (
 	Letter_STATE_UNSPECIFIED Letter_State = 0
 	// For staff.
-	Letter_WAITING Letter_State = 1
+	Letter_STATE_WAITING Letter_State = 1
 	// Its process manager has it again.
-	Letter_REQUEUED Letter_State = 2
+	Letter_STATE_REQUEUED Letter_State = 2
 )
 
 // Enum value maps for Letter_State.
 var (
 	Letter_State_name = map[int32]string{
 		0: "STATE_UNSPECIFIED",
-		1: "WAITING",
-		2: "REQUEUED",
+		1: "STATE_WAITING",
+		2: "STATE_REQUEUED",
 	}
 	Letter_State_value = map[string]int32{
 		"STATE_UNSPECIFIED": 0,
-		"WAITING":           1,
-		"REQUEUED":          2,
+		"STATE_WAITING":     1,
+		"STATE_REQUEUED":    2,
 	}
 )
 
@@ -701,7 +701,7 @@ const file_lodge_v1_process_proto_rawDesc = "" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\x10failingSinceTime\x12\x1d\n" +
 	"\n" +
 	"last_error\x18\v \x01(\tR\tlastError:;\xeaA8\n" +
-	"\rlodge/Process\x12\x13processes/{process}*\tprocesses2\aprocess\"\xf7\x03\n" +
+	"\rlodge/Process\x12\x13processes/{process}*\tprocesses2\aprocess\"\x83\x04\n" +
 	"\x06Letter\x12\x17\n" +
 	"\x04name\x18\x01 \x01(\tB\x03\xe0A\bR\x04name\x12,\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x16.lodge.v1.Letter.StateR\x05state\x12,\n" +
@@ -716,11 +716,11 @@ const file_lodge_v1_process_proto_rawDesc = "" +
 	"\x05error\x18\t \x01(\tR\x05error\x12#\n" +
 	"\rattempt_count\x18\n" +
 	" \x01(\x05R\fattemptCount\x12=\n" +
-	"\ffailure_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\vfailureTime\"9\n" +
+	"\ffailure_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\vfailureTime\"E\n" +
 	"\x05State\x12\x15\n" +
-	"\x11STATE_UNSPECIFIED\x10\x00\x12\v\n" +
-	"\aWAITING\x10\x01\x12\f\n" +
-	"\bREQUEUED\x10\x02:4\xeaA1\n" +
+	"\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n" +
+	"\rSTATE_WAITING\x10\x01\x12\x12\n" +
+	"\x0eSTATE_REQUEUED\x10\x02:4\xeaA1\n" +
 	"\flodge/Letter\x12\x10letters/{letter}*\aletters2\x06letter\"\x16\n" +
 	"\x14ListProcessesRequest\"H\n" +
 	"\x15ListProcessesResponse\x12/\n" +
