@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -313,23 +314,30 @@ func TestWaitingListByHand(t *testing.T) {
 	}}
 	_, err = f.waiting.JoinWaitingList(t.Context(), connect.NewRequest(gone))
 	expect(t, err, connect.CodeAlreadyExists, "WAITING_LIST_ENTRY_EXISTS", "")
-	for _, ended := range []bool{false, true} {
-		var found []string
-		req := &lodgev1.ListWaitingListEntriesRequest{Parent: "hotels/ritz", PageSize: 1, ShowEnded: ended, MinPosition: position}
-		for more := true; more; more = req.GetPageToken() != "" {
-			page, _ := must[lodgev1.ListWaitingListEntriesResponse](t)(f.waiting.ListWaitingListEntries(t.Context(), connect.NewRequest(req)))
-			for _, entry := range page.GetEntries() {
-				found = append(found, entry.GetName())
-			}
-			req.PageToken = page.GetNextPageToken()
+	f.checkWaiters(&lodgev1.ListWaitingListEntriesRequest{Parent: "hotels/ritz", MinPosition: position}, entries[0], entries[2])
+	f.checkWaiters(&lodgev1.ListWaitingListEntriesRequest{Parent: "hotels/ritz", ShowEnded: true}, entries...)
+	f.checkWaiters(&lodgev1.ListWaitingListEntriesRequest{Parent: "hotels/-", GuestId: "eve"}, slices.Sorted(slices.Values(entries))...)
+	f.checkWaiters(&lodgev1.ListWaitingListEntriesRequest{Parent: "hotels/-", GuestId: "ada"})
+	for _, bad := range []*lodgev1.ListWaitingListEntriesRequest{{Parent: "hotels/-"}, {Parent: "hotels/ritz", GuestId: "eve"}} {
+		_, err := f.waiting.ListWaitingListEntries(t.Context(), connect.NewRequest(bad))
+		expect(t, err, connect.CodeInvalidArgument, "INVALID_ARGUMENT", "guest_id")
+	}
+}
+
+// checkWaiters reads a list of entries page by page.
+func (f *front) checkWaiters(req *lodgev1.ListWaitingListEntriesRequest, want ...string) {
+	f.Helper()
+	var found []string
+	req.PageSize = 1
+	for more := true; more; more = req.GetPageToken() != "" {
+		page, _ := must[lodgev1.ListWaitingListEntriesResponse](f)(f.waiting.ListWaitingListEntries(context.Background(), connect.NewRequest(req)))
+		for _, entry := range page.GetEntries() {
+			found = append(found, entry.GetName())
 		}
-		want := []string{entries[0], entries[2]}
-		if ended {
-			want = entries
-		}
-		if strings.Join(found, " ") != strings.Join(want, " ") {
-			t.Errorf("ended %v: found %v, want %v", ended, found, want)
-		}
+		req.PageToken = page.GetNextPageToken()
+	}
+	if !slices.Equal(found, want) {
+		f.Errorf("%v: found %v, want %v", req, found, want)
 	}
 }
 

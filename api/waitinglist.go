@@ -153,29 +153,19 @@ func (s *waitingListService) entry(ctx context.Context, hotelID, id, position st
 	return toEntry(&w), nil
 }
 
-// ListWaitingListEntries lists a hotel's entries in the order in which they came.
+// ListWaitingListEntries lists a hotel's entries in the order in which they came, or a guest's.
 func (s *waitingListService) ListWaitingListEntries(ctx context.Context, req *connect.Request[lodgev1.ListWaitingListEntriesRequest]) (*connect.Response[lodgev1.ListWaitingListEntriesResponse], error) {
-	hotelID, err := parseHotel(req.Msg.GetParent(), "parent")
-	if err != nil {
-		return nil, err
+	switch ofAll := req.Msg.GetParent() == allHotels; {
+	case ofAll && req.Msg.GetGuestId() == "":
+		return nil, domain.Errorf(domain.InvalidArgument, "guest_id", "a list over all hotels needs a guest")
+	case !ofAll && req.Msg.GetGuestId() != "":
+		return nil, domain.Errorf(domain.InvalidArgument, "guest_id", "a guest's list is over all hotels: the parent is %s", allHotels)
 	}
-	token, err := parsePageToken(req.Msg, req.Msg.GetPageToken(), 1)
-	if err != nil {
-		return nil, err
+	list := s.listOfHotel
+	if req.Msg.GetGuestId() != "" {
+		list = s.listOfGuest
 	}
-	from := int64(0)
-	if token != nil {
-		if from, err = strconv.ParseInt(token[0], 10, 64); err != nil || from < 0 {
-			return nil, badToken("is not one of ours")
-		}
-	}
-	if err := s.fresh(ctx, reservations.Name, req.Msg.GetMinPosition()); err != nil {
-		return nil, err
-	}
-	if _, err := s.hotels.Get(ctx, hotelID); err != nil {
-		return nil, err
-	}
-	found, more, err := s.API.reservations.ListWaiters(ctx, hotelID, req.Msg.GetShowEnded(), log.Offset(from), pageSize(req.Msg.GetPageSize()))
+	found, next, err := list(ctx, req.Msg)
 	if err != nil {
 		return nil, err
 	}
@@ -183,10 +173,59 @@ func (s *waitingListService) ListWaitingListEntries(ctx context.Context, req *co
 	for i := range found {
 		res.Entries = append(res.Entries, toEntry(&found[i]))
 	}
-	if more {
-		res.NextPageToken = newPageToken(req.Msg, strconv.FormatInt(int64(found[len(found)-1].Created)+1, 10))
+	if next != nil {
+		res.NextPageToken = newPageToken(req.Msg, next...)
 	}
 	return connect.NewResponse(res), nil
+}
+
+// listOfHotel returns one page, and the parts of the token of the next, if there is one.
+func (s *waitingListService) listOfHotel(ctx context.Context, req *lodgev1.ListWaitingListEntriesRequest) (found []reservations.Waiter, next []string, err error) {
+	hotelID, err := parseHotel(req.GetParent(), "parent")
+	if err != nil {
+		return nil, nil, err
+	}
+	token, err := parsePageToken(req, req.GetPageToken(), 1)
+	if err != nil {
+		return nil, nil, err
+	}
+	from := int64(0)
+	if token != nil {
+		if from, err = strconv.ParseInt(token[0], 10, 64); err != nil || from < 0 {
+			return nil, nil, badToken("is not one of ours")
+		}
+	}
+	if err := s.fresh(ctx, reservations.Name, req.GetMinPosition()); err != nil {
+		return nil, nil, err
+	}
+	if _, err := s.hotels.Get(ctx, hotelID); err != nil {
+		return nil, nil, err
+	}
+	found, more, err := s.API.reservations.ListWaiters(ctx, hotelID, req.GetShowEnded(), log.Offset(from), pageSize(req.GetPageSize()))
+	if err == nil && more {
+		next = []string{strconv.FormatInt(int64(found[len(found)-1].Created)+1, 10)}
+	}
+	return found, next, err
+}
+
+// listOfGuest is listOfHotel for a guest's entries in all hotels.
+func (s *waitingListService) listOfGuest(ctx context.Context, req *lodgev1.ListWaitingListEntriesRequest) (found []reservations.Waiter, next []string, err error) {
+	token, err := parsePageToken(req, req.GetPageToken(), 2)
+	if err != nil {
+		return nil, nil, err
+	}
+	var after reservations.WaiterCursor
+	if token != nil {
+		after = reservations.WaiterCursor{EntryID: token[0], HotelID: token[1]}
+	}
+	if err := s.fresh(ctx, reservations.Name, req.GetMinPosition()); err != nil {
+		return nil, nil, err
+	}
+	page, err := s.API.reservations.ListWaitersByGuest(ctx, req.GetGuestId(), after, pageSize(req.GetPageSize()))
+	if err == nil && page.Next != nil {
+		next = []string{page.Next.EntryID, page.Next.HotelID}
+	}
+	return page.Items, next, err
 }
 
 func toEntry(w *reservations.Waiter) *lodgev1.WaitingListEntry {

@@ -408,16 +408,18 @@ func (x *GetWaitingListEntryRequest) GetMinPosition() string {
 
 type ListWaitingListEntriesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// hotels/{hotel}.
+	// hotels/{hotel}, or hotels/- for all hotels: then guest_id is required.
 	Parent string `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
 	// At most this many: default 50, at most 1000.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// From the page before. Everything else must be as it was then.
 	PageToken string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// Entries that have ended too.
+	// Entries that have ended too; with guest_id they are always there.
 	ShowEnded bool `protobuf:"varint,4,opt,name=show_ended,json=showEnded,proto3" json:"show_ended,omitempty"`
 	// Wait until the answer takes this position (topic/partition@offset) into account.
-	MinPosition   string `protobuf:"bytes,5,opt,name=min_position,json=minPosition,proto3" json:"min_position,omitempty"`
+	MinPosition string `protobuf:"bytes,5,opt,name=min_position,json=minPosition,proto3" json:"min_position,omitempty"`
+	// Only this guest's, with the parent hotels/-, by entry.
+	GuestId       string `protobuf:"bytes,6,opt,name=guest_id,json=guestId,proto3" json:"guest_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -483,6 +485,13 @@ func (x *ListWaitingListEntriesRequest) GetShowEnded() bool {
 func (x *ListWaitingListEntriesRequest) GetMinPosition() string {
 	if x != nil {
 		return x.MinPosition
+	}
+	return ""
+}
+
+func (x *ListWaitingListEntriesRequest) GetGuestId() string {
+	if x != nil {
+		return x.GuestId
 	}
 	return ""
 }
@@ -633,7 +642,7 @@ const file_lodge_v1_waitinglist_proto_rawDesc = "" +
 	"request_id\x18\x04 \x01(\tR\trequestId\"^\n" +
 	"\x1aGetWaitingListEntryRequest\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12!\n" +
-	"\fmin_position\x18\x02 \x01(\tR\vminPosition\"\xc9\x01\n" +
+	"\fmin_position\x18\x02 \x01(\tR\vminPosition\"\xe4\x01\n" +
 	"\x1dListWaitingListEntriesRequest\x12!\n" +
 	"\x06parent\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x06parent\x12$\n" +
 	"\tpage_size\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12\x1d\n" +
@@ -641,7 +650,8 @@ const file_lodge_v1_waitinglist_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tR\tpageToken\x12\x1d\n" +
 	"\n" +
 	"show_ended\x18\x04 \x01(\bR\tshowEnded\x12!\n" +
-	"\fmin_position\x18\x05 \x01(\tR\vminPosition\"~\n" +
+	"\fmin_position\x18\x05 \x01(\tR\vminPosition\x12\x19\n" +
+	"\bguest_id\x18\x06 \x01(\tR\aguestId\"~\n" +
 	"\x1eListWaitingListEntriesResponse\x124\n" +
 	"\aentries\x18\x01 \x03(\v2\x1a.lodge.v1.WaitingListEntryR\aentries\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"r\n" +

@@ -54,7 +54,7 @@ type WaitingListServiceClient interface {
 	JoinWaitingList(context.Context, *connect.Request[v1.JoinWaitingListRequest]) (*connect.Response[v1.WaitingListEntry], error)
 	// Returns one entry, ended or not. Errors: WAITING_LIST_ENTRY_NOT_FOUND.
 	GetWaitingListEntry(context.Context, *connect.Request[v1.GetWaitingListEntryRequest]) (*connect.Response[v1.WaitingListEntry], error)
-	// Lists a hotel's entries, those who came first first. Errors: HOTEL_NOT_FOUND.
+	// Lists a hotel's entries, those who came first first; or those of a guest in all hotels. Errors: HOTEL_NOT_FOUND.
 	ListWaitingListEntries(context.Context, *connect.Request[v1.ListWaitingListEntriesRequest]) (*connect.Response[v1.ListWaitingListEntriesResponse], error)
 	// Takes a guest off the list. An offer that is open stays a reservation of its own. DELETE does the same. Errors: WAITING_LIST_ENTRY_NOT_FOUND, STATUS_CONFLICT.
 	LeaveWaitingList(context.Context, *connect.Request[v1.LeaveWaitingListRequest]) (*connect.Response[v1.WaitingListEntry], error)
@@ -135,7 +135,7 @@ type WaitingListServiceHandler interface {
 	JoinWaitingList(context.Context, *connect.Request[v1.JoinWaitingListRequest]) (*connect.Response[v1.WaitingListEntry], error)
 	// Returns one entry, ended or not. Errors: WAITING_LIST_ENTRY_NOT_FOUND.
 	GetWaitingListEntry(context.Context, *connect.Request[v1.GetWaitingListEntryRequest]) (*connect.Response[v1.WaitingListEntry], error)
-	// Lists a hotel's entries, those who came first first. Errors: HOTEL_NOT_FOUND.
+	// Lists a hotel's entries, those who came first first; or those of a guest in all hotels. Errors: HOTEL_NOT_FOUND.
 	ListWaitingListEntries(context.Context, *connect.Request[v1.ListWaitingListEntriesRequest]) (*connect.Response[v1.ListWaitingListEntriesResponse], error)
 	// Takes a guest off the list. An offer that is open stays a reservation of its own. DELETE does the same. Errors: WAITING_LIST_ENTRY_NOT_FOUND, STATUS_CONFLICT.
 	LeaveWaitingList(context.Context, *connect.Request[v1.LeaveWaitingListRequest]) (*connect.Response[v1.WaitingListEntry], error)
