@@ -246,6 +246,43 @@ func TestBadLives(t *testing.T) {
 	}
 }
 
+// TestChangeAtAQuotedPrice: what does not change comes from the reservation, and the quote must be of the whole.
+func TestChangeAtAQuotedPrice(t *testing.T) {
+	f := newFront(t, api.Options{})
+	f.seed(3)
+	placed, _ := f.reserve(stay(5, 7))
+	f.settle()
+	quote := func(nights int) string {
+		q, _ := must[lodgev1.Quote](t)(f.rates.QuoteStay(t.Context(), connect.NewRequest(&lodgev1.QuoteStayRequest{
+			RoomType: "hotels/ritz/roomTypes/double", CheckInDate: day(5), CheckOutDate: day(5 + nights), Adults: 2,
+		})))
+		return q.GetToken()
+	}
+	change := func(token string) (*connect.Response[lodgev1.Reservation], error) {
+		return f.reservations.UpdateReservation(t.Context(), connect.NewRequest(&lodgev1.UpdateReservationRequest{
+			Reservation: &lodgev1.Reservation{Name: placed.GetName(), CheckInDate: day(5), CheckOutDate: day(8)}, Quote: token,
+		}))
+	}
+	before := f.eventCount()
+	_, err := change(quote(2))
+	expect(t, err, connect.CodeInvalidArgument, "INVALID_QUOTE", "quote")
+	promised := quote(3)
+	rooms := int32(3)
+	must[lodgev1.SetInventoryResponse](t)(f.inventory.SetInventory(t.Context(), connect.NewRequest(&lodgev1.SetInventoryRequest{
+		RoomType: "hotels/ritz/roomTypes/double", StartDate: day(7), EndDate: day(8), NightlyRate: euros(150), PhysicalCount: &rooms,
+	})))
+	_, err = change(promised)
+	expect(t, err, connect.CodeFailedPrecondition, "RATE_CHANGED", "")
+	if n := f.eventCount() - before; n != 1 {
+		t.Errorf("refused changes made %d events", n-1)
+	}
+	f.settle()
+	r, _ := must[lodgev1.Reservation](t)(change(quote(3)))
+	if r.GetTotal().GetUnits() != 350 || len(r.GetNightlyAmounts()) != 3 || r.GetQuantity() != 1 || r.GetGuest().GetAdults() != 2 || r.GetStatus() != lodgev1.ReservationStatus_RESERVATION_STATUS_PENDING {
+		t.Errorf("changed %v", r)
+	}
+}
+
 // TestGroupsAreSafeToRetry: with ids of the platform's making and of the caller's.
 func TestGroupsAreSafeToRetry(t *testing.T) {
 	f := newFront(t, api.Options{})
