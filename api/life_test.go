@@ -96,6 +96,7 @@ func TestWaitingForMoney(t *testing.T) {
 	if _, err := f.payments.PayReservation(t.Context(), connect.NewRequest(&lodgev1.PayReservationRequest{Name: placed.GetName(), PaymentMethod: "tok_approve"})); reasonOf(err) != "PAYMENT_IN_PROGRESS" {
 		t.Errorf("a second payment: %v", err)
 	}
+	f.settle()
 	if r := f.get(placed.GetName(), time.Millisecond); r.GetStatus() != lodgev1.ReservationStatus_RESERVATION_STATUS_PENDING || r.GetAmounts() != nil {
 		t.Errorf("before the outcome %v", r)
 	}
@@ -219,7 +220,7 @@ func TestBadLives(t *testing.T) {
 		{"group with a bad name", group(func(r *lodgev1.BatchCreateReservationsRequest) { r.Requests[1].Reservation.RoomType = "x" }), invalid, "INVALID_ID", "requests[1].reservation.room_type"},
 		{"group with rates of its own", group(func(r *lodgev1.BatchCreateReservationsRequest) { r.Requests[1].NightlyRateOverride = euros(1) }), connect.CodePermissionDenied, "FORBIDDEN_FIELD", ""},
 		{"empty group", group(func(r *lodgev1.BatchCreateReservationsRequest) { r.Requests = nil }), invalid, "INVALID_ARGUMENT", "requests"},
-		{"check-in alone", update(&lodgev1.Reservation{CheckInDate: day(3)}, "check_in_date"), invalid, "INVALID_FIELD_MASK", "update_mask"},
+		{"check-out before check-in", update(&lodgev1.Reservation{CheckInDate: day(9), CheckOutDate: day(8)}, "check_in_date", "check_out_date"), invalid, "INVALID_DATES", "reservation.check_out_date"},
 		{"a field that is not the caller's", update(&lodgev1.Reservation{Channel: "x"}, "channel"), invalid, "INVALID_FIELD_MASK", "update_mask"},
 		{"nothing", update(&lodgev1.Reservation{}), invalid, "INVALID_FIELD_MASK", "update_mask"},
 		{"no quantity", update(&lodgev1.Reservation{}, "quantity"), invalid, "INVALID_QUANTITY", "reservation.quantity"},

@@ -18,7 +18,7 @@ func (a *API) awaitMoney(ctx context.Context, hotelID string, wait time.Duration
 	}
 	waiting, end, err := a.stream(ctx) // a place among those who wait, until the server ends
 	if err != nil {
-		return found, nil //nolint:nilerr // there is none: the answer is how things are
+		return found, nil // there is none: the answer is how things are
 	}
 	defer end()
 	waiting, cancel := context.WithTimeout(waiting, wait)
