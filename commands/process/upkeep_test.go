@@ -93,6 +93,7 @@ func (s *site) run(parts ...func(context.Context) error) {
 		})
 	}
 	s.close = sync.OnceFunc(func() {
+		s.awaitNATS()
 		for i := range ends {
 			ends[len(ends)-1-i]()
 		}
@@ -104,6 +105,15 @@ func (s *site) run(parts ...func(context.Context) error) {
 		}
 	})
 	s.t.Cleanup(s.close)
+}
+
+// awaitNATS waits until the bridge has its stream: a NATS server that is shut down while it makes one leaves goroutines behind.
+func (s *site) awaitNATS() {
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(patience); !s.bridge.Stats().Connected && time.Now().Before(end); {
+		<-tick.C
+	}
 }
 
 func (s *site) do(body hotel.Command) commands.Result {
