@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"connectrpc.com/connect"
+	"google.golang.org/genproto/googleapis/type/date"
 
 	lodgev1 "lodge/api/gen/lodge/v1"
 	"lodge/domain"
@@ -36,9 +37,6 @@ func modifyReservation(hotelID, id string, req *lodgev1.UpdateReservationRequest
 	if err != nil {
 		return nil, err
 	}
-	if set["check_in_date"] != set["check_out_date"] { // one alone would be put together with what the other was at some time before
-		return nil, domain.Errorf(ReasonInvalidFieldMask, "update_mask", "check_in_date and check_out_date change together")
-	}
 	body := &hotel.ModifyReservation{
 		Hotel: hotelID, ReservationID: id,
 		Quantity: when(set["quantity"], r.GetQuantity()), Guest: when(set["guest"], fromGuest(r.GetGuest())),
@@ -53,15 +51,21 @@ func modifyReservation(hotelID, id string, req *lodgev1.UpdateReservationRequest
 		}
 		body.RoomType = &roomType
 	}
-	if !set["check_in_date"] {
-		return body, nil
+	if set["check_in_date"] {
+		if body.CheckIn, err = newDate(r.GetCheckInDate(), "reservation.check_in_date"); err != nil {
+			return nil, err
+		}
 	}
-	body.Stay = new(domain.Stay)
-	if body.Stay.CheckIn, err = fromDate(r.GetCheckInDate(), "reservation.check_in_date"); err != nil {
-		return nil, err
+	if set["check_out_date"] {
+		body.CheckOut, err = newDate(r.GetCheckOutDate(), "reservation.check_out_date")
 	}
-	body.Stay.CheckOut, err = fromDate(r.GetCheckOutDate(), "reservation.check_out_date")
 	return body, err
+}
+
+// newDate is fromDate that returns a date of its own.
+func newDate(d *date.Date, field string) (*domain.Date, error) {
+	day, err := fromDate(d, field)
+	return &day, err
 }
 
 // quoteOfChange reads a quote for what a reservation is to be. What stays as it is comes from the read model; should that be behind, the decider's
@@ -86,8 +90,11 @@ func changed(r *reservations.Reservation, c *hotel.ModifyReservation) *hotel.Pla
 	if c.Quantity != nil {
 		to.Quantity = *c.Quantity
 	}
-	if c.Stay != nil {
-		to.Stay = *c.Stay
+	if c.CheckIn != nil {
+		to.Stay.CheckIn = *c.CheckIn
+	}
+	if c.CheckOut != nil {
+		to.Stay.CheckOut = *c.CheckOut
 	}
 	if c.Guest != nil {
 		to.Guest = *c.Guest

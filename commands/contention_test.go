@@ -80,7 +80,7 @@ func live(t *testing.T, h *house, r *rand.Rand, n int) {
 		_, _ = give(t, h, body, 0)
 	}
 	for _, body := range []hotel.Command{
-		&hotel.ModifyReservation{Hotel: "grand", ReservationID: reservationID(n), Stay: &domain.Stay{CheckIn: domain.DateOf(2026, 7, 11), CheckOut: domain.DateOf(2026, 7, 12)}},
+		&hotel.ModifyReservation{Hotel: "grand", ReservationID: reservationID(n), CheckIn: new(domain.DateOf(2026, 7, 11)), CheckOut: new(domain.DateOf(2026, 7, 12))},
 		&hotel.CancelReservation{Hotel: "grand", ReservationID: reservationID(n)},
 	} {
 		if r.IntN(5) > 0 {

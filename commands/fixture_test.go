@@ -142,7 +142,7 @@ func withMoney(id string, n, much int) []hotel.Command {
 	}
 	for range much {
 		all = append(all, []hotel.Command{
-			&hotel.ModifyReservation{Hotel: id, ReservationID: reservationID(n), Stay: &domain.Stay{CheckIn: domain.DateOf(2026, 7, 12), CheckOut: domain.DateOf(2026, 7, 14)}},
+			&hotel.ModifyReservation{Hotel: id, ReservationID: reservationID(n), CheckIn: new(domain.DateOf(2026, 7, 12)), CheckOut: new(domain.DateOf(2026, 7, 14))},
 			&hotel.SettleRefunds{Hotel: id, ReservationID: reservationID(n), RefundID: refundID(n)},
 			&hotel.CancelReservation{Hotel: id, ReservationID: reservationID(n)},
 			&hotel.RecordRefund{Hotel: id, ReservationID: reservationID(n), PaymentID: paymentID(n), RefundID: refundID(n), Succeeded: true},

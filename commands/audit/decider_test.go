@@ -167,7 +167,7 @@ func (l *hotelLife) step() {
 	case 12, 13:
 		c := &hotel.ModifyReservation{Hotel: "grand", ReservationID: reservation}
 		if stay, roomType := l.stay(), l.roomType(); l.rng.IntN(3) > 0 {
-			c.Stay, c.RoomType = &stay, &roomType
+			c.CheckIn, c.CheckOut, c.RoomType = &stay.CheckIn, &stay.CheckOut, &roomType
 		} else {
 			c.Guest = &hotel.Guest{DisplayName: "Eve", Adults: int32(1 + l.rng.IntN(2))}
 		}

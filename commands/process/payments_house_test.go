@@ -59,7 +59,7 @@ func quantity(n int, rooms int32) *hotel.ModifyReservation {
 }
 
 func nights(n, until int) *hotel.ModifyReservation {
-	return &hotel.ModifyReservation{Hotel: "grand", ReservationID: reservationID(n), Stay: &domain.Stay{CheckIn: july(10), CheckOut: july(until)}}
+	return &hotel.ModifyReservation{Hotel: "grand", ReservationID: reservationID(n), CheckOut: new(july(until))}
 }
 
 // life is what the log says of one reservation, folded without the deciders.

@@ -171,7 +171,7 @@ func TestWalk(t *testing.T) {
 
 // What a change has made dearer is paid before the guest gets a room, or at the desk.
 func TestCheckInWantsTheBalance(t *testing.T) {
-	longer := slices.Clip(reserved(&ModifyReservation{Hotel: "grand", ReservationID: uuid(1), Stay: ptr(july(1, 6))}))
+	longer := slices.Clip(reserved(with(&ModifyReservation{Hotel: "grand", ReservationID: uuid(1)}, func(c *ModifyReservation) { c.move(july(1, 6)) })))
 	atDesk := with(arrive(1), func(c *CheckIn) { c.SettledAtHotel = true })
 	settled := checkedIn("101", "105")
 	settled[0].(*eventpb.GuestCheckedIn).SettledAtHotel = &eventpb.Money{CurrencyCode: "EUR", MinorUnits: 20_000}
@@ -185,7 +185,7 @@ func TestCheckInWantsTheBalance(t *testing.T) {
 		},
 		{
 			name: "no change of a guest in house", given: append(longer, atDesk), reason: domain.StatusConflict, field: "reservation_id",
-			when: &ModifyReservation{Hotel: "grand", ReservationID: uuid(1), Stay: ptr(july(1, 7))},
+			when: with(&ModifyReservation{Hotel: "grand", ReservationID: uuid(1)}, func(c *ModifyReservation) { c.move(july(1, 7)) }),
 		},
 	})
 }

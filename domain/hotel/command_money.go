@@ -63,7 +63,8 @@ type ModifyReservation struct {
 	ReservationID string
 	RoomType      *string
 	Quantity      *int32
-	Stay          *domain.Stay
+	CheckIn       *domain.Date
+	CheckOut      *domain.Date
 	Guest         *Guest
 	Quote         *Quote // the new price must be this
 }
@@ -210,9 +211,8 @@ func (c *ModifyReservation) appendTo(b *canonical) {
 	b.text("modify_reservation", c.Hotel, c.ReservationID)
 	b.optionalText(c.RoomType)
 	b.optionalNumber(c.Quantity)
-	if b.flag(c.Stay != nil); c.Stay != nil {
-		b.number(int64(c.Stay.CheckIn), int64(c.Stay.CheckOut))
-	}
+	b.optionalDate(c.CheckIn)
+	b.optionalDate(c.CheckOut)
 	if b.flag(c.Guest != nil); c.Guest != nil {
 		b.guest(c.Guest)
 	}

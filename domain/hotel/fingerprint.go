@@ -65,6 +65,12 @@ func (c *canonical) optionalNumber(n *int32) {
 	}
 }
 
+func (c *canonical) optionalDate(d *domain.Date) {
+	if c.flag(d != nil); d != nil {
+		c.number(int64(*d))
+	}
+}
+
 func (c *canonical) optionalDuration(d *time.Duration) {
 	if c.flag(d != nil); d != nil {
 		c.number(int64(*d))

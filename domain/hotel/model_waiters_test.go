@@ -222,7 +222,7 @@ func (l *lodging) command(t *rapid.T) Command {
 		return &MarkNoShow{Hotel: "grand", ReservationID: l.id(t)}
 	case "modify":
 		p := l.place(t)
-		return &ModifyReservation{Hotel: "grand", ReservationID: l.id(t), RoomType: &p.RoomType, Quantity: &p.Quantity, Stay: &p.Stay}
+		return &ModifyReservation{Hotel: "grand", ReservationID: l.id(t), RoomType: &p.RoomType, Quantity: &p.Quantity, CheckIn: &p.Stay.CheckIn, CheckOut: &p.Stay.CheckOut}
 	case "walk":
 		return &Walk{Hotel: "grand", ReservationID: l.id(t)}
 	case "expire":

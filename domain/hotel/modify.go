@@ -16,7 +16,7 @@ func (s *State) modifyReservation(c *ModifyReservation, at At) ([]proto.Message,
 	if err != nil {
 		return nil, err
 	}
-	if c.RoomType == nil && c.Quantity == nil && c.Stay == nil && c.Guest == nil {
+	if c.RoomType == nil && c.Quantity == nil && c.CheckIn == nil && c.CheckOut == nil && c.Guest == nil {
 		return nil, domain.Errorf(domain.InvalidArgument, "", "nothing is to be changed")
 	}
 	if err := r.checkHold(at.Now); err != nil {
@@ -46,7 +46,7 @@ func (s *State) modifyReservation(c *ModifyReservation, at At) ([]proto.Message,
 
 // onlyNames reports whether nothing changes that has a price.
 func (c *ModifyReservation) onlyNames(r *reservation) bool {
-	return c.RoomType == nil && c.Quantity == nil && c.Stay == nil && c.Quote == nil &&
+	return c.RoomType == nil && c.Quantity == nil && c.CheckIn == nil && c.CheckOut == nil && c.Quote == nil &&
 		c.Guest.Adults == int32(r.adults) && c.Guest.Children == int32(r.children)
 }
 
@@ -109,7 +109,8 @@ func (s *State) replaced(c *ModifyReservation, r *reservation, plan string) *Pla
 	}
 	set(&p.RoomType, c.RoomType)
 	set(&p.Quantity, c.Quantity)
-	set(&p.Stay, c.Stay)
+	set(&p.Stay.CheckIn, c.CheckIn)
+	set(&p.Stay.CheckOut, c.CheckOut)
 	set(&p.Guest, c.Guest)
 	return p
 }

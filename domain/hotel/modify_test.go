@@ -17,6 +17,9 @@ func change(f func(*ModifyReservation)) *ModifyReservation {
 	return c
 }
 
+// move asks for another stay.
+func (c *ModifyReservation) move(to domain.Stay) { c.CheckIn, c.CheckOut = &to.CheckIn, &to.CheckOut }
+
 // modifiedEvent is what modifying the reservation of held leads to.
 func modifiedEvent(stay *eventpb.Stay, nightly []int64, f func(*eventpb.ReservationModified)) []proto.Message {
 	e := &eventpb.ReservationModified{
@@ -49,7 +52,15 @@ func TestModify(t *testing.T) {
 	}
 	runAll(t, []scenario{
 		{name: "a night more", given: held(), when: longer(), then: modifiedEvent(stayOf(1, "2026-07-20", "2026-07-24"), four, nothingElse)},
-		{name: "other nights", given: held(), when: change(func(c *ModifyReservation) { c.Stay = ptr(july(5, 8)) }), then: modifiedEvent(stayOf(1, "2026-07-05", "2026-07-08"), three, nothingElse)},
+		{name: "other nights", given: held(), when: change(func(c *ModifyReservation) { c.move(july(5, 8)) }), then: modifiedEvent(stayOf(1, "2026-07-05", "2026-07-08"), three, nothingElse)},
+		{
+			name: "another day of leaving alone", given: held(), when: change(func(c *ModifyReservation) { c.CheckOut = ptr(day(2026, 7, 24)) }),
+			then: modifiedEvent(stayOf(1, "2026-07-20", "2026-07-24"), four, nothingElse),
+		},
+		{
+			name: "another day of arrival alone", given: held(), when: change(func(c *ModifyReservation) { c.CheckIn = ptr(day(2026, 7, 21)) }),
+			then: modifiedEvent(stayOf(1, "2026-07-21", "2026-07-23"), three[:2], nothingElse),
+		},
 		{
 			name: "more rooms", given: held(), when: change(func(c *ModifyReservation) { c.Quantity = ptr(int32(2)) }),
 			then: modifiedEvent(stayOf(2, "2026-07-20", "2026-07-23"), []int64{20_000, 20_000, 20_000}, nothingElse),
@@ -105,7 +116,7 @@ func TestModifyAfterItWasPaid(t *testing.T) {
 			then: modifiedEvent(stayOf(1, "2026-07-20", "2026-07-22"), []int64{3_000, 3_000}, ofPaid(0, 20_000, 10_000)),
 		},
 		{
-			name: "dearer and then cheaper before it is paid", given: bought(longer()), when: change(func(c *ModifyReservation) { c.Stay = ptr(july(20, 23)) }),
+			name: "dearer and then cheaper before it is paid", given: bought(longer()), when: change(func(c *ModifyReservation) { c.move(july(20, 23)) }),
 			then: modifiedEvent(stayOfOne(), three, func(e *eventpb.ReservationModified) {
 				ofPaid(0, 0, 0)(e)
 				e.PreviousStay, e.PreviousTotalMinorUnits = stayOf(1, "2026-07-20", "2026-07-24"), 40_000
@@ -130,7 +141,7 @@ func TestModifyRefused(t *testing.T) {
 	later := time.Date(2026, 7, 21, 9, 0, 0, 0, time.UTC)
 	to := func(in, out int) *ModifyReservation {
 		return change(func(c *ModifyReservation) {
-			c.Stay = &domain.Stay{CheckIn: day(2026, 7, in), CheckOut: day(2026, 7, out)}
+			c.move(july(in, out))
 		})
 	}
 	byRooms := func(n int32) *ModifyReservation {
@@ -140,10 +151,11 @@ func TestModifyRefused(t *testing.T) {
 	taken := place(2, 2, july(23, 26))
 	runAll(t, []scenario{
 		{name: "nothing", given: held(), when: change(func(*ModifyReservation) {}), reason: domain.InvalidArgument, field: ""},
+		{name: "arrival behind the day of leaving", given: held(), when: change(func(c *ModifyReservation) { c.CheckIn = ptr(day(2026, 7, 23)) }), reason: domain.InvalidDates, field: "check_out_date"},
 		{name: "full nights", given: held(taken), when: to(21, 26), reason: domain.SoldOut, field: "stay", nights: []domain.Date{day(2026, 7, 23), day(2026, 7, 24), day(2026, 7, 25)}},
 		{name: "too many rooms", given: held(place(2, 1, july(22, 24))), when: byRooms(2), reason: domain.SoldOut, field: "stay", nights: []domain.Date{day(2026, 7, 22)}},
 		{name: "nights that were never opened", given: held(), when: change(func(c *ModifyReservation) {
-			c.Stay = &domain.Stay{CheckIn: day(2026, 8, 30), CheckOut: day(2026, 9, 1)}
+			c.move(domain.Stay{CheckIn: day(2026, 8, 30), CheckOut: day(2026, 9, 1)})
 		}), reason: domain.SoldOut, field: "stay"},
 		{name: "a closed night", given: held(closed), when: longer(), reason: domain.Restricted, field: "stay", nights: []domain.Date{day(2026, 7, 23)}},
 		{name: "too long for the plan", given: held(), when: to(20, 26), reason: domain.Restricted, field: "stay", nights: []domain.Date{day(2026, 7, 20)}},
@@ -162,13 +174,14 @@ func TestModifyRefused(t *testing.T) {
 		{name: "an end", given: held(cancel(1)), when: longer(), reason: domain.StatusConflict, field: "reservation_id"},
 		{name: "nothing that is there", given: open(), when: longer(), reason: domain.ReservationNotFound, field: "reservation_id"},
 		{
-			name: "a quote that is over", given: held(), when: change(func(c *ModifyReservation) { c.Stay, c.Quote = ptr(july(20, 24)), &Quote{ID: uuid(9), ExpireTime: noon} }),
+			name: "a quote that is over", given: held(), when: change(func(c *ModifyReservation) { c.move(july(20, 24)); c.Quote = &Quote{ID: uuid(9), ExpireTime: noon} }),
 			reason: domain.QuoteExpired, field: "quote",
 		},
 		{
 			name: "another price than the quote's", given: held(), reason: domain.RateChanged, field: "quote",
 			when: change(func(c *ModifyReservation) {
-				c.Stay, c.Quote = ptr(july(20, 24)), &Quote{ID: uuid(9), ExpireTime: noon.Add(time.Hour), Total: 1}
+				c.move(july(20, 24))
+				c.Quote = &Quote{ID: uuid(9), ExpireTime: noon.Add(time.Hour), Total: 1}
 			}),
 		},
 	})
@@ -179,7 +192,7 @@ func TestModifyByQuote(t *testing.T) {
 	price := StayPrice{Nightly: []int64{10_000, 10_000, 10_000, 10_000}, Total: 40_000}
 	quote := &Quote{ID: uuid(9), ExpireTime: noon.Add(time.Hour), Total: 40_000, Digest: PriceDigest(&price, "EUR", createFlexible().Terms.Cancellation)}
 	scenario{
-		given: held(), when: change(func(c *ModifyReservation) { c.Stay, c.Quote = ptr(july(20, 24)), quote }),
+		given: held(), when: change(func(c *ModifyReservation) { c.move(july(20, 24)); c.Quote = quote }),
 		then: modifiedEvent(stayOf(1, "2026-07-20", "2026-07-24"), price.Nightly, func(e *eventpb.ReservationModified) { e.Terms.QuoteId = uuid(9) }),
 	}.run(t)
 }
@@ -187,7 +200,7 @@ func TestModifyByQuote(t *testing.T) {
 // What a modification gives up is free at once, and what it takes is taken; the hold ends when it was to end.
 func TestModifyMovesRooms(t *testing.T) {
 	s := New()
-	run(t, s, noon, held(change(func(c *ModifyReservation) { c.Stay, c.Quantity = ptr(july(22, 25)), ptr(int32(2)) }))...)
+	run(t, s, noon, held(change(func(c *ModifyReservation) { c.move(july(22, 25)); c.Quantity = ptr(int32(2)) }))...)
 	for d, want := range map[int]int32{19: 0, 20: 0, 21: 0, 22: 2, 23: 2, 24: 2, 25: 0} {
 		if got := s.Night("double", day(2026, 7, d)); got.HeldCount != want || got.SoldCount != 0 {
 			t.Errorf("%+v, want %d held", got, want)
@@ -211,7 +224,7 @@ func TestModifyOfAnOversoldNight(t *testing.T) {
 		},
 		{name: "more rooms", given: given, when: change(func(c *ModifyReservation) { c.Quantity = ptr(int32(3)) }), reason: domain.SoldOut, field: "stay"},
 		{
-			name: "other nights that are over", given: given, when: change(func(c *ModifyReservation) { c.Stay = ptr(july(19, 22)) }),
+			name: "other nights that are over", given: given, when: change(func(c *ModifyReservation) { c.move(july(19, 22)) }),
 			reason: domain.SoldOut, field: "stay", nights: []domain.Date{day(2026, 7, 19)},
 		},
 	})
@@ -222,7 +235,7 @@ func TestAChangeDoesNotUndoAFee(t *testing.T) {
 	late := time.Date(2026, 7, 19, 18, 0, 0, 0, time.UTC)
 	s := New()
 	run(t, s, noon, bought()...)
-	away := change(func(c *ModifyReservation) { c.Stay = ptr(july(27, 30)) })
+	away := change(func(c *ModifyReservation) { c.move(july(27, 30)) })
 	events := run(t, s, late, away)
 	if e := events[0].(*eventpb.ReservationModified); e.FeeMinorUnits != 10_000 || e.RefundMinorUnits != 0 {
 		t.Fatalf("%v", e)
@@ -254,7 +267,7 @@ func TestModifiedStaysAreForgottenWithTheirNewNights(t *testing.T) {
 				all = append(all, place(10+n, 1, july(4*n+1, 4*n+3)), confirm(10+n))
 			}
 			run(t, s, noon, append(all, place(1, 1, july(20, 23)), confirm(1), place(2, 1, july(20, 23)), confirm(2))...)
-			run(t, s, noon, cancel(2), change(func(c *ModifyReservation) { c.Stay = &tc.to }))
+			run(t, s, noon, cancel(2), change(func(c *ModifyReservation) { c.move(tc.to) }))
 			if loaded {
 				s = reload(t, s)
 			}

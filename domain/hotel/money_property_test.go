@@ -216,7 +216,10 @@ func (d *till) modify(id string) Command {
 		c.Quantity = ptr(int32(1 + d.dice.IntN(3)))
 	}
 	if d.chance(50) {
-		c.Stay = ptr(d.stay())
+		c.move(d.stay())
+	}
+	if d.chance(20) {
+		c.CheckIn = nil
 	}
 	if d.chance(30) {
 		c.Guest = &Guest{DisplayName: "Maria", Adults: int32(d.dice.IntN(6))}

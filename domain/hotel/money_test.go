@@ -66,7 +66,7 @@ func rich(t testing.TB) *State {
 	s := New()
 	run(t, s, noon, bought(longer(), pay(1, 2), captured(1, 2, 10_000), confirmPaid(1, 2, 10_000), grant(100), settle(1, 1), returned(1, 2, 1))...)
 	other := func(n int) *PlaceReservation { return place(n, 1, july(n, n+1)) }
-	run(t, s, noon, other(2), confirm(2), &ModifyReservation{Hotel: "grand", ReservationID: uuid(2), Stay: ptr(july(2, 4))},
+	run(t, s, noon, other(2), confirm(2), with(&ModifyReservation{Hotel: "grand", ReservationID: uuid(2)}, func(c *ModifyReservation) { c.move(july(2, 4)) }),
 		other(5), pay(5, 5), outcome(5, 5, PaymentDeclined, "x"), &DeclineReservation{Hotel: "grand", ReservationID: uuid(5), PaymentID: paymentID(5)},
 		other(6), pay(6, 6), outcome(6, 6, PaymentUnknown, "late"),
 		other(7), pay(7, 7), captured(7, 7, 10_000), confirmPaid(7, 7, 10_000), cancel(7), settle(7, 7), returned(7, 7, 7), complete(7),

@@ -42,12 +42,12 @@ func requested(p int, units int64) []proto.Message {
 
 // longer makes reservation 1 a night longer, for 400.00.
 func longer() *ModifyReservation {
-	return &ModifyReservation{Hotel: "grand", ReservationID: uuid(1), Stay: ptr(july(20, 24))}
+	return with(&ModifyReservation{Hotel: "grand", ReservationID: uuid(1)}, func(c *ModifyReservation) { c.move(july(20, 24)) })
 }
 
 // shorter makes it a night shorter, for 200.00.
 func shorter() *ModifyReservation {
-	return &ModifyReservation{Hotel: "grand", ReservationID: uuid(1), Stay: ptr(july(20, 22))}
+	return with(&ModifyReservation{Hotel: "grand", ReservationID: uuid(1)}, func(c *ModifyReservation) { c.move(july(20, 22)) })
 }
 
 // only has a payment asked for by the platform itself.

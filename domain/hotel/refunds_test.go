@@ -150,7 +150,7 @@ func TestCancelForAFee(t *testing.T) {
 			given: bought(&UpdateRatePlan{Hotel: "grand", RatePlan: "flexible", Fields: PlanCancellation, Terms: PlanTerms{}}),
 		},
 		{
-			name: "what was settled elsewhere counts for the fee first", given: held(confirm(1), with(longer(), func(c *ModifyReservation) { c.Stay, c.Quantity = nil, ptr(int32(2)) }),
+			name: "what was settled elsewhere counts for the fee first", given: held(confirm(1), with(longer(), func(c *ModifyReservation) { c.CheckIn, c.CheckOut, c.Quantity = nil, nil, ptr(int32(2)) }),
 				pay(1, 1), captured(1, 1, 30_000), confirmPaid(1, 1, 30_000)),
 			now: late, when: cancel(1),
 			then: []proto.Message{&eventpb.ReservationCanceled{

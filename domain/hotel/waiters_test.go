@@ -328,7 +328,7 @@ func TestOffersDue(t *testing.T) {
 	due(true, noShow(4))
 	due(false, arrive(2))
 	due(true, depart(2))
-	due(true, &ModifyReservation{Hotel: "grand", ReservationID: uuid(5), Stay: ptr(july(20, 24))})
+	due(true, with(&ModifyReservation{Hotel: "grand", ReservationID: uuid(5)}, func(c *ModifyReservation) { c.move(july(20, 24)) }))
 	due(true, rooms(2))
 	due(true, rates(1, 2, 5))
 	due(true, &SetRestrictions{Hotel: "grand", RoomType: "double", Start: day(2026, 7, 1), End: day(2026, 7, 2), StopSell: ptr(false)})

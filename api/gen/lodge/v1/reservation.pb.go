@@ -1164,7 +1164,7 @@ type UpdateReservationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// With its name.
 	Reservation *Reservation `protobuf:"bytes,1,opt,name=reservation,proto3" json:"reservation,omitempty"`
-	// Of room_type, quantity, check_in_date with check_out_date, and guest (which is set as a whole), those to set; unset: all those with a value.
+	// Of room_type, quantity, check_in_date, check_out_date, and guest (which is set as a whole), those to set; unset: all those with a value.
 	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	// As in CreateReservationRequest.
 	RequestId string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
