@@ -45,7 +45,7 @@ func secret(file, variable string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read a secret: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was only read
 	value, err := io.ReadAll(io.LimitReader(f, secretBytesMax+1))
 	value = bytes.TrimSpace(value)
 	switch {
