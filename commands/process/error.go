@@ -1,6 +1,7 @@
 package process
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -37,6 +38,15 @@ func IsTransient(err error) bool {
 		return logged.Retriable() || logged.Code == log.Closed
 	}
 	return false
+}
+
+// unlessEnded makes err, which whoever was asked has answered with, Transient when ctx has ended: there was no time for another answer. What a rule
+// refuses stays refused.
+func unlessEnded(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil || isRule(err) {
+		return err
+	}
+	return Transient(err)
 }
 
 func isPermanent(err error) bool {

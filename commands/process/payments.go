@@ -3,6 +3,7 @@ package process
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -155,14 +156,16 @@ func causeOf(e *event.Envelope) cause { return cause{e.ID, e.CorrelationID} }
 
 // give executes a command of the saga that changes nothing when it is given again.
 func (p *Payments) give(ctx context.Context, c cause, body hotel.Command) (commands.Result, error) {
-	return p.engine.Execute(ctx, commands.Command{Internal: true, CorrelationID: c.correlation, CausationID: c.id, Body: body})
+	r, err := p.engine.Execute(ctx, commands.Command{Internal: true, CorrelationID: c.correlation, CausationID: c.id, Body: body})
+	return r, unlessEnded(ctx, err)
 }
 
 // giveOnce executes a command under a request id that follows from the event, for those whose events have ids of their own.
 func (p *Payments) giveOnce(ctx context.Context, e *event.Envelope, handler, step string, body hotel.Command) (commands.Result, error) {
-	return p.engine.Execute(ctx, commands.Command{
+	r, err := p.engine.Execute(ctx, commands.Command{
 		RequestID: RequestID(e, handler, step), Internal: true, CorrelationID: e.CorrelationID, CausationID: e.ID, Body: body,
 	})
+	return r, unlessEnded(ctx, err)
 }
 
 // derivedID returns an id for what a step of a handler makes of an event: the same for the same event.
@@ -216,6 +219,17 @@ func (p *Payments) call(ctx context.Context, f func(context.Context) (payment.Ou
 		return payment.Outcome{Status: payment.Pending, Code: err.Error()}, nil
 	}
 	return outcome, nil
+}
+
+// lookUp is call for a question. That a provider refuses to look says nothing of the money: it may have moved.
+func (p *Payments) lookUp(ctx context.Context, f func(context.Context) (payment.Outcome, error)) (payment.Outcome, error) {
+	return p.call(ctx, func(ctx context.Context) (payment.Outcome, error) {
+		o, err := f(ctx)
+		if _, ok := payment.Permanent(err); ok {
+			err = errors.New(err.Error())
+		}
+		return o, err
+	})
 }
 
 // textMax bounds what events keep of a provider's words.

@@ -89,7 +89,7 @@ func (p *Payments) makeCharge(ctx context.Context, j *chargeJob, lookedUp bool) 
 }
 
 func (p *Payments) lookUpCharge(ctx context.Context, provider payment.Provider, j *chargeJob) (payment.Outcome, error) {
-	return p.call(ctx, func(ctx context.Context) (payment.Outcome, error) { return provider.LookupCharge(ctx, j.charge) })
+	return p.lookUp(ctx, func(ctx context.Context) (payment.Outcome, error) { return provider.LookupCharge(ctx, j.charge) })
 }
 
 // old reports whether a provider may have forgotten the key of what was asked for at a time.

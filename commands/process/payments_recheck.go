@@ -135,7 +135,7 @@ func (p *Payments) later(ctx context.Context, timerType, id string, b *recheckBo
 		wait = p.opts.RecheckMax
 	}
 	t := Timer{ID: id, Type: timerType, Hotel: b.HotelID, Value: value, At: now.Add(wait)}
-	return t.Schedule(ctx, p.scheduler)
+	return unlessEnded(ctx, t.Schedule(ctx, p.scheduler))
 }
 
 // Take is the payment.NoticeTaker of the saga: it records what a provider says by itself.

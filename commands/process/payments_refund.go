@@ -2,10 +2,12 @@ package process
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"lodge/commands/payment"
+	"lodge/domain"
 	"lodge/domain/event"
 	"lodge/domain/eventpb"
 	"lodge/domain/hotel"
@@ -33,8 +35,11 @@ func (p *Payments) refund(ctx context.Context, e *event.Envelope) error {
 func (p *Payments) makeRefund(ctx context.Context, j *refundJob) error {
 	r := &j.refund
 	_, err := p.give(ctx, j.cause, &hotel.CheckRefund{Hotel: r.HotelID, ReservationID: r.ReservationID, PaymentID: r.PaymentID, RefundID: r.Key})
-	if err != nil {
+	if errors.Is(err, domain.StatusConflict) {
 		return p.unlessRule(err, "a refund", j.cause)
+	}
+	if err != nil { // the reservation has left the book, and the money may still be owed
+		return forPeople(err, "give back by refund "+r.Key)
 	}
 	provider, err := p.provider(j.provider)
 	if err != nil {
@@ -42,7 +47,7 @@ func (p *Payments) makeRefund(ctx context.Context, j *refundJob) error {
 	}
 	var o payment.Outcome
 	if j.attempt > 0 || p.old(j.asked) {
-		o, err = p.call(ctx, func(ctx context.Context) (payment.Outcome, error) { return provider.LookupRefund(ctx, *r) })
+		o, err = p.lookUp(ctx, func(ctx context.Context) (payment.Outcome, error) { return provider.LookupRefund(ctx, *r) })
 	}
 	if err == nil && o.Status == payment.NotFound {
 		o, err = p.call(ctx, func(ctx context.Context) (payment.Outcome, error) { return provider.Refund(ctx, *r) })

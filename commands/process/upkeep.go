@@ -188,14 +188,14 @@ func (u *Upkeep) give(ctx context.Context, why cause, at time.Time, body hotel.C
 	if errors.Is(err, domain.HotelNotFound) {
 		return 0, nil
 	}
-	return len(r.Events), err
+	return len(r.Events), unlessEnded(ctx, err)
 }
 
 // extendAll is extend for every hotel with a horizon. What was done stays done when it fails.
 func (u *Upkeep) extendAll(ctx context.Context) error {
 	all, err := u.engine.Upkeep(ctx)
 	if err != nil {
-		return err
+		return unlessEnded(ctx, err)
 	}
 	var hotels []string
 	for i := range all {
