@@ -141,7 +141,7 @@ func (h *house) command() {
 		h.give(&hotel.ExpireHolds{Hotel: houseID})
 	case 4, 5:
 		stay := h.stay()
-		h.give(&hotel.ModifyReservation{Hotel: houseID, ReservationID: id, Stay: &stay})
+		h.give(&hotel.ModifyReservation{Hotel: houseID, ReservationID: id, CheckIn: &stay.CheckIn, CheckOut: &stay.CheckOut})
 	case 6:
 		h.give(&hotel.GrantRefund{Hotel: houseID, ReservationID: id, Amount: domain.Money{Currency: "EUR", MinorUnits: 1 + h.rng.Int64N(5_000)}})
 	case 7:

@@ -125,12 +125,12 @@ func (b *run) floorPaced(ctx context.Context) error {
 	return err
 }
 
-// paced calls f paceRate times a second until the time is up. It does not catch up when f takes longer.
+// paced calls f paceRate times a second until the time is up, and at least once. It does not catch up when f takes longer.
 func paced(ctx context.Context, d time.Duration, f func(i int) error) error {
 	ticker := time.NewTicker(time.Second / paceRate)
 	defer ticker.Stop()
 	deadline := time.Now().Add(d)
-	for i := 0; time.Now().Before(deadline); i++ {
+	for i := 0; i == 0 || time.Now().Before(deadline); i++ {
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
@@ -217,14 +217,29 @@ func (b *run) throughput(ctx context.Context, p broker.Profile) (Result, error) 
 	})
 }
 
+// awaitPolled waits until everything that was produced has been polled, or nobody polls any more.
+func awaitPolled(under *sync.WaitGroup, ended <-chan struct{}) {
+	all := make(chan struct{})
+	go func() {
+		under.Wait()
+		close(all)
+	}()
+	select {
+	case <-all:
+	case <-ended:
+	}
+}
+
 // endToEnd measures how long a record takes from Produce to the Poll that returns it, at a steady pace.
 func (b *run) endToEnd(ctx context.Context, p broker.Profile) (Result, error) {
 	return b.withStream(ctx, p, log.Sync, 1, func(producer *client.Producer, consumer *client.Consumer) (Result, error) {
 		var produced sync.Map // time.Time by offset's place in the order of production
 		h, done := new(histogram), make(chan error, 1)
+		under, ended := new(sync.WaitGroup), make(chan struct{}) // records that were produced and not polled; closed when nobody polls any more
 		consuming, cancel := context.WithCancel(ctx)
 		defer cancel()
 		go func() {
+			defer close(ended)
 			for n := 0; ; {
 				records, err := consumer.Poll(consuming)
 				now := time.Now()
@@ -238,18 +253,23 @@ func (b *run) endToEnd(ctx context.Context, p broker.Profile) (Result, error) {
 				for range records {
 					if at, ok := produced.LoadAndDelete(n); ok {
 						h.add(now.Sub(at.(time.Time)))
+						under.Done()
 					}
 					n++
 				}
 			}
 		}()
 		err := paced(ctx, b.Duration, func(i int) error {
+			under.Add(1)
 			produced.Store(i, time.Now())
 			_, err := producer.Produce(ctx, log.Record{Topic: benchPartition.Topic, Value: make([]byte, streamBytes)})
 			return err
 		})
 		if err == nil {
 			err = producer.Flush(ctx)
+		}
+		if err == nil {
+			awaitPolled(under, ended)
 		}
 		cancel()
 		if e := <-done; err == nil {

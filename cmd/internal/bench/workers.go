@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// measure runs op in n goroutines until the time is up and returns their latencies together and the time it took. A tenth of
+// measure runs op in n goroutines until the time is up, in each at least once, and returns their latencies together and the time it took. A tenth of
 // the time goes before that, uncounted, to warm up.
 // op gets its worker's number and how often that worker has called it. The first error ends all.
 func measure(ctx context.Context, n int, d time.Duration, op func(ctx context.Context, worker, i int) error) (*histogram, time.Duration, error) {
@@ -47,7 +47,7 @@ func together(ctx context.Context, n int, d time.Duration, op func(ctx context.C
 
 func work(ctx context.Context, deadline time.Time, h *histogram, op func(i int) error) error {
 	before := time.Now()
-	for i := 0; before.Before(deadline) && ctx.Err() == nil; i++ {
+	for i := 0; (i == 0 || before.Before(deadline)) && ctx.Err() == nil; i++ {
 		if err := op(i); err != nil {
 			return err
 		}
