@@ -21,6 +21,10 @@ race *ARGS:
 crash KILLS="200":
     go test ./cmd/lodge -run TestKill -count=1 -timeout 60m -v -args -kills={{KILLS}}
 
+# CLIENTS against one hot night for TIME, and all that must hold afterwards.
+hotnight CLIENTS="256" TIME="1m":
+    go test ./cmd/internal/platform -run TestHotNight -count=1 -timeout 30m -v -args -hot-clients={{CLIENTS}} -hot={{TIME}}
+
 # Watermill's stress suite, and the log's random tests with N times as many seeds: minutes.
 long N="10":
     go test ./log/watermill -run Stress -count=1 -timeout 20m -stress
