@@ -30,6 +30,13 @@ func (s *availabilityService) GetAvailability(ctx context.Context, req *connect.
 	if err := s.freshNights(ctx, req.Msg.GetMinPosition()); err != nil {
 		return nil, err
 	}
+	m, err := s.moment(ctx, hotelID, req.Msg)
+	if err != nil {
+		return nil, err
+	}
+	if m != nil {
+		return respond(s.nightsAsOf(ctx, m, roomTypeID, req.Msg))
+	}
 	h, err := s.hotels.Get(ctx, hotelID)
 	if err != nil {
 		return nil, err

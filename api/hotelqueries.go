@@ -48,6 +48,13 @@ func (s *hotelService) GetHotel(ctx context.Context, req *connect.Request[lodgev
 	if err := s.fresh(ctx, hotels.Name, req.Msg.GetMinPosition()); err != nil {
 		return nil, err
 	}
+	m, err := s.moment(ctx, id, req.Msg)
+	if err != nil {
+		return nil, err
+	}
+	if m != nil {
+		return respond(s.hotelAsOf(ctx, m))
+	}
 	h, err := s.hotels.Get(ctx, id)
 	if err != nil {
 		return nil, err

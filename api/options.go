@@ -17,6 +17,7 @@ type Options struct {
 	FreshTimeout     time.Duration // how long a query waits for min_position, and a change's answer for the read model: default 2 s
 	StreamsMax       int           // open streams at a time: default 1024
 	ScanMax          int           // events looked at for one page of ReadEvents: default 100,000; see scanCostMax
+	PastEventsMax    int           // events of a hotel read to tell its past: default 500,000
 	QuoteTTL         time.Duration // how long a quote is good for: default 15 min
 	QuoteKey         []byte        // secret that quotes are signed with, at least 16 bytes: default a random one, so that quotes end with the process
 	CacheBytes       int           // of answers about hotels that are kept until something changes: default 64 MiB
@@ -34,6 +35,7 @@ func (o Options) withDefaults() Options {
 	o.FreshTimeout = cmp.Or(o.FreshTimeout, 2*time.Second)
 	o.StreamsMax = cmp.Or(o.StreamsMax, 1024)
 	o.ScanMax = cmp.Or(o.ScanMax, 100_000)
+	o.PastEventsMax = cmp.Or(o.PastEventsMax, 500_000)
 	o.QuoteTTL = cmp.Or(o.QuoteTTL, 15*time.Minute)
 	o.CacheBytes = cmp.Or(o.CacheBytes, 64<<20)
 	o.CacheTTL = cmp.Or(o.CacheTTL, time.Minute)
@@ -69,6 +71,7 @@ func (o Options) Validate() error {
 		{"length of QuoteKey", int64(len(o.QuoteKey)), quoteKeyMin, 1 << 10},
 		{"StreamsMax", int64(o.StreamsMax), 1, 1 << 20},
 		{"ScanMax", int64(o.ScanMax), 1, 1 << 30},
+		{"PastEventsMax", int64(o.PastEventsMax), 1, 1 << 30},
 	} {
 		if r.value < r.low || r.value > r.high {
 			return fmt.Errorf("api: option %s: %d is not in [%d, %d]", r.name, r.value, r.low, r.high)

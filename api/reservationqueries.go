@@ -22,6 +22,13 @@ func (s *reservationService) GetReservation(ctx context.Context, req *connect.Re
 	if err := s.fresh(ctx, reservations.Name, req.Msg.GetMinPosition()); err != nil {
 		return nil, err
 	}
+	m, err := s.moment(ctx, hotelID, req.Msg)
+	if err != nil {
+		return nil, err
+	}
+	if m != nil {
+		return respond(s.reservationAsOf(ctx, m, id.String(), req.Msg))
+	}
 	found, err := s.awaitMoney(ctx, hotelID, req.Msg.GetSettleWait().AsDuration(), func() (*account, bool, error) {
 		found, err := s.account(ctx, hotelID, id.String())
 		return found, err == nil && found.settled(), err

@@ -15,6 +15,7 @@ import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -1113,7 +1114,14 @@ type GetAvailabilityRequest struct {
 	// The day after the last night. Unset: 30 nights after start_date. At most 366 nights.
 	EndDate *date.Date `protobuf:"bytes,4,opt,name=end_date,json=endDate,proto3" json:"end_date,omitempty"`
 	// Wait until the answer takes this position (topic/partition@offset) into account.
-	MinPosition   string `protobuf:"bytes,5,opt,name=min_position,json=minPosition,proto3" json:"min_position,omitempty"`
+	MinPosition string `protobuf:"bytes,5,opt,name=min_position,json=minPosition,proto3" json:"min_position,omitempty"`
+	// As it was: in place of as it is now. start_date is then by default the hotel's day at that time. What came later does not count.
+	//
+	// Types that are valid to be assigned to AsOf:
+	//
+	//	*GetAvailabilityRequest_AsOfTime
+	//	*GetAvailabilityRequest_AsOfPosition
+	AsOf          isGetAvailabilityRequest_AsOf `protobuf_oneof:"as_of"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1182,6 +1190,50 @@ func (x *GetAvailabilityRequest) GetMinPosition() string {
 	}
 	return ""
 }
+
+func (x *GetAvailabilityRequest) GetAsOf() isGetAvailabilityRequest_AsOf {
+	if x != nil {
+		return x.AsOf
+	}
+	return nil
+}
+
+func (x *GetAvailabilityRequest) GetAsOfTime() *timestamppb.Timestamp {
+	if x != nil {
+		if x, ok := x.AsOf.(*GetAvailabilityRequest_AsOfTime); ok {
+			return x.AsOfTime
+		}
+	}
+	return nil
+}
+
+func (x *GetAvailabilityRequest) GetAsOfPosition() string {
+	if x != nil {
+		if x, ok := x.AsOf.(*GetAvailabilityRequest_AsOfPosition); ok {
+			return x.AsOfPosition
+		}
+	}
+	return ""
+}
+
+type isGetAvailabilityRequest_AsOf interface {
+	isGetAvailabilityRequest_AsOf()
+}
+
+type GetAvailabilityRequest_AsOfTime struct {
+	// At a time that is over. Every topic ends before the hotel's first event in it that is later.
+	AsOfTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=as_of_time,json=asOfTime,proto3,oneof"`
+}
+
+type GetAvailabilityRequest_AsOfPosition struct {
+	// Right after the event at this position (topic/partition@offset) of one of the topics hotels, inventory, bookings and payments, in the hotel's partition. The other
+	// topics end at the time of that event.
+	AsOfPosition string `protobuf:"bytes,7,opt,name=as_of_position,json=asOfPosition,proto3,oneof"`
+}
+
+func (*GetAvailabilityRequest_AsOfTime) isGetAvailabilityRequest_AsOf() {}
+
+func (*GetAvailabilityRequest_AsOfPosition) isGetAvailabilityRequest_AsOf() {}
 
 type WatchAvailabilityResponse_CaughtUp struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1324,7 +1376,7 @@ var File_lodge_v1_availability_proto protoreflect.FileDescriptor
 
 const file_lodge_v1_availability_proto_rawDesc = "" +
 	"\n" +
-	"\x1blodge/v1/availability.proto\x12\blodge.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x16google/type/date.proto\x1a\x18google/type/latlng.proto\x1a\x17google/type/money.proto\x1a\x14lodge/v1/event.proto\x1a\x14lodge/v1/hotel.proto\x1a\x18lodge/v1/inventory.proto\x1a\x13lodge/v1/rate.proto\"\x8c\x01\n" +
+	"\x1blodge/v1/availability.proto\x12\blodge.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x18google/type/latlng.proto\x1a\x17google/type/money.proto\x1a\x14lodge/v1/event.proto\x1a\x14lodge/v1/hotel.proto\x1a\x18lodge/v1/inventory.proto\x1a\x13lodge/v1/rate.proto\"\x8c\x01\n" +
 	"\n" +
 	"HotelOffer\x12%\n" +
 	"\x05hotel\x18\x01 \x01(\v2\x0f.lodge.v1.HotelR\x05hotel\x126\n" +
@@ -1422,14 +1474,18 @@ const file_lodge_v1_availability_proto_rawDesc = "" +
 	"room_types\x18\x01 \x03(\v2\x1e.lodge.v1.RoomTypeAvailabilityR\troomTypes\x12,\n" +
 	"\x12removed_room_types\x18\x02 \x03(\tR\x10removedRoomTypes\x12\x1a\n" +
 	"\bposition\x18\x03 \x01(\tR\bpositionB\t\n" +
-	"\amessage\"\xd9\x01\n" +
+	"\amessage\"\xc6\x02\n" +
 	"\x16GetAvailabilityRequest\x12\x1f\n" +
 	"\x05hotel\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x05hotel\x12\x1b\n" +
 	"\troom_type\x18\x02 \x01(\tR\broomType\x120\n" +
 	"\n" +
 	"start_date\x18\x03 \x01(\v2\x11.google.type.DateR\tstartDate\x12,\n" +
 	"\bend_date\x18\x04 \x01(\v2\x11.google.type.DateR\aendDate\x12!\n" +
-	"\fmin_position\x18\x05 \x01(\tR\vminPosition*p\n" +
+	"\fmin_position\x18\x05 \x01(\tR\vminPosition\x12:\n" +
+	"\n" +
+	"as_of_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampH\x00R\basOfTime\x12&\n" +
+	"\x0eas_of_position\x18\a \x01(\tH\x00R\fasOfPositionB\a\n" +
+	"\x05as_of*p\n" +
 	"\n" +
 	"SearchSort\x12\x1b\n" +
 	"\x17SEARCH_SORT_UNSPECIFIED\x10\x00\x12\x15\n" +
@@ -1485,6 +1541,7 @@ var file_lodge_v1_availability_proto_goTypes = []any{
 	(*latlng.LatLng)(nil),                       // 25: google.type.LatLng
 	(*Cursor)(nil),                              // 26: lodge.v1.Cursor
 	(*durationpb.Duration)(nil),                 // 27: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),               // 28: google.protobuf.Timestamp
 }
 var file_lodge_v1_availability_proto_depIdxs = []int32{
 	17, // 0: lodge.v1.HotelOffer.hotel:type_name -> lodge.v1.Hotel
@@ -1524,20 +1581,21 @@ var file_lodge_v1_availability_proto_depIdxs = []int32{
 	26, // 34: lodge.v1.WatchAvailabilityResponse.cursor:type_name -> lodge.v1.Cursor
 	23, // 35: lodge.v1.GetAvailabilityRequest.start_date:type_name -> google.type.Date
 	23, // 36: lodge.v1.GetAvailabilityRequest.end_date:type_name -> google.type.Date
-	5,  // 37: lodge.v1.WatchAvailabilityResponse.Change.room_types:type_name -> lodge.v1.RoomTypeAvailability
-	6,  // 38: lodge.v1.AvailabilityService.SearchHotels:input_type -> lodge.v1.SearchHotelsRequest
-	9,  // 39: lodge.v1.AvailabilityService.FindAlternatives:input_type -> lodge.v1.FindAlternativesRequest
-	11, // 40: lodge.v1.AvailabilityService.WatchAvailability:input_type -> lodge.v1.WatchAvailabilityRequest
-	13, // 41: lodge.v1.AvailabilityService.GetAvailability:input_type -> lodge.v1.GetAvailabilityRequest
-	7,  // 42: lodge.v1.AvailabilityService.SearchHotels:output_type -> lodge.v1.SearchHotelsResponse
-	10, // 43: lodge.v1.AvailabilityService.FindAlternatives:output_type -> lodge.v1.FindAlternativesResponse
-	12, // 44: lodge.v1.AvailabilityService.WatchAvailability:output_type -> lodge.v1.WatchAvailabilityResponse
-	4,  // 45: lodge.v1.AvailabilityService.GetAvailability:output_type -> lodge.v1.Availability
-	42, // [42:46] is the sub-list for method output_type
-	38, // [38:42] is the sub-list for method input_type
-	38, // [38:38] is the sub-list for extension type_name
-	38, // [38:38] is the sub-list for extension extendee
-	0,  // [0:38] is the sub-list for field type_name
+	28, // 37: lodge.v1.GetAvailabilityRequest.as_of_time:type_name -> google.protobuf.Timestamp
+	5,  // 38: lodge.v1.WatchAvailabilityResponse.Change.room_types:type_name -> lodge.v1.RoomTypeAvailability
+	6,  // 39: lodge.v1.AvailabilityService.SearchHotels:input_type -> lodge.v1.SearchHotelsRequest
+	9,  // 40: lodge.v1.AvailabilityService.FindAlternatives:input_type -> lodge.v1.FindAlternativesRequest
+	11, // 41: lodge.v1.AvailabilityService.WatchAvailability:input_type -> lodge.v1.WatchAvailabilityRequest
+	13, // 42: lodge.v1.AvailabilityService.GetAvailability:input_type -> lodge.v1.GetAvailabilityRequest
+	7,  // 43: lodge.v1.AvailabilityService.SearchHotels:output_type -> lodge.v1.SearchHotelsResponse
+	10, // 44: lodge.v1.AvailabilityService.FindAlternatives:output_type -> lodge.v1.FindAlternativesResponse
+	12, // 45: lodge.v1.AvailabilityService.WatchAvailability:output_type -> lodge.v1.WatchAvailabilityResponse
+	4,  // 46: lodge.v1.AvailabilityService.GetAvailability:output_type -> lodge.v1.Availability
+	43, // [43:47] is the sub-list for method output_type
+	39, // [39:43] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_lodge_v1_availability_proto_init() }
@@ -1554,6 +1612,10 @@ func file_lodge_v1_availability_proto_init() {
 		(*WatchAvailabilityResponse_CaughtUp_)(nil),
 		(*WatchAvailabilityResponse_Change_)(nil),
 		(*WatchAvailabilityResponse_Heartbeat_)(nil),
+	}
+	file_lodge_v1_availability_proto_msgTypes[12].OneofWrappers = []any{
+		(*GetAvailabilityRequest_AsOfTime)(nil),
+		(*GetAvailabilityRequest_AsOfPosition)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

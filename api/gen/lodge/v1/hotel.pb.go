@@ -663,7 +663,14 @@ type GetHotelRequest struct {
 	// hotels/{hotel}.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Wait until the answer takes this position (topic/partition@offset) into account.
-	MinPosition   string `protobuf:"bytes,2,opt,name=min_position,json=minPosition,proto3" json:"min_position,omitempty"`
+	MinPosition string `protobuf:"bytes,2,opt,name=min_position,json=minPosition,proto3" json:"min_position,omitempty"`
+	// As it was: in place of as it is now. What came later does not count.
+	//
+	// Types that are valid to be assigned to AsOf:
+	//
+	//	*GetHotelRequest_AsOfTime
+	//	*GetHotelRequest_AsOfPosition
+	AsOf          isGetHotelRequest_AsOf `protobuf_oneof:"as_of"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -711,6 +718,50 @@ func (x *GetHotelRequest) GetMinPosition() string {
 	}
 	return ""
 }
+
+func (x *GetHotelRequest) GetAsOf() isGetHotelRequest_AsOf {
+	if x != nil {
+		return x.AsOf
+	}
+	return nil
+}
+
+func (x *GetHotelRequest) GetAsOfTime() *timestamppb.Timestamp {
+	if x != nil {
+		if x, ok := x.AsOf.(*GetHotelRequest_AsOfTime); ok {
+			return x.AsOfTime
+		}
+	}
+	return nil
+}
+
+func (x *GetHotelRequest) GetAsOfPosition() string {
+	if x != nil {
+		if x, ok := x.AsOf.(*GetHotelRequest_AsOfPosition); ok {
+			return x.AsOfPosition
+		}
+	}
+	return ""
+}
+
+type isGetHotelRequest_AsOf interface {
+	isGetHotelRequest_AsOf()
+}
+
+type GetHotelRequest_AsOfTime struct {
+	// At a time that is over. Every topic ends before the hotel's first event in it that is later.
+	AsOfTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=as_of_time,json=asOfTime,proto3,oneof"`
+}
+
+type GetHotelRequest_AsOfPosition struct {
+	// Right after the event at this position (topic/partition@offset) of one of the topics hotels, inventory, bookings and payments, in the hotel's partition. The other
+	// topics end at the time of that event.
+	AsOfPosition string `protobuf:"bytes,4,opt,name=as_of_position,json=asOfPosition,proto3,oneof"`
+}
+
+func (*GetHotelRequest_AsOfTime) isGetHotelRequest_AsOf() {}
+
+func (*GetHotelRequest_AsOfPosition) isGetHotelRequest_AsOf() {}
 
 type ListHotelsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1417,10 +1468,14 @@ const file_lodge_v1_hotel_proto_rawDesc = "" +
 	"\bhotel_id\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\ahotelId\x120\n" +
 	"\x05hotel\x18\x02 \x01(\v2\x0f.lodge.v1.HotelB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x05hotel\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x03 \x01(\tR\trequestId\"S\n" +
+	"request_id\x18\x03 \x01(\tR\trequestId\"\xc0\x01\n" +
 	"\x0fGetHotelRequest\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12!\n" +
-	"\fmin_position\x18\x02 \x01(\tR\vminPosition\"\xa0\x01\n" +
+	"\fmin_position\x18\x02 \x01(\tR\vminPosition\x12:\n" +
+	"\n" +
+	"as_of_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampH\x00R\basOfTime\x12&\n" +
+	"\x0eas_of_position\x18\x04 \x01(\tH\x00R\fasOfPositionB\a\n" +
+	"\x05as_of\"\xa0\x01\n" +
 	"\x11ListHotelsRequest\x12$\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12\x1d\n" +
 	"\n" +
@@ -1538,38 +1593,39 @@ var file_lodge_v1_hotel_proto_depIdxs = []int32{
 	18, // 10: lodge.v1.RoomType.update_time:type_name -> google.protobuf.Timestamp
 	4,  // 11: lodge.v1.RoomType.defaults:type_name -> lodge.v1.NightDefaults
 	0,  // 12: lodge.v1.CreateHotelRequest.hotel:type_name -> lodge.v1.Hotel
-	0,  // 13: lodge.v1.ListHotelsResponse.hotels:type_name -> lodge.v1.Hotel
-	0,  // 14: lodge.v1.UpdateHotelRequest.hotel:type_name -> lodge.v1.Hotel
-	20, // 15: lodge.v1.UpdateHotelRequest.update_mask:type_name -> google.protobuf.FieldMask
-	3,  // 16: lodge.v1.CreateRoomTypeRequest.room_type:type_name -> lodge.v1.RoomType
-	3,  // 17: lodge.v1.ListRoomTypesResponse.room_types:type_name -> lodge.v1.RoomType
-	3,  // 18: lodge.v1.UpdateRoomTypeRequest.room_type:type_name -> lodge.v1.RoomType
-	20, // 19: lodge.v1.UpdateRoomTypeRequest.update_mask:type_name -> google.protobuf.FieldMask
-	5,  // 20: lodge.v1.HotelService.CreateHotel:input_type -> lodge.v1.CreateHotelRequest
-	6,  // 21: lodge.v1.HotelService.GetHotel:input_type -> lodge.v1.GetHotelRequest
-	7,  // 22: lodge.v1.HotelService.ListHotels:input_type -> lodge.v1.ListHotelsRequest
-	9,  // 23: lodge.v1.HotelService.UpdateHotel:input_type -> lodge.v1.UpdateHotelRequest
-	10, // 24: lodge.v1.HotelService.ArchiveHotel:input_type -> lodge.v1.ArchiveHotelRequest
-	11, // 25: lodge.v1.HotelService.CreateRoomType:input_type -> lodge.v1.CreateRoomTypeRequest
-	12, // 26: lodge.v1.HotelService.GetRoomType:input_type -> lodge.v1.GetRoomTypeRequest
-	13, // 27: lodge.v1.HotelService.ListRoomTypes:input_type -> lodge.v1.ListRoomTypesRequest
-	15, // 28: lodge.v1.HotelService.UpdateRoomType:input_type -> lodge.v1.UpdateRoomTypeRequest
-	16, // 29: lodge.v1.HotelService.ArchiveRoomType:input_type -> lodge.v1.ArchiveRoomTypeRequest
-	0,  // 30: lodge.v1.HotelService.CreateHotel:output_type -> lodge.v1.Hotel
-	0,  // 31: lodge.v1.HotelService.GetHotel:output_type -> lodge.v1.Hotel
-	8,  // 32: lodge.v1.HotelService.ListHotels:output_type -> lodge.v1.ListHotelsResponse
-	0,  // 33: lodge.v1.HotelService.UpdateHotel:output_type -> lodge.v1.Hotel
-	0,  // 34: lodge.v1.HotelService.ArchiveHotel:output_type -> lodge.v1.Hotel
-	3,  // 35: lodge.v1.HotelService.CreateRoomType:output_type -> lodge.v1.RoomType
-	3,  // 36: lodge.v1.HotelService.GetRoomType:output_type -> lodge.v1.RoomType
-	14, // 37: lodge.v1.HotelService.ListRoomTypes:output_type -> lodge.v1.ListRoomTypesResponse
-	3,  // 38: lodge.v1.HotelService.UpdateRoomType:output_type -> lodge.v1.RoomType
-	3,  // 39: lodge.v1.HotelService.ArchiveRoomType:output_type -> lodge.v1.RoomType
-	30, // [30:40] is the sub-list for method output_type
-	20, // [20:30] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	18, // 13: lodge.v1.GetHotelRequest.as_of_time:type_name -> google.protobuf.Timestamp
+	0,  // 14: lodge.v1.ListHotelsResponse.hotels:type_name -> lodge.v1.Hotel
+	0,  // 15: lodge.v1.UpdateHotelRequest.hotel:type_name -> lodge.v1.Hotel
+	20, // 16: lodge.v1.UpdateHotelRequest.update_mask:type_name -> google.protobuf.FieldMask
+	3,  // 17: lodge.v1.CreateRoomTypeRequest.room_type:type_name -> lodge.v1.RoomType
+	3,  // 18: lodge.v1.ListRoomTypesResponse.room_types:type_name -> lodge.v1.RoomType
+	3,  // 19: lodge.v1.UpdateRoomTypeRequest.room_type:type_name -> lodge.v1.RoomType
+	20, // 20: lodge.v1.UpdateRoomTypeRequest.update_mask:type_name -> google.protobuf.FieldMask
+	5,  // 21: lodge.v1.HotelService.CreateHotel:input_type -> lodge.v1.CreateHotelRequest
+	6,  // 22: lodge.v1.HotelService.GetHotel:input_type -> lodge.v1.GetHotelRequest
+	7,  // 23: lodge.v1.HotelService.ListHotels:input_type -> lodge.v1.ListHotelsRequest
+	9,  // 24: lodge.v1.HotelService.UpdateHotel:input_type -> lodge.v1.UpdateHotelRequest
+	10, // 25: lodge.v1.HotelService.ArchiveHotel:input_type -> lodge.v1.ArchiveHotelRequest
+	11, // 26: lodge.v1.HotelService.CreateRoomType:input_type -> lodge.v1.CreateRoomTypeRequest
+	12, // 27: lodge.v1.HotelService.GetRoomType:input_type -> lodge.v1.GetRoomTypeRequest
+	13, // 28: lodge.v1.HotelService.ListRoomTypes:input_type -> lodge.v1.ListRoomTypesRequest
+	15, // 29: lodge.v1.HotelService.UpdateRoomType:input_type -> lodge.v1.UpdateRoomTypeRequest
+	16, // 30: lodge.v1.HotelService.ArchiveRoomType:input_type -> lodge.v1.ArchiveRoomTypeRequest
+	0,  // 31: lodge.v1.HotelService.CreateHotel:output_type -> lodge.v1.Hotel
+	0,  // 32: lodge.v1.HotelService.GetHotel:output_type -> lodge.v1.Hotel
+	8,  // 33: lodge.v1.HotelService.ListHotels:output_type -> lodge.v1.ListHotelsResponse
+	0,  // 34: lodge.v1.HotelService.UpdateHotel:output_type -> lodge.v1.Hotel
+	0,  // 35: lodge.v1.HotelService.ArchiveHotel:output_type -> lodge.v1.Hotel
+	3,  // 36: lodge.v1.HotelService.CreateRoomType:output_type -> lodge.v1.RoomType
+	3,  // 37: lodge.v1.HotelService.GetRoomType:output_type -> lodge.v1.RoomType
+	14, // 38: lodge.v1.HotelService.ListRoomTypes:output_type -> lodge.v1.ListRoomTypesResponse
+	3,  // 39: lodge.v1.HotelService.UpdateRoomType:output_type -> lodge.v1.RoomType
+	3,  // 40: lodge.v1.HotelService.ArchiveRoomType:output_type -> lodge.v1.RoomType
+	31, // [31:41] is the sub-list for method output_type
+	21, // [21:31] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_lodge_v1_hotel_proto_init() }
@@ -1584,6 +1640,10 @@ func file_lodge_v1_hotel_proto_init() {
 		(*Tax_GuestNight)(nil),
 	}
 	file_lodge_v1_hotel_proto_msgTypes[4].OneofWrappers = []any{}
+	file_lodge_v1_hotel_proto_msgTypes[6].OneofWrappers = []any{
+		(*GetHotelRequest_AsOfTime)(nil),
+		(*GetHotelRequest_AsOfPosition)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

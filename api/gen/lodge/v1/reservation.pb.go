@@ -1104,7 +1104,14 @@ type GetReservationRequest struct {
 	MinPosition string `protobuf:"bytes,2,opt,name=min_position,json=minPosition,proto3" json:"min_position,omitempty"`
 	// Wait at most so long, and at most 25 s, until its money is settled: no payment is open, what was captured counts or was given back, and so for refunds. The answer
 	// is the reservation as it is then, settled or not. Unset: do not wait.
-	SettleWait    *durationpb.Duration `protobuf:"bytes,3,opt,name=settle_wait,json=settleWait,proto3" json:"settle_wait,omitempty"`
+	SettleWait *durationpb.Duration `protobuf:"bytes,3,opt,name=settle_wait,json=settleWait,proto3" json:"settle_wait,omitempty"`
+	// As it was: in place of as it is now. What came later does not count.
+	//
+	// Types that are valid to be assigned to AsOf:
+	//
+	//	*GetReservationRequest_AsOfTime
+	//	*GetReservationRequest_AsOfPosition
+	AsOf          isGetReservationRequest_AsOf `protobuf_oneof:"as_of"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1159,6 +1166,50 @@ func (x *GetReservationRequest) GetSettleWait() *durationpb.Duration {
 	}
 	return nil
 }
+
+func (x *GetReservationRequest) GetAsOf() isGetReservationRequest_AsOf {
+	if x != nil {
+		return x.AsOf
+	}
+	return nil
+}
+
+func (x *GetReservationRequest) GetAsOfTime() *timestamppb.Timestamp {
+	if x != nil {
+		if x, ok := x.AsOf.(*GetReservationRequest_AsOfTime); ok {
+			return x.AsOfTime
+		}
+	}
+	return nil
+}
+
+func (x *GetReservationRequest) GetAsOfPosition() string {
+	if x != nil {
+		if x, ok := x.AsOf.(*GetReservationRequest_AsOfPosition); ok {
+			return x.AsOfPosition
+		}
+	}
+	return ""
+}
+
+type isGetReservationRequest_AsOf interface {
+	isGetReservationRequest_AsOf()
+}
+
+type GetReservationRequest_AsOfTime struct {
+	// At a time that is over. Every topic ends before the hotel's first event in it that is later.
+	AsOfTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=as_of_time,json=asOfTime,proto3,oneof"`
+}
+
+type GetReservationRequest_AsOfPosition struct {
+	// Right after the event at this position (topic/partition@offset) of one of the topics hotels, inventory, bookings and payments, in the hotel's partition. The other
+	// topics end at the time of that event.
+	AsOfPosition string `protobuf:"bytes,5,opt,name=as_of_position,json=asOfPosition,proto3,oneof"`
+}
+
+func (*GetReservationRequest_AsOfTime) isGetReservationRequest_AsOf() {}
+
+func (*GetReservationRequest_AsOfPosition) isGetReservationRequest_AsOf() {}
 
 type UpdateReservationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1810,12 +1861,16 @@ const file_lodge_v1_reservation_proto_rawDesc = "" +
 	"request_id\x18\x04 \x01(\tR\trequestId\"w\n" +
 	"\x1fBatchCreateReservationsResponse\x129\n" +
 	"\freservations\x18\x01 \x03(\v2\x15.lodge.v1.ReservationR\freservations\x12\x19\n" +
-	"\bgroup_id\x18\x02 \x01(\tR\agroupId\"\xa3\x01\n" +
+	"\bgroup_id\x18\x02 \x01(\tR\agroupId\"\x90\x02\n" +
 	"\x15GetReservationRequest\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12!\n" +
 	"\fmin_position\x18\x02 \x01(\tR\vminPosition\x12H\n" +
 	"\vsettle_wait\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\f\xbaH\t\xaa\x01\x06\"\x02\b\x192\x00R\n" +
-	"settleWait\"\xda\x01\n" +
+	"settleWait\x12:\n" +
+	"\n" +
+	"as_of_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampH\x00R\basOfTime\x12&\n" +
+	"\x0eas_of_position\x18\x05 \x01(\tH\x00R\fasOfPositionB\a\n" +
+	"\x05as_of\"\xda\x01\n" +
 	"\x18UpdateReservationRequest\x12B\n" +
 	"\vreservation\x18\x01 \x01(\v2\x15.lodge.v1.ReservationB\t\xe0A\x02\xbaH\x03\xd8\x01\x03R\vreservation\x12;\n" +
 	"\vupdate_mask\x18\x02 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
@@ -1990,38 +2045,39 @@ var file_lodge_v1_reservation_proto_depIdxs = []int32{
 	9,  // 27: lodge.v1.BatchCreateReservationsRequest.requests:type_name -> lodge.v1.CreateReservationRequest
 	6,  // 28: lodge.v1.BatchCreateReservationsResponse.reservations:type_name -> lodge.v1.Reservation
 	26, // 29: lodge.v1.GetReservationRequest.settle_wait:type_name -> google.protobuf.Duration
-	6,  // 30: lodge.v1.UpdateReservationRequest.reservation:type_name -> lodge.v1.Reservation
-	27, // 31: lodge.v1.UpdateReservationRequest.update_mask:type_name -> google.protobuf.FieldMask
-	21, // 32: lodge.v1.ListReservationsRequest.check_in_start_date:type_name -> google.type.Date
-	21, // 33: lodge.v1.ListReservationsRequest.check_in_end_date:type_name -> google.type.Date
-	3,  // 34: lodge.v1.ListReservationsRequest.stay_list:type_name -> lodge.v1.StayList
-	21, // 35: lodge.v1.ListReservationsRequest.stay_date:type_name -> google.type.Date
-	6,  // 36: lodge.v1.ListReservationsResponse.reservations:type_name -> lodge.v1.Reservation
-	1,  // 37: lodge.v1.CancelReservationRequest.reason:type_name -> lodge.v1.ReservationReason
-	28, // 38: lodge.v1.ListReservationEventsResponse.events:type_name -> lodge.v1.Event
-	9,  // 39: lodge.v1.ReservationService.CreateReservation:input_type -> lodge.v1.CreateReservationRequest
-	10, // 40: lodge.v1.ReservationService.BatchCreateReservations:input_type -> lodge.v1.BatchCreateReservationsRequest
-	12, // 41: lodge.v1.ReservationService.GetReservation:input_type -> lodge.v1.GetReservationRequest
-	14, // 42: lodge.v1.ReservationService.ListReservations:input_type -> lodge.v1.ListReservationsRequest
-	13, // 43: lodge.v1.ReservationService.UpdateReservation:input_type -> lodge.v1.UpdateReservationRequest
-	16, // 44: lodge.v1.ReservationService.ConfirmReservation:input_type -> lodge.v1.ConfirmReservationRequest
-	17, // 45: lodge.v1.ReservationService.CancelReservation:input_type -> lodge.v1.CancelReservationRequest
-	18, // 46: lodge.v1.ReservationService.MarkNoShow:input_type -> lodge.v1.MarkNoShowRequest
-	19, // 47: lodge.v1.ReservationService.ListReservationEvents:input_type -> lodge.v1.ListReservationEventsRequest
-	6,  // 48: lodge.v1.ReservationService.CreateReservation:output_type -> lodge.v1.Reservation
-	11, // 49: lodge.v1.ReservationService.BatchCreateReservations:output_type -> lodge.v1.BatchCreateReservationsResponse
-	6,  // 50: lodge.v1.ReservationService.GetReservation:output_type -> lodge.v1.Reservation
-	15, // 51: lodge.v1.ReservationService.ListReservations:output_type -> lodge.v1.ListReservationsResponse
-	6,  // 52: lodge.v1.ReservationService.UpdateReservation:output_type -> lodge.v1.Reservation
-	6,  // 53: lodge.v1.ReservationService.ConfirmReservation:output_type -> lodge.v1.Reservation
-	6,  // 54: lodge.v1.ReservationService.CancelReservation:output_type -> lodge.v1.Reservation
-	6,  // 55: lodge.v1.ReservationService.MarkNoShow:output_type -> lodge.v1.Reservation
-	20, // 56: lodge.v1.ReservationService.ListReservationEvents:output_type -> lodge.v1.ListReservationEventsResponse
-	48, // [48:57] is the sub-list for method output_type
-	39, // [39:48] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	23, // 30: lodge.v1.GetReservationRequest.as_of_time:type_name -> google.protobuf.Timestamp
+	6,  // 31: lodge.v1.UpdateReservationRequest.reservation:type_name -> lodge.v1.Reservation
+	27, // 32: lodge.v1.UpdateReservationRequest.update_mask:type_name -> google.protobuf.FieldMask
+	21, // 33: lodge.v1.ListReservationsRequest.check_in_start_date:type_name -> google.type.Date
+	21, // 34: lodge.v1.ListReservationsRequest.check_in_end_date:type_name -> google.type.Date
+	3,  // 35: lodge.v1.ListReservationsRequest.stay_list:type_name -> lodge.v1.StayList
+	21, // 36: lodge.v1.ListReservationsRequest.stay_date:type_name -> google.type.Date
+	6,  // 37: lodge.v1.ListReservationsResponse.reservations:type_name -> lodge.v1.Reservation
+	1,  // 38: lodge.v1.CancelReservationRequest.reason:type_name -> lodge.v1.ReservationReason
+	28, // 39: lodge.v1.ListReservationEventsResponse.events:type_name -> lodge.v1.Event
+	9,  // 40: lodge.v1.ReservationService.CreateReservation:input_type -> lodge.v1.CreateReservationRequest
+	10, // 41: lodge.v1.ReservationService.BatchCreateReservations:input_type -> lodge.v1.BatchCreateReservationsRequest
+	12, // 42: lodge.v1.ReservationService.GetReservation:input_type -> lodge.v1.GetReservationRequest
+	14, // 43: lodge.v1.ReservationService.ListReservations:input_type -> lodge.v1.ListReservationsRequest
+	13, // 44: lodge.v1.ReservationService.UpdateReservation:input_type -> lodge.v1.UpdateReservationRequest
+	16, // 45: lodge.v1.ReservationService.ConfirmReservation:input_type -> lodge.v1.ConfirmReservationRequest
+	17, // 46: lodge.v1.ReservationService.CancelReservation:input_type -> lodge.v1.CancelReservationRequest
+	18, // 47: lodge.v1.ReservationService.MarkNoShow:input_type -> lodge.v1.MarkNoShowRequest
+	19, // 48: lodge.v1.ReservationService.ListReservationEvents:input_type -> lodge.v1.ListReservationEventsRequest
+	6,  // 49: lodge.v1.ReservationService.CreateReservation:output_type -> lodge.v1.Reservation
+	11, // 50: lodge.v1.ReservationService.BatchCreateReservations:output_type -> lodge.v1.BatchCreateReservationsResponse
+	6,  // 51: lodge.v1.ReservationService.GetReservation:output_type -> lodge.v1.Reservation
+	15, // 52: lodge.v1.ReservationService.ListReservations:output_type -> lodge.v1.ListReservationsResponse
+	6,  // 53: lodge.v1.ReservationService.UpdateReservation:output_type -> lodge.v1.Reservation
+	6,  // 54: lodge.v1.ReservationService.ConfirmReservation:output_type -> lodge.v1.Reservation
+	6,  // 55: lodge.v1.ReservationService.CancelReservation:output_type -> lodge.v1.Reservation
+	6,  // 56: lodge.v1.ReservationService.MarkNoShow:output_type -> lodge.v1.Reservation
+	20, // 57: lodge.v1.ReservationService.ListReservationEvents:output_type -> lodge.v1.ListReservationEventsResponse
+	49, // [49:58] is the sub-list for method output_type
+	40, // [40:49] is the sub-list for method input_type
+	40, // [40:40] is the sub-list for extension type_name
+	40, // [40:40] is the sub-list for extension extendee
+	0,  // [0:40] is the sub-list for field type_name
 }
 
 func init() { file_lodge_v1_reservation_proto_init() }
@@ -2031,6 +2087,10 @@ func file_lodge_v1_reservation_proto_init() {
 	}
 	file_lodge_v1_event_proto_init()
 	file_lodge_v1_rate_proto_init()
+	file_lodge_v1_reservation_proto_msgTypes[7].OneofWrappers = []any{
+		(*GetReservationRequest_AsOfTime)(nil),
+		(*GetReservationRequest_AsOfPosition)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

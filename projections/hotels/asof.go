@@ -1,0 +1,65 @@
+package hotels
+
+import (
+	"slices"
+	"strings"
+
+	"lodge/domain"
+	"lodge/domain/eventpb"
+	"lodge/projections"
+)
+
+// Past is what hotels were at a moment of the past: the same as the rows, made of events rather than read. The zero value is not ready; NewPast makes one. Not safe
+// for concurrent use.
+type Past struct {
+	changes changes
+	plans   map[roomTypeKey]projections.Event
+}
+
+// NewPast returns a past in which nothing has happened.
+func NewPast() *Past {
+	return &Past{changes{map[string]Hotel{}, map[roomTypeKey]RoomType{}, map[roomTypeKey]RatePlan{}, map[roomTypeKey]Room{}}, map[roomTypeKey]projections.Event{}}
+}
+
+// Take applies the next event of topic hotels.
+func (p *Past) Take(e projections.Event) {
+	p.changes.add(&e)
+	if m, ok := e.Envelope.Message.(interface{ GetRatePlan() *eventpb.RatePlan }); ok {
+		p.plans[roomTypeKey{m.GetRatePlan().GetHotelId(), m.GetRatePlan().GetRatePlanId()}] = e
+	}
+}
+
+// Get is Queries.Get.
+func (p *Past) Get(hotelID string) (Hotel, error) {
+	h, ok := p.changes.hotels[hotelID]
+	if !ok {
+		return Hotel{}, domain.Errorf(domain.HotelNotFound, "", "there was no hotel %q then", hotelID)
+	}
+	return h, nil
+}
+
+// GetRoomType is Queries.GetRoomType.
+func (p *Past) GetRoomType(hotelID, roomTypeID string) (RoomType, error) {
+	t, ok := p.changes.roomTypes[roomTypeKey{hotelID, roomTypeID}]
+	if !ok {
+		return RoomType{}, domain.Errorf(domain.RoomTypeNotFound, "", "there was no room type %q in hotel %q then", roomTypeID, hotelID)
+	}
+	return t, nil
+}
+
+// RoomTypes returns a hotel's room types that were not archived, by id.
+func (p *Past) RoomTypes(hotelID string) (found []RoomType) {
+	for key, t := range p.changes.roomTypes {
+		if key.hotel == hotelID && !t.Archived {
+			found = append(found, t)
+		}
+	}
+	slices.SortFunc(found, func(a, b RoomType) int { return strings.Compare(a.RoomTypeID, b.RoomTypeID) })
+	return found
+}
+
+// RatePlanEvent returns the event that made a rate plan what it was, and false when there was none.
+func (p *Past) RatePlanEvent(hotelID, ratePlanID string) (projections.Event, bool) {
+	e, ok := p.plans[roomTypeKey{hotelID, ratePlanID}]
+	return e, ok
+}
