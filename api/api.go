@@ -161,10 +161,11 @@ func (a *API) routes() (http.Handler, error) {
 		connect.WithCodec(jsonCodec{"json; charset=utf-8"}),
 	}
 	mux := http.NewServeMux()
-	rest := make([]*vanguard.Service, 0, len(services))
+	routed := make([]*vanguard.Service, 0, len(services))
+	unknownToUs := vanguard.WithRESTUnmarshalOptions(vanguard.RESTUnmarshalOptions{DiscardUnknownQueryParams: true}) // the edge refuses them, by name
 	serve := func(path string, handler http.Handler) {
 		mux.Handle(path, handler)
-		rest = append(rest, vanguard.NewService(path, handler))
+		routed = append(routed, vanguard.NewService(path, handler, unknownToUs))
 	}
 	serve(lodgev1connect.NewHotelServiceHandler(&hotelService{a}, options...))
 	serve(lodgev1connect.NewInventoryServiceHandler(&inventoryService{a}, options...))
@@ -185,11 +186,11 @@ func (a *API) routes() (http.Handler, error) {
 	serve(lodgev1connect.NewScheduleServiceHandler(&scheduleService{a}, options...))
 	serve(lodgev1connect.NewProofServiceHandler(&proofService{a}, options...))
 	serve(lodgev1connect.NewProcessServiceHandler(&processService{a}, options...))
-	transcoder, err := vanguard.NewTranscoder(rest, vanguard.WithCodec(newRestCodec))
+	transcoder, err := vanguard.NewTranscoder(routed, vanguard.WithCodec(newRestCodec))
 	if err != nil {
 		return nil, fmt.Errorf("make the REST routes: %w", err)
 	}
-	mux.Handle("/v1/", http.MaxBytesHandler(transcoder, int64(a.opts.MessageBytesMax)))
+	mux.Handle("/v1/", &rest{next: transcoder, bodyMax: int64(a.opts.MessageBytesMax)})
 	a.routePlatform(mux, options)
 	a.routePages(mux)
 	return mux, nil

@@ -50,6 +50,13 @@ const (
 	ReasonForbiddenHeader    = "FORBIDDEN_HEADER"
 	ReasonForbiddenField     = "FORBIDDEN_FIELD"
 	ReasonInternal           = "INTERNAL"
+
+	// Over REST only.
+	ReasonRequestInProgress = "IDEMPOTENCY_KEY_IN_PROGRESS" // the first request with the key has no answer yet
+	ReasonRequestTooLarge   = "REQUEST_TOO_LARGE"
+	ReasonRouteNotFound     = "ROUTE_NOT_FOUND"
+	ReasonMethodNotAllowed  = "METHOD_NOT_ALLOWED"
+	ReasonUnsupportedMedia  = "UNSUPPORTED_MEDIA_TYPE"
 )
 
 // retryDelay is what RetryInfo proposes: queues drain within milliseconds.

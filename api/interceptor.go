@@ -52,16 +52,23 @@ func (e *edge) guard(ctx context.Context, procedure string, msg proto.Message, d
 		ctx, cancel = context.WithTimeout(ctx, e.timeout)
 		defer cancel()
 	}
-	if !plainShape(msg) {
+	rest := restOf(ctx)
+	if rest != nil {
+		err = rest.begin(msg)
+	}
+	if err == nil && !plainShape(msg) {
 		err = e.validator.Validate(msg)
 	}
 	if err == nil {
 		err = do(ctx)
 	}
-	if err != nil {
-		return translate(ctx, e.logger, procedure, msg, err)
+	if err == nil {
+		return nil
 	}
-	return nil
+	if rest != nil {
+		rest.ended(err)
+	}
+	return translate(ctx, e.logger, procedure, msg, err)
 }
 
 // WrapStreamingClient implements connect.Interceptor. The edge is the server's.

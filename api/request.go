@@ -13,7 +13,7 @@ import (
 
 // The headers that Lodge reads and writes beside those of HTTP, Connect and gRPC.
 const (
-	// HeaderIdempotencyKey carries the request id of a change when the message's request_id does not.
+	// HeaderIdempotencyKey carries the request id of a change when the message's request_id does not. A key that is not a UUID stands for one.
 	HeaderIdempotencyKey = "Idempotency-Key"
 	// HeaderPosition carries, in an answer, the position of the last event of a change.
 	HeaderPosition = "Lodge-Position"
@@ -46,32 +46,33 @@ func newCall(ctx context.Context, header http.Header, requestID string) (call, e
 		return c, domain.Errorf(domain.InvalidArgument, HeaderCorrelationID, "the header %s is longer than %d bytes", HeaderCorrelationID, correlationMax)
 	}
 	var err error
-	if c.requestID, c.named, err = parseRequestID(requestID, header.Get(HeaderIdempotencyKey)); err != nil {
+	if c.requestID, c.named, err = parseRequestID(requestID, header); err != nil {
 		return c, err
 	}
-	if !c.named {
-		if c.requestID, err = uuid.NewRandom(); err != nil {
-			return c, err
-		}
+	if c.named {
+		err = claim(ctx, c.requestID)
+	} else {
+		c.requestID, err = uuid.NewRandom()
+	}
+	if err != nil {
+		return c, err
 	}
 	c.time, err = commandTime(ctx, header.Get(HeaderCommandTime))
 	return c, err
 }
 
 // parseRequestID takes the field, or else the header; when both are there they must agree.
-func parseRequestID(field, key string) (id uuid.UUID, named bool, err error) {
-	key = strings.Trim(key, `"`) // the header's draft standard writes it as a quoted string
-	switch {
-	case field == "" && key == "":
-		return id, false, nil
-	case field == "":
-		field = key
-	case key != "" && !strings.EqualFold(field, key):
-		return id, false, domain.Errorf(domain.InvalidArgument, "request_id", "request_id and the header %s differ", HeaderIdempotencyKey)
+func parseRequestID(field string, header http.Header) (id uuid.UUID, named bool, err error) {
+	key, keyed, err := parseKey(header)
+	if err != nil || field == "" {
+		return key, keyed, err
 	}
 	id, err = uuid.Parse(field)
 	if err != nil || len(field) != 36 || id == uuid.Nil {
 		return id, false, domain.Errorf(domain.InvalidID, "request_id", "%.80q is not a UUID", field)
+	}
+	if keyed && key != id {
+		return id, false, domain.Errorf(domain.InvalidArgument, "request_id", "request_id and the header %s differ", HeaderIdempotencyKey)
 	}
 	return id, true, nil
 }
