@@ -85,7 +85,8 @@ type SettleRefunds struct {
 	RefundID      string // a new UUID for the first event's refund; further ones count up from it
 }
 
-// RecordRefund records what the provider said of a refund. What is known already leads to no event.
+// RecordRefund records what the provider said of a refund. What is known already leads to no event. One that failed may succeed after all, unless its money was
+// asked for by another refund since: then REFUND_TOO_LARGE, since no more goes back than was captured.
 type RecordRefund struct {
 	Hotel             string
 	ReservationID     string

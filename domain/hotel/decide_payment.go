@@ -255,6 +255,10 @@ func (s *State) recordRefund(c *RecordRefund) ([]proto.Message, error) {
 	if part.outcome == refundSucceeded || part.outcome == refundFailed && !c.Succeeded {
 		return nil, nil
 	}
+	if left := p.amount - s.book.asked(p); part.outcome == refundFailed && part.amount > left { // it was asked for otherwise since
+		return nil, domain.Errorf(domain.RefundTooLarge, "refund_id", "refund %s had failed, and %s of payment %s are left, not %s", c.RefundID,
+			domain.Money{Currency: s.currency, MinorUnits: left}, c.PaymentID, domain.Money{Currency: s.currency, MinorUnits: part.amount})
+	}
 	if c.Succeeded {
 		return one(&eventpb.RefundSucceeded{
 			HotelId: c.Hotel, ReservationId: c.ReservationID, PaymentId: c.PaymentID, RefundId: c.RefundID,

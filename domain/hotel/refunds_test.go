@@ -283,6 +283,7 @@ func TestRecordAndCompleteRefund(t *testing.T) {
 	completes := func(refunded, kept int64) []proto.Message {
 		return []proto.Message{&eventpb.ReservationRefunded{HotelId: "grand", ReservationId: uuid(1), Refunded: euros(refunded), Kept: euros(kept)}}
 	}
+	again := func() []Command { return append(slices.Clip(owed), failed, settle(1, 2), returned(1, 1, 2)) }
 	runAll(t, []scenario{
 		{name: "succeeds", given: owed, when: returned(1, 1, 1), then: succeeds},
 		{name: "succeeds once", given: append(slices.Clip(owed), returned(1, 1, 1)), when: returned(1, 1, 1)},
@@ -292,6 +293,8 @@ func TestRecordAndCompleteRefund(t *testing.T) {
 		}}},
 		{name: "fails once", given: append(slices.Clip(owed), failed), when: failed},
 		{name: "succeeds after all", given: append(slices.Clip(owed), failed), when: returned(1, 1, 1), then: succeeds},
+		{name: "does not succeed after all when it was given back otherwise", given: again(), when: returned(1, 1, 1), reason: domain.RefundTooLarge, field: "refund_id"},
+		{name: "does not succeed after all while it is being given back otherwise", given: again()[:len(again())-1], when: returned(1, 1, 1), reason: domain.RefundTooLarge, field: "refund_id"},
 		{name: "is none", given: owed, when: returned(1, 1, 2), reason: domain.PaymentNotFound, field: "refund_id"},
 		{name: "is of no payment", given: owed, when: returned(1, 2, 1), reason: domain.PaymentNotFound, field: "payment_id"},
 		{
