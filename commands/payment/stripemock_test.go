@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -79,7 +80,7 @@ type stage struct {
 	mu     sync.Mutex
 	asked  []string // METHOD path key=IDEMPOTENCY-KEY form
 	answer func(path string, body map[string]any) (status int)
-	broken bool // connections end without an answer
+	broken atomic.Bool // connections end without an answer
 }
 
 func newStage(t *testing.T) *stage {
@@ -91,7 +92,7 @@ func newStage(t *testing.T) *stage {
 	front := &http.Transport{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.record(r)
-		if s.broken {
+		if s.broken.Load() {
 			panic(http.ErrAbortHandler)
 		}
 		r.Header.Del("Accept-Encoding")
@@ -320,8 +321,8 @@ func testStripeErrors(t *testing.T, s *stage) {
 
 // A connection that ends without an answer, and a caller who does not wait: nobody knows what became of it.
 func testStripeUnreachable(t *testing.T, s *stage) {
-	s.broken = true
-	defer func() { s.broken = false }()
+	s.broken.Store(true)
+	defer s.broken.Store(false)
 	if got := answer(s.provider.Charge(t.Context(), stripeCharge)); got != "lost" {
 		t.Error(got)
 	}
