@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"context"
 	"flag"
 	"math/rand/v2"
 	"sync"
@@ -31,9 +32,10 @@ type hotNight struct {
 	p     *Platform
 	today domain.Date
 
-	mu   sync.Mutex
-	ids  []string // of reservations that got rooms
-	done [5]atomic.Int64
+	mu       sync.Mutex
+	ids      []string                 // of reservations that got rooms
+	outcomes map[string]chan struct{} // by payment: closed when the provider has said
+	done     [5]atomic.Int64
 }
 
 const hotRooms = 40
@@ -44,13 +46,20 @@ func TestHotNight(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	p, _ := runIn(t, t.TempDir(), Options{Partitions: 2, NoSocket: true})
-	h := &hotNight{t: t, p: p, today: domain.Today(time.Now(), time.UTC)}
+	h := &hotNight{t: t, p: p, today: domain.Today(time.Now(), time.UTC), outcomes: map[string]chan struct{}{}}
 	rooms := int32(hotRooms)
 	give(t, p,
 		&hotel.CreateHotel{Hotel: "grand", DisplayName: "grand", TimeZone: "UTC", CurrencyCode: "EUR", HoldDuration: time.Second},
 		&hotel.CreateRoomType{Hotel: "grand", RoomType: "double", DisplayName: "Double", BaseRate: &domain.Money{Currency: "EUR", MinorUnits: 100_00}},
 		&hotel.SetInventory{Hotel: "grand", RoomType: "double", PhysicalCount: &rooms, Start: h.today, End: h.today.AddDays(9)})
+	ctx, cancel := context.WithCancel(t.Context())
+	var listening sync.WaitGroup
+	for n := range p.Partitions {
+		listening.Go(func() { h.listen(ctx, log.Partition(n)) })
+	}
 	h.crowd(seed)
+	cancel()
+	listening.Wait()
 	awaitRest(t, p)
 	h.awaitNoHolds()
 	awaitRest(t, p)
@@ -119,9 +128,60 @@ func (h *hotNight) place(dice *rand.Rand) {
 	h.ids = append(h.ids, id)
 	h.mu.Unlock()
 	if dice.IntN(3) > 0 { // the others' holds end
-		h.try(1, &hotel.RequestPayment{
-			Hotel: "grand", ReservationID: id, PaymentID: uuid.NewString(), Provider: "simulator", PaymentMethod: crowdMethods[dice.IntN(len(crowdMethods)-1)],
-		})
+		h.pay(id, crowdMethods[dice.IntN(len(crowdMethods)-1)])
+	}
+}
+
+// pay asks for the money and waits for the outcome as a guest does: not for ever.
+func (h *hotNight) pay(id, method string) {
+	paymentID, said := uuid.NewString(), make(chan struct{})
+	h.mu.Lock()
+	h.outcomes[paymentID] = said
+	h.mu.Unlock()
+	if !h.try(1, &hotel.RequestPayment{Hotel: "grand", ReservationID: id, PaymentID: paymentID, Provider: "simulator", PaymentMethod: method}) {
+		return
+	}
+	patience := time.NewTimer(2 * time.Second)
+	defer patience.Stop()
+	select {
+	case <-said:
+	case <-patience.C:
+	}
+}
+
+// listen tells those who wait what the provider has said, until ctx ends.
+func (h *hotNight) listen(ctx context.Context, n log.Partition) {
+	req := log.FetchRequest{TopicPartition: log.TopicPartition{Topic: event.PaymentsTopic, Partition: n}, MaxWait: time.Second}
+	for ctx.Err() == nil {
+		found, err := h.p.Broker.Fetch(ctx, req)
+		if err != nil {
+			if ctx.Err() == nil {
+				h.t.Error(err)
+			}
+			return
+		}
+		for i := range found.Records {
+			h.heard(&found.Records[i])
+		}
+		req.Offset = found.Next
+	}
+}
+
+func (h *hotNight) heard(r *log.Record) {
+	e, err := event.Decode(r.Value, func(key string) []byte { v, _ := r.Header(key); return v })
+	if err != nil {
+		h.t.Error(err)
+		return
+	}
+	switch m := e.Message.(type) {
+	case *eventpb.PaymentCaptured, *eventpb.PaymentDeclined:
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		id := m.(interface{ GetPaymentId() string }).GetPaymentId()
+		if said := h.outcomes[id]; said != nil {
+			close(said)
+			delete(h.outcomes, id)
+		}
 	}
 }
 
