@@ -133,12 +133,7 @@ func eventCursor(req *lodgev1.ListReservationEventsRequest) (from reservations.P
 	if err != nil || token == nil {
 		return from, err
 	}
-	bookings, err := strconv.ParseInt(token[0], 10, 64)
-	payments, err2 := strconv.ParseInt(token[1], 10, 64)
-	if err != nil || err2 != nil || bookings < 0 || payments < 0 {
-		return from, badToken("is not one of ours")
-	}
-	return reservations.Places{Bookings: log.Offset(bookings), Payments: log.Offset(payments)}, nil
+	return placesOf(token)
 }
 
 // recordAt reads one event from the log.

@@ -336,6 +336,62 @@ func (Restriction) EnumDescriptor() ([]byte, []int) {
 	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{4}
 }
 
+// What an event came from.
+type EventOrigin int32
+
+const (
+	EventOrigin_EVENT_ORIGIN_UNSPECIFIED EventOrigin = 0
+	// The request of a client.
+	EventOrigin_EVENT_ORIGIN_CLIENT EventOrigin = 1
+	// The platform, because of something that causation_id names: an event, a timer, a notification of a payment provider.
+	EventOrigin_EVENT_ORIGIN_PROCESS_MANAGER EventOrigin = 2
+	// The platform by itself, as when a hold ends.
+	EventOrigin_EVENT_ORIGIN_PLATFORM EventOrigin = 3
+)
+
+// Enum value maps for EventOrigin.
+var (
+	EventOrigin_name = map[int32]string{
+		0: "EVENT_ORIGIN_UNSPECIFIED",
+		1: "EVENT_ORIGIN_CLIENT",
+		2: "EVENT_ORIGIN_PROCESS_MANAGER",
+		3: "EVENT_ORIGIN_PLATFORM",
+	}
+	EventOrigin_value = map[string]int32{
+		"EVENT_ORIGIN_UNSPECIFIED":     0,
+		"EVENT_ORIGIN_CLIENT":          1,
+		"EVENT_ORIGIN_PROCESS_MANAGER": 2,
+		"EVENT_ORIGIN_PLATFORM":        3,
+	}
+)
+
+func (x EventOrigin) Enum() *EventOrigin {
+	p := new(EventOrigin)
+	*p = x
+	return p
+}
+
+func (x EventOrigin) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (EventOrigin) Descriptor() protoreflect.EnumDescriptor {
+	return file_lodge_v1_reservation_proto_enumTypes[5].Descriptor()
+}
+
+func (EventOrigin) Type() protoreflect.EnumType {
+	return &file_lodge_v1_reservation_proto_enumTypes[5]
+}
+
+func (x EventOrigin) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use EventOrigin.Descriptor instead.
+func (EventOrigin) EnumDescriptor() ([]byte, []int) {
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{5}
+}
+
 // A restriction that a stay breaks.
 type BrokenRestriction struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
@@ -1785,6 +1841,812 @@ func (x *ListReservationEventsResponse) GetNextPageToken() string {
 	return ""
 }
 
+// An event that something refers to.
+type EventReference struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	EventId string                 `protobuf:"bytes,1,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	// Empty, as is all that follows, when the id is not that of an event of the hotel.
+	Type string `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
+	// topic/partition@offset.
+	Position string                 `protobuf:"bytes,3,opt,name=position,proto3" json:"position,omitempty"`
+	Time     *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=time,proto3" json:"time,omitempty"`
+	// The request that it answers, or empty.
+	RequestId     string      `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	CorrelationId string      `protobuf:"bytes,6,opt,name=correlation_id,json=correlationId,proto3" json:"correlation_id,omitempty"`
+	Origin        EventOrigin `protobuf:"varint,7,opt,name=origin,proto3,enum=lodge.v1.EventOrigin" json:"origin,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EventReference) Reset() {
+	*x = EventReference{}
+	mi := &file_lodge_v1_reservation_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EventReference) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EventReference) ProtoMessage() {}
+
+func (x *EventReference) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_reservation_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EventReference.ProtoReflect.Descriptor instead.
+func (*EventReference) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *EventReference) GetEventId() string {
+	if x != nil {
+		return x.EventId
+	}
+	return ""
+}
+
+func (x *EventReference) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *EventReference) GetPosition() string {
+	if x != nil {
+		return x.Position
+	}
+	return ""
+}
+
+func (x *EventReference) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *EventReference) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *EventReference) GetCorrelationId() string {
+	if x != nil {
+		return x.CorrelationId
+	}
+	return ""
+}
+
+func (x *EventReference) GetOrigin() EventOrigin {
+	if x != nil {
+		return x.Origin
+	}
+	return EventOrigin_EVENT_ORIGIN_UNSPECIFIED
+}
+
+type GetReservationHistoryRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// hotels/{hotel}/reservations/{reservation}.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// At most this many: default 50, at most 200.
+	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// From the page before. Everything else must be as it was then.
+	PageToken string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Wait until the answer takes this position (topic/partition@offset) into account.
+	MinPosition   string `protobuf:"bytes,4,opt,name=min_position,json=minPosition,proto3" json:"min_position,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetReservationHistoryRequest) Reset() {
+	*x = GetReservationHistoryRequest{}
+	mi := &file_lodge_v1_reservation_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetReservationHistoryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetReservationHistoryRequest) ProtoMessage() {}
+
+func (x *GetReservationHistoryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_reservation_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetReservationHistoryRequest.ProtoReflect.Descriptor instead.
+func (*GetReservationHistoryRequest) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *GetReservationHistoryRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *GetReservationHistoryRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *GetReservationHistoryRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *GetReservationHistoryRequest) GetMinPosition() string {
+	if x != nil {
+		return x.MinPosition
+	}
+	return ""
+}
+
+type GetReservationHistoryResponse struct {
+	state   protoimpl.MessageState     `protogen:"open.v1"`
+	Entries []*ReservationHistoryEntry `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
+	// Empty on the last page.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetReservationHistoryResponse) Reset() {
+	*x = GetReservationHistoryResponse{}
+	mi := &file_lodge_v1_reservation_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetReservationHistoryResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetReservationHistoryResponse) ProtoMessage() {}
+
+func (x *GetReservationHistoryResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_reservation_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetReservationHistoryResponse.ProtoReflect.Descriptor instead.
+func (*GetReservationHistoryResponse) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *GetReservationHistoryResponse) GetEntries() []*ReservationHistoryEntry {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
+func (x *GetReservationHistoryResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// An event of a reservation and what led to it.
+type ReservationHistoryEntry struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Event  *Event                 `protobuf:"bytes,1,opt,name=event,proto3" json:"event,omitempty"`
+	Origin EventOrigin            `protobuf:"varint,2,opt,name=origin,proto3,enum=lodge.v1.EventOrigin" json:"origin,omitempty"`
+	// What caused the event, what caused that, and so on: at most 10. The last one has no cause, or one that is not an event of the hotel.
+	Causes        []*EventReference `protobuf:"bytes,3,rep,name=causes,proto3" json:"causes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReservationHistoryEntry) Reset() {
+	*x = ReservationHistoryEntry{}
+	mi := &file_lodge_v1_reservation_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReservationHistoryEntry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReservationHistoryEntry) ProtoMessage() {}
+
+func (x *ReservationHistoryEntry) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_reservation_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReservationHistoryEntry.ProtoReflect.Descriptor instead.
+func (*ReservationHistoryEntry) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *ReservationHistoryEntry) GetEvent() *Event {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+func (x *ReservationHistoryEntry) GetOrigin() EventOrigin {
+	if x != nil {
+		return x.Origin
+	}
+	return EventOrigin_EVENT_ORIGIN_UNSPECIFIED
+}
+
+func (x *ReservationHistoryEntry) GetCauses() []*EventReference {
+	if x != nil {
+		return x.Causes
+	}
+	return nil
+}
+
+type ExplainRejectionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// hotels/{hotel}/reservations/{reservation}.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Wait until the answer takes this position (topic/partition@offset) into account.
+	MinPosition   string `protobuf:"bytes,2,opt,name=min_position,json=minPosition,proto3" json:"min_position,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainRejectionRequest) Reset() {
+	*x = ExplainRejectionRequest{}
+	mi := &file_lodge_v1_reservation_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainRejectionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainRejectionRequest) ProtoMessage() {}
+
+func (x *ExplainRejectionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_reservation_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainRejectionRequest.ProtoReflect.Descriptor instead.
+func (*ExplainRejectionRequest) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *ExplainRejectionRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ExplainRejectionRequest) GetMinPosition() string {
+	if x != nil {
+		return x.MinPosition
+	}
+	return ""
+}
+
+// Why a reservation was rejected.
+type RejectionExplanation struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// hotels/{hotel}/reservations/{reservation}.
+	Reservation string            `protobuf:"bytes,1,opt,name=reservation,proto3" json:"reservation,omitempty"`
+	Reason      ReservationReason `protobuf:"varint,2,opt,name=reason,proto3,enum=lodge.v1.ReservationReason" json:"reason,omitempty"`
+	// The event that rejected it.
+	Decision *EventReference `protobuf:"bytes,3,opt,name=decision,proto3" json:"decision,omitempty"`
+	// hotels/{hotel}/roomTypes/{room_type}.
+	RoomType string `protobuf:"bytes,4,opt,name=room_type,json=roomType,proto3" json:"room_type,omitempty"`
+	// Rooms that were asked for.
+	Quantity int32 `protobuf:"varint,5,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	// Everything before this position (topic/partition@offset) of topic inventory was taken into account.
+	InventoryPosition string `protobuf:"bytes,6,opt,name=inventory_position,json=inventoryPosition,proto3" json:"inventory_position,omitempty"`
+	// In order.
+	FullNights []*FullNight `protobuf:"bytes,7,rep,name=full_nights,json=fullNights,proto3" json:"full_nights,omitempty"`
+	// All that the stay breaks, whatever the reason.
+	Restrictions []*RestrictionCause `protobuf:"bytes,8,rep,name=restrictions,proto3" json:"restrictions,omitempty"`
+	// For GROUP_INCOMPLETE: the reservations of the group that could not be had, which have explanations of their own.
+	GroupObstacles []string `protobuf:"bytes,9,rep,name=group_obstacles,json=groupObstacles,proto3" json:"group_obstacles,omitempty"`
+	// For PAYMENT_DECLINED: the provider's.
+	DeclineCode   string `protobuf:"bytes,10,opt,name=decline_code,json=declineCode,proto3" json:"decline_code,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RejectionExplanation) Reset() {
+	*x = RejectionExplanation{}
+	mi := &file_lodge_v1_reservation_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RejectionExplanation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RejectionExplanation) ProtoMessage() {}
+
+func (x *RejectionExplanation) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_reservation_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RejectionExplanation.ProtoReflect.Descriptor instead.
+func (*RejectionExplanation) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *RejectionExplanation) GetReservation() string {
+	if x != nil {
+		return x.Reservation
+	}
+	return ""
+}
+
+func (x *RejectionExplanation) GetReason() ReservationReason {
+	if x != nil {
+		return x.Reason
+	}
+	return ReservationReason_RESERVATION_REASON_UNSPECIFIED
+}
+
+func (x *RejectionExplanation) GetDecision() *EventReference {
+	if x != nil {
+		return x.Decision
+	}
+	return nil
+}
+
+func (x *RejectionExplanation) GetRoomType() string {
+	if x != nil {
+		return x.RoomType
+	}
+	return ""
+}
+
+func (x *RejectionExplanation) GetQuantity() int32 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+func (x *RejectionExplanation) GetInventoryPosition() string {
+	if x != nil {
+		return x.InventoryPosition
+	}
+	return ""
+}
+
+func (x *RejectionExplanation) GetFullNights() []*FullNight {
+	if x != nil {
+		return x.FullNights
+	}
+	return nil
+}
+
+func (x *RejectionExplanation) GetRestrictions() []*RestrictionCause {
+	if x != nil {
+		return x.Restrictions
+	}
+	return nil
+}
+
+func (x *RejectionExplanation) GetGroupObstacles() []string {
+	if x != nil {
+		return x.GroupObstacles
+	}
+	return nil
+}
+
+func (x *RejectionExplanation) GetDeclineCode() string {
+	if x != nil {
+		return x.DeclineCode
+	}
+	return ""
+}
+
+// A night without enough rooms, as it was when that was decided.
+type FullNight struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Date            *date.Date             `protobuf:"bytes,1,opt,name=date,proto3" json:"date,omitempty"`
+	PhysicalCount   int32                  `protobuf:"varint,2,opt,name=physical_count,json=physicalCount,proto3" json:"physical_count,omitempty"`
+	OutOfOrderCount int32                  `protobuf:"varint,3,opt,name=out_of_order_count,json=outOfOrderCount,proto3" json:"out_of_order_count,omitempty"`
+	// In rooms, also when it was set in per cent.
+	OverbookingLimit   int32 `protobuf:"varint,4,opt,name=overbooking_limit,json=overbookingLimit,proto3" json:"overbooking_limit,omitempty"`
+	OverbookingPercent int32 `protobuf:"varint,5,opt,name=overbooking_percent,json=overbookingPercent,proto3" json:"overbooking_percent,omitempty"`
+	// physical_count - out_of_order_count + overbooking_limit.
+	SellableCount int32 `protobuf:"varint,6,opt,name=sellable_count,json=sellableCount,proto3" json:"sellable_count,omitempty"`
+	SoldCount     int32 `protobuf:"varint,7,opt,name=sold_count,json=soldCount,proto3" json:"sold_count,omitempty"`
+	HeldCount     int32 `protobuf:"varint,8,opt,name=held_count,json=heldCount,proto3" json:"held_count,omitempty"`
+	// Rooms for reservations of the same group that came before it and could have been had.
+	GroupCount int32 `protobuf:"varint,9,opt,name=group_count,json=groupCount,proto3" json:"group_count,omitempty"`
+	// What was left for it: fewer than were asked for.
+	AvailableCount int32 `protobuf:"varint,10,opt,name=available_count,json=availableCount,proto3" json:"available_count,omitempty"`
+	// What had set the counts last; unset: nothing ever had.
+	PhysicalEvent    *EventReference `protobuf:"bytes,11,opt,name=physical_event,json=physicalEvent,proto3" json:"physical_event,omitempty"`
+	OutOfOrderEvent  *EventReference `protobuf:"bytes,12,opt,name=out_of_order_event,json=outOfOrderEvent,proto3" json:"out_of_order_event,omitempty"`
+	OverbookingEvent *EventReference `protobuf:"bytes,13,opt,name=overbooking_event,json=overbookingEvent,proto3" json:"overbooking_event,omitempty"`
+	// The reservations that had the rooms, in the order in which they took them: at most 100.
+	Takers        []*NightTaker `protobuf:"bytes,14,rep,name=takers,proto3" json:"takers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FullNight) Reset() {
+	*x = FullNight{}
+	mi := &file_lodge_v1_reservation_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FullNight) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FullNight) ProtoMessage() {}
+
+func (x *FullNight) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_reservation_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FullNight.ProtoReflect.Descriptor instead.
+func (*FullNight) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *FullNight) GetDate() *date.Date {
+	if x != nil {
+		return x.Date
+	}
+	return nil
+}
+
+func (x *FullNight) GetPhysicalCount() int32 {
+	if x != nil {
+		return x.PhysicalCount
+	}
+	return 0
+}
+
+func (x *FullNight) GetOutOfOrderCount() int32 {
+	if x != nil {
+		return x.OutOfOrderCount
+	}
+	return 0
+}
+
+func (x *FullNight) GetOverbookingLimit() int32 {
+	if x != nil {
+		return x.OverbookingLimit
+	}
+	return 0
+}
+
+func (x *FullNight) GetOverbookingPercent() int32 {
+	if x != nil {
+		return x.OverbookingPercent
+	}
+	return 0
+}
+
+func (x *FullNight) GetSellableCount() int32 {
+	if x != nil {
+		return x.SellableCount
+	}
+	return 0
+}
+
+func (x *FullNight) GetSoldCount() int32 {
+	if x != nil {
+		return x.SoldCount
+	}
+	return 0
+}
+
+func (x *FullNight) GetHeldCount() int32 {
+	if x != nil {
+		return x.HeldCount
+	}
+	return 0
+}
+
+func (x *FullNight) GetGroupCount() int32 {
+	if x != nil {
+		return x.GroupCount
+	}
+	return 0
+}
+
+func (x *FullNight) GetAvailableCount() int32 {
+	if x != nil {
+		return x.AvailableCount
+	}
+	return 0
+}
+
+func (x *FullNight) GetPhysicalEvent() *EventReference {
+	if x != nil {
+		return x.PhysicalEvent
+	}
+	return nil
+}
+
+func (x *FullNight) GetOutOfOrderEvent() *EventReference {
+	if x != nil {
+		return x.OutOfOrderEvent
+	}
+	return nil
+}
+
+func (x *FullNight) GetOverbookingEvent() *EventReference {
+	if x != nil {
+		return x.OverbookingEvent
+	}
+	return nil
+}
+
+func (x *FullNight) GetTakers() []*NightTaker {
+	if x != nil {
+		return x.Takers
+	}
+	return nil
+}
+
+// A reservation that has rooms on a night.
+type NightTaker struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// hotels/{hotel}/reservations/{reservation}.
+	Reservation string `protobuf:"bytes,1,opt,name=reservation,proto3" json:"reservation,omitempty"`
+	Quantity    int32  `protobuf:"varint,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	// PENDING (held) or PAID (sold).
+	Status ReservationStatus `protobuf:"varint,3,opt,name=status,proto3,enum=lodge.v1.ReservationStatus" json:"status,omitempty"`
+	// That took the rooms.
+	Event         *EventReference `protobuf:"bytes,4,opt,name=event,proto3" json:"event,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NightTaker) Reset() {
+	*x = NightTaker{}
+	mi := &file_lodge_v1_reservation_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NightTaker) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NightTaker) ProtoMessage() {}
+
+func (x *NightTaker) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_reservation_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NightTaker.ProtoReflect.Descriptor instead.
+func (*NightTaker) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *NightTaker) GetReservation() string {
+	if x != nil {
+		return x.Reservation
+	}
+	return ""
+}
+
+func (x *NightTaker) GetQuantity() int32 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+func (x *NightTaker) GetStatus() ReservationStatus {
+	if x != nil {
+		return x.Status
+	}
+	return ReservationStatus_RESERVATION_STATUS_UNSPECIFIED
+}
+
+func (x *NightTaker) GetEvent() *EventReference {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+// A restriction that a stay breaks, and what had set it.
+type RestrictionCause struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Restriction Restriction            `protobuf:"varint,1,opt,name=restriction,proto3,enum=lodge.v1.Restriction" json:"restriction,omitempty"`
+	// The fewest or most nights, for MIN_STAY and MAX_STAY.
+	Limit int32 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
+	// As in BrokenRestriction.
+	Nights        []*RestrictedNight `protobuf:"bytes,3,rep,name=nights,proto3" json:"nights,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RestrictionCause) Reset() {
+	*x = RestrictionCause{}
+	mi := &file_lodge_v1_reservation_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RestrictionCause) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RestrictionCause) ProtoMessage() {}
+
+func (x *RestrictionCause) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_reservation_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RestrictionCause.ProtoReflect.Descriptor instead.
+func (*RestrictionCause) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *RestrictionCause) GetRestriction() Restriction {
+	if x != nil {
+		return x.Restriction
+	}
+	return Restriction_RESTRICTION_UNSPECIFIED
+}
+
+func (x *RestrictionCause) GetLimit() int32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *RestrictionCause) GetNights() []*RestrictedNight {
+	if x != nil {
+		return x.Nights
+	}
+	return nil
+}
+
+type RestrictedNight struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Date  *date.Date             `protobuf:"bytes,1,opt,name=date,proto3" json:"date,omitempty"`
+	// That had set the restriction on the night, or that had made the rate plan what it was.
+	Event         *EventReference `protobuf:"bytes,2,opt,name=event,proto3" json:"event,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RestrictedNight) Reset() {
+	*x = RestrictedNight{}
+	mi := &file_lodge_v1_reservation_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RestrictedNight) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RestrictedNight) ProtoMessage() {}
+
+func (x *RestrictedNight) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_reservation_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RestrictedNight.ProtoReflect.Descriptor instead.
+func (*RestrictedNight) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *RestrictedNight) GetDate() *date.Date {
+	if x != nil {
+		return x.Date
+	}
+	return nil
+}
+
+func (x *RestrictedNight) GetEvent() *EventReference {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
 var File_lodge_v1_reservation_proto protoreflect.FileDescriptor
 
 const file_lodge_v1_reservation_proto_rawDesc = "" +
@@ -1918,7 +2780,77 @@ const file_lodge_v1_reservation_proto_rawDesc = "" +
 	"\fmin_position\x18\x04 \x01(\tR\vminPosition\"p\n" +
 	"\x1dListReservationEventsResponse\x12'\n" +
 	"\x06events\x18\x01 \x03(\v2\x0f.lodge.v1.EventR\x06events\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken*\xd7\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x80\x02\n" +
+	"\x0eEventReference\x12\x19\n" +
+	"\bevent_id\x18\x01 \x01(\tR\aeventId\x12\x12\n" +
+	"\x04type\x18\x02 \x01(\tR\x04type\x12\x1a\n" +
+	"\bposition\x18\x03 \x01(\tR\bposition\x12.\n" +
+	"\x04time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x05 \x01(\tR\trequestId\x12%\n" +
+	"\x0ecorrelation_id\x18\x06 \x01(\tR\rcorrelationId\x12-\n" +
+	"\x06origin\x18\a \x01(\x0e2\x15.lodge.v1.EventOriginR\x06origin\"\xa5\x01\n" +
+	"\x1cGetReservationHistoryRequest\x12\x1d\n" +
+	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12$\n" +
+	"\tpage_size\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\x12!\n" +
+	"\fmin_position\x18\x04 \x01(\tR\vminPosition\"\x84\x01\n" +
+	"\x1dGetReservationHistoryResponse\x12;\n" +
+	"\aentries\x18\x01 \x03(\v2!.lodge.v1.ReservationHistoryEntryR\aentries\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xa1\x01\n" +
+	"\x17ReservationHistoryEntry\x12%\n" +
+	"\x05event\x18\x01 \x01(\v2\x0f.lodge.v1.EventR\x05event\x12-\n" +
+	"\x06origin\x18\x02 \x01(\x0e2\x15.lodge.v1.EventOriginR\x06origin\x120\n" +
+	"\x06causes\x18\x03 \x03(\v2\x18.lodge.v1.EventReferenceR\x06causes\"[\n" +
+	"\x17ExplainRejectionRequest\x12\x1d\n" +
+	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12!\n" +
+	"\fmin_position\x18\x02 \x01(\tR\vminPosition\"\xcd\x03\n" +
+	"\x14RejectionExplanation\x12 \n" +
+	"\vreservation\x18\x01 \x01(\tR\vreservation\x123\n" +
+	"\x06reason\x18\x02 \x01(\x0e2\x1b.lodge.v1.ReservationReasonR\x06reason\x124\n" +
+	"\bdecision\x18\x03 \x01(\v2\x18.lodge.v1.EventReferenceR\bdecision\x12\x1b\n" +
+	"\troom_type\x18\x04 \x01(\tR\broomType\x12\x1a\n" +
+	"\bquantity\x18\x05 \x01(\x05R\bquantity\x12-\n" +
+	"\x12inventory_position\x18\x06 \x01(\tR\x11inventoryPosition\x124\n" +
+	"\vfull_nights\x18\a \x03(\v2\x13.lodge.v1.FullNightR\n" +
+	"fullNights\x12>\n" +
+	"\frestrictions\x18\b \x03(\v2\x1a.lodge.v1.RestrictionCauseR\frestrictions\x12'\n" +
+	"\x0fgroup_obstacles\x18\t \x03(\tR\x0egroupObstacles\x12!\n" +
+	"\fdecline_code\x18\n" +
+	" \x01(\tR\vdeclineCode\"\x90\x05\n" +
+	"\tFullNight\x12%\n" +
+	"\x04date\x18\x01 \x01(\v2\x11.google.type.DateR\x04date\x12%\n" +
+	"\x0ephysical_count\x18\x02 \x01(\x05R\rphysicalCount\x12+\n" +
+	"\x12out_of_order_count\x18\x03 \x01(\x05R\x0foutOfOrderCount\x12+\n" +
+	"\x11overbooking_limit\x18\x04 \x01(\x05R\x10overbookingLimit\x12/\n" +
+	"\x13overbooking_percent\x18\x05 \x01(\x05R\x12overbookingPercent\x12%\n" +
+	"\x0esellable_count\x18\x06 \x01(\x05R\rsellableCount\x12\x1d\n" +
+	"\n" +
+	"sold_count\x18\a \x01(\x05R\tsoldCount\x12\x1d\n" +
+	"\n" +
+	"held_count\x18\b \x01(\x05R\theldCount\x12\x1f\n" +
+	"\vgroup_count\x18\t \x01(\x05R\n" +
+	"groupCount\x12'\n" +
+	"\x0favailable_count\x18\n" +
+	" \x01(\x05R\x0eavailableCount\x12?\n" +
+	"\x0ephysical_event\x18\v \x01(\v2\x18.lodge.v1.EventReferenceR\rphysicalEvent\x12E\n" +
+	"\x12out_of_order_event\x18\f \x01(\v2\x18.lodge.v1.EventReferenceR\x0foutOfOrderEvent\x12E\n" +
+	"\x11overbooking_event\x18\r \x01(\v2\x18.lodge.v1.EventReferenceR\x10overbookingEvent\x12,\n" +
+	"\x06takers\x18\x0e \x03(\v2\x14.lodge.v1.NightTakerR\x06takers\"\xaf\x01\n" +
+	"\n" +
+	"NightTaker\x12 \n" +
+	"\vreservation\x18\x01 \x01(\tR\vreservation\x12\x1a\n" +
+	"\bquantity\x18\x02 \x01(\x05R\bquantity\x123\n" +
+	"\x06status\x18\x03 \x01(\x0e2\x1b.lodge.v1.ReservationStatusR\x06status\x12.\n" +
+	"\x05event\x18\x04 \x01(\v2\x18.lodge.v1.EventReferenceR\x05event\"\x94\x01\n" +
+	"\x10RestrictionCause\x127\n" +
+	"\vrestriction\x18\x01 \x01(\x0e2\x15.lodge.v1.RestrictionR\vrestriction\x12\x14\n" +
+	"\x05limit\x18\x02 \x01(\x05R\x05limit\x121\n" +
+	"\x06nights\x18\x03 \x03(\v2\x19.lodge.v1.RestrictedNightR\x06nights\"h\n" +
+	"\x0fRestrictedNight\x12%\n" +
+	"\x04date\x18\x01 \x01(\v2\x11.google.type.DateR\x04date\x12.\n" +
+	"\x05event\x18\x02 \x01(\v2\x18.lodge.v1.EventReferenceR\x05event*\xd7\x01\n" +
 	"\x11ReservationStatus\x12\"\n" +
 	"\x1eRESERVATION_STATUS_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aRESERVATION_STATUS_PENDING\x10\x01\x12\x1b\n" +
@@ -1955,8 +2887,12 @@ const file_lodge_v1_reservation_proto_rawDesc = "" +
 	"\x1fRESTRICTION_CLOSED_TO_DEPARTURE\x10\x04\x12\x19\n" +
 	"\x15RESTRICTION_STOP_SELL\x10\x05\x12\"\n" +
 	"\x1eRESTRICTION_RATE_PLAN_MIN_STAY\x10\x06\x12\"\n" +
-	"\x1eRESTRICTION_RATE_PLAN_MAX_STAY\x10\a2\xba\n" +
-	"\n" +
+	"\x1eRESTRICTION_RATE_PLAN_MAX_STAY\x10\a*\x81\x01\n" +
+	"\vEventOrigin\x12\x1c\n" +
+	"\x18EVENT_ORIGIN_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13EVENT_ORIGIN_CLIENT\x10\x01\x12 \n" +
+	"\x1cEVENT_ORIGIN_PROCESS_MANAGER\x10\x02\x12\x19\n" +
+	"\x15EVENT_ORIGIN_PLATFORM\x10\x032\xf4\f\n" +
 	"\x12ReservationService\x12\x87\x01\n" +
 	"\x11CreateReservation\x12\".lodge.v1.CreateReservationRequest\x1a\x15.lodge.v1.Reservation\"7\x82\xd3\xe4\x93\x021:\vreservation\"\"/v1/{parent=hotels/*}/reservations\x12\xa9\x01\n" +
 	"\x17BatchCreateReservations\x12(.lodge.v1.BatchCreateReservationsRequest\x1a).lodge.v1.BatchCreateReservationsResponse\"9\x82\xd3\xe4\x93\x023:\x01*\"./v1/{parent=hotels/*}/reservations:batchCreate\x12w\n" +
@@ -1967,7 +2903,9 @@ const file_lodge_v1_reservation_proto_rawDesc = "" +
 	"\x11CancelReservation\x12\".lodge.v1.CancelReservationRequest\x1a\x15.lodge.v1.Reservation\"Z\x82\xd3\xe4\x93\x02T:\x01*Z$*\"/v1/{name=hotels/*/reservations/*}\")/v1/{name=hotels/*/reservations/*}:cancel\x12z\n" +
 	"\n" +
 	"MarkNoShow\x12\x1b.lodge.v1.MarkNoShowRequest\x1a\x15.lodge.v1.Reservation\"8\x82\xd3\xe4\x93\x022:\x01*\"-/v1/{name=hotels/*/reservations/*}:markNoShow\x12\xa0\x01\n" +
-	"\x15ListReservationEvents\x12&.lodge.v1.ListReservationEventsRequest\x1a'.lodge.v1.ListReservationEventsResponse\"6\x82\xd3\xe4\x93\x02-\x12+/v1/{parent=hotels/*/reservations/*}/events\x90\x02\x01B Z\x1elodge/api/gen/lodge/v1;lodgev1b\x06proto3"
+	"\x15ListReservationEvents\x12&.lodge.v1.ListReservationEventsRequest\x1a'.lodge.v1.ListReservationEventsResponse\"6\x82\xd3\xe4\x93\x02-\x12+/v1/{parent=hotels/*/reservations/*}/events\x90\x02\x01\x12\x9f\x01\n" +
+	"\x15GetReservationHistory\x12&.lodge.v1.GetReservationHistoryRequest\x1a'.lodge.v1.GetReservationHistoryResponse\"5\x82\xd3\xe4\x93\x02,\x12*/v1/{name=hotels/*/reservations/*}:history\x90\x02\x01\x12\x95\x01\n" +
+	"\x10ExplainRejection\x12!.lodge.v1.ExplainRejectionRequest\x1a\x1e.lodge.v1.RejectionExplanation\">\x82\xd3\xe4\x93\x025\x123/v1/{name=hotels/*/reservations/*}:explainRejection\x90\x02\x01B Z\x1elodge/api/gen/lodge/v1;lodgev1b\x06proto3"
 
 var (
 	file_lodge_v1_reservation_proto_rawDescOnce sync.Once
@@ -1981,103 +2919,139 @@ func file_lodge_v1_reservation_proto_rawDescGZIP() []byte {
 	return file_lodge_v1_reservation_proto_rawDescData
 }
 
-var file_lodge_v1_reservation_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_lodge_v1_reservation_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_lodge_v1_reservation_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
+var file_lodge_v1_reservation_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_lodge_v1_reservation_proto_goTypes = []any{
 	(ReservationStatus)(0),                  // 0: lodge.v1.ReservationStatus
 	(ReservationReason)(0),                  // 1: lodge.v1.ReservationReason
 	(StayStatus)(0),                         // 2: lodge.v1.StayStatus
 	(StayList)(0),                           // 3: lodge.v1.StayList
 	(Restriction)(0),                        // 4: lodge.v1.Restriction
-	(*BrokenRestriction)(nil),               // 5: lodge.v1.BrokenRestriction
-	(*Reservation)(nil),                     // 6: lodge.v1.Reservation
-	(*Amounts)(nil),                         // 7: lodge.v1.Amounts
-	(*Guest)(nil),                           // 8: lodge.v1.Guest
-	(*CreateReservationRequest)(nil),        // 9: lodge.v1.CreateReservationRequest
-	(*BatchCreateReservationsRequest)(nil),  // 10: lodge.v1.BatchCreateReservationsRequest
-	(*BatchCreateReservationsResponse)(nil), // 11: lodge.v1.BatchCreateReservationsResponse
-	(*GetReservationRequest)(nil),           // 12: lodge.v1.GetReservationRequest
-	(*UpdateReservationRequest)(nil),        // 13: lodge.v1.UpdateReservationRequest
-	(*ListReservationsRequest)(nil),         // 14: lodge.v1.ListReservationsRequest
-	(*ListReservationsResponse)(nil),        // 15: lodge.v1.ListReservationsResponse
-	(*ConfirmReservationRequest)(nil),       // 16: lodge.v1.ConfirmReservationRequest
-	(*CancelReservationRequest)(nil),        // 17: lodge.v1.CancelReservationRequest
-	(*MarkNoShowRequest)(nil),               // 18: lodge.v1.MarkNoShowRequest
-	(*ListReservationEventsRequest)(nil),    // 19: lodge.v1.ListReservationEventsRequest
-	(*ListReservationEventsResponse)(nil),   // 20: lodge.v1.ListReservationEventsResponse
-	(*date.Date)(nil),                       // 21: google.type.Date
-	(*money.Money)(nil),                     // 22: google.type.Money
-	(*timestamppb.Timestamp)(nil),           // 23: google.protobuf.Timestamp
-	(*Charge)(nil),                          // 24: lodge.v1.Charge
-	(*CancellationTerms)(nil),               // 25: lodge.v1.CancellationTerms
-	(*durationpb.Duration)(nil),             // 26: google.protobuf.Duration
-	(*fieldmaskpb.FieldMask)(nil),           // 27: google.protobuf.FieldMask
-	(*Event)(nil),                           // 28: lodge.v1.Event
+	(EventOrigin)(0),                        // 5: lodge.v1.EventOrigin
+	(*BrokenRestriction)(nil),               // 6: lodge.v1.BrokenRestriction
+	(*Reservation)(nil),                     // 7: lodge.v1.Reservation
+	(*Amounts)(nil),                         // 8: lodge.v1.Amounts
+	(*Guest)(nil),                           // 9: lodge.v1.Guest
+	(*CreateReservationRequest)(nil),        // 10: lodge.v1.CreateReservationRequest
+	(*BatchCreateReservationsRequest)(nil),  // 11: lodge.v1.BatchCreateReservationsRequest
+	(*BatchCreateReservationsResponse)(nil), // 12: lodge.v1.BatchCreateReservationsResponse
+	(*GetReservationRequest)(nil),           // 13: lodge.v1.GetReservationRequest
+	(*UpdateReservationRequest)(nil),        // 14: lodge.v1.UpdateReservationRequest
+	(*ListReservationsRequest)(nil),         // 15: lodge.v1.ListReservationsRequest
+	(*ListReservationsResponse)(nil),        // 16: lodge.v1.ListReservationsResponse
+	(*ConfirmReservationRequest)(nil),       // 17: lodge.v1.ConfirmReservationRequest
+	(*CancelReservationRequest)(nil),        // 18: lodge.v1.CancelReservationRequest
+	(*MarkNoShowRequest)(nil),               // 19: lodge.v1.MarkNoShowRequest
+	(*ListReservationEventsRequest)(nil),    // 20: lodge.v1.ListReservationEventsRequest
+	(*ListReservationEventsResponse)(nil),   // 21: lodge.v1.ListReservationEventsResponse
+	(*EventReference)(nil),                  // 22: lodge.v1.EventReference
+	(*GetReservationHistoryRequest)(nil),    // 23: lodge.v1.GetReservationHistoryRequest
+	(*GetReservationHistoryResponse)(nil),   // 24: lodge.v1.GetReservationHistoryResponse
+	(*ReservationHistoryEntry)(nil),         // 25: lodge.v1.ReservationHistoryEntry
+	(*ExplainRejectionRequest)(nil),         // 26: lodge.v1.ExplainRejectionRequest
+	(*RejectionExplanation)(nil),            // 27: lodge.v1.RejectionExplanation
+	(*FullNight)(nil),                       // 28: lodge.v1.FullNight
+	(*NightTaker)(nil),                      // 29: lodge.v1.NightTaker
+	(*RestrictionCause)(nil),                // 30: lodge.v1.RestrictionCause
+	(*RestrictedNight)(nil),                 // 31: lodge.v1.RestrictedNight
+	(*date.Date)(nil),                       // 32: google.type.Date
+	(*money.Money)(nil),                     // 33: google.type.Money
+	(*timestamppb.Timestamp)(nil),           // 34: google.protobuf.Timestamp
+	(*Charge)(nil),                          // 35: lodge.v1.Charge
+	(*CancellationTerms)(nil),               // 36: lodge.v1.CancellationTerms
+	(*durationpb.Duration)(nil),             // 37: google.protobuf.Duration
+	(*fieldmaskpb.FieldMask)(nil),           // 38: google.protobuf.FieldMask
+	(*Event)(nil),                           // 39: lodge.v1.Event
 }
 var file_lodge_v1_reservation_proto_depIdxs = []int32{
 	4,  // 0: lodge.v1.BrokenRestriction.restriction:type_name -> lodge.v1.Restriction
-	21, // 1: lodge.v1.BrokenRestriction.nights:type_name -> google.type.Date
-	21, // 2: lodge.v1.Reservation.check_in_date:type_name -> google.type.Date
-	21, // 3: lodge.v1.Reservation.check_out_date:type_name -> google.type.Date
-	8,  // 4: lodge.v1.Reservation.guest:type_name -> lodge.v1.Guest
+	32, // 1: lodge.v1.BrokenRestriction.nights:type_name -> google.type.Date
+	32, // 2: lodge.v1.Reservation.check_in_date:type_name -> google.type.Date
+	32, // 3: lodge.v1.Reservation.check_out_date:type_name -> google.type.Date
+	9,  // 4: lodge.v1.Reservation.guest:type_name -> lodge.v1.Guest
 	0,  // 5: lodge.v1.Reservation.status:type_name -> lodge.v1.ReservationStatus
 	1,  // 6: lodge.v1.Reservation.reason:type_name -> lodge.v1.ReservationReason
-	22, // 7: lodge.v1.Reservation.nightly_amounts:type_name -> google.type.Money
-	22, // 8: lodge.v1.Reservation.total:type_name -> google.type.Money
-	23, // 9: lodge.v1.Reservation.hold_expire_time:type_name -> google.protobuf.Timestamp
-	23, // 10: lodge.v1.Reservation.create_time:type_name -> google.protobuf.Timestamp
-	23, // 11: lodge.v1.Reservation.update_time:type_name -> google.protobuf.Timestamp
-	21, // 12: lodge.v1.Reservation.full_nights:type_name -> google.type.Date
-	5,  // 13: lodge.v1.Reservation.broken_restrictions:type_name -> lodge.v1.BrokenRestriction
-	24, // 14: lodge.v1.Reservation.charges:type_name -> lodge.v1.Charge
-	22, // 15: lodge.v1.Reservation.extra_guest_amount:type_name -> google.type.Money
-	25, // 16: lodge.v1.Reservation.cancellation:type_name -> lodge.v1.CancellationTerms
+	33, // 7: lodge.v1.Reservation.nightly_amounts:type_name -> google.type.Money
+	33, // 8: lodge.v1.Reservation.total:type_name -> google.type.Money
+	34, // 9: lodge.v1.Reservation.hold_expire_time:type_name -> google.protobuf.Timestamp
+	34, // 10: lodge.v1.Reservation.create_time:type_name -> google.protobuf.Timestamp
+	34, // 11: lodge.v1.Reservation.update_time:type_name -> google.protobuf.Timestamp
+	32, // 12: lodge.v1.Reservation.full_nights:type_name -> google.type.Date
+	6,  // 13: lodge.v1.Reservation.broken_restrictions:type_name -> lodge.v1.BrokenRestriction
+	35, // 14: lodge.v1.Reservation.charges:type_name -> lodge.v1.Charge
+	33, // 15: lodge.v1.Reservation.extra_guest_amount:type_name -> google.type.Money
+	36, // 16: lodge.v1.Reservation.cancellation:type_name -> lodge.v1.CancellationTerms
 	2,  // 17: lodge.v1.Reservation.stay_status:type_name -> lodge.v1.StayStatus
-	7,  // 18: lodge.v1.Reservation.amounts:type_name -> lodge.v1.Amounts
-	22, // 19: lodge.v1.Amounts.captured:type_name -> google.type.Money
-	22, // 20: lodge.v1.Amounts.settled_outside:type_name -> google.type.Money
-	22, // 21: lodge.v1.Amounts.refund_pending:type_name -> google.type.Money
-	22, // 22: lodge.v1.Amounts.refunded:type_name -> google.type.Money
-	22, // 23: lodge.v1.Amounts.balance:type_name -> google.type.Money
-	22, // 24: lodge.v1.Amounts.fee:type_name -> google.type.Money
-	6,  // 25: lodge.v1.CreateReservationRequest.reservation:type_name -> lodge.v1.Reservation
-	22, // 26: lodge.v1.CreateReservationRequest.nightly_rate_override:type_name -> google.type.Money
-	9,  // 27: lodge.v1.BatchCreateReservationsRequest.requests:type_name -> lodge.v1.CreateReservationRequest
-	6,  // 28: lodge.v1.BatchCreateReservationsResponse.reservations:type_name -> lodge.v1.Reservation
-	26, // 29: lodge.v1.GetReservationRequest.settle_wait:type_name -> google.protobuf.Duration
-	23, // 30: lodge.v1.GetReservationRequest.as_of_time:type_name -> google.protobuf.Timestamp
-	6,  // 31: lodge.v1.UpdateReservationRequest.reservation:type_name -> lodge.v1.Reservation
-	27, // 32: lodge.v1.UpdateReservationRequest.update_mask:type_name -> google.protobuf.FieldMask
-	21, // 33: lodge.v1.ListReservationsRequest.check_in_start_date:type_name -> google.type.Date
-	21, // 34: lodge.v1.ListReservationsRequest.check_in_end_date:type_name -> google.type.Date
+	8,  // 18: lodge.v1.Reservation.amounts:type_name -> lodge.v1.Amounts
+	33, // 19: lodge.v1.Amounts.captured:type_name -> google.type.Money
+	33, // 20: lodge.v1.Amounts.settled_outside:type_name -> google.type.Money
+	33, // 21: lodge.v1.Amounts.refund_pending:type_name -> google.type.Money
+	33, // 22: lodge.v1.Amounts.refunded:type_name -> google.type.Money
+	33, // 23: lodge.v1.Amounts.balance:type_name -> google.type.Money
+	33, // 24: lodge.v1.Amounts.fee:type_name -> google.type.Money
+	7,  // 25: lodge.v1.CreateReservationRequest.reservation:type_name -> lodge.v1.Reservation
+	33, // 26: lodge.v1.CreateReservationRequest.nightly_rate_override:type_name -> google.type.Money
+	10, // 27: lodge.v1.BatchCreateReservationsRequest.requests:type_name -> lodge.v1.CreateReservationRequest
+	7,  // 28: lodge.v1.BatchCreateReservationsResponse.reservations:type_name -> lodge.v1.Reservation
+	37, // 29: lodge.v1.GetReservationRequest.settle_wait:type_name -> google.protobuf.Duration
+	34, // 30: lodge.v1.GetReservationRequest.as_of_time:type_name -> google.protobuf.Timestamp
+	7,  // 31: lodge.v1.UpdateReservationRequest.reservation:type_name -> lodge.v1.Reservation
+	38, // 32: lodge.v1.UpdateReservationRequest.update_mask:type_name -> google.protobuf.FieldMask
+	32, // 33: lodge.v1.ListReservationsRequest.check_in_start_date:type_name -> google.type.Date
+	32, // 34: lodge.v1.ListReservationsRequest.check_in_end_date:type_name -> google.type.Date
 	3,  // 35: lodge.v1.ListReservationsRequest.stay_list:type_name -> lodge.v1.StayList
-	21, // 36: lodge.v1.ListReservationsRequest.stay_date:type_name -> google.type.Date
-	6,  // 37: lodge.v1.ListReservationsResponse.reservations:type_name -> lodge.v1.Reservation
+	32, // 36: lodge.v1.ListReservationsRequest.stay_date:type_name -> google.type.Date
+	7,  // 37: lodge.v1.ListReservationsResponse.reservations:type_name -> lodge.v1.Reservation
 	1,  // 38: lodge.v1.CancelReservationRequest.reason:type_name -> lodge.v1.ReservationReason
-	28, // 39: lodge.v1.ListReservationEventsResponse.events:type_name -> lodge.v1.Event
-	9,  // 40: lodge.v1.ReservationService.CreateReservation:input_type -> lodge.v1.CreateReservationRequest
-	10, // 41: lodge.v1.ReservationService.BatchCreateReservations:input_type -> lodge.v1.BatchCreateReservationsRequest
-	12, // 42: lodge.v1.ReservationService.GetReservation:input_type -> lodge.v1.GetReservationRequest
-	14, // 43: lodge.v1.ReservationService.ListReservations:input_type -> lodge.v1.ListReservationsRequest
-	13, // 44: lodge.v1.ReservationService.UpdateReservation:input_type -> lodge.v1.UpdateReservationRequest
-	16, // 45: lodge.v1.ReservationService.ConfirmReservation:input_type -> lodge.v1.ConfirmReservationRequest
-	17, // 46: lodge.v1.ReservationService.CancelReservation:input_type -> lodge.v1.CancelReservationRequest
-	18, // 47: lodge.v1.ReservationService.MarkNoShow:input_type -> lodge.v1.MarkNoShowRequest
-	19, // 48: lodge.v1.ReservationService.ListReservationEvents:input_type -> lodge.v1.ListReservationEventsRequest
-	6,  // 49: lodge.v1.ReservationService.CreateReservation:output_type -> lodge.v1.Reservation
-	11, // 50: lodge.v1.ReservationService.BatchCreateReservations:output_type -> lodge.v1.BatchCreateReservationsResponse
-	6,  // 51: lodge.v1.ReservationService.GetReservation:output_type -> lodge.v1.Reservation
-	15, // 52: lodge.v1.ReservationService.ListReservations:output_type -> lodge.v1.ListReservationsResponse
-	6,  // 53: lodge.v1.ReservationService.UpdateReservation:output_type -> lodge.v1.Reservation
-	6,  // 54: lodge.v1.ReservationService.ConfirmReservation:output_type -> lodge.v1.Reservation
-	6,  // 55: lodge.v1.ReservationService.CancelReservation:output_type -> lodge.v1.Reservation
-	6,  // 56: lodge.v1.ReservationService.MarkNoShow:output_type -> lodge.v1.Reservation
-	20, // 57: lodge.v1.ReservationService.ListReservationEvents:output_type -> lodge.v1.ListReservationEventsResponse
-	49, // [49:58] is the sub-list for method output_type
-	40, // [40:49] is the sub-list for method input_type
-	40, // [40:40] is the sub-list for extension type_name
-	40, // [40:40] is the sub-list for extension extendee
-	0,  // [0:40] is the sub-list for field type_name
+	39, // 39: lodge.v1.ListReservationEventsResponse.events:type_name -> lodge.v1.Event
+	34, // 40: lodge.v1.EventReference.time:type_name -> google.protobuf.Timestamp
+	5,  // 41: lodge.v1.EventReference.origin:type_name -> lodge.v1.EventOrigin
+	25, // 42: lodge.v1.GetReservationHistoryResponse.entries:type_name -> lodge.v1.ReservationHistoryEntry
+	39, // 43: lodge.v1.ReservationHistoryEntry.event:type_name -> lodge.v1.Event
+	5,  // 44: lodge.v1.ReservationHistoryEntry.origin:type_name -> lodge.v1.EventOrigin
+	22, // 45: lodge.v1.ReservationHistoryEntry.causes:type_name -> lodge.v1.EventReference
+	1,  // 46: lodge.v1.RejectionExplanation.reason:type_name -> lodge.v1.ReservationReason
+	22, // 47: lodge.v1.RejectionExplanation.decision:type_name -> lodge.v1.EventReference
+	28, // 48: lodge.v1.RejectionExplanation.full_nights:type_name -> lodge.v1.FullNight
+	30, // 49: lodge.v1.RejectionExplanation.restrictions:type_name -> lodge.v1.RestrictionCause
+	32, // 50: lodge.v1.FullNight.date:type_name -> google.type.Date
+	22, // 51: lodge.v1.FullNight.physical_event:type_name -> lodge.v1.EventReference
+	22, // 52: lodge.v1.FullNight.out_of_order_event:type_name -> lodge.v1.EventReference
+	22, // 53: lodge.v1.FullNight.overbooking_event:type_name -> lodge.v1.EventReference
+	29, // 54: lodge.v1.FullNight.takers:type_name -> lodge.v1.NightTaker
+	0,  // 55: lodge.v1.NightTaker.status:type_name -> lodge.v1.ReservationStatus
+	22, // 56: lodge.v1.NightTaker.event:type_name -> lodge.v1.EventReference
+	4,  // 57: lodge.v1.RestrictionCause.restriction:type_name -> lodge.v1.Restriction
+	31, // 58: lodge.v1.RestrictionCause.nights:type_name -> lodge.v1.RestrictedNight
+	32, // 59: lodge.v1.RestrictedNight.date:type_name -> google.type.Date
+	22, // 60: lodge.v1.RestrictedNight.event:type_name -> lodge.v1.EventReference
+	10, // 61: lodge.v1.ReservationService.CreateReservation:input_type -> lodge.v1.CreateReservationRequest
+	11, // 62: lodge.v1.ReservationService.BatchCreateReservations:input_type -> lodge.v1.BatchCreateReservationsRequest
+	13, // 63: lodge.v1.ReservationService.GetReservation:input_type -> lodge.v1.GetReservationRequest
+	15, // 64: lodge.v1.ReservationService.ListReservations:input_type -> lodge.v1.ListReservationsRequest
+	14, // 65: lodge.v1.ReservationService.UpdateReservation:input_type -> lodge.v1.UpdateReservationRequest
+	17, // 66: lodge.v1.ReservationService.ConfirmReservation:input_type -> lodge.v1.ConfirmReservationRequest
+	18, // 67: lodge.v1.ReservationService.CancelReservation:input_type -> lodge.v1.CancelReservationRequest
+	19, // 68: lodge.v1.ReservationService.MarkNoShow:input_type -> lodge.v1.MarkNoShowRequest
+	20, // 69: lodge.v1.ReservationService.ListReservationEvents:input_type -> lodge.v1.ListReservationEventsRequest
+	23, // 70: lodge.v1.ReservationService.GetReservationHistory:input_type -> lodge.v1.GetReservationHistoryRequest
+	26, // 71: lodge.v1.ReservationService.ExplainRejection:input_type -> lodge.v1.ExplainRejectionRequest
+	7,  // 72: lodge.v1.ReservationService.CreateReservation:output_type -> lodge.v1.Reservation
+	12, // 73: lodge.v1.ReservationService.BatchCreateReservations:output_type -> lodge.v1.BatchCreateReservationsResponse
+	7,  // 74: lodge.v1.ReservationService.GetReservation:output_type -> lodge.v1.Reservation
+	16, // 75: lodge.v1.ReservationService.ListReservations:output_type -> lodge.v1.ListReservationsResponse
+	7,  // 76: lodge.v1.ReservationService.UpdateReservation:output_type -> lodge.v1.Reservation
+	7,  // 77: lodge.v1.ReservationService.ConfirmReservation:output_type -> lodge.v1.Reservation
+	7,  // 78: lodge.v1.ReservationService.CancelReservation:output_type -> lodge.v1.Reservation
+	7,  // 79: lodge.v1.ReservationService.MarkNoShow:output_type -> lodge.v1.Reservation
+	21, // 80: lodge.v1.ReservationService.ListReservationEvents:output_type -> lodge.v1.ListReservationEventsResponse
+	24, // 81: lodge.v1.ReservationService.GetReservationHistory:output_type -> lodge.v1.GetReservationHistoryResponse
+	27, // 82: lodge.v1.ReservationService.ExplainRejection:output_type -> lodge.v1.RejectionExplanation
+	72, // [72:83] is the sub-list for method output_type
+	61, // [61:72] is the sub-list for method input_type
+	61, // [61:61] is the sub-list for extension type_name
+	61, // [61:61] is the sub-list for extension extendee
+	0,  // [0:61] is the sub-list for field type_name
 }
 
 func init() { file_lodge_v1_reservation_proto_init() }
@@ -2096,8 +3070,8 @@ func file_lodge_v1_reservation_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lodge_v1_reservation_proto_rawDesc), len(file_lodge_v1_reservation_proto_rawDesc)),
-			NumEnums:      5,
-			NumMessages:   16,
+			NumEnums:      6,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

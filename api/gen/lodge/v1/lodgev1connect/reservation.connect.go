@@ -60,6 +60,12 @@ const (
 	// ReservationServiceListReservationEventsProcedure is the fully-qualified name of the
 	// ReservationService's ListReservationEvents RPC.
 	ReservationServiceListReservationEventsProcedure = "/lodge.v1.ReservationService/ListReservationEvents"
+	// ReservationServiceGetReservationHistoryProcedure is the fully-qualified name of the
+	// ReservationService's GetReservationHistory RPC.
+	ReservationServiceGetReservationHistoryProcedure = "/lodge.v1.ReservationService/GetReservationHistory"
+	// ReservationServiceExplainRejectionProcedure is the fully-qualified name of the
+	// ReservationService's ExplainRejection RPC.
+	ReservationServiceExplainRejectionProcedure = "/lodge.v1.ReservationService/ExplainRejection"
 )
 
 // ReservationServiceClient is a client for the lodge.v1.ReservationService service.
@@ -92,6 +98,13 @@ type ReservationServiceClient interface {
 	MarkNoShow(context.Context, *connect.Request[v1.MarkNoShowRequest]) (*connect.Response[v1.Reservation], error)
 	// Lists the events of one reservation and of its payments, oldest first. Errors: RESERVATION_NOT_FOUND.
 	ListReservationEvents(context.Context, *connect.Request[v1.ListReservationEventsRequest]) (*connect.Response[v1.ListReservationEventsResponse], error)
+	// The events of one reservation and of its payments, oldest first, each with what led to it: back to the request of a client, or to
+	// what the platform did by itself. Causes are found once the event index has them. Errors: RESERVATION_NOT_FOUND.
+	GetReservationHistory(context.Context, *connect.Request[v1.GetReservationHistoryRequest]) (*connect.Response[v1.GetReservationHistoryResponse], error)
+	// Says why a reservation was rejected: the nights that were full, with the counts of that moment, the events that had set them and the reservations
+	// that had the rooms; the restrictions, with the events that had set them. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT (it was
+	// not rejected), LIMIT_REACHED (the hotel's past is too long to read), OFFSET_OUT_OF_RANGE (the log does not tell it any more).
+	ExplainRejection(context.Context, *connect.Request[v1.ExplainRejectionRequest]) (*connect.Response[v1.RejectionExplanation], error)
 }
 
 // NewReservationServiceClient constructs a client for the lodge.v1.ReservationService service. By
@@ -162,6 +175,20 @@ func NewReservationServiceClient(httpClient connect.HTTPClient, baseURL string, 
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
+		getReservationHistory: connect.NewClient[v1.GetReservationHistoryRequest, v1.GetReservationHistoryResponse](
+			httpClient,
+			baseURL+ReservationServiceGetReservationHistoryProcedure,
+			connect.WithSchema(reservationServiceMethods.ByName("GetReservationHistory")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		explainRejection: connect.NewClient[v1.ExplainRejectionRequest, v1.RejectionExplanation](
+			httpClient,
+			baseURL+ReservationServiceExplainRejectionProcedure,
+			connect.WithSchema(reservationServiceMethods.ByName("ExplainRejection")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -176,6 +203,8 @@ type reservationServiceClient struct {
 	cancelReservation       *connect.Client[v1.CancelReservationRequest, v1.Reservation]
 	markNoShow              *connect.Client[v1.MarkNoShowRequest, v1.Reservation]
 	listReservationEvents   *connect.Client[v1.ListReservationEventsRequest, v1.ListReservationEventsResponse]
+	getReservationHistory   *connect.Client[v1.GetReservationHistoryRequest, v1.GetReservationHistoryResponse]
+	explainRejection        *connect.Client[v1.ExplainRejectionRequest, v1.RejectionExplanation]
 }
 
 // CreateReservation calls lodge.v1.ReservationService.CreateReservation.
@@ -223,6 +252,16 @@ func (c *reservationServiceClient) ListReservationEvents(ctx context.Context, re
 	return c.listReservationEvents.CallUnary(ctx, req)
 }
 
+// GetReservationHistory calls lodge.v1.ReservationService.GetReservationHistory.
+func (c *reservationServiceClient) GetReservationHistory(ctx context.Context, req *connect.Request[v1.GetReservationHistoryRequest]) (*connect.Response[v1.GetReservationHistoryResponse], error) {
+	return c.getReservationHistory.CallUnary(ctx, req)
+}
+
+// ExplainRejection calls lodge.v1.ReservationService.ExplainRejection.
+func (c *reservationServiceClient) ExplainRejection(ctx context.Context, req *connect.Request[v1.ExplainRejectionRequest]) (*connect.Response[v1.RejectionExplanation], error) {
+	return c.explainRejection.CallUnary(ctx, req)
+}
+
 // ReservationServiceHandler is an implementation of the lodge.v1.ReservationService service.
 type ReservationServiceHandler interface {
 	// Reserves rooms, all nights or none. The reservation is PENDING and holds its rooms until hold_expire_time.
@@ -253,6 +292,13 @@ type ReservationServiceHandler interface {
 	MarkNoShow(context.Context, *connect.Request[v1.MarkNoShowRequest]) (*connect.Response[v1.Reservation], error)
 	// Lists the events of one reservation and of its payments, oldest first. Errors: RESERVATION_NOT_FOUND.
 	ListReservationEvents(context.Context, *connect.Request[v1.ListReservationEventsRequest]) (*connect.Response[v1.ListReservationEventsResponse], error)
+	// The events of one reservation and of its payments, oldest first, each with what led to it: back to the request of a client, or to
+	// what the platform did by itself. Causes are found once the event index has them. Errors: RESERVATION_NOT_FOUND.
+	GetReservationHistory(context.Context, *connect.Request[v1.GetReservationHistoryRequest]) (*connect.Response[v1.GetReservationHistoryResponse], error)
+	// Says why a reservation was rejected: the nights that were full, with the counts of that moment, the events that had set them and the reservations
+	// that had the rooms; the restrictions, with the events that had set them. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT (it was
+	// not rejected), LIMIT_REACHED (the hotel's past is too long to read), OFFSET_OUT_OF_RANGE (the log does not tell it any more).
+	ExplainRejection(context.Context, *connect.Request[v1.ExplainRejectionRequest]) (*connect.Response[v1.RejectionExplanation], error)
 }
 
 // NewReservationServiceHandler builds an HTTP handler from the service implementation. It returns
@@ -319,6 +365,20 @@ func NewReservationServiceHandler(svc ReservationServiceHandler, opts ...connect
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
+	reservationServiceGetReservationHistoryHandler := connect.NewUnaryHandler(
+		ReservationServiceGetReservationHistoryProcedure,
+		svc.GetReservationHistory,
+		connect.WithSchema(reservationServiceMethods.ByName("GetReservationHistory")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	reservationServiceExplainRejectionHandler := connect.NewUnaryHandler(
+		ReservationServiceExplainRejectionProcedure,
+		svc.ExplainRejection,
+		connect.WithSchema(reservationServiceMethods.ByName("ExplainRejection")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/lodge.v1.ReservationService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case ReservationServiceCreateReservationProcedure:
@@ -339,6 +399,10 @@ func NewReservationServiceHandler(svc ReservationServiceHandler, opts ...connect
 			reservationServiceMarkNoShowHandler.ServeHTTP(w, r)
 		case ReservationServiceListReservationEventsProcedure:
 			reservationServiceListReservationEventsHandler.ServeHTTP(w, r)
+		case ReservationServiceGetReservationHistoryProcedure:
+			reservationServiceGetReservationHistoryHandler.ServeHTTP(w, r)
+		case ReservationServiceExplainRejectionProcedure:
+			reservationServiceExplainRejectionHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -382,4 +446,12 @@ func (UnimplementedReservationServiceHandler) MarkNoShow(context.Context, *conne
 
 func (UnimplementedReservationServiceHandler) ListReservationEvents(context.Context, *connect.Request[v1.ListReservationEventsRequest]) (*connect.Response[v1.ListReservationEventsResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("lodge.v1.ReservationService.ListReservationEvents is not implemented"))
+}
+
+func (UnimplementedReservationServiceHandler) GetReservationHistory(context.Context, *connect.Request[v1.GetReservationHistoryRequest]) (*connect.Response[v1.GetReservationHistoryResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("lodge.v1.ReservationService.GetReservationHistory is not implemented"))
+}
+
+func (UnimplementedReservationServiceHandler) ExplainRejection(context.Context, *connect.Request[v1.ExplainRejectionRequest]) (*connect.Response[v1.RejectionExplanation], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("lodge.v1.ReservationService.ExplainRejection is not implemented"))
 }
