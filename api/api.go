@@ -193,6 +193,7 @@ func (a *API) routes() (http.Handler, error) {
 	mux.Handle("/v1/", &rest{next: transcoder, bodyMax: int64(a.opts.MessageBytesMax)})
 	a.routePlatform(mux, options)
 	a.routePages(mux)
+	a.routeOpenAPI(mux)
 	return mux, nil
 }
 
