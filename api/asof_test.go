@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"testing"
 	"time"
 
@@ -254,7 +255,7 @@ func TestMomentsThatThereAreNot(t *testing.T) {
 	expect(t, err, connect.CodeResourceExhausted, "LIMIT_REACHED", "")
 
 	res, err := s.client.Get(s.server.URL + "/v1/hotels/ritz?as_of_time=" + noon.Format(time.RFC3339))
-	if err != nil || res.StatusCode != 200 {
+	if err != nil || res.StatusCode != http.StatusOK {
 		t.Errorf("over REST %v %v", res, err)
 	}
 	if err == nil {
