@@ -186,7 +186,9 @@ func TestBadBodies(t *testing.T) {
 		contains   string
 	}{
 		{"not JSON", `{"parent":`, http.StatusBadRequest, "invalid_argument"},
-		{"nothing that is known", `{"color":"red"}`, http.StatusBadRequest, "value is required"},
+		{"a field that is not known", `{"color":"red"}`, http.StatusBadRequest, `unknown field \"color\"`},
+		{"a misspelled field", `{"parent":"hotels/ritz","reservation":{"rateplan":"x"}}`, http.StatusBadRequest, `unknown field \"rateplan\"`},
+		{"nothing that is needed", `{"reservationId":""}`, http.StatusBadRequest, "value is required"},
 		{"wrong type", `{"parent":7}`, http.StatusBadRequest, "parent"},
 		{"empty", ``, http.StatusBadRequest, "invalid_argument"},
 		{"too long", `{"parent":"` + strings.Repeat("x", 2<<20) + `"}`, http.StatusTooManyRequests, "resource_exhausted"},

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	lodgev1 "lodge/api/gen/lodge/v1"
+	"lodge/commands"
 	"lodge/domain"
 	"lodge/domain/event"
 	"lodge/log"
@@ -118,6 +119,10 @@ func (a *API) topic(ctx context.Context, name string) (log.TopicInfo, error) {
 // toEvent makes the API's form of a record.
 func toEvent(r *log.Record) (*lodgev1.Event, error) {
 	e, err := decodeRecord(r)
+	if err != nil && !platformTopic(r.Topic) {
+		return nil, domain.Errorf(domain.InvalidArgument, "topic",
+			"the record at %s is no event of the platform; events lie in the topics %v, other records are read by MessageService", r.Position(), commands.Topics())
+	}
 	if err != nil {
 		return nil, err
 	}

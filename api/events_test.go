@@ -397,3 +397,16 @@ func TestServerSentEvents(t *testing.T) {
 		t.Errorf("after reconnecting %s: %s", name, data)
 	}
 }
+
+// TestReadEventsOfATopicWithoutEvents: records of the user's own are no events, which is the request's fault and said so.
+func TestReadEventsOfATopicWithoutEvents(t *testing.T) {
+	s := newStack(t, api.Options{})
+	if err := s.broker.CreateTopic(t.Context(), "orders", log.TopicConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.broker.Append(t.Context(), log.TopicPartition{Topic: "orders"}, &log.Batch{Records: []log.Record{{Value: []byte("one")}}}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.events.ReadEvents(t.Context(), connect.NewRequest(&lodgev1.ReadEventsRequest{Topic: "orders"}))
+	expect(t, err, connect.CodeInvalidArgument, "INVALID_ARGUMENT", "topic")
+}

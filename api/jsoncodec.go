@@ -65,5 +65,5 @@ func (jsonCodec) Unmarshal(data []byte, message any) error {
 	if len(data) == 0 {
 		return fmt.Errorf("zero-length payload is not a valid JSON object")
 	}
-	return protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(data, m)
+	return protojson.Unmarshal(data, m) // a misspelled field or value is an error: without it the request would mean something else
 }

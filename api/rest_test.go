@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+	"github.com/google/uuid"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -107,6 +108,8 @@ func TestRESTRefusesWhatItDoesNotKnow(t *testing.T) {
 		{"a body's type", http.MethodPost, reservations, "<xml/>", 415, connect.CodeInvalidArgument, "UNSUPPORTED_MEDIA_TYPE", ""},
 		{"no JSON", http.MethodPost, reservations, `{"roomType":`, 400, connect.CodeInvalidArgument, "INVALID_ARGUMENT", ""},
 		{"a field", http.MethodPost, reservations, `{"room":"x"}`, 400, connect.CodeInvalidArgument, "INVALID_ARGUMENT", ""},
+		{"a value of a list", http.MethodPost, "/v1/hotels/ritz/roomTypes/double:setRestrictions", `{"weekdays":["saturday"],"stopSell":true}`, 400, connect.CodeInvalidArgument, "INVALID_ARGUMENT", ""},
+		{"a value", http.MethodPost, reservations + "/" + uuid.NewString() + ":cancel", `{"reason":"HOTEL_REQUEST"}`, 400, connect.CodeInvalidArgument, "INVALID_ARGUMENT", ""},
 		{"a body where there is none", http.MethodDelete, "/v1/hotels/ritz", `{"force":true}`, 400, connect.CodeInvalidArgument, "INVALID_ARGUMENT", ""},
 		{"too long a body", http.MethodPatch, "/v1/hotels/ritz", long, 413, connect.CodeResourceExhausted, "REQUEST_TOO_LARGE", ""},
 	} {

@@ -11,7 +11,9 @@ import (
 type restCodec struct{ *vanguard.JSONCodec }
 
 func newRestCodec(types vanguard.TypeResolver) vanguard.Codec {
-	return restCodec{vanguard.NewJSONCodec(types)}
+	codec := vanguard.NewJSONCodec(types)
+	codec.UnmarshalOptions.DiscardUnknown = false // as jsonCodec
+	return restCodec{codec}
 }
 
 // Unmarshal reads a body that is a whole message.

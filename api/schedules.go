@@ -50,11 +50,28 @@ func (s *scheduleService) CreateSchedule(ctx context.Context, req *connect.Reque
 	case *lodgev1.Schedule_Cron:
 		schedule.Cron = when.Cron
 	}
+	if schedule.ID != "" {
+		if err := ownSchedule(ctx, scheduler, schedule.ID, "replace", "schedule_id"); err != nil {
+			return nil, err
+		}
+	}
 	kept, err := scheduler.Schedule(ctx, schedule)
 	if err != nil {
 		return nil, final(err)
 	}
 	return connect.NewResponse(toSchedule(&kept)), nil
+}
+
+// ownSchedule refuses to touch a schedule that is the platform's: it would be set again, late, and the answer would have been a lie.
+func ownSchedule(ctx context.Context, scheduler log.Scheduler, id, what, field string) error {
+	found, err := scheduler.GetSchedule(ctx, id)
+	if log.CodeOf(err) == log.UnknownSchedule {
+		return nil
+	}
+	if err == nil && unprotected(what, found.Record.Topic, field) != nil {
+		return domain.Errorf(ReasonTopicProtected, field, "cannot %s schedule %s: it is the platform's own, for topic %s", what, id, found.Record.Topic)
+	}
+	return err
 }
 
 func toSchedule(s *log.Schedule) *lodgev1.Schedule {
@@ -124,6 +141,9 @@ func (s *scheduleService) DeleteSchedule(ctx context.Context, req *connect.Reque
 	}
 	id, err := parseSchedule(req.Msg.GetName(), "name")
 	if err != nil {
+		return nil, err
+	}
+	if err := ownSchedule(ctx, scheduler, id, "cancel", "name"); err != nil {
 		return nil, err
 	}
 	if err := scheduler.CancelSchedule(ctx, id); err != nil {

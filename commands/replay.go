@@ -130,7 +130,8 @@ func applyCommand(st *state, topic int, records []log.Record) (int, error) {
 			break
 		}
 		if r.Offset != st.next[topic] {
-			return 0, log.NewError(log.Corrupt, "replay", "offset %d where %d was expected", r.Offset, st.next[topic])
+			return 0, log.NewError(log.Corrupt, "replay", "%s follows offset %d: the events between were lost to a repair of the log, and a state without them would be wrong. "+
+				"Put back the side files that the repair kept, or the folder from before it", r.Position(), st.next[topic]-1)
 		}
 		if err := st.apply(topic, e); err != nil {
 			return 0, err

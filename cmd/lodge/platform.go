@@ -63,7 +63,8 @@ type server struct {
 	own    *running // nil: another process serves the folder
 }
 
-// reach leads to the server of a data folder. A folder that nobody serves is served by this process until close.
+// reach leads to the server of a data folder. A folder that nobody serves is served by this process until close, and does nothing by itself meanwhile: who looks at
+// a stopped house neither charges guests nor ends their holds.
 func reach(ctx context.Context, dir string) (*server, error) {
 	if client, ok := platform.Dial(ctx, dir); ok {
 		return &server{client: client, url: platform.SocketURL}, nil
@@ -71,7 +72,7 @@ func reach(ctx context.Context, dir string) (*server, error) {
 	if !platform.Exists(dir) {
 		return nil, fmt.Errorf("%s is not a data folder: lodge import or lodge serve makes one", dir)
 	}
-	own, err := start(ctx, dir, platform.Options{Logger: slog.New(slog.DiscardHandler)})
+	own, err := start(ctx, dir, platform.Options{Logger: slog.New(slog.DiscardHandler), Passive: true})
 	if err == nil {
 		err = own.until(ctx, own.WaitCaughtUp)
 	}

@@ -13,7 +13,7 @@ import (
 
 // projectionsCommand looks after the read models.
 type projectionsCommand struct {
-	List    projectionsList    `cmd:"" help:"List read models with their lag."`
+	List    projectionsList    `cmd:"" default:"withargs" help:"List read models with their lag."`
 	Rebuild projectionsRebuild `cmd:"" help:"Make a read model again from the log, beside the one in service, and swap."`
 }
 

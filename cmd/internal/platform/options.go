@@ -28,6 +28,10 @@ type Options struct {
 
 	Payments PaymentsOptions // default the simulator
 
+	// Passive is for a tool that looks: process managers do not run, no payment provider is asked, holds do not end by themselves. Commands and
+	// queries are answered, schedules fire; what they lead to waits for whoever serves next.
+	Passive bool
+
 	// OffloadDir is the cold folder, as broker.Options.OffloadDir.
 	OffloadDir string
 

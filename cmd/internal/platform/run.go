@@ -38,10 +38,12 @@ func (p *Platform) Run(ctx context.Context) error {
 	if p.Bridge != nil {
 		parts = append(parts, start("schedules", p.Bridge.Run))
 	}
-	if p.simulator != nil {
+	if p.simulator != nil && !p.opts.Passive {
 		parts = append(parts, start("payment simulator", p.simulator.Run))
 	}
-	parts = append(parts, start("process managers", p.Processes.Run), start("upkeep", p.upkeep.Run))
+	if !p.opts.Passive {
+		parts = append(parts, start("process managers", p.Processes.Run), start("upkeep", p.upkeep.Run))
+	}
 	for _, s := range p.servers {
 		parts = append(parts, start("serve "+s.Addr().String(), s.run))
 	}
