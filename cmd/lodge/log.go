@@ -3,10 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
 	"lodge/cmd/internal/platform"
+	"lodge/commands"
 	"lodge/log"
 	"lodge/log/logtool"
 	"lodge/log/vfs"
@@ -166,6 +168,9 @@ func (logRepair) Help() string {
 	return `For a partition that refuses to open. Damaged stretches are cut out and kept in files beside the segment; offsets that are lost are given
 to nobody else; every sound batch stays. Nobody may have the folder open.
 
+Events of the platform's own topics (hotels, inventory, bookings, payments) rest on one another: where some are lost the platform does not open, since it would be wrong. Then put
+back a copy of the folder. Other topics go on without what is lost.
+
 Examples:
   lodge log repair                 # what would be done
   lodge log repair --apply`
@@ -192,6 +197,9 @@ func (c *logRepair) Run(m *Main) (err error) {
 			return err
 		}
 		cuts += len(plan.Cuts)
+		if len(plan.Cuts) > 0 && slices.Contains(commands.Topics(), p.TP.Topic) {
+			fmt.Fprintf(m.Stderr, "warning: where acknowledged events of %s are lost the platform does not open any more\n", p.TP.Topic)
+		}
 	}
 	if cuts > 0 && !c.Apply {
 		fmt.Fprintln(m.Stdout, "nothing was changed: --apply does it")
