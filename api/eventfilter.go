@@ -153,6 +153,7 @@ func eventOf(e *event.Envelope, at log.Position) (*lodgev1.Event, error) {
 		Time:          timestamppb.New(e.Time),
 		CorrelationId: e.CorrelationID,
 		CausationId:   e.CausationID,
+		Actor:         e.Actor,
 		Hotel:         hotelName(e.HotelID),
 		Position:      at.String(),
 		Data:          data,

@@ -32,6 +32,7 @@ func (a *API) do(ctx context.Context, c call, body hotel.Command) (commands.Resu
 		RequestID:     c.requestID,
 		Time:          c.time,
 		CorrelationID: c.correlationID,
+		Actor:         c.actor,
 		Body:          body,
 	})
 }

@@ -38,6 +38,7 @@ type call struct {
 	named         bool // the caller gave the request id
 	time          time.Time
 	correlationID string
+	actor         string
 }
 
 func newCall(ctx context.Context, header http.Header, requestID string) (call, error) {

@@ -26,6 +26,7 @@ type Command struct {
 
 	CorrelationID string // goes into the events as it is
 	CausationID   string // goes into the events as it is
+	Actor         string // who gives the command, as role:id; goes into the events as it is
 
 	Body hotel.Command
 }

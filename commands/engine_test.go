@@ -23,7 +23,7 @@ func TestExecuteAnswersWithCommittedEvents(t *testing.T) {
 	h := open(t, lg, Options{Partitions: 2, Source: "test"})
 	h.build("grand", 2)
 	r, err := h.Execute(t.Context(), Command{
-		RequestID: requestID(1), CorrelationID: "trip-7", CausationID: "click-9", Body: place("grand", 1),
+		RequestID: requestID(1), CorrelationID: "trip-7", CausationID: "click-9", Actor: "staff:eve", Body: place("grand", 1),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -33,7 +33,7 @@ func TestExecuteAnswersWithCommittedEvents(t *testing.T) {
 		t.Errorf("position %v replayed %v, want %v", r.Position, r.Replayed, want)
 	}
 	e := r.Events[0]
-	if e.CorrelationID != "trip-7" || e.CausationID != "click-9" || e.Source != "test" || !e.Time.Equal(noon) ||
+	if e.CorrelationID != "trip-7" || e.CausationID != "click-9" || e.Actor != "staff:eve" || e.Source != "test" || !e.Time.Equal(noon) ||
 		e.HotelID != "grand" || e.Type != "lodge.reservation.placed.v1" || e.RequestID != requestID(1) {
 		t.Errorf("envelope %+v", e)
 	}
@@ -111,6 +111,7 @@ func TestBadCommandsAreRefused(t *testing.T) {
 		"no body":       {RequestID: requestID(1)},
 		"year 12345":    {RequestID: requestID(3), Body: place("grand", 1), Time: time.Date(12345, 1, 1, 0, 0, 0, 0, time.UTC)},
 		"long text":     {RequestID: requestID(2), Body: opening("grand", 1)[0], CorrelationID: strings.Repeat("x", 300)},
+		"long actor":    {RequestID: requestID(2), Body: opening("grand", 1)[0], Actor: strings.Repeat("x", 300)},
 	} {
 		if _, err := h.Execute(t.Context(), c); domain.ReasonOf(err) != domain.InvalidArgument {
 			t.Errorf("%s: %v", name, err)

@@ -44,6 +44,7 @@ func TestHeadersAreCloudEvents(t *testing.T) {
 		"ce_specversion": "1.0", "ce_id": "01980000-0000-7000-8000-000000000001", "ce_type": "lodge.reservation.placed.v1",
 		"ce_source": "lodge/commands", "ce_time": "2026-07-01T12:00:00.123456789Z",
 		"ce_correlationid": "01980000-0000-7000-8000-000000000002",
+		"lodge_actor":      "guest:k3v9q2m7c5x4r2ta",
 		"lodge_request_id": "\x01" + strings.Repeat("\x00", 15), "lodge_request_fp": "\x02" + strings.Repeat("\x00", 15),
 	} {
 		if string(header(key)) != want {

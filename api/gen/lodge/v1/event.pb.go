@@ -48,7 +48,10 @@ type Event struct {
 	// Where it lies: topic/partition@offset.
 	Position string `protobuf:"bytes,9,opt,name=position,proto3" json:"position,omitempty"`
 	// The event, in the type of lodge.events.v1 that data's type URL names, upcast to the newest version.
-	Data          *anypb.Any `protobuf:"bytes,10,opt,name=data,proto3" json:"data,omitempty"`
+	Data *anypb.Any `protobuf:"bytes,10,opt,name=data,proto3" json:"data,omitempty"`
+	// Who gave the command that it came from, as role:id, such as staff:k3v9q2m7c5x1r8ta. Empty where nobody is asked who they are, and where the
+	// platform itself acted.
+	Actor         string `protobuf:"bytes,11,opt,name=actor,proto3" json:"actor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -151,6 +154,13 @@ func (x *Event) GetData() *anypb.Any {
 		return x.Data
 	}
 	return nil
+}
+
+func (x *Event) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
 }
 
 type ReadEventsRequest struct {
@@ -851,7 +861,7 @@ var File_lodge_v1_event_proto protoreflect.FileDescriptor
 
 const file_lodge_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x14lodge/v1/event.proto\x12\blodge.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/protobuf/any.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb8\x02\n" +
+	"\x14lodge/v1/event.proto\x12\blodge.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/protobuf/any.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xce\x02\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x16\n" +
@@ -864,7 +874,8 @@ const file_lodge_v1_event_proto_rawDesc = "" +
 	"\x05hotel\x18\b \x01(\tR\x05hotel\x12\x1a\n" +
 	"\bposition\x18\t \x01(\tR\bposition\x12(\n" +
 	"\x04data\x18\n" +
-	" \x01(\v2\x14.google.protobuf.AnyR\x04data\"\xa3\x02\n" +
+	" \x01(\v2\x14.google.protobuf.AnyR\x04data\x12\x14\n" +
+	"\x05actor\x18\v \x01(\tR\x05actor\"\xa3\x02\n" +
 	"\x11ReadEventsRequest\x12\x1f\n" +
 	"\x05topic\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x05topic\x12/\n" +
 	"\n" +
