@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/protobuf/proto"
 
+	"lodge/api/access"
 	lodgev1 "lodge/api/gen/lodge/v1"
 	"lodge/api/gen/lodge/v1/lodgev1connect"
 	"lodge/commands"
@@ -38,6 +39,8 @@ type Deps struct {
 	Scheduler log.Scheduler   // nil: calls about schedules are answered UNAVAILABLE
 	Processes *process.Router // nil: calls about process managers are answered UNAVAILABLE
 	Parts     []Part          // of the platform, beside the log and the read models, that have a health
+
+	Access *access.Store // the tokens; nil: there are none, and calls about them are answered UNAVAILABLE
 
 	Metrics prometheus.Registerer // nil: calls are not counted
 
@@ -75,6 +78,7 @@ type API struct {
 
 	handler http.Handler
 	hottest *fastPost // also in handler, but asked before it
+	gate    *gate     // nil: everybody may do everything, as often as they like
 
 	cache    *cache.Cache // of what hotels have and are; told by the read models what to forget
 	watchers watchers     // of hotels' nights
@@ -108,6 +112,10 @@ func New(deps Deps, opts Options) (*API, error) {
 		proofs:       make(proofs, 1),
 		streaming:    make(chan struct{}, opts.StreamsMax),
 	}
+	if opts.AuthRequired && deps.Access == nil {
+		return nil, errors.New("api: callers are asked for tokens, and there are none")
+	}
+	a.gate = a.newGate()
 	if err := a.openCache(); err != nil {
 		return nil, err
 	}
@@ -134,7 +142,7 @@ var services = []string{
 	lodgev1connect.RateServiceName, lodgev1connect.ReservationServiceName, lodgev1connect.StayServiceName,
 	lodgev1connect.PaymentServiceName, lodgev1connect.RoomServiceName, lodgev1connect.WaitingListServiceName, lodgev1connect.EventServiceName, lodgev1connect.AdminServiceName,
 	lodgev1connect.MessageServiceName, lodgev1connect.GroupServiceName, lodgev1connect.QueueServiceName, lodgev1connect.ScheduleServiceName,
-	lodgev1connect.ProofServiceName, lodgev1connect.ProcessServiceName,
+	lodgev1connect.ProofServiceName, lodgev1connect.ProcessServiceName, lodgev1connect.AccessServiceName,
 }
 
 // shapes are the messages whose shape rules are compiled when the surface is made rather than by the first caller.
@@ -152,7 +160,7 @@ func (a *API) routes() (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("count calls: %w", err)
 	}
-	e := &edge{validator: validator, logger: a.opts.Logger, timeout: a.opts.CallTimeout, calls: counted}
+	e := &edge{validator: validator, logger: a.opts.Logger, timeout: a.opts.CallTimeout, calls: counted, gate: a.gate}
 	options := []connect.HandlerOption{
 		connect.WithInterceptors(e),
 		connect.WithReadMaxBytes(a.opts.MessageBytesMax),
@@ -177,6 +185,7 @@ func (a *API) routes() (http.Handler, error) {
 	serve(lodgev1connect.NewPaymentServiceHandler(&paymentService{a}, options...))
 	serve(lodgev1connect.NewStayServiceHandler(&stayService{a}, options...))
 	serve(lodgev1connect.NewRoomServiceHandler(&roomService{a}, options...))
+	serve(lodgev1connect.NewAccessServiceHandler(&accessService{a}, options...))
 	serve(lodgev1connect.NewWaitingListServiceHandler(&waitingListService{a}, options...))
 	serve(lodgev1connect.NewEventServiceHandler(&eventService{a}, options...))
 	serve(lodgev1connect.NewAdminServiceHandler(&adminService{a}, options...))

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"lodge/api/access"
 	"lodge/commands"
 	"lodge/domain"
 	"lodge/log"
@@ -46,6 +47,11 @@ const (
 	ReasonQueueFull          = "QUEUE_FULL"
 	ReasonUnavailable        = "UNAVAILABLE"
 	ReasonRecordTooLarge     = "RECORD_TOO_LARGE"
+	ReasonRateLimited        = "RATE_LIMITED"
+	ReasonRoleDenied         = "ROLE_DENIED"  // not for this role
+	ReasonHotelDenied        = "HOTEL_DENIED" // not for this hotel
+	ReasonTopicDenied        = "TOPIC_DENIED"
+	ReasonNotYours           = "NOT_YOURS" // or there is no such thing
 	ReasonOffsetOutOfRange   = "OFFSET_OUT_OF_RANGE"
 	ReasonForbiddenHeader    = "FORBIDDEN_HEADER"
 	ReasonForbiddenField     = "FORBIDDEN_FIELD"
@@ -126,6 +132,16 @@ var domainCodes = map[domain.Reason]connect.Code{
 	ReasonRecordTooLarge:         connect.CodeInvalidArgument,
 	ReasonForbiddenHeader:        connect.CodePermissionDenied,
 	ReasonForbiddenField:         connect.CodePermissionDenied,
+	ReasonRoleDenied:             connect.CodePermissionDenied,
+	ReasonHotelDenied:            connect.CodePermissionDenied,
+	ReasonTopicDenied:            connect.CodePermissionDenied,
+	ReasonNotYours:               connect.CodePermissionDenied,
+	access.TokenRequired:         connect.CodeUnauthenticated,
+	access.TokenMalformed:        connect.CodeUnauthenticated,
+	access.TokenUnknown:          connect.CodeUnauthenticated,
+	access.TokenExpired:          connect.CodeUnauthenticated,
+	access.TokenRevoked:          connect.CodeUnauthenticated,
+	access.TokenNotFound:         connect.CodeNotFound,
 }
 
 // translate makes of any error what a caller may see. It is the only place where codes are chosen. What is not meant for

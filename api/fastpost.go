@@ -113,7 +113,12 @@ func (f *fastPost) answer(w http.ResponseWriter, r *http.Request, form *postForm
 	header := w.Header()
 	memory.Reset()
 	answer := memory.AvailableBuffer()
-	err := f.edge.guard(r.Context(), r.URL.Path, msg, func(ctx context.Context) error {
+	err := f.edge.guard(r.Context(), r.URL.Path, msg, func(ctx context.Context) (err error) {
+		if f.edge.gate != nil {
+			if ctx, err = f.edge.gate.enter(ctx, r.URL.Path, r.Header, r.RemoteAddr, msg); err != nil {
+				return err
+			}
+		}
 		placed, err := f.service.create(ctx, r.Header, msg, header)
 		if err == nil {
 			answer, err = form.write(answer, placed)
@@ -121,6 +126,7 @@ func (f *fastPost) answer(w http.ResponseWriter, r *http.Request, form *postForm
 		return err
 	})
 	if err != nil {
+		challenge(err)
 		clear(header)                 // as Connect does
 		_ = f.errors.Write(w, r, err) // whoever asked may have gone
 		return

@@ -20,6 +20,7 @@ type edge struct {
 	logger    *slog.Logger
 	timeout   time.Duration
 	calls     *calls
+	gate      *gate // nil: everybody may do everything
 }
 
 var _ connect.Interceptor = (*edge)(nil)
@@ -27,11 +28,20 @@ var _ connect.Interceptor = (*edge)(nil)
 // WrapUnary implements connect.Interceptor.
 func (e *edge) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 	return func(ctx context.Context, req connect.AnyRequest) (res connect.AnyResponse, err error) {
-		err = e.guard(ctx, req.Spec().Procedure, req.Any().(proto.Message), func(ctx context.Context) (err error) {
+		msg, _ := req.Any().(proto.Message)
+		err = e.guard(ctx, req.Spec().Procedure, msg, func(ctx context.Context) (err error) {
+			if e.gate != nil {
+				if ctx, err = e.gate.enter(ctx, req.Spec().Procedure, req.Header(), req.Peer().Addr, msg); err != nil {
+					return err
+				}
+			}
 			res, err = next(ctx, req)
 			return err
 		})
 		if err != nil {
+			if req.Peer().Protocol == connect.ProtocolConnect {
+				challenge(err)
+			}
 			return nil, err
 		}
 		return res, nil
@@ -85,7 +95,7 @@ func (e *edge) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.S
 			}
 			e.calls.endStream(conn.Spec().Procedure, err)
 		}()
-		err = next(ctx, &checkedConn{StreamingHandlerConn: conn, validator: e.validator})
+		err = e.stream(ctx, conn, next)
 		if err != nil {
 			return translate(ctx, e.logger, conn.Spec().Procedure, nil, err)
 		}
@@ -106,6 +116,7 @@ func (e *edge) recovered(ctx context.Context, procedure string, r any) error {
 type checkedConn struct {
 	connect.StreamingHandlerConn
 	validator protovalidate.Validator
+	enter     func(proto.Message) error // of the first message; nil: nothing is asked
 }
 
 // Receive implements connect.StreamingHandlerConn.
@@ -113,8 +124,31 @@ func (c *checkedConn) Receive(message any) error {
 	if err := c.StreamingHandlerConn.Receive(message); err != nil {
 		return err
 	}
-	if m, ok := message.(proto.Message); ok {
-		return c.validator.Validate(m)
+	m, ok := message.(proto.Message)
+	if !ok {
+		return nil
 	}
-	return nil
+	if err := c.validator.Validate(m); err != nil || c.enter == nil {
+		return err
+	}
+	enter := c.enter
+	c.enter = nil
+	return enter(m)
+}
+
+// stream does one stream: what is asked is in its first message.
+func (e *edge) stream(ctx context.Context, conn connect.StreamingHandlerConn, next connect.StreamingHandlerFunc) error {
+	checked := &checkedConn{StreamingHandlerConn: conn, validator: e.validator}
+	if e.gate == nil {
+		return next(ctx, checked)
+	}
+	c, err := e.gate.identify(ctx, conn.RequestHeader(), conn.Peer().Addr)
+	if err != nil {
+		return err
+	}
+	if !e.gate.required {
+		return next(ctx, checked)
+	}
+	checked.enter = func(msg proto.Message) error { return e.gate.authorize(ctx, c, conn.Spec().Procedure, msg) }
+	return e.gate.while(ctx, c, func(ctx context.Context) error { return next(ctx, checked) })
 }

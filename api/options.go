@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"time"
 )
@@ -23,6 +24,9 @@ type Options struct {
 	CacheBytes       int           // of answers about hotels that are kept until something changes: default 64 MiB
 	CacheTTL         time.Duration // how long they are kept at most: default 1 min
 	ProofDir         string        // folder where audits of the log remember what they have proved: default none, so that each reads everything
+	AuthRequired     bool          // callers say who they are by a token, and may do what the table of rules says
+	RateLimit        float64       // calls a second of one client, a token or an address: default any number
+	RateBurst        int           // calls at once of one client: default RateLimit, rounded up
 	PaymentProviders []string      // that payments may go to, the first unless a request names another: default simulator
 	Clock            func() time.Time
 	Logger           *slog.Logger // default slog.Default()
@@ -45,6 +49,7 @@ func (o Options) withDefaults() Options {
 	if len(o.PaymentProviders) == 0 {
 		o.PaymentProviders = []string{"simulator"}
 	}
+	o.RateBurst = cmp.Or(o.RateBurst, int(math.Ceil(o.RateLimit)))
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
@@ -57,6 +62,9 @@ func (o Options) withDefaults() Options {
 // Validate returns an error that names the first option out of its range. Zero values are defaults and valid.
 func (o Options) Validate() error {
 	o = o.withDefaults()
+	if !(o.RateLimit >= 0 && o.RateLimit <= rateLimitMax) {
+		return fmt.Errorf("api: option RateLimit: %v is not in [0, %d]", o.RateLimit, rateLimitMax)
+	}
 	for _, r := range []struct {
 		name             string
 		value, low, high int64
@@ -65,6 +73,7 @@ func (o Options) Validate() error {
 		{"CompressMinBytes", int64(o.CompressMinBytes), 1, 1 << 30},
 		{"CallTimeout", int64(o.CallTimeout), int64(time.Millisecond), int64(time.Hour)},
 		{"FreshTimeout", int64(o.FreshTimeout), int64(time.Millisecond), int64(time.Minute)},
+		{"RateBurst", int64(o.RateBurst), 0, rateLimitMax},
 		{"QuoteTTL", int64(o.QuoteTTL), int64(time.Second), int64(24 * time.Hour)},
 		{"CacheBytes", int64(o.CacheBytes), 1, 1 << 40},
 		{"CacheTTL", int64(o.CacheTTL), 1, int64(24 * time.Hour)},
@@ -79,6 +88,8 @@ func (o Options) Validate() error {
 	}
 	return nil
 }
+
+const rateLimitMax = 1_000_000
 
 // The limits of NewServer.
 const (

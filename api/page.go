@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"lodge/api/gen/lodge/v1/lodgev1connect"
 	"lodge/domain"
 	"lodge/projections/availability"
 	"lodge/projections/hotels"
@@ -60,9 +61,9 @@ type curlExample struct {
 const cellWidth = 14
 
 func (a *API) routePages(mux *http.ServeMux) {
-	mux.HandleFunc("GET /{$}", a.serveStart)
-	mux.HandleFunc("GET /events", a.serveEvents)
-	mux.HandleFunc("GET /availability", a.serveAvailability)
+	mux.HandleFunc("GET /{$}", a.gated(lodgev1connect.HotelServiceListHotelsProcedure, askedHotels, a.serveStart))
+	mux.HandleFunc("GET /events", a.gated(lodgev1connect.EventServiceSubscribeProcedure, askedEvents, a.serveEvents))
+	mux.HandleFunc("GET /availability", a.gated(lodgev1connect.AvailabilityServiceWatchAvailabilityProcedure, askedAvailability, a.serveAvailability))
 }
 
 func (a *API) serveStart(w http.ResponseWriter, r *http.Request) {

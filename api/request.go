@@ -38,11 +38,11 @@ type call struct {
 	named         bool // the caller gave the request id
 	time          time.Time
 	correlationID string
-	actor         string
+	actor         string // who gives it; empty: nobody is asked
 }
 
 func newCall(ctx context.Context, header http.Header, requestID string) (call, error) {
-	c := call{correlationID: header.Get(HeaderCorrelationID)}
+	c := call{correlationID: header.Get(HeaderCorrelationID), actor: actor(ctx)}
 	if len(c.correlationID) > correlationMax {
 		return c, domain.Errorf(domain.InvalidArgument, HeaderCorrelationID, "the header %s is longer than %d bytes", HeaderCorrelationID, correlationMax)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"time"
 
@@ -16,14 +17,17 @@ import (
 // serveCommand serves a data folder until it is told to stop.
 type serveCommand struct {
 	dataFlag
-	Addr       string `help:"Host and port of the API." default:"localhost:8080" env:"LODGE_ADDR"`
-	AdminAddr  string `help:"Host and port of metrics (/metrics) and profiles (/debug/pprof/); default: none." env:"LODGE_ADMIN_ADDR"`
-	Partitions int    `help:"Partitions of each topic, for a new folder." default:"8"`
-	Durability string `help:"What acknowledged means for bookings, for a new folder: sync (on disk), interval (on disk within 100 ms), none (page cache). Hotels and rooms are always on disk." enum:"sync,interval,none" default:"sync"`
-	Profile    string `help:"What commits are tuned for: throughput or latency." enum:"throughput,latency" default:"throughput"`
-	OffloadDir string `help:"Cold folder, on another disk perhaps, for old segments of topics with an offload age; it is remembered." placeholder:"DIR" type:"path" env:"LODGE_OFFLOAD_DIR"`
-	NATSURL    string `help:"NATS servers (2.12 or newer, with JetStream) that are the clock of schedules, several by comma; default: one in this process." name:"nats-url" placeholder:"URL" env:"LODGE_NATS_URL"`
-	NATSCreds  string `help:"Credentials file for --nats-url." name:"nats-credentials" placeholder:"FILE" type:"path" env:"LODGE_NATS_CREDENTIALS"`
+	Addr       string  `help:"Host and port of the API." default:"localhost:8080" env:"LODGE_ADDR"`
+	AdminAddr  string  `help:"Host and port of metrics (/metrics) and profiles (/debug/pprof/); default: none." env:"LODGE_ADMIN_ADDR"`
+	Partitions int     `help:"Partitions of each topic, for a new folder." default:"8"`
+	Durability string  `help:"What acknowledged means for bookings, for a new folder: sync (on disk), interval (on disk within 100 ms), none (page cache). Hotels and rooms are always on disk." enum:"sync,interval,none" default:"sync"`
+	Profile    string  `help:"What commits are tuned for: throughput or latency." enum:"throughput,latency" default:"throughput"`
+	OffloadDir string  `help:"Cold folder, on another disk perhaps, for old segments of topics with an offload age; it is remembered." placeholder:"DIR" type:"path" env:"LODGE_OFFLOAD_DIR"`
+	NATSURL    string  `help:"NATS servers (2.12 or newer, with JetStream) that are the clock of schedules, several by comma; default: one in this process." name:"nats-url" placeholder:"URL" env:"LODGE_NATS_URL"`
+	NATSCreds  string  `help:"Credentials file for --nats-url." name:"nats-credentials" placeholder:"FILE" type:"path" env:"LODGE_NATS_CREDENTIALS"`
+	Auth       string  `help:"Whether callers of the port must say who they are: required (by a token, see lodge tokens) or open (everybody may do everything: for loopback and demos only)." enum:"open,required" default:"open" env:"LODGE_AUTH"`
+	RateLimit  float64 `help:"Calls a second of one client, a token or an address, in the long run; 0: any number." default:"0" env:"LODGE_RATE_LIMIT"`
+	RateBurst  int     `help:"Calls of one client at once; 0: those of a second." default:"0" env:"LODGE_RATE_BURST"`
 	paymentFlags
 	LogLevel slog.Level    `help:"Least level that is logged: debug, info, warn, error." default:"info" env:"LODGE_LOG_LEVEL"`
 	LogJSON  bool          `help:"Log in JSON." env:"LODGE_LOG_JSON"`
@@ -37,7 +41,7 @@ SIGINT or SIGTERM stops it: calls in flight finish, and nothing acknowledged is 
 
 Examples:
   lodge serve
-  lodge serve --data /var/lib/lodge --addr :8080
+  lodge serve --data /var/lib/lodge --addr :8080 --auth required --rate-limit 100
   lodge serve --nats-url nats://n1:4222,nats://n2:4222 --nats-credentials /etc/lodge/nats.creds
   lodge serve --payments stripe --stripe-key-file /etc/lodge/stripe.key --stripe-webhook-secret-file /etc/lodge/stripe.webhook
   curl http://localhost:8080/readyz`
@@ -50,9 +54,13 @@ func (c *serveCommand) Run(ctx context.Context, m *Main) error {
 	if err != nil {
 		return err
 	}
+	if c.Auth != authRequired && beyondLoopback(c.Addr) {
+		logger.Warn("everybody who reaches the port may do everything: give --auth required, or listen on loopback only", "addr", c.Addr)
+	}
 	r, err := start(ctx, c.Data, platform.Options{
 		Addr: c.Addr, AdminAddr: c.AdminAddr, Partitions: c.Partitions, Durability: log.Durability(c.Durability), Profile: broker.Profile(c.Profile),
 		OffloadDir: c.OffloadDir, Logger: logger, ShutdownTimeout: c.Grace, NATSURL: c.NATSURL, NATSCredentials: c.NATSCreds, Payments: payments,
+		AuthRequired: c.Auth == authRequired, RateLimit: c.RateLimit, RateBurst: c.RateBurst,
 		OnOpen: func(p commands.OpenProgress) {
 			logger.Debug("state rebuilt", "partition", p.Partition, "from_snapshot", p.FromSnapshot, "replayed", p.Replayed, "total", p.Total)
 		},
@@ -66,6 +74,20 @@ func (c *serveCommand) Run(ctx context.Context, m *Main) error {
 	}
 	fmt.Fprintln(m.Stdout, "lodge has stopped: everything that was acknowledged is on disk")
 	return nil
+}
+
+const authRequired = "required"
+
+// beyondLoopback reports whether others than this machine's programs can reach an address. A name that cannot be looked up is left to the listener.
+func beyondLoopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	if ip := net.ParseIP(host); ip != nil {
+		return !ip.IsLoopback()
+	}
+	return host != "localhost"
 }
 
 func (c *serveCommand) logger(m *Main) *slog.Logger {

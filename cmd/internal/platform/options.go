@@ -41,6 +41,11 @@ type Options struct {
 	NATSCredentials string
 	NoSchedules     bool
 
+	// AuthRequired asks callers for tokens, except over the socket; RateLimit and RateBurst are as api.Options'.
+	AuthRequired bool
+	RateLimit    float64
+	RateBurst    int
+
 	// ShutdownTimeout is how long calls in flight may take when Run ends. Default 10 s; then their connections are closed.
 	ShutdownTimeout time.Duration
 

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"lodge/api"
+	"lodge/api/access"
 	"lodge/commands"
 	"lodge/commands/payment"
 	"lodge/commands/process"
@@ -165,7 +166,7 @@ func (p *Platform) openStore(context.Context) error {
 	return nil
 }
 
-func (p *Platform) openAPI(context.Context) error {
+func (p *Platform) openAPI(ctx context.Context) error {
 	deps := api.Deps{
 		Engine: p.Engine, Log: p.Broker, Store: p.Store, Scheduler: p.scheduler(), Processes: p.Processes,
 		Parts: []api.Part{{Name: "processes", Check: p.Processes.Health}}, Webhooks: p.webhooks,
@@ -180,11 +181,16 @@ func (p *Platform) openAPI(context.Context) error {
 		}
 		deps.Metrics = p.metrics
 	}
+	var err error
+	if deps.Access, err = access.Open(ctx, p.Broker, p.opts.Clock); err != nil {
+		return err
+	}
 	key, err := quoteKey(p.dir)
 	if err != nil {
 		return err
 	}
-	a, err := api.New(deps, api.Options{Clock: p.opts.Clock, Logger: p.opts.Logger, QuoteKey: key, ProofDir: filepath.Join(p.dir, proofFolder), PaymentProviders: []string{p.Payments.Provider()}})
+	a, err := api.New(deps, api.Options{Clock: p.opts.Clock, Logger: p.opts.Logger, QuoteKey: key, ProofDir: filepath.Join(p.dir, proofFolder), PaymentProviders: []string{p.Payments.Provider()},
+		AuthRequired: p.opts.AuthRequired, RateLimit: p.opts.RateLimit, RateBurst: p.opts.RateBurst})
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,73 @@
+package access
+
+import (
+	"container/list"
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// ClientsMax is how many clients a Limiter remembers. Who was not heard of for longest is forgotten first, and begins anew.
+const ClientsMax = 1 << 16
+
+// Limiter says how often each client may call: rate a second in the long run, burst at once. Safe for concurrent use.
+type Limiter struct {
+	rate  rate.Limit
+	burst int
+	max   int
+
+	mu      sync.Mutex
+	clients map[string]*list.Element // of *client
+	recent  *list.List               // the last heard of first
+}
+
+type client struct {
+	name   string
+	bucket *rate.Limiter
+}
+
+// NewLimiter makes a limiter. Both arguments are positive.
+func NewLimiter(perSecond float64, burst int) *Limiter {
+	return &Limiter{rate: rate.Limit(perSecond), burst: burst, max: ClientsMax, clients: map[string]*list.Element{}, recent: list.New()}
+}
+
+// Allow counts a call of a client and reports whether it may be made now; if not, when to try again.
+func (l *Limiter) Allow(name string, now time.Time) (wait time.Duration, ok bool) {
+	b := l.bucket(name)
+	if b.AllowN(now, 1) {
+		return 0, true
+	}
+	missing := max(1-b.TokensAt(now), 0)
+	return time.Duration(missing / float64(l.rate) * float64(time.Second)), false
+}
+
+func (l *Limiter) bucket(name string) *rate.Limiter {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e, ok := l.clients[name]; ok {
+		l.recent.MoveToFront(e)
+		return e.Value.(*client).bucket
+	}
+	if l.recent.Len() >= l.max {
+		last := l.recent.Back()
+		delete(l.clients, l.recent.Remove(last).(*client).name)
+	}
+	c := &client{name, rate.NewLimiter(l.rate, l.burst)}
+	l.clients[name] = l.recent.PushFront(c)
+	return c.bucket
+}
+
+// ClientOf names the client at an address, as in net.Addr.String: an IPv4 address, or the /64 of an IPv6 one, since a subscriber has all of that.
+func ClientOf(addr string) string {
+	at, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		return addr
+	}
+	ip := at.Addr().Unmap().WithZone("")
+	if ip.Is4() {
+		return ip.String()
+	}
+	return netip.PrefixFrom(ip, 64).Masked().String()
+}

@@ -1,0 +1,299 @@
+package api
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"connectrpc.com/connect"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"lodge/api/access"
+	"lodge/domain"
+	"lodge/domain/event"
+	"lodge/log"
+	"lodge/projections/reservations"
+)
+
+// HeaderGuestEmail shows that the caller knows the e-mail address of a reservation's guest: with the reservation's id it is as good as the guest's token, for that
+// reservation.
+const HeaderGuestEmail = "Lodge-Guest-Email"
+
+// gate lets calls in: it knows who calls, what they may, and how often. A nil gate lets everybody in, at no cost.
+type gate struct {
+	api      *API
+	tokens   *access.Store
+	required bool            // callers are asked who they are
+	limiter  *access.Limiter // nil: calls are not counted
+}
+
+func (a *API) newGate() *gate {
+	g := &gate{api: a, tokens: a.deps.Access, required: a.opts.AuthRequired}
+	if a.opts.RateLimit > 0 {
+		g.limiter = access.NewLimiter(a.opts.RateLimit, a.opts.RateBurst)
+	}
+	if !g.required && g.limiter == nil {
+		return nil
+	}
+	return g
+}
+
+// caller is who makes a call.
+type caller struct {
+	token  *access.Token // nil: nobody has said who they are
+	local  bool          // and came over the socket
+	header http.Header
+}
+
+type callerKey struct{}
+
+// localActor is who acts over the socket without a token: somebody whom the system lets use it.
+const localActor = "local:socket"
+
+// actor returns who gives a command, for its events; empty: nobody is asked.
+func actor(ctx context.Context) string {
+	c, ok := ctx.Value(callerKey{}).(*caller)
+	switch {
+	case !ok:
+		return ""
+	case c.token != nil:
+		return c.token.Actor()
+	case c.local:
+		return localActor
+	}
+	return "anonymous:"
+}
+
+// enter lets a call in, or not. The context knows the caller.
+func (g *gate) enter(ctx context.Context, procedure string, header http.Header, addr string, msg proto.Message) (context.Context, error) {
+	c, err := g.identify(ctx, header, addr)
+	if err != nil || !g.required {
+		return ctx, err
+	}
+	if err := g.authorize(ctx, c, procedure, msg); err != nil {
+		return ctx, err
+	}
+	return context.WithValue(ctx, callerKey{}, c), nil
+}
+
+// identify says who calls, and counts the call. Who shows a token that is none is counted by address, so that guessing is limited too.
+func (g *gate) identify(ctx context.Context, header http.Header, addr string) (*caller, error) {
+	c := &caller{local: local(ctx), header: header}
+	var err error
+	if shown := header.Get("Authorization"); shown != "" && g.tokens != nil {
+		c.token, err = g.tokens.Authenticate(shown)
+	}
+	if g.limiter != nil && !c.local {
+		name := access.ClientOf(addr)
+		if c.token != nil {
+			name = c.token.Actor()
+		}
+		if wait, ok := g.limiter.Allow(name, g.api.opts.Clock()); !ok {
+			return nil, limited(wait)
+		}
+	}
+	if err != nil && g.required {
+		return nil, err
+	}
+	return c, nil
+}
+
+// limited answers who calls too often.
+func limited(wait time.Duration) error {
+	e := newError(connect.CodeResourceExhausted, ReasonRateLimited, "too many calls; try again in "+wait.Round(time.Millisecond).String(), nil)
+	attach(e, &errdetails.RetryInfo{RetryDelay: durationpb.New(wait)})
+	return e
+}
+
+// challenge adds to a refusal over HTTP the headers that belong to its status. gRPC has trailers, where they may not be.
+func challenge(err error) {
+	var e *connect.Error
+	if !errors.As(err, &e) {
+		return
+	}
+	if e.Code() == connect.CodeUnauthenticated {
+		e.Meta().Set("WWW-Authenticate", "Bearer")
+		return
+	}
+	if e.Code() != connect.CodeResourceExhausted {
+		return
+	}
+	for _, d := range e.Details() {
+		if m, err := d.Value(); err == nil {
+			if retry, ok := m.(*errdetails.RetryInfo); ok {
+				wait := retry.GetRetryDelay().AsDuration()
+				e.Meta().Set("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second)))
+			}
+		}
+	}
+}
+
+// authorize refuses what the table of rules does not allow.
+func (g *gate) authorize(ctx context.Context, c *caller, procedure string, msg proto.Message) error {
+	if c.local && c.token == nil || c.token != nil && c.token.Role == access.Admin {
+		return nil
+	}
+	r, ok := rules[procedure]
+	if !ok {
+		return denied(ReasonRoleDenied, "this call is for platform admins")
+	}
+	if c.token == nil {
+		switch {
+		case r.anonymous == nil:
+			return domain.Errorf(access.TokenRequired, "", "this call needs a token in the header Authorization")
+		default:
+			return r.anonymous(ctx, g, c, msg)
+		}
+	}
+	check := map[access.Role]check{access.Service: r.service, access.Staff: r.staff, access.Guest: r.guest}[c.token.Role]
+	if check == nil {
+		return denied(ReasonRoleDenied, "this call is not for the role "+string(c.token.Role))
+	}
+	return check(ctx, g, c, msg)
+}
+
+func denied(reason domain.Reason, text string) error { return domain.Errorf(reason, "", "%s", text) }
+
+// everything lets in whoever has the role.
+func everything(context.Context, *gate, *caller, proto.Message) error { return nil }
+
+// notTheirs lets in where no topic of the log's own is read: they hold what is for admins.
+func notTheirs(_ context.Context, _ *gate, _ *caller, msg proto.Message) error {
+	var topics []string
+	switch m := msg.(type) {
+	case interface{ GetTopic() string }:
+		topics = []string{m.GetTopic()}
+	case interface{ GetTopics() []string }:
+		topics = m.GetTopics()
+	}
+	for _, topic := range topics {
+		if log.Topic(strings.TrimPrefix(topic, topicsPrefix)).Internal() {
+			return denied(ReasonTopicDenied, "topics of the log itself are for platform admins")
+		}
+	}
+	return nil
+}
+
+// inTheirHotels lets staff in to what belongs to one of their hotels.
+func inTheirHotels(_ context.Context, _ *gate, c *caller, msg proto.Message) error {
+	if !c.token.WorksIn(hotelOf(msg)) {
+		return denied(ReasonHotelDenied, "this token is not for the hotel")
+	}
+	return nil
+}
+
+// eventsOfTheirHotels lets staff in to the events of hotels that they name, all theirs.
+func eventsOfTheirHotels(_ context.Context, _ *gate, c *caller, msg proto.Message) error {
+	m, ok := msg.(interface {
+		GetTopic() string
+		GetKeys() []string
+	})
+	if !ok || !platformTopic(log.Topic(m.GetTopic())) || !allTheirs(c.token, m.GetKeys()) {
+		return denied(ReasonHotelDenied, "name the hotels whose events you want, in keys: this token is for some hotels and for topics of the platform only")
+	}
+	return nil
+}
+
+func allTheirs(t *access.Token, hotels []string) bool {
+	return len(hotels) > 0 && !slices.ContainsFunc(hotels, func(id string) bool { return !t.WorksIn(id) })
+}
+
+// theirReservation lets a guest in to a reservation of theirs, and whoever knows its guest's e-mail address. Reservations of others and those that there are not look
+// the same.
+func theirReservation(ctx context.Context, g *gate, c *caller, msg proto.Message) error {
+	email := c.header.Get(HeaderGuestEmail)
+	if c.token == nil && email == "" {
+		return domain.Errorf(access.TokenRequired, "", "this call needs a token in the header Authorization, or the e-mail address of the reservation's guest in %s", HeaderGuestEmail)
+	}
+	if field := hotelsField(msg); field != "" {
+		return domain.Errorf(ReasonForbiddenField, field, "the field %s is for the hotel", field)
+	}
+	id, ok := childOf(msg, reservationsInfix)
+	if !ok {
+		return denied(ReasonNotYours, notYours)
+	}
+	var found reservations.Reservation
+	err := g.look(ctx, hotelOf(msg), domain.ReservationNotFound, func() (err error) {
+		found, err = g.api.reservations.Get(ctx, hotelOf(msg), id)
+		return err
+	})
+	switch {
+	case domain.ReasonOf(err) == domain.ReservationNotFound:
+		return denied(ReasonNotYours, notYours)
+	case err != nil:
+		return err
+	case c.token != nil && found.Guest.GuestID == c.token.GuestID, sameEmail(found.Guest.Email, email):
+		return bind(msg, found.Guest.GuestID)
+	}
+	return denied(ReasonNotYours, notYours)
+}
+
+const notYours = "this is not yours, or there is no such thing"
+
+func sameEmail(a, b string) bool {
+	a, b = strings.ToLower(strings.TrimSpace(a)), strings.ToLower(strings.TrimSpace(b))
+	return a != "" && subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1
+}
+
+// theirEntry lets a guest in to their entry of a waiting list.
+func theirEntry(ctx context.Context, g *gate, c *caller, msg proto.Message) error {
+	if field := hotelsField(msg); field != "" {
+		return domain.Errorf(ReasonForbiddenField, field, "the field %s is for the hotel", field)
+	}
+	id, ok := childOf(msg, waitingListInfix)
+	if !ok {
+		return denied(ReasonNotYours, notYours)
+	}
+	var found reservations.Waiter
+	err := g.look(ctx, hotelOf(msg), domain.WaiterNotFound, func() (err error) {
+		found, err = g.api.reservations.GetWaiter(ctx, hotelOf(msg), id)
+		return err
+	})
+	if err != nil && domain.ReasonOf(err) != domain.WaiterNotFound {
+		return err
+	}
+	if err != nil || found.Guest.GuestID != c.token.GuestID {
+		return denied(ReasonNotYours, notYours)
+	}
+	return nil
+}
+
+// look asks the read model, and once more when it has seen all that the log has now: what was made a moment ago must not seem to be somebody else's.
+func (g *gate) look(ctx context.Context, hotelID string, missing domain.Reason, get func() error) error {
+	err := get()
+	if domain.ReasonOf(err) != missing {
+		return err
+	}
+	at := log.Position{Topic: event.BookingsTopic, Partition: g.api.deps.Store.PartitionFor(hotelID)}
+	_, end, err := g.api.deps.Log.Offsets(ctx, at.TopicPartition())
+	if err != nil {
+		return err
+	}
+	if at.Offset = end - 1; end > 0 {
+		if err := g.api.fresh(ctx, reservations.Name, at.String()); err != nil {
+			return err
+		}
+	}
+	return get()
+}
+
+// while does something that lasts, and ends it when the caller's token ends.
+func (g *gate) while(ctx context.Context, c *caller, do func(context.Context) error) error {
+	if c.token == nil {
+		return do(ctx)
+	}
+	ctx, stop := g.tokens.While(ctx, c.token)
+	defer stop()
+	err := do(ctx)
+	if ended := (*domain.Error)(nil); errors.As(context.Cause(ctx), &ended) {
+		return ended
+	}
+	return err
+}

@@ -1,0 +1,239 @@
+package api
+
+import (
+	"context"
+	"strings"
+
+	"connectrpc.com/grpchealth"
+	"google.golang.org/protobuf/proto"
+
+	"lodge/api/access"
+	lodgev1 "lodge/api/gen/lodge/v1"
+	rpc "lodge/api/gen/lodge/v1/lodgev1connect"
+	"lodge/domain"
+)
+
+// check lets a caller of one role in to a call, or says why not.
+type check func(context.Context, *gate, *caller, proto.Message) error
+
+// rule says who may make a call, beside platform admins, who may make all. A nil check: nobody of the role.
+type rule struct {
+	anonymous, guest, staff, service check
+}
+
+var (
+	public    = rule{everything, everything, everything, everything}
+	known     = rule{nil, everything, everything, everything}
+	booking   = rule{newBooking, theirAccount, inTheirHotels, everything}
+	reserved  = rule{theirReservation, theirReservation, inTheirHotels, everything}
+	ownList   = rule{nil, theirAccount, inTheirHotels, everything}
+	ownEntry  = rule{nil, theirEntry, inTheirHotels, everything}
+	house     = rule{nil, nil, inTheirHotels, everything}
+	history   = rule{nil, nil, eventsOfTheirHotels, notTheirs}
+	programs  = rule{nil, nil, nil, notTheirs}
+	adminOnly = rule{}
+)
+
+// rules is who may make which call. A call that is not in it is for platform admins; a test holds it complete.
+var rules = map[string]rule{
+	rpc.HotelServiceGetHotelProcedure: public, rpc.HotelServiceListHotelsProcedure: public,
+	rpc.HotelServiceGetRoomTypeProcedure: public, rpc.HotelServiceListRoomTypesProcedure: public,
+	rpc.HotelServiceCreateHotelProcedure: programs, rpc.HotelServiceArchiveHotelProcedure: programs,
+	rpc.HotelServiceUpdateHotelProcedure: house, rpc.HotelServiceCreateRoomTypeProcedure: house,
+	rpc.HotelServiceUpdateRoomTypeProcedure: house, rpc.HotelServiceArchiveRoomTypeProcedure: house,
+
+	rpc.InventoryServiceSetInventoryProcedure: house, rpc.InventoryServiceSetRestrictionsProcedure: house, rpc.InventoryServiceListInventoryProcedure: house,
+
+	rpc.AvailabilityServiceSearchHotelsProcedure: public, rpc.AvailabilityServiceFindAlternativesProcedure: public,
+	rpc.AvailabilityServiceGetAvailabilityProcedure: public, rpc.AvailabilityServiceWatchAvailabilityProcedure: known,
+
+	rpc.RateServiceGetRatePlanProcedure: public, rpc.RateServiceListRatePlansProcedure: public,
+	rpc.RateServiceListRatesProcedure: public, rpc.RateServiceQuoteStayProcedure: public,
+	rpc.RateServiceCreateRatePlanProcedure: house, rpc.RateServiceUpdateRatePlanProcedure: house,
+	rpc.RateServiceArchiveRatePlanProcedure: house, rpc.RateServiceSetRatesProcedure: house,
+
+	rpc.ReservationServiceCreateReservationProcedure: booking, rpc.ReservationServiceBatchCreateReservationsProcedure: booking,
+	rpc.ReservationServiceGetReservationProcedure: reserved, rpc.ReservationServiceListReservationsProcedure: ownList,
+	rpc.ReservationServiceUpdateReservationProcedure: reserved, rpc.ReservationServiceCancelReservationProcedure: reserved,
+	rpc.ReservationServiceConfirmReservationProcedure: house, rpc.ReservationServiceMarkNoShowProcedure: house,
+	rpc.ReservationServiceListReservationEventsProcedure: house, rpc.ReservationServiceGetReservationHistoryProcedure: house,
+	rpc.ReservationServiceExplainRejectionProcedure: house,
+
+	rpc.PaymentServicePayReservationProcedure: reserved, rpc.PaymentServiceGetPaymentProcedure: reserved,
+	rpc.PaymentServiceListPaymentsProcedure: reserved, rpc.PaymentServiceQuoteCancellationProcedure: reserved,
+	rpc.PaymentServiceRefundReservationProcedure: house,
+
+	rpc.StayServiceCheckInReservationProcedure: house, rpc.StayServiceCheckOutReservationProcedure: house, rpc.StayServiceWalkReservationProcedure: house,
+
+	rpc.RoomServiceCreateRoomProcedure: house, rpc.RoomServiceGetRoomProcedure: house, rpc.RoomServiceListRoomsProcedure: house,
+	rpc.RoomServiceUpdateRoomProcedure: house, rpc.RoomServiceArchiveRoomProcedure: house,
+
+	rpc.WaitingListServiceJoinWaitingListProcedure: ownList, rpc.WaitingListServiceListWaitingListEntriesProcedure: ownList,
+	rpc.WaitingListServiceGetWaitingListEntryProcedure: ownEntry, rpc.WaitingListServiceLeaveWaitingListProcedure: ownEntry,
+
+	rpc.EventServiceReadEventsProcedure: history, rpc.EventServiceSubscribeProcedure: history, rpc.EventServiceGetEventProcedure: programs,
+
+	rpc.ProofServiceVerifyNoOversellProcedure: programs, rpc.ProofServiceCheckCertificateProcedure: programs, rpc.ProofServiceSimulateOverbookingProcedure: house,
+
+	rpc.MessageServiceProduceProcedure: programs, rpc.MessageServiceFetchProcedure: programs,
+	rpc.MessageServiceConsumeProcedure: programs, rpc.MessageServiceCommitProcedure: programs,
+	rpc.GroupServiceListGroupsProcedure: programs, rpc.GroupServiceGetGroupProcedure: programs,
+	rpc.GroupServiceResetGroupOffsetsProcedure: programs, rpc.GroupServiceDeleteGroupProcedure: programs,
+	rpc.QueueServiceCreateQueueProcedure: programs, rpc.QueueServiceGetQueueProcedure: programs, rpc.QueueServiceListQueuesProcedure: programs,
+	rpc.QueueServiceUpdateQueueProcedure: programs, rpc.QueueServiceDeleteQueueProcedure: programs, rpc.QueueServiceReceiveProcedure: programs,
+	rpc.QueueServiceAckProcedure: programs, rpc.QueueServiceNackProcedure: programs, rpc.QueueServiceExtendVisibilityProcedure: programs,
+	rpc.ScheduleServiceCreateScheduleProcedure: programs, rpc.ScheduleServiceGetScheduleProcedure: programs,
+	rpc.ScheduleServiceListSchedulesProcedure: programs, rpc.ScheduleServiceDeleteScheduleProcedure: programs,
+
+	rpc.AdminServiceGetHealthProcedure: public, rpc.AdminServiceListTopicsProcedure: programs, rpc.AdminServiceGetTopicProcedure: programs,
+	rpc.AdminServiceListPartitionsProcedure: programs, rpc.AdminServiceListProjectionsProcedure: programs,
+	rpc.AdminServiceCreateTopicProcedure: adminOnly, rpc.AdminServiceUpdateTopicProcedure: adminOnly, rpc.AdminServiceDeleteTopicProcedure: adminOnly,
+	rpc.AdminServiceAddPartitionsProcedure: adminOnly, rpc.AdminServiceRetirePartitionsProcedure: adminOnly,
+	rpc.AdminServiceDeleteRecordsProcedure: adminOnly, rpc.AdminServiceRebuildProjectionProcedure: adminOnly,
+
+	rpc.ProcessServiceListProcessesProcedure: programs, rpc.ProcessServiceGetLetterProcedure: adminOnly, rpc.ProcessServiceListLettersProcedure: adminOnly,
+	rpc.ProcessServiceRequeueLetterProcedure: adminOnly, rpc.ProcessServiceDeleteLetterProcedure: adminOnly,
+
+	rpc.AccessServiceCreateTokenProcedure: adminOnly, rpc.AccessServiceGetTokenProcedure: adminOnly,
+	rpc.AccessServiceListTokensProcedure: adminOnly, rpc.AccessServiceRevokeTokenProcedure: adminOnly,
+
+	"/" + grpchealth.HealthV1ServiceName + "/Check": public, "/" + grpchealth.HealthV1ServiceName + "/Watch": public,
+	"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo": public, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": public,
+}
+
+// resourceOf returns the name of what a message is about: of it, or of what it is in.
+func resourceOf(msg proto.Message) string {
+	switch m := msg.(type) {
+	case *lodgev1.UpdateHotelRequest:
+		return m.GetHotel().GetName()
+	case *lodgev1.UpdateRoomTypeRequest:
+		return m.GetRoomType().GetName()
+	case *lodgev1.UpdateRatePlanRequest:
+		return m.GetRatePlan().GetName()
+	case *lodgev1.UpdateReservationRequest:
+		return m.GetReservation().GetName()
+	case *lodgev1.UpdateRoomRequest:
+		return m.GetRoom().GetName()
+	case *lodgev1.SetRatesRequest:
+		return m.GetRatePlan()
+	case interface{ GetParent() string }:
+		return m.GetParent()
+	case interface{ GetName() string }:
+		return m.GetName()
+	case interface{ GetHotel() string }:
+		return m.GetHotel()
+	case interface{ GetRoomType() string }:
+		return m.GetRoomType()
+	}
+	return ""
+}
+
+// hotelOf returns the id of the hotel that a message is about, or what is no id of any.
+func hotelOf(msg proto.Message) string {
+	rest, ok := strings.CutPrefix(resourceOf(msg), hotelsPrefix)
+	if !ok {
+		return ""
+	}
+	id, _, _ := strings.Cut(rest, "/")
+	return id
+}
+
+// childOf returns the id of the reservation or entry in the hotel that a message is about.
+func childOf(msg proto.Message, infix string) (id string, ok bool) {
+	_, rest, ok := strings.Cut(resourceOf(msg), infix)
+	id, _, _ = strings.Cut(rest, "/")
+	return id, ok && id != ""
+}
+
+// hotelsField returns the field by which a message asks for what only the hotel may do, or "".
+func hotelsField(msg proto.Message) string {
+	switch m := msg.(type) {
+	case *lodgev1.CancelReservationRequest:
+		switch {
+		case m.GetWaive():
+			return "waive"
+		case m.GetReason() != lodgev1.ReservationReason_RESERVATION_REASON_UNSPECIFIED && m.GetReason() != lodgev1.ReservationReason_RESERVATION_REASON_GUEST_REQUEST:
+			return "reason"
+		}
+	case *lodgev1.LeaveWaitingListRequest:
+		if m.GetByHotel() {
+			return "by_hotel"
+		}
+	}
+	return ""
+}
+
+// theirAccount lets a guest in to what names their account and no other. A booking that names none is theirs.
+func theirAccount(_ context.Context, _ *gate, c *caller, msg proto.Message) error {
+	return bind(msg, c.token.GuestID)
+}
+
+// bind makes what a message books or asks for that of one account, or of none when it is empty, and refuses it when it names another.
+func bind(msg proto.Message, own string) error {
+	field := "reservation.guest.guest_id"
+	var guests []*lodgev1.Guest
+	switch m := msg.(type) {
+	case *lodgev1.CreateReservationRequest:
+		guests = append(guests, guestOf(m))
+	case *lodgev1.BatchCreateReservationsRequest:
+		for _, r := range m.GetRequests() {
+			guests = append(guests, guestOf(r))
+		}
+	case *lodgev1.UpdateReservationRequest:
+		if g := m.GetReservation().GetGuest(); g != nil {
+			guests = append(guests, g)
+		}
+	case *lodgev1.JoinWaitingListRequest:
+		field = "entry.guest.guest_id"
+		if m.GetEntry() != nil && m.GetEntry().Guest == nil {
+			m.Entry.Guest = &lodgev1.Guest{}
+		}
+		guests = append(guests, m.GetEntry().GetGuest())
+	case interface{ GetGuestId() string }:
+		field = "guest_id"
+		guests = append(guests, &lodgev1.Guest{GuestId: m.GetGuestId()})
+		if m.GetGuestId() == "" {
+			return domain.Errorf(ReasonForbiddenField, field, "list by your own guest_id")
+		}
+	}
+	for _, g := range guests {
+		if g.GetGuestId() != "" && g.GetGuestId() != own {
+			return domain.Errorf(ReasonForbiddenField, field, "the guest_id is not yours")
+		}
+		if g != nil {
+			g.GuestId = own
+		}
+	}
+	return nil
+}
+
+// guestOf returns the guest of a booking, made when there is none. nil: it books nothing.
+func guestOf(m *lodgev1.CreateReservationRequest) *lodgev1.Guest {
+	if m.GetReservation() == nil {
+		return nil
+	}
+	if m.Reservation.Guest == nil {
+		m.Reservation.Guest = &lodgev1.Guest{}
+	}
+	return m.Reservation.Guest
+}
+
+// newBooking lets in who has no account: with the e-mail address by which they come back to the booking, and in nobody's account.
+func newBooking(_ context.Context, _ *gate, _ *caller, msg proto.Message) error {
+	if err := bind(msg, ""); err != nil {
+		return err
+	}
+	var requests []*lodgev1.CreateReservationRequest
+	switch m := msg.(type) {
+	case *lodgev1.CreateReservationRequest:
+		requests = append(requests, m)
+	case *lodgev1.BatchCreateReservationsRequest:
+		requests = m.GetRequests()
+	}
+	for _, r := range requests {
+		if strings.TrimSpace(r.GetReservation().GetGuest().GetEmail()) == "" {
+			return domain.Errorf(access.TokenRequired, "", "without a token a booking needs its guest's e-mail address, by which the guest comes back to it")
+		}
+	}
+	return nil
+}
