@@ -136,12 +136,12 @@ var domainCodes = map[domain.Reason]connect.Code{
 	ReasonHotelDenied:            connect.CodePermissionDenied,
 	ReasonTopicDenied:            connect.CodePermissionDenied,
 	ReasonNotYours:               connect.CodePermissionDenied,
-	access.TokenRequired:         connect.CodeUnauthenticated,
-	access.TokenMalformed:        connect.CodeUnauthenticated,
-	access.TokenUnknown:          connect.CodeUnauthenticated,
-	access.TokenExpired:          connect.CodeUnauthenticated,
-	access.TokenRevoked:          connect.CodeUnauthenticated,
-	access.TokenNotFound:         connect.CodeNotFound,
+	access.ReasonTokenRequired:   connect.CodeUnauthenticated,
+	access.ReasonTokenMalformed:  connect.CodeUnauthenticated,
+	access.ReasonTokenUnknown:    connect.CodeUnauthenticated,
+	access.ReasonTokenExpired:    connect.CodeUnauthenticated,
+	access.ReasonTokenRevoked:    connect.CodeUnauthenticated,
+	access.ReasonTokenNotFound:   connect.CodeNotFound,
 }
 
 // translate makes of any error what a caller may see. It is the only place where codes are chosen. What is not meant for

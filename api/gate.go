@@ -145,14 +145,12 @@ func (g *gate) authorize(ctx context.Context, c *caller, procedure string, msg p
 		return denied(ReasonRoleDenied, "this call is for platform admins")
 	}
 	if c.token == nil {
-		switch {
-		case r.anonymous == nil:
-			return domain.Errorf(access.TokenRequired, "", "this call needs a token in the header Authorization")
-		default:
-			return r.anonymous(ctx, g, c, msg)
+		if r.anonymous == nil {
+			return domain.Errorf(access.ReasonTokenRequired, "", "this call needs a token in the header Authorization")
 		}
+		return r.anonymous(ctx, g, c, msg)
 	}
-	check := map[access.Role]check{access.Service: r.service, access.Staff: r.staff, access.Guest: r.guest}[c.token.Role]
+	check := r.of(c.token.Role)
 	if check == nil {
 		return denied(ReasonRoleDenied, "this call is not for the role "+string(c.token.Role))
 	}
@@ -210,7 +208,7 @@ func allTheirs(t *access.Token, hotels []string) bool {
 func theirReservation(ctx context.Context, g *gate, c *caller, msg proto.Message) error {
 	email := c.header.Get(HeaderGuestEmail)
 	if c.token == nil && email == "" {
-		return domain.Errorf(access.TokenRequired, "", "this call needs a token in the header Authorization, or the e-mail address of the reservation's guest in %s", HeaderGuestEmail)
+		return domain.Errorf(access.ReasonTokenRequired, "", "this call needs a token in the header Authorization, or the e-mail address of the reservation's guest in %s", HeaderGuestEmail)
 	}
 	if field := hotelsField(msg); field != "" {
 		return domain.Errorf(ReasonForbiddenField, field, "the field %s is for the hotel", field)

@@ -21,6 +21,20 @@ type rule struct {
 	anonymous, guest, staff, service check
 }
 
+// of returns what is checked of a role.
+func (r rule) of(role access.Role) check {
+	switch role {
+	case access.Service:
+		return r.service
+	case access.Staff:
+		return r.staff
+	case access.Guest:
+		return r.guest
+	default:
+		return nil
+	}
+}
+
 var (
 	public    = rule{everything, everything, everything, everything}
 	known     = rule{nil, everything, everything, everything}
@@ -232,7 +246,7 @@ func newBooking(_ context.Context, _ *gate, _ *caller, msg proto.Message) error 
 	}
 	for _, r := range requests {
 		if strings.TrimSpace(r.GetReservation().GetGuest().GetEmail()) == "" {
-			return domain.Errorf(access.TokenRequired, "", "without a token a booking needs its guest's e-mail address, by which the guest comes back to it")
+			return domain.Errorf(access.ReasonTokenRequired, "", "without a token a booking needs its guest's e-mail address, by which the guest comes back to it")
 		}
 	}
 	return nil

@@ -62,16 +62,16 @@ func Open(ctx context.Context, lg Log, clock func() time.Time) (*Store, error) {
 func (s *Store) Authenticate(header string) (*Token, error) {
 	scheme, secret, _ := strings.Cut(header, " ")
 	if !strings.EqualFold(scheme, "Bearer") {
-		return nil, domain.Errorf(TokenMalformed, "", "the header Authorization is not Bearer and a token")
+		return nil, domain.Errorf(ReasonTokenMalformed, "", "the header Authorization is not Bearer and a token")
 	}
 	id, ok := secretID(secret)
 	if !ok {
-		return nil, domain.Errorf(TokenMalformed, "", "the token in the header Authorization does not have the form of one")
+		return nil, domain.Errorf(ReasonTokenMalformed, "", "the token in the header Authorization does not have the form of one")
 	}
 	digest := sha256.Sum256([]byte(secret))
 	t, ok := s.get(id)
 	if !ok || subtle.ConstantTimeCompare(digest[:], t.digest[:]) != 1 {
-		return nil, domain.Errorf(TokenUnknown, "", "nobody has this token")
+		return nil, domain.Errorf(ReasonTokenUnknown, "", "nobody has this token")
 	}
 	if why := t.endedBy(s.clock()); why != "" {
 		return nil, ending(why)
@@ -80,7 +80,7 @@ func (s *Store) Authenticate(header string) (*Token, error) {
 }
 
 func ending(why domain.Reason) error {
-	if why == TokenRevoked {
+	if why == ReasonTokenRevoked {
 		return domain.Errorf(why, "", "the token is revoked")
 	}
 	return domain.Errorf(why, "", "the token has expired")
@@ -99,9 +99,9 @@ func (s *Store) While(ctx context.Context, t *Token) (_ context.Context, stop fu
 		defer timer()
 		select {
 		case <-t.ended:
-			cancel(ending(TokenRevoked))
+			cancel(ending(ReasonTokenRevoked))
 		case <-ended:
-			cancel(ending(TokenExpired))
+			cancel(ending(ReasonTokenExpired))
 		case <-ctx.Done():
 		}
 	}()
@@ -154,12 +154,12 @@ func (s *Store) Revoke(ctx context.Context, id string) (*Token, error) {
 	return s.Get(id)
 }
 
-// Get returns a token. The error has reason TokenNotFound when there is none.
+// Get returns a token. The error has reason ReasonTokenNotFound when there is none.
 func (s *Store) Get(id string) (*Token, error) {
 	if t, ok := s.get(id); ok {
 		return t, nil
 	}
-	return nil, domain.Errorf(TokenNotFound, "", "there is no token %.40q", id)
+	return nil, domain.Errorf(ReasonTokenNotFound, "", "there is no token %.40q", id)
 }
 
 func (s *Store) get(id string) (*Token, bool) {

@@ -108,11 +108,11 @@ func TestTokensOutliveTheProcess(t *testing.T) {
 			!got.Created.Equal(noon) || !got.Expires.Equal(noon.Add(time.Hour)) || !strings.HasSuffix(secret, got.LastFour) || len(got.Hotels) != 2 {
 			t.Errorf("got %+v", got)
 		}
-		f.shows("Bearer "+other, TokenRevoked)
+		f.shows("Bearer "+other, ReasonTokenRevoked)
 		f.reopen()
 	}
 	f.nanos.Add(int64(time.Hour))
-	f.shows("Bearer "+secret, TokenExpired)
+	f.shows("Bearer "+secret, ReasonTokenExpired)
 	if found, _ := f.store.List("", false, 10); len(found) != 0 {
 		t.Errorf("%d tokens are listed as good", len(found))
 	}
@@ -130,22 +130,22 @@ func TestWhoIsNotLetIn(t *testing.T) {
 	}
 	id := secret[len(secretPrefix):][:idLen]
 	for header, want := range map[string]domain.Reason{
-		secret:                                   TokenMalformed,
-		"Basic " + secret:                        TokenMalformed,
-		"Bearer":                                 TokenMalformed,
-		"Bearer " + id:                           TokenMalformed,
-		"Bearer x" + secret:                      TokenMalformed,
-		"Bearer " + strings.ToUpper(secret):      TokenMalformed,
-		"Bearer " + secret[:len(secret)-1] + "!": TokenMalformed,
-		"Bearer " + secret[:len(secret)-1] + string(last):                      TokenUnknown,
-		"Bearer " + strings.Replace(secret, id, strings.Repeat("a", idLen), 1): TokenUnknown,
+		secret:                                   ReasonTokenMalformed,
+		"Basic " + secret:                        ReasonTokenMalformed,
+		"Bearer":                                 ReasonTokenMalformed,
+		"Bearer " + id:                           ReasonTokenMalformed,
+		"Bearer x" + secret:                      ReasonTokenMalformed,
+		"Bearer " + strings.ToUpper(secret):      ReasonTokenMalformed,
+		"Bearer " + secret[:len(secret)-1] + "!": ReasonTokenMalformed,
+		"Bearer " + secret[:len(secret)-1] + string(last):                      ReasonTokenUnknown,
+		"Bearer " + strings.Replace(secret, id, strings.Repeat("a", idLen), 1): ReasonTokenUnknown,
 	} {
 		f.shows(header, want)
 	}
-	if _, err := f.store.Get("nobody"); domain.ReasonOf(err) != TokenNotFound {
+	if _, err := f.store.Get("nobody"); domain.ReasonOf(err) != ReasonTokenNotFound {
 		t.Error(err)
 	}
-	if _, err := f.store.Revoke(t.Context(), "nobody"); domain.ReasonOf(err) != TokenNotFound {
+	if _, err := f.store.Revoke(t.Context(), "nobody"); domain.ReasonOf(err) != ReasonTokenNotFound {
 		t.Error(err)
 	}
 }
@@ -188,7 +188,7 @@ func TestALostAnswer(t *testing.T) {
 	if _, err := f.store.Revoke(t.Context(), f.shows("Bearer "+secret, "").ID); !errors.Is(err, errLost) {
 		t.Fatal(err)
 	}
-	f.shows("Bearer "+secret, TokenRevoked)
+	f.shows("Bearer "+secret, ReasonTokenRevoked)
 	f.log.lose = false
 	lost, _ := f.store.List("", false, 10)
 	if len(lost) != 1 || lost[0].Label != "lost" {
@@ -198,7 +198,7 @@ func TestALostAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.reopen()
-	f.shows("Bearer "+secret, TokenRevoked)
+	f.shows("Bearer "+secret, ReasonTokenRevoked)
 	if found, _ := f.store.List("", false, 10); len(found) != 0 {
 		t.Errorf("%+v", found)
 	}
@@ -230,7 +230,7 @@ func TestAnotherWriter(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.create(Token{Role: Admin})
-	f.shows("Bearer "+secret, TokenRevoked)
+	f.shows("Bearer "+secret, ReasonTokenRevoked)
 }
 
 func TestEndedTokensAreForgottenInTime(t *testing.T) {
@@ -238,12 +238,12 @@ func TestEndedTokensAreForgottenInTime(t *testing.T) {
 	_, secret := f.create(Token{Role: Admin, Expires: noon.Add(time.Minute)})
 	f.nanos.Add(int64(time.Minute + keepEnded))
 	f.create(Token{Role: Admin})
-	f.shows("Bearer "+secret, TokenExpired)
+	f.shows("Bearer "+secret, ReasonTokenExpired)
 	f.nanos.Add(int64(time.Millisecond))
 	f.create(Token{Role: Admin})
-	f.shows("Bearer "+secret, TokenUnknown)
+	f.shows("Bearer "+secret, ReasonTokenUnknown)
 	f.reopen()
-	f.shows("Bearer "+secret, TokenUnknown)
+	f.shows("Bearer "+secret, ReasonTokenUnknown)
 	if found, _ := f.store.List("", true, 10); len(found) != 2 || f.store.count.Load() != 2 {
 		t.Errorf("%d tokens", len(found))
 	}
@@ -261,14 +261,14 @@ func TestALastingCallEndsWithItsToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-ctx.Done()
-	if domain.ReasonOf(context.Cause(ctx)) != TokenRevoked {
+	if domain.ReasonOf(context.Cause(ctx)) != ReasonTokenRevoked {
 		t.Error(context.Cause(ctx))
 	}
 	brief, _ := f.create(Token{Role: Admin, Expires: noon.Add(time.Millisecond)})
 	ctx, stop = f.store.While(t.Context(), brief)
 	defer stop()
 	<-ctx.Done()
-	if domain.ReasonOf(context.Cause(ctx)) != TokenExpired {
+	if domain.ReasonOf(context.Cause(ctx)) != ReasonTokenExpired {
 		t.Error(context.Cause(ctx))
 	}
 }

@@ -25,12 +25,12 @@ const (
 
 // Why nobody is let in: the caller is unknown, or known and may not.
 const (
-	TokenRequired  domain.Reason = "TOKEN_REQUIRED"
-	TokenMalformed domain.Reason = "TOKEN_MALFORMED"
-	TokenUnknown   domain.Reason = "TOKEN_UNKNOWN"
-	TokenExpired   domain.Reason = "TOKEN_EXPIRED"
-	TokenRevoked   domain.Reason = "TOKEN_REVOKED"
-	TokenNotFound  domain.Reason = "TOKEN_NOT_FOUND" // of those who look after tokens
+	ReasonTokenRequired  = "TOKEN_REQUIRED"
+	ReasonTokenMalformed = "TOKEN_MALFORMED"
+	ReasonTokenUnknown   = "TOKEN_UNKNOWN"
+	ReasonTokenExpired   = "TOKEN_EXPIRED"
+	ReasonTokenRevoked   = "TOKEN_REVOKED"
+	ReasonTokenNotFound  = "TOKEN_NOT_FOUND" // of those who look after tokens
 )
 
 // Limits of tokens.
@@ -68,9 +68,9 @@ func (t *Token) EndedAt(now time.Time) bool { return t.endedBy(now) != "" }
 func (t *Token) endedBy(now time.Time) domain.Reason {
 	switch {
 	case !t.Revoked.IsZero():
-		return TokenRevoked
+		return ReasonTokenRevoked
 	case !t.Expires.IsZero() && !now.Before(t.Expires):
-		return TokenExpired
+		return ReasonTokenExpired
 	}
 	return ""
 }
