@@ -103,9 +103,22 @@ func (c *account) loose() (units int64) {
 	return units
 }
 
+// behind reports whether the reservation speaks of payments or refunds that its payments do not show yet: there is no order between the two read models.
+func (c *account) behind() bool {
+	for _, id := range c.reservation.Money.PaymentIDs {
+		if !slices.ContainsFunc(c.payments, func(p payments.Payment) bool { return p.PaymentID == id && p.Outcome == hotel.PaymentCaptured }) {
+			return true
+		}
+	}
+	return c.reservation.Status == eventpb.ReservationStatus_RESERVATION_STATUS_REFUNDED && c.sums.Refunded == 0
+}
+
 // settled reports whether nothing more is to happen to the money by itself: no payment and no refund is open, what was captured has counted or
 // was given back, and what is due was asked for once.
 func (c *account) settled() bool {
+	if c.behind() {
+		return false
+	}
 	var last hotel.PaymentOutcome
 	for i := range c.payments {
 		p := &c.payments[i]

@@ -164,7 +164,7 @@ func (l *life) eveWaitsForCy() {
 	}
 	l.quoted(l.cy, time.Time{}, 0, 248)
 	r, _ := ask(l, l.reservations.CancelReservation, &lodgev1.CancelReservationRequest{Name: l.cy})
-	l.state(r, canceled, byGuest)
+	l.ended(r, byGuest)
 	r = l.settled(l.cy)
 	l.state(r, refunded, byGuest)
 	l.amounts(r, 248, 248)
@@ -270,7 +270,7 @@ func (l *life) floCancelsTooLate() {
 	l.quoted(l.flo, l.hour(11, 18, 0), 200, 208)
 	l.timeIs(11, 18, 0)
 	r, _ := ask(l, l.reservations.CancelReservation, &lodgev1.CancelReservationRequest{Name: l.flo})
-	l.state(r, canceled, byGuest)
+	l.ended(r, byGuest)
 	r = l.settled(l.flo)
 	l.state(r, refunded, byGuest)
 	l.amounts(r, 408, 208)
@@ -327,7 +327,7 @@ func (l *life) oneTooMany() {
 	refuse(l, "ROOM_UNAVAILABLE", l.stays.CheckInReservation, &lodgev1.CheckInReservationRequest{Name: jon})
 	walked := lodgev1.ReservationReason_RESERVATION_REASON_WALKED
 	r, _ = ask(l, l.stays.WalkReservation, &lodgev1.WalkReservationRequest{Name: jon, RelocatedTo: "Hotel Borg", Note: "overbooked"})
-	if l.state(r, canceled, walked); r.GetRelocatedTo() != "Hotel Borg" {
+	if l.ended(r, walked); r.GetRelocatedTo() != "Hotel Borg" {
 		l.Fatalf("walked %v", r)
 	}
 	r = l.settled(jon)

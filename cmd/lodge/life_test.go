@@ -175,6 +175,14 @@ func (l *life) state(r *lodgev1.Reservation, status lodgev1.ReservationStatus, r
 	}
 }
 
+// ended checks the answer to what ends a reservation that has money to give back: it is CANCELED, or REFUNDED already.
+func (l *life) ended(r *lodgev1.Reservation, reason lodgev1.ReservationReason) {
+	l.Helper()
+	if r.GetStatus() != refunded {
+		l.state(r, canceled, reason)
+	}
+}
+
 // amounts compares what was captured and refunded.
 func (l *life) amounts(r *lodgev1.Reservation, captured, refunded int64) {
 	l.Helper()
