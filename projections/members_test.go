@@ -21,7 +21,7 @@ func TestAStrangeAssignmentIsNotApplied(t *testing.T) {
 	defer stop()
 	f.reads(s)
 	stranger, err := client.NewConsumer(projectiontest.Grouped{Log: f.log, Group: f.group}, client.ConsumerOptions{
-		Group: projections.GroupName, Assignors: []client.Assignor{client.CoPartitioned}, SessionTimeout: time.Second,
+		Group: projections.GroupName, Assignors: []client.Assignor{client.CoPartitioned}, SessionTimeout: 10 * time.Second,
 	})
 	if err != nil {
 		t.Fatal(err)
