@@ -9,7 +9,7 @@ import (
 
 // Any method can be read, and what is taken says something that the simulator can do.
 func FuzzParseMethod(f *testing.F) {
-	for _, method := range []string{"tok_approve", "tok_decline_lost_card", "tok_timeout_late_20m_decline_x_refund_unreachable_twice", "tok_once", "tok__", "tok_late_1ns"} {
+	for _, method := range []string{"tok_approve", "tok_decline_lost_card", "tok_timeout_late_20m_decline_x_refund_unreachable_twice", "tok_once", "tok__", "tok_late_1ns", "tok_decline_refund_"} {
 		f.Add(method)
 	}
 	f.Fuzz(func(t *testing.T, method string) {

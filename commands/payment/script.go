@@ -33,9 +33,11 @@ func parseMethod(method string) (charge, refund script, ok bool) {
 		return script{}, script{}, false
 	}
 	if both {
-		refund, ok = parseScript(second)
+		if refund, ok = parseScript(second); !ok {
+			return script{}, script{}, false
+		}
 	}
-	return charge, refund, ok
+	return charge, refund, true
 }
 
 // parseScript reads words joined by "_": modifiers, then approve or decline with its code.
