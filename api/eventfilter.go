@@ -130,10 +130,7 @@ func toEvent(r *log.Record) (*lodgev1.Event, error) {
 }
 
 func decodeRecord(r *log.Record) (*event.Envelope, error) {
-	e, err := event.Decode(r.Value, func(key string) []byte {
-		value, _ := r.Header(key)
-		return value
-	})
+	e, err := event.Decode(r.Value, r.HeaderValue)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", r.Position(), err)
 	}

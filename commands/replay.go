@@ -143,10 +143,7 @@ func applyCommand(st *state, topic int, records []log.Record) (int, error) {
 }
 
 func decodeRecord(r *log.Record) (*event.Envelope, error) {
-	e, err := event.Decode(r.Value, func(key string) []byte {
-		value, _ := r.Header(key)
-		return value
-	})
+	e, err := event.Decode(r.Value, r.HeaderValue)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", r.Position(), err)
 	}

@@ -46,6 +46,12 @@ func (r *Record) Header(key string) ([]byte, bool) {
 	return nil, false
 }
 
+// HeaderValue returns the value of the first header named key, or nil.
+func (r *Record) HeaderValue(key string) []byte {
+	value, _ := r.Header(key)
+	return value
+}
+
 // Same reports whether two records say the same: key, value, headers and timestamp in milliseconds.
 func (r *Record) Same(other *Record) bool {
 	if !bytes.Equal(r.Key, other.Key) || !bytes.Equal(r.Value, other.Value) ||

@@ -109,10 +109,7 @@ func (p *pass) each(ctx context.Context, c *cursor, end log.Offset, f func(log.P
 			p.cut.chains[topicOf(c.tp.Topic)].add(r)
 		}
 		at := r.Position()
-		e, err := event.Decode(r.Value, func(key string) []byte {
-			value, _ := r.Header(key)
-			return value
-		})
+		e, err := event.Decode(r.Value, r.HeaderValue)
 		if err != nil {
 			if p.nights != nil {
 				p.found(UnreadableEvent, at, string(r.Key), "%v", err)

@@ -80,10 +80,7 @@ func (s *Simulator) reconcile(ctx context.Context, lg log.Reader, tp log.TopicPa
 }
 
 func (s *Simulator) reconcileRecord(ctx context.Context, record *log.Record, r *Reconciliation) error {
-	e, err := event.Decode(record.Value, func(key string) []byte {
-		value, _ := record.Header(key)
-		return value
-	})
+	e, err := event.Decode(record.Value, record.HeaderValue)
 	if err != nil {
 		return fmt.Errorf("%s: %w", record.Position(), err)
 	}

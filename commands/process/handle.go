@@ -95,10 +95,7 @@ func (h *handler) handle(ctx context.Context, d *delivery) (err error) {
 	if h.HandleRecord != nil {
 		return h.HandleRecord(ctx, d.record)
 	}
-	e, err := event.Decode(d.record.Value, func(key string) []byte {
-		value, _ := d.record.Header(key)
-		return value
-	})
+	e, err := event.Decode(d.record.Value, d.record.HeaderValue)
 	if err != nil {
 		return Permanent(fmt.Errorf("%s: %w", d.Position, err))
 	}

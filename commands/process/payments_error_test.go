@@ -137,7 +137,7 @@ func TestNoAnswerInTimeIsTransient(t *testing.T) {
 	for _, h := range saga.Handlers() {
 		records := w.records(h.Topic, 0)
 		for i := range records {
-			if !slices.Contains(h.Types, string(header(&records[i])(event.HeaderType))) {
+			if !slices.Contains(h.Types, string(records[i].HeaderValue(event.HeaderType))) {
 				continue
 			}
 			err := w.attempt(ctx, &h, &records[i])
@@ -159,7 +159,7 @@ func (w *world) attempt(ctx context.Context, h *process.Handler, r *log.Record) 
 	if h.HandleRecord != nil {
 		return h.HandleRecord(ctx, r)
 	}
-	e, err := event.Decode(r.Value, header(r))
+	e, err := event.Decode(r.Value, r.HeaderValue)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -104,7 +104,7 @@ func (w *world) lives() map[string]*life {
 func (w *world) events(topic log.Topic) (all []*event.Envelope) {
 	w.t.Helper()
 	for _, r := range w.records(topic, 0) {
-		e, err := event.Decode(r.Value, header(&r))
+		e, err := event.Decode(r.Value, r.HeaderValue)
 		if err != nil {
 			w.t.Fatal(err)
 		}

@@ -312,7 +312,7 @@ func (w *world) deliver() (moved bool) {
 // handle delivers one record, twice when that is asked for, and reports whether the process lives.
 func (w *world) handle(h *process.Handler, r *log.Record, requeued bool) bool {
 	w.t.Helper()
-	if !slices.Contains(h.Types, string(header(r)(event.HeaderType))) {
+	if !slices.Contains(h.Types, string(r.HeaderValue(event.HeaderType))) {
 		return true
 	}
 	for range map[bool]int{false: 1, true: 2}[w.twice] {
@@ -335,18 +335,11 @@ func (w *world) call(h *process.Handler, r *log.Record, requeued bool) (*event.E
 	if h.HandleRecord != nil {
 		return nil, h.HandleRecord(ctx, r)
 	}
-	e, err := event.Decode(r.Value, header(r))
+	e, err := event.Decode(r.Value, r.HeaderValue)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	return e, h.Handle(ctx, e)
-}
-
-func header(r *log.Record) func(string) []byte {
-	return func(key string) []byte {
-		value, _ := r.Header(key)
-		return value
-	}
 }
 
 // records returns what a topic has from an offset on.

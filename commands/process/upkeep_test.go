@@ -160,7 +160,7 @@ func events[M proto.Message](s *site, topic log.Topic) (found []*event.Envelope)
 				break
 			}
 			for i := range got.Records {
-				e, err := event.Decode(got.Records[i].Value, func(key string) []byte { v, _ := got.Records[i].Header(key); return v })
+				e, err := event.Decode(got.Records[i].Value, got.Records[i].HeaderValue)
 				if err != nil {
 					s.t.Fatal(err)
 				}

@@ -113,10 +113,7 @@ func (r *reading) each(ctx context.Context, topic string, end log.Offset, f func
 			if r.h.events++; r.h.events > r.opts.EventsMax {
 				return domain.Errorf(domain.LimitReached, "name", "hotel %s has more than %d events", r.opts.Hotel, r.opts.EventsMax)
 			}
-			e, err := event.Decode(record.Value, func(key string) []byte {
-				value, _ := record.Header(key)
-				return value
-			})
+			e, err := event.Decode(record.Value, record.HeaderValue)
 			if err != nil {
 				return log.NewError(log.Corrupt, "read "+record.Position().String(), "%v", err)
 			}

@@ -168,7 +168,7 @@ func (h *hotNight) listen(ctx context.Context, n log.Partition) {
 }
 
 func (h *hotNight) heard(r *log.Record) {
-	e, err := event.Decode(r.Value, func(key string) []byte { v, _ := r.Header(key); return v })
+	e, err := event.Decode(r.Value, r.HeaderValue)
 	if err != nil {
 		h.t.Error(err)
 		return

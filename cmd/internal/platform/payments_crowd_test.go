@@ -180,7 +180,7 @@ func eventsOf(t *testing.T, p *Platform, tp log.TopicPartition) (all []*event.En
 		}
 		for i := range got.Records {
 			r := &got.Records[i]
-			e, err := event.Decode(r.Value, func(key string) []byte { v, _ := r.Header(key); return v })
+			e, err := event.Decode(r.Value, r.HeaderValue)
 			if err != nil {
 				t.Fatal(err)
 			}

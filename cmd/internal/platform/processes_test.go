@@ -46,7 +46,7 @@ func nextBooking(t *testing.T, p *Platform, at log.Offset) *event.Envelope {
 		t.Fatalf("no event at %d: %v", at, err)
 	}
 	r := &got.Records[0]
-	e, err := event.Decode(r.Value, func(key string) []byte { v, _ := r.Header(key); return v })
+	e, err := event.Decode(r.Value, r.HeaderValue)
 	if err != nil {
 		t.Fatal(err)
 	}
