@@ -23,8 +23,12 @@ import (
 func (p *partition) lead(g *group) error {
 	p.awaitCompany()
 	_ = p.commitPending() // g.err
-	p.release()
-	return g.err
+	p.mu.Lock()
+	err := g.err // under mu: a group that was empty is still pending, and may be finished at any time
+	w := p.pass()
+	p.mu.Unlock()
+	w.turn()
+	return err
 }
 
 // awaitCompany lets those join who were in the last commits, for a moment. It yields instead of sleeping:
@@ -142,23 +146,20 @@ func (p *partition) acquire() {
 // release passes the turn on: to those who asked for it, then to the first that waits for the pending group.
 func (p *partition) release() {
 	p.mu.Lock()
-	w := p.successor()
-	p.leading = w != nil
+	w := p.pass()
 	p.mu.Unlock()
-	if w != nil {
-		w.told <- true
-	}
+	w.turn()
 }
 
-// successor takes the next one off its list. mu must be held.
-func (p *partition) successor() (w *waiter) {
+// pass takes the next one to have the turn off its list: nil when nobody wants it. mu must be held; whoever
+// calls it tells the one returned, without mu.
+func (p *partition) pass() (w *waiter) {
 	if len(p.turns) > 0 {
 		w, p.turns = p.turns[0], p.turns[1:]
-		return w
-	}
-	if g := p.pending; len(g.waiters) > 0 {
+	} else if g := p.pending; len(g.waiters) > 0 {
 		last := len(g.waiters) - 1
 		w, g.waiters = g.waiters[last], g.waiters[:last]
 	}
+	p.leading = w != nil
 	return w
 }

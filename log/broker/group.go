@@ -29,6 +29,13 @@ type waiter struct {
 	told chan bool // capacity 1: true when the turn is handed over, false when the group is done
 }
 
+// turn tells w, if there is one, that the turn is handed over.
+func (w *waiter) turn() {
+	if w != nil {
+		w.told <- true
+	}
+}
+
 // newWaiter returns one from the broker's pool; putWaiter takes it back once it was told.
 func (b *Broker) newWaiter() *waiter {
 	if w, ok := b.waiters.Get().(*waiter); ok {
