@@ -64,7 +64,7 @@ func (e *edge) guard(ctx context.Context, procedure string, msg proto.Message, d
 	}
 	rest := restOf(ctx)
 	if rest != nil {
-		err = rest.begin(msg)
+		err = rest.begin(procedure, msg)
 	}
 	if err == nil && !plainShape(msg) {
 		err = e.validator.Validate(msg)

@@ -17,7 +17,6 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/anypb"
 
 	"lodge/commands"
@@ -63,8 +62,8 @@ func (h *rest) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer.finish()
 }
 
-// begin says that the request got to its method, and refuses query parameters that its message does not have.
-func (c *restCall) begin(msg proto.Message) error {
+// begin says that the request got to its method, and refuses query parameters that its message does not have, and those that its path or body say already.
+func (c *restCall) begin(procedure string, msg proto.Message) error {
 	c.reached = true
 	if c.query == "" {
 		return nil
@@ -73,24 +72,34 @@ func (c *restCall) begin(msg proto.Message) error {
 	if err != nil {
 		return domain.Errorf(domain.InvalidArgument, "", "the query of the URL is malformed: %v", err)
 	}
-	var unknown []string
+	var unknown, twice []string
 	for name := range query {
-		if !hasField(msg.ProtoReflect().Descriptor(), name) {
+		field, ok := protoPath(msg.ProtoReflect().Descriptor(), name)
+		switch {
+		case !ok:
 			unknown = append(unknown, name)
+		case slices.ContainsFunc(taken(procedure), func(said string) bool { return overlaps(field, said) }):
+			twice = append(twice, name)
 		}
 	}
-	if len(unknown) == 0 {
-		return nil
+	if len(unknown) > 0 {
+		return badQuery(unknown, "unknown query parameter", "there is no such query parameter")
 	}
-	slices.Sort(unknown)
+	if len(twice) > 0 {
+		return badQuery(twice, "query parameter of what the path or the body says", "the path or the body says this, not the query")
+	}
+	return nil
+}
+
+// badQuery refuses query parameters.
+func badQuery(names []string, text, each string) error {
+	slices.Sort(names)
 	bad := &errdetails.BadRequest{}
-	for i, name := range unknown {
-		unknown[i] = shortened(name)
-		bad.FieldViolations = append(bad.FieldViolations, &errdetails.BadRequest_FieldViolation{
-			Field: unknown[i], Description: "there is no such query parameter", Reason: string(domain.InvalidArgument),
-		})
+	for i, name := range names {
+		names[i] = shortened(name)
+		bad.FieldViolations = append(bad.FieldViolations, &errdetails.BadRequest_FieldViolation{Field: names[i], Description: each, Reason: string(domain.InvalidArgument)})
 	}
-	answer := newError(connect.CodeInvalidArgument, string(domain.InvalidArgument), "unknown query parameter: "+strings.Join(unknown, ", "), nil)
+	answer := newError(connect.CodeInvalidArgument, string(domain.InvalidArgument), text+": "+strings.Join(names, ", "), nil)
 	attach(answer, bad)
 	return answer
 }
@@ -100,22 +109,6 @@ func (c *restCall) ended(err error) {
 	if domain.ReasonOf(err) == commands.ReasonRequestReused {
 		c.status = http.StatusUnprocessableEntity
 	}
-}
-
-// hasField reports whether a message has the field at path, by the names of JSON or of proto.
-func hasField(m protoreflect.MessageDescriptor, path string) bool {
-	for m != nil {
-		name, rest, more := strings.Cut(path, ".")
-		field := m.Fields().ByJSONName(name)
-		if field == nil {
-			field = m.Fields().ByName(protoreflect.Name(name))
-		}
-		if field == nil || !more {
-			return field != nil
-		}
-		m, path = field.Message(), rest
-	}
-	return false
 }
 
 // restBody remembers that a body was too long: vanguard only says that it could not be read.
