@@ -94,6 +94,9 @@ func (a *API) onSale(ctx context.Context, body *hotel.PlaceReservation) (*hotels
 	if t.Archived {
 		return nil, nil, domain.Errorf(domain.RoomTypeArchived, "room_type", "room type %s is archived", body.RoomType)
 	}
+	if err := hotel.CheckGuests(int32(t.MaxGuests), body.Quantity, body.Guest.Adults, body.Guest.Children); err != nil {
+		return nil, nil, err
+	}
 	today, err := a.today(&h)
 	if err != nil {
 		return nil, nil, err

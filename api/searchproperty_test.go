@@ -62,7 +62,7 @@ type world struct {
 
 type worldHotel struct {
 	id        string
-	roomTypes map[string]int32 // most guests by id
+	roomTypes map[string]bool // by id
 	plans     []string
 }
 
@@ -109,7 +109,7 @@ func (w *world) maybe(value int32) *int32 {
 }
 
 func (w *world) build(id string) *worldHotel {
-	h := &worldHotel{id: id, roomTypes: map[string]int32{}}
+	h := &worldHotel{id: id, roomTypes: map[string]bool{}}
 	var taxes []hotel.Tax
 	for i, basis := range []eventpb.TaxBasis{
 		eventpb.TaxBasis_TAX_BASIS_PERCENT, eventpb.TaxBasis_TAX_BASIS_GUEST_NIGHT, eventpb.TaxBasis_TAX_BASIS_ROOM_NIGHT, eventpb.TaxBasis_TAX_BASIS_ROOM_STAY,
@@ -126,7 +126,7 @@ func (w *world) build(id string) *worldHotel {
 			rt.BaseRate = &domain.Money{Currency: "EUR", MinorUnits: int64(w.rng.IntN(20_000))}
 		}
 		w.mustDo(rt)
-		h.roomTypes[rt.RoomType] = rt.MaxGuests
+		h.roomTypes[rt.RoomType] = true
 		physical := int32(1 + w.rng.IntN(3))
 		w.mustDo(&hotel.SetInventory{Hotel: id, RoomType: rt.RoomType, Start: w.today + 1, End: w.today.AddDays(12 + w.rng.IntN(12)), PhysicalCount: &physical})
 	}
@@ -235,9 +235,6 @@ func (w *world) try(hotelID, roomType, plan string, a asked) *eventpb.Reservatio
 
 // cheapest returns the cheapest way to have a room type, nil when there is none. Of the same prices the room type's own rates come first, then plans by id.
 func (w *world) cheapest(h *worldHotel, roomType string, a asked) (best *eventpb.ReservationPlaced) {
-	if most := h.roomTypes[roomType]; most != 0 && most*a.quantity < a.adults+a.children {
-		return nil
-	}
 	for _, plan := range append([]string{""}, h.plans...) {
 		if e := w.try(h.id, roomType, plan, a); e != nil && (best == nil || e.TotalMinorUnits < best.TotalMinorUnits) {
 			best = e

@@ -43,7 +43,7 @@ const (
 	RatePlanNotFound    Reason = "RATE_PLAN_NOT_FOUND"
 	RatePlanExists      Reason = "RATE_PLAN_EXISTS"
 	RatePlanArchived    Reason = "RATE_PLAN_ARCHIVED"
-	OccupancyExceeded   Reason = "OCCUPANCY_EXCEEDED" // the rate plan's rooms do not take so many guests
+	OccupancyExceeded   Reason = "OCCUPANCY_EXCEEDED" // the rooms, or the rate plan, do not take so many guests
 	PaymentNotFound     Reason = "PAYMENT_NOT_FOUND"
 	PaymentExists       Reason = "PAYMENT_EXISTS"
 	PaymentInProgress   Reason = "PAYMENT_IN_PROGRESS" // another payment of the reservation is open

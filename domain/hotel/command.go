@@ -66,7 +66,7 @@ type CreateRoomType struct {
 	RoomType    string
 	DisplayName string // required
 	Description string
-	MaxGuests   int32         // in one room; 0: not said. Told to guests, not enforced
+	MaxGuests   int32         // in one room, without infants; 0: any number
 	BaseRate    *domain.Money // price of a night without a rate of its own; nil: none
 	Defaults    *RoomTypeDefaults
 }

@@ -62,7 +62,7 @@ func createHotel() *CreateHotel {
 
 func createDouble() *CreateRoomType {
 	return &CreateRoomType{
-		Hotel: "grand", RoomType: "double", DisplayName: "Double", MaxGuests: 2,
+		Hotel: "grand", RoomType: "double", DisplayName: "Double", MaxGuests: 4,
 		BaseRate: &domain.Money{Currency: "EUR", MinorUnits: 10_000},
 	}
 }

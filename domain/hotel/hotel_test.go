@@ -99,7 +99,7 @@ func TestRoomType(t *testing.T) {
 	archived := []Command{createHotel(), createDouble(), &ArchiveRoomType{Hotel: "grand", RoomType: "double"}}
 	double := func(version int64) *eventpb.RoomType {
 		return &eventpb.RoomType{
-			HotelId: "grand", RoomTypeId: "double", DisplayName: "Double", MaxGuests: 2, Version: version,
+			HotelId: "grand", RoomTypeId: "double", DisplayName: "Double", MaxGuests: 4, Version: version,
 			BaseRate: &eventpb.Money{CurrencyCode: "EUR", MinorUnits: 10_000},
 		}
 	}

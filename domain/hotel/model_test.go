@@ -173,6 +173,9 @@ func (m *model) apply(t *rapid.T, e proto.Message) {
 		m.restrict(e)
 	case *eventpb.ReservationPlaced:
 		stay, _ := domain.ParseStay(e.Stay.CheckInDate, e.Stay.CheckOutDate)
+		if g := e.GetGuest(); g.GetAdults()+g.GetChildren() > 4*e.Stay.Quantity {
+			t.Fatalf("%v are more guests than its rooms take", e)
+		}
 		if full := m.full(e.Stay.RoomTypeId, stay, e.Stay.Quantity); full != nil {
 			t.Fatalf("oversold: %v has no room on %v", e, full)
 		}
@@ -321,7 +324,7 @@ func (d *driver) command(t *rapid.T) Command {
 	return &PlaceReservation{
 		Hotel: "grand", RoomType: roomType, ReservationID: uuid(d.ids), Quantity: rapid.Int32Range(1, 3).Draw(t, "quantity"),
 		Stay: domain.Stay{CheckIn: from, CheckOut: to}, NoHoldExpiry: rapid.Bool().Draw(t, "no expiry"),
-		RatePlan: rapid.SampledFrom([]string{"", "", "flexible"}).Draw(t, "plan"), Guest: Guest{Adults: rapid.Int32Range(0, 6).Draw(t, "adults")},
+		RatePlan: rapid.SampledFrom([]string{"", "", "flexible"}).Draw(t, "plan"), Guest: Guest{Adults: rapid.Int32Range(0, 9).Draw(t, "adults")},
 	}
 }
 

@@ -61,6 +61,11 @@ func (s *State) rebook(c *ModifyReservation, r *reservation, e *eventpb.Reservat
 	if p.Quantity < 1 || p.Quantity > QuantityMax {
 		return nil, domain.Errorf(domain.InvalidQuantity, "quantity", "%d rooms is not from 1 to %d", p.Quantity, QuantityMax)
 	}
+	if index != r.roomType || p.Quantity != int32(r.quantity) || p.Guest.Adults != int32(r.adults) || p.Guest.Children != int32(r.children) {
+		if err := s.checkGuests(index, p); err != nil { // as many guests in the same rooms may stay, whatever the room type says now
+			return nil, err
+		}
+	}
 	if err := s.checkNewStay(r, p.Stay, s.today(at.Now)); err != nil {
 		return nil, err
 	}

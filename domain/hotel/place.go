@@ -44,6 +44,9 @@ func (s *State) wanted(c *PlaceReservation, at At, isNew bool) (w wanted, err er
 	if err := s.checkPlace(c); err != nil {
 		return w, err
 	}
+	if err := s.checkGuests(w.roomType, c); err != nil {
+		return w, err
+	}
 	if isNew {
 		if err := s.checkNew(c.ReservationID); err != nil {
 			return w, err
@@ -109,6 +112,11 @@ func (s *State) checkPlace(c *PlaceReservation) error {
 		}
 	}
 	return nil
+}
+
+// checkGuests returns an error when the rooms do not take the guests.
+func (s *State) checkGuests(roomType uint16, c *PlaceReservation) error {
+	return CheckGuests(s.roomTypes[roomType].details.MaxGuests, c.Quantity, c.Guest.Adults, c.Guest.Children)
 }
 
 // checkNew returns an error unless id can be that of a new reservation.

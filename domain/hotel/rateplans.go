@@ -338,6 +338,14 @@ func CheckOccupancy(plan *eventpb.RatePlan, quantity, adults, children int32) er
 	return nil
 }
 
+// CheckGuests returns an error when so many rooms, each for most guests (0: any number), do not take the guests. Infants do not count.
+func CheckGuests(most, quantity, adults, children int32) error {
+	if most == 0 || int64(adults)+int64(children) <= int64(most)*int64(quantity) {
+		return nil
+	}
+	return domain.Errorf(domain.OccupancyExceeded, "guest", "%d guests are more than %d in each of %d rooms", int64(adults)+int64(children), most, quantity)
+}
+
 func (s *State) addRatePlan(plan *eventpb.RatePlan) error {
 	id := plan.GetRatePlanId()
 	if err := s.owns(plan.GetHotelId()); err != nil {

@@ -157,7 +157,7 @@ func (q *Queries) houseOf(ctx context.Context, c *projections.Conn, hotelID stri
 
 // takes reports whether the rooms hold the guests. A type that does not say how many it takes holds any number.
 func (t *soldType) takes(ask Ask) bool {
-	return t.maxGuests == 0 || int64(t.maxGuests)*int64(ask.Quantity) >= int64(ask.Adults)+int64(ask.Children)
+	return hotel.CheckGuests(int32(t.maxGuests), ask.Quantity, ask.Adults, ask.Children) == nil
 }
 
 // read returns the nights [from, to).

@@ -112,6 +112,8 @@ echo '== Ada books at a quoted price, pays, and changes her mind twice'
 ok GET "hotels/ritz/roomTypes/double:quoteStay?ratePlan=hotels/ritz/ratePlans/flexible&adults=2&$(query checkInDate 10)&$(query checkOutDate 13)"
 costs total 372.00 # three nights of 120, and 2 for each guest and night
 quote=$(value token)
+refused OCCUPANCY_EXCEEDED GET "hotels/ritz/roomTypes/double:quoteStay?adults=2&children=1&$(query checkInDate 10)&$(query checkOutDate 13)"
+refused OCCUPANCY_EXCEEDED POST hotels/ritz/reservations "{\"roomType\":\"hotels/ritz/roomTypes/double\",\"quantity\":1,\"guest\":{\"displayName\":\"Ada\",\"adults\":3},$(nights 10 13)}"
 ok POST "hotels/ritz/reservations?quote=$quote" "{\"roomType\":\"hotels/ritz/roomTypes/double\",\"quantity\":1,\"ratePlan\":\"hotels/ritz/ratePlans/flexible\",
   \"guest\":{\"guestId\":\"ada\",\"displayName\":\"Ada\",\"adults\":2},$(nights 10 13)}"
 is status RESERVATION_STATUS_PENDING

@@ -416,7 +416,7 @@ type RoomType struct {
 	Name        string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	DisplayName string `protobuf:"bytes,2,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
 	Description string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
-	// How many guests one room takes.
+	// How many adults and children one room takes; 0: any number. More in the reserved rooms is OCCUPANCY_EXCEEDED.
 	MaxGuests int32 `protobuf:"varint,4,opt,name=max_guests,json=maxGuests,proto3" json:"max_guests,omitempty"`
 	// The price of a night that has no rate of its own, in the hotel's currency.
 	BaseRate *money.Money `protobuf:"bytes,5,opt,name=base_rate,json=baseRate,proto3" json:"base_rate,omitempty"`
