@@ -160,7 +160,11 @@ func (a *API) routes() (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("count calls: %w", err)
 	}
-	e := &edge{validator: validator, logger: a.opts.Logger, timeout: a.opts.CallTimeout, calls: counted, gate: a.gate}
+	var traces *tracing
+	if a.opts.Tracer != nil {
+		traces = &tracing{a.opts.Tracer}
+	}
+	e := &edge{tracing: traces, validator: validator, logger: a.opts.Logger, timeout: a.opts.CallTimeout, calls: counted, gate: a.gate}
 	options := []connect.HandlerOption{
 		connect.WithInterceptors(e),
 		connect.WithReadMaxBytes(a.opts.MessageBytesMax),

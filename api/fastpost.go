@@ -113,7 +113,8 @@ func (f *fastPost) answer(w http.ResponseWriter, r *http.Request, form *postForm
 	header := w.Header()
 	memory.Reset()
 	answer := memory.AvailableBuffer()
-	err := f.edge.guard(r.Context(), r.URL.Path, msg, func(ctx context.Context) (err error) {
+	ctx, span := f.edge.tracing.begin(r.Context(), r.URL.Path, connect.ProtocolConnect, r.Header)
+	err := f.edge.guard(ctx, r.URL.Path, span, msg, func(ctx context.Context) (err error) {
 		if f.edge.gate != nil {
 			if ctx, err = f.edge.gate.enter(ctx, r.URL.Path, r.Header, r.RemoteAddr, msg); err != nil {
 				return err

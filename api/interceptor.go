@@ -10,6 +10,7 @@ import (
 
 	"buf.build/go/protovalidate"
 	"connectrpc.com/connect"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -20,6 +21,7 @@ type edge struct {
 	logger    *slog.Logger
 	timeout   time.Duration
 	calls     *calls
+	tracing   *tracing
 	gate      *gate // nil: everybody may do everything
 }
 
@@ -28,8 +30,9 @@ var _ connect.Interceptor = (*edge)(nil)
 // WrapUnary implements connect.Interceptor.
 func (e *edge) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 	return func(ctx context.Context, req connect.AnyRequest) (res connect.AnyResponse, err error) {
+		ctx, span := e.tracing.begin(ctx, req.Spec().Procedure, req.Peer().Protocol, req.Header())
 		msg, _ := req.Any().(proto.Message)
-		err = e.guard(ctx, req.Spec().Procedure, msg, func(ctx context.Context) (err error) {
+		err = e.guard(ctx, req.Spec().Procedure, span, msg, func(ctx context.Context) (err error) {
 			if e.gate != nil {
 				if ctx, err = e.gate.enter(ctx, req.Spec().Procedure, req.Header(), req.Peer().Addr, msg); err != nil {
 					return err
@@ -48,14 +51,15 @@ func (e *edge) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 	}
 }
 
-// guard does one call: deadline, shape, the call itself; what comes out is nil or a *connect.Error.
-func (e *edge) guard(ctx context.Context, procedure string, msg proto.Message, do func(context.Context) error) (err error) {
+// guard does one call: deadline, shape, the call itself; what comes out is nil or a *connect.Error. It ends the call's span, if there is one.
+func (e *edge) guard(ctx context.Context, procedure string, span trace.Span, msg proto.Message, do func(context.Context) error) (err error) {
 	began := e.calls.begin()
 	defer func() {
 		if r := recover(); r != nil {
 			err = e.recovered(ctx, procedure, r)
 		}
-		e.calls.end(procedure, began, err)
+		e.calls.end(procedure, began, span, err)
+		e.tracing.end(span, err)
 	}()
 	if _, limited := ctx.Deadline(); !limited {
 		var cancel context.CancelFunc
@@ -89,11 +93,13 @@ func (e *edge) WrapStreamingClient(next connect.StreamingClientFunc) connect.Str
 // WrapStreamingHandler implements connect.Interceptor.
 func (e *edge) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
 	return func(ctx context.Context, conn connect.StreamingHandlerConn) (err error) {
+		ctx, span := e.tracing.begin(ctx, conn.Spec().Procedure, conn.Peer().Protocol, conn.RequestHeader())
 		defer func() {
 			if r := recover(); r != nil {
 				err = e.recovered(ctx, conn.Spec().Procedure, r)
 			}
 			e.calls.endStream(conn.Spec().Procedure, err)
+			e.tracing.end(span, err)
 		}()
 		err = e.stream(ctx, conn, next)
 		if err != nil {

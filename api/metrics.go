@@ -7,6 +7,7 @@ import (
 
 	"connectrpc.com/connect"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 )
@@ -71,8 +72,8 @@ func (c *calls) begin() (at time.Time) {
 	return at
 }
 
-// end counts a call that began at a time.
-func (c *calls) end(procedure string, began time.Time, err error) {
+// end counts a call that began at a time. One whose trace is sampled is an example of its bucket.
+func (c *calls) end(procedure string, began time.Time, span trace.Span, err error) {
 	if c == nil {
 		return
 	}
@@ -83,7 +84,14 @@ func (c *calls) end(procedure string, began time.Time, err error) {
 		observer = &found
 		m.byCode[code].Store(observer)
 	}
-	(*observer).Observe(time.Since(began).Seconds())
+	seconds := time.Since(began).Seconds()
+	if id := sampledTrace(span); id != "" {
+		if o, ok := (*observer).(prometheus.ExemplarObserver); ok {
+			o.ObserveWithExemplar(seconds, prometheus.Labels{"trace_id": id})
+			return
+		}
+	}
+	(*observer).Observe(seconds)
 }
 
 // endStream counts a stream.

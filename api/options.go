@@ -8,6 +8,8 @@ import (
 	"math"
 	"net/http"
 	"time"
+
+	"go.opentelemetry.io/otel/trace"
 )
 
 // Options sets up the surface. The zero value of a field means its default.
@@ -28,6 +30,7 @@ type Options struct {
 	RateLimit        float64       // calls a second of one client, a token or an address: default any number
 	RateBurst        int           // calls at once of one client: default RateLimit, rounded up
 	PaymentProviders []string      // that payments may go to, the first unless a request names another: default simulator
+	Tracer           trace.Tracer  // tells of calls in traces, as their callers' or of their own: default none
 	Clock            func() time.Time
 	Logger           *slog.Logger // default slog.Default()
 }

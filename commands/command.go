@@ -45,6 +45,8 @@ type Pending struct {
 	finger  [16]byte
 	eventID uuid.UUID    // of the first event
 	look    func(*state) // in place of a command
+	journey *journey     // what its trace tells; nil: nothing
+	parent  string       // goes into the events as the trace that they are part of; empty: none
 	done    chan struct{}
 
 	// Set by the processor before done is signaled.
@@ -77,7 +79,12 @@ func (p *Pending) Wait(ctx context.Context) (Result, error) {
 }
 
 // answer hands the outcome to whoever waits. The Pending belongs to the waiter from here on.
-func (p *Pending) answer() { p.done <- struct{}{} }
+func (p *Pending) answer() {
+	if p.journey != nil {
+		p.journey.end(p)
+	}
+	p.done <- struct{}{}
+}
 
 // refuse replaces whatever was decided by an error.
 func (p *Pending) refuse(err error) {

@@ -100,7 +100,14 @@ func (e *Engine) Submit(ctx context.Context, c Command) (*Pending, error) {
 	if err != nil {
 		return nil, err
 	}
+	if e.opts.Tracer != nil {
+		pending.begin(ctx, e.opts.Tracer, p.partition)
+	}
 	if err := p.queue.put(pending, p.op); err != nil {
+		if pending.journey != nil {
+			pending.err = err
+			pending.journey.end(pending)
+		}
 		e.recycle(pending)
 		return nil, err
 	}

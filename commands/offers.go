@@ -13,11 +13,12 @@ type cause struct {
 	time          time.Time
 	correlationID string
 	causationID   string
+	parent        string // the trace that it is part of
 }
 
 // causeOf returns what follows from a command that has been decided. Not after c is answered.
 func causeOf(c *Pending) cause {
-	return cause{time: c.command.Time, correlationID: c.command.CorrelationID, causationID: c.result.Events[0].ID}
+	return cause{time: c.command.Time, correlationID: c.command.CorrelationID, causationID: c.result.Events[0].ID, parent: c.parent}
 }
 
 // offerAfter offers what a command has freed to those who wait for it, before anything else of the hotel is decided: so nobody who came later is
@@ -88,6 +89,7 @@ func internal(body hotel.Command, why cause) (*Pending, error) {
 			Internal: true, Time: why.time, CorrelationID: why.correlationID, CausationID: why.causationID, Body: body,
 		},
 		eventID: id,
+		parent:  why.parent,
 		done:    make(chan struct{}, 1),
 	}, err
 }

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"lodge/domain"
 	"lodge/log"
 	"lodge/log/vfs"
@@ -65,6 +67,9 @@ type Options struct {
 	Clock    func() time.Time // default time.Now
 	Source   string           // the CloudEvents source of events: default "lodge/commands"
 	Logger   *slog.Logger     // default: discard
+
+	// Tracer, when not nil, tells of the commands that are part of a sampled trace: Submit finds it in its context.
+	Tracer trace.Tracer
 
 	// OnHold, when not nil, is told when the next hold of a hotel ends, so that somebody gives hotel.ExpireHolds then; HoldTick would be negative. It is told
 	// of every hotel with holds when the state is opened or rebuilt, then whenever a hold ends before the time that it was told last, and of the next one when

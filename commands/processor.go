@@ -126,7 +126,9 @@ func (p *processor) awaitMore(busy bool, ticks <-chan time.Time) bool {
 func (p *processor) decideAll(batch []*Pending) error {
 	for i, c := range batch {
 		rest := batch[i:]
+		c.journey.deciding()
 		err := p.decide(c)
+		c.journey.wasDecided()
 		if err == nil {
 			p.decided = append(p.decided, c)
 			rest = batch[i+1:]

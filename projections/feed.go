@@ -160,13 +160,16 @@ func (s *Store) follow(ctx context.Context, t *tenure, in <-chan *batch) error {
 // deliver applies a batch to all attached shards. One that fails is detached and left to tend.
 func (s *Store) deliver(t *tenure, b *batch) error {
 	f := t.feed
+	traced := s.traced(b)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, sh := range slices.Clone(f.shards) {
 		if t.lost.Load() {
 			return nil
 		}
+		began := time.Now()
 		err := sh.apply(b, s.step)
+		s.tell(traced, sh, b, began, err)
 		if injected(err) {
 			return err
 		}

@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"lodge/log"
 )
 
@@ -28,6 +30,7 @@ type Options struct {
 	Linger          time.Duration // least time between two batches of a topic while nobody waits for a position; default 20 ms, negative: none
 	LingerMax       time.Duration // what Linger grows to, by one Linger for each 16 events of the last batch; default 250 ms
 	Logger          *slog.Logger  // default slog.Default()
+	Tracer          trace.Tracer  // tells in which traces events were applied, and who waited for that; nil: none. Replays are not told
 
 	// Group is the consumer group whose members read the log, each the partitions that the group assigns to it. The log must be a log.Coordinator.
 	// "": the store is in no group, and reads all partitions. What follows is for a group.

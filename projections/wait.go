@@ -10,7 +10,7 @@ import (
 // WaitFor returns when the projection has applied the event at pos, so that a query sees it. It waits for Options.WaitMax at
 // most. A topic that the projection does not read is no reason to wait. Errors: log.Unavailable when time is up;
 // log.OffsetOutOfRange when the log has no such event; log.InvalidArgument.
-func (s *Store) WaitFor(ctx context.Context, name string, pos log.Position) error {
+func (s *Store) WaitFor(ctx context.Context, name string, pos log.Position) (err error) {
 	p, err := s.find(name, pos.Partition)
 	if err != nil {
 		return err
@@ -26,6 +26,8 @@ func (s *Store) WaitFor(ctx context.Context, name string, pos log.Position) erro
 	if pos.Offset >= end {
 		return log.NewError(log.OffsetOutOfRange, op, "the log ends at %d", end)
 	}
+	waited := s.traceWait(ctx, name, pos)
+	defer func() { waited(err) }()
 	ctx, cancel := context.WithTimeout(ctx, s.opts.WaitMax)
 	defer cancel()
 	pace := &s.feeds[pos.Partition].pace

@@ -74,7 +74,7 @@ func (c *demoCommand) Run(ctx context.Context, m *Main) (err error) {
 
 // start opens the platform, on a free port when the wanted one is taken.
 func (c *demoCommand) start(ctx context.Context, m *Main) (*running, error) {
-	opts := platform.Options{Addr: c.Addr, NoSchedules: c.Race, Logger: slog.New(slog.NewTextHandler(m.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))}
+	opts := platform.Options{Addr: c.Addr, NoSchedules: c.Race, Traces: true, Logger: slog.New(slog.NewTextHandler(m.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))}
 	l, err := net.Listen("tcp", c.Addr)
 	if err == nil {
 		err = l.Close()

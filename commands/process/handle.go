@@ -87,7 +87,11 @@ func (h *handler) call(msg *message.Message) error {
 	}
 	ctx, cancel := context.WithTimeout(msg.Context(), h.router.opts.AttemptTimeout)
 	defer cancel()
-	return h.handle(ctx, d)
+	ctx, end := h.traced(ctx, d)
+	err := errPanicked
+	defer func() { end(err) }()
+	err = h.handle(ctx, d)
+	return err
 }
 
 // handle calls the handler with what it wants.

@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/protobuf/proto"
 
 	"lodge/commands"
@@ -36,6 +37,7 @@ type PaymentsOptions struct {
 	ProofAge    time.Duration // after the last attempt, when a provider that finds no charge proves that there is none: default 10 min
 	GiveUpAfter time.Duration // when what is still unknown is given to people: default 30 days
 	Clock       func() time.Time
+	Tracer      trace.Tracer // tells in which traces providers were asked; nil: none
 	Logger      *slog.Logger // default: discard
 }
 
@@ -204,10 +206,12 @@ func (p *Payments) provider(name string) (payment.Provider, error) {
 }
 
 // call bounds a call of a provider. It returns ctx's own error when that has ended: then nothing is known and the message comes again.
-func (p *Payments) call(ctx context.Context, f func(context.Context) (payment.Outcome, error)) (payment.Outcome, error) {
+func (p *Payments) call(ctx context.Context, operation string, provider payment.Provider, f func(context.Context) (payment.Outcome, error)) (payment.Outcome, error) {
 	bounded, cancel := context.WithTimeout(ctx, p.opts.CallTimeout)
 	defer cancel()
+	bounded, end := p.asking(bounded, operation, provider)
 	outcome, err := f(bounded)
+	end(outcome, err)
 	if ctx.Err() != nil {
 		return payment.Outcome{}, Transient(context.Cause(ctx))
 	}
@@ -222,8 +226,8 @@ func (p *Payments) call(ctx context.Context, f func(context.Context) (payment.Ou
 }
 
 // lookUp is call for a question. That a provider refuses to look says nothing of the money: it may have moved.
-func (p *Payments) lookUp(ctx context.Context, f func(context.Context) (payment.Outcome, error)) (payment.Outcome, error) {
-	return p.call(ctx, func(ctx context.Context) (payment.Outcome, error) {
+func (p *Payments) lookUp(ctx context.Context, operation string, provider payment.Provider, f func(context.Context) (payment.Outcome, error)) (payment.Outcome, error) {
+	return p.call(ctx, operation, provider, func(ctx context.Context) (payment.Outcome, error) {
 		o, err := f(ctx)
 		if _, ok := payment.Permanent(err); ok {
 			err = errors.New(err.Error())

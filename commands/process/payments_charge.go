@@ -80,7 +80,7 @@ func (p *Payments) makeCharge(ctx context.Context, j *chargeJob, lookedUp bool) 
 		}
 	}
 	if o.Status == payment.NotFound {
-		o, err = p.call(ctx, func(ctx context.Context) (payment.Outcome, error) { return provider.Charge(ctx, j.charge) })
+		o, err = p.call(ctx, "charge", provider, func(ctx context.Context) (payment.Outcome, error) { return provider.Charge(ctx, j.charge) })
 		if err != nil {
 			return err
 		}
@@ -89,7 +89,7 @@ func (p *Payments) makeCharge(ctx context.Context, j *chargeJob, lookedUp bool) 
 }
 
 func (p *Payments) lookUpCharge(ctx context.Context, provider payment.Provider, j *chargeJob) (payment.Outcome, error) {
-	return p.lookUp(ctx, func(ctx context.Context) (payment.Outcome, error) { return provider.LookupCharge(ctx, j.charge) })
+	return p.lookUp(ctx, "look up charge", provider, func(ctx context.Context) (payment.Outcome, error) { return provider.LookupCharge(ctx, j.charge) })
 }
 
 // old reports whether a provider may have forgotten the key of what was asked for at a time.

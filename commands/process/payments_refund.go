@@ -47,10 +47,10 @@ func (p *Payments) makeRefund(ctx context.Context, j *refundJob) error {
 	}
 	var o payment.Outcome
 	if j.attempt > 0 || p.old(j.asked) {
-		o, err = p.lookUp(ctx, func(ctx context.Context) (payment.Outcome, error) { return provider.LookupRefund(ctx, *r) })
+		o, err = p.lookUp(ctx, "look up refund", provider, func(ctx context.Context) (payment.Outcome, error) { return provider.LookupRefund(ctx, *r) })
 	}
 	if err == nil && o.Status == payment.NotFound {
-		o, err = p.call(ctx, func(ctx context.Context) (payment.Outcome, error) { return provider.Refund(ctx, *r) })
+		o, err = p.call(ctx, "refund", provider, func(ctx context.Context) (payment.Outcome, error) { return provider.Refund(ctx, *r) })
 	}
 	switch {
 	case err != nil:

@@ -10,6 +10,7 @@ import (
 
 	wm "github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
+	"go.opentelemetry.io/otel/trace"
 
 	"lodge/log"
 	"lodge/log/client"
@@ -35,6 +36,7 @@ type Options struct {
 	CommitInterval  time.Duration // how often what was handled is committed: default 1 s
 	TimerPartitions int           // of TimersTopic when it is made: default 8
 	Clock           func() time.Time
+	Tracer          trace.Tracer // tells in which traces records were handled; nil: none
 	Logger          *slog.Logger // default: discard
 }
 

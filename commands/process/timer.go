@@ -51,6 +51,8 @@ func (t *Timer) schedule() log.Schedule {
 
 // Schedule sets the timer and returns when that is durable. Errors: the scheduler's.
 func (t *Timer) Schedule(ctx context.Context, scheduler log.Scheduler) error {
-	_, err := scheduler.Schedule(ctx, t.schedule())
+	s := t.schedule()
+	s.Record.Headers = append(s.Record.Headers, traceHeader(ctx)...)
+	_, err := scheduler.Schedule(ctx, s)
 	return err
 }

@@ -72,6 +72,7 @@ func (e *Envelope) readAttributes(header func(key string) []byte) error {
 	e.Source = string(header(HeaderSource))
 	e.CorrelationID = string(header(HeaderCorrelationID))
 	e.CausationID = string(header(HeaderCausationID))
+	e.TraceParent = string(header(HeaderTraceParent))
 	e.Actor = string(header(HeaderActor))
 	if err := copyHeader(&e.RequestID, HeaderRequestID, header); err != nil {
 		return err

@@ -18,6 +18,9 @@ type Envelope struct {
 	CausationID   string    // optional
 	Actor         string    // who gave the command, as role:id; empty where nobody was asked, or the platform itself acted
 
+	// TraceParent is the W3C trace context of the command, where its trace is sampled; else empty. After the distributed tracing extension of CloudEvents.
+	TraceParent string
+
 	// Of the command that the event came from; zero when it had no request id.
 	RequestID          [16]byte
 	RequestFingerprint [16]byte
@@ -35,12 +38,13 @@ const (
 	HeaderTime               = "ce_time"
 	HeaderCorrelationID      = "ce_correlationid"
 	HeaderCausationID        = "ce_causationid"
+	HeaderTraceParent        = "ce_traceparent"
 	HeaderActor              = "lodge_actor"
 	HeaderRequestID          = "lodge_request_id"
 	HeaderRequestFingerprint = "lodge_request_fp"
 )
 
-// AttributeMax is the longest id, source, correlation or causation id, or actor in bytes.
+// AttributeMax is the longest id, source, correlation or causation id, trace parent, or actor in bytes.
 const AttributeMax = 256
 
 // ErrUnknownType is what Decode wraps when no kind has the record's ce_type: a newer program wrote it.
@@ -77,7 +81,7 @@ func (r *Registry) Encode(e *Envelope, header func(key string, value []byte)) ([
 		return nil, fmt.Errorf("encode event %s: %w", e.ID, err)
 	}
 	size := proto.Size(e.Message)
-	buffer := make([]byte, 0, size+len(e.ID)+len(e.Source)+len(time.RFC3339Nano)+len(e.CorrelationID)+len(e.CausationID)+len(e.Actor)+32)
+	buffer := make([]byte, 0, size+len(e.ID)+len(e.Source)+len(time.RFC3339Nano)+len(e.CorrelationID)+len(e.CausationID)+len(e.TraceParent)+len(e.Actor)+32)
 	buffer, err := proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(buffer, e.Message)
 	if err != nil {
 		return nil, fmt.Errorf("encode event %s: %w", e.ID, err)
@@ -103,6 +107,7 @@ func (e *Envelope) putHeaders(kind *Kind, buffer []byte, header func(key string,
 	header(HeaderTime, buffer[start:len(buffer):len(buffer)])
 	text(HeaderCorrelationID, e.CorrelationID)
 	text(HeaderCausationID, e.CausationID)
+	text(HeaderTraceParent, e.TraceParent)
 	text(HeaderActor, e.Actor)
 	for _, h := range [...]struct {
 		key   string
@@ -120,7 +125,7 @@ func (e *Envelope) validate() error {
 	if e.ID == "" || e.Source == "" {
 		return errors.New("it has no id or no source")
 	}
-	if max(len(e.ID), len(e.Source), len(e.CorrelationID), len(e.CausationID), len(e.Actor)) > AttributeMax {
+	if max(len(e.ID), len(e.Source), len(e.CorrelationID), len(e.CausationID), len(e.TraceParent), len(e.Actor)) > AttributeMax {
 		return fmt.Errorf("an attribute is longer than %d bytes", AttributeMax)
 	}
 	if year := e.Time.UTC().Year(); year < 1 || year > 9999 {

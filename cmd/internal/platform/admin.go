@@ -14,7 +14,7 @@ const scrapesMax = 4
 // adminServer answers what only whoever runs the process should ask: metrics and profiles of it.
 func (p *Platform) adminServer() *http.Server {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(p.metrics, promhttp.HandlerOpts{MaxRequestsInFlight: scrapesMax}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(p.metrics, promhttp.HandlerOpts{MaxRequestsInFlight: scrapesMax, EnableOpenMetrics: p.tracing != nil /* whose exemplars name traces */}))
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)

@@ -50,8 +50,11 @@ var (
 	projectionBytes     = gauge("projection_bytes", "Bytes of the projection's database files.", "projection")
 	projectionFollowing = gauge("projection_following", "1 while the projection applies events as they come.", "projection")
 
-	logRecords  = gauge("log_records_total", "Records that were ever committed, by topic.", "topic")
-	logBytes    = gauge("log_bytes", "Bytes of the records that are kept, by topic.", "topic")
+	logRecords   = gauge("log_records_total", "Records that were ever committed, by topic.", "topic")
+	logBytes     = gauge("log_bytes", "Bytes of the records that are kept, by topic.", "topic")
+	traceSpans   = gauge("trace_spans_total", "Spans of sampled traces that have ended, by what became of them: exported, failed (the collector did not take them), dropped (the queue was full).", "result")
+	traceWaiting = gauge("trace_waiting_spans", "Spans that wait to be exported.")
+
 	logSegments = gauge("log_segments", "Files that they are in, by topic.", "topic")
 )
 
@@ -59,7 +62,7 @@ var (
 func (partsCollector) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		cacheRequests, cacheOutdated, cacheForgotten, cacheEntries, cacheBytes, openStreams, engineWaiting, engineInFlight,
-		projectionLag, projectionBytes, projectionFollowing, logRecords, logBytes, logSegments,
+		projectionLag, projectionBytes, projectionFollowing, logRecords, logBytes, logSegments, traceSpans, traceWaiting,
 	} {
 		to <- d
 	}
@@ -81,6 +84,13 @@ func (c partsCollector) Collect(to chan<- prometheus.Metric) {
 	}
 	if c.Store != nil {
 		c.collectProjections(ctx, to)
+	}
+	if c.tracing != nil {
+		s := c.tracing.Stats()
+		to <- prometheus.MustNewConstMetric(traceSpans, prometheus.CounterValue, float64(s.Exported), "exported")
+		to <- prometheus.MustNewConstMetric(traceSpans, prometheus.CounterValue, float64(s.Failed), "failed")
+		to <- prometheus.MustNewConstMetric(traceSpans, prometheus.CounterValue, float64(s.Dropped), "dropped")
+		to <- prometheus.MustNewConstMetric(traceWaiting, prometheus.GaugeValue, float64(s.Waiting))
 	}
 	c.collectLog(ctx, to)
 }

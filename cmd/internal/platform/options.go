@@ -46,6 +46,10 @@ type Options struct {
 	RateLimit    float64
 	RateBurst    int
 
+	// Traces has traces told to the collector that TracesEndpoint or the standard variables name, if any: as tracing.Open.
+	Traces         bool
+	TracesEndpoint string
+
 	// ShutdownTimeout is how long calls in flight may take when Run ends. Default 10 s; then their connections are closed.
 	ShutdownTimeout time.Duration
 

@@ -53,7 +53,7 @@ func (p *Platform) openPayments(context.Context) error {
 	for _, other := range providers {
 		others = append(others, other)
 	}
-	if p.Payments, err = process.NewPayments(p.Engine, p.scheduler(), process.PaymentsOptions{Clock: p.opts.Clock, Logger: p.opts.Logger}, first, others...); err != nil {
+	if p.Payments, err = process.NewPayments(p.Engine, p.scheduler(), process.PaymentsOptions{Clock: p.opts.Clock, Logger: p.opts.Logger, Tracer: p.tracing.Tracer()}, first, others...); err != nil {
 		return err
 	}
 	p.openWebhooks(append(others, first))

@@ -14,6 +14,7 @@ import (
 
 	"lodge/api"
 	"lodge/api/access"
+	"lodge/cmd/internal/tracing"
 	"lodge/commands"
 	"lodge/commands/payment"
 	"lodge/commands/process"
@@ -44,6 +45,7 @@ type Platform struct {
 	opts    Options
 	servers []server             // TCP first, if any
 	metrics *prometheus.Registry // nil: there is no admin port
+	tracing *tracing.Tracing     // nil: nothing is told in traces
 
 	deadlines *process.Deadlines // what the engine wants timers for; nil: it looks at the time itself
 	upkeep    *process.Upkeep
@@ -106,12 +108,19 @@ func (p *Platform) open(ctx context.Context) error {
 	if err := os.MkdirAll(p.dir, 0o700); err != nil {
 		return fmt.Errorf("make the data folder: %w", err)
 	}
-	for _, step := range []func(context.Context) error{p.openLog, p.openEngine, p.openStore, p.openBridge, p.openProcesses, p.openPayments, p.openAPI} {
+	for _, step := range []func(context.Context) error{p.openTracing, p.openLog, p.openEngine, p.openStore, p.openBridge, p.openProcesses, p.openPayments, p.openAPI} {
 		if err := step(ctx); err != nil {
 			return err
 		}
 	}
 	return p.listen()
+}
+
+func (p *Platform) openTracing(ctx context.Context) (err error) {
+	if p.opts.Traces {
+		p.tracing, err = tracing.Open(ctx, p.opts.TracesEndpoint, p.opts.Logger)
+	}
+	return err
 }
 
 func (p *Platform) openLog(ctx context.Context) error {
@@ -137,7 +146,7 @@ func (p *Platform) openLog(ctx context.Context) error {
 func (p *Platform) openEngine(ctx context.Context) error {
 	opts := commands.Options{
 		Partitions: p.Partitions, SnapshotDir: filepath.Join(p.dir, snapshotFolder), HoldTick: p.opts.HoldTick,
-		Clock: p.opts.Clock, Logger: p.opts.Logger, OnOpen: p.opts.OnOpen,
+		Clock: p.opts.Clock, Logger: p.opts.Logger, OnOpen: p.opts.OnOpen, Tracer: p.tracing.Tracer(),
 	}
 	if !p.opts.NoSchedules && opts.HoldTick >= 0 { // a delayed record ends holds
 		p.deadlines = process.NewDeadlines()
@@ -158,7 +167,7 @@ func Projectors() []projections.Projector {
 
 func (p *Platform) openStore(context.Context) error {
 	s, err := projections.Open(filepath.Join(p.dir, projectionFolder), p.Broker, Projectors(),
-		projections.Options{Partitions: p.Partitions, Logger: p.opts.Logger, Group: projections.GroupName})
+		projections.Options{Partitions: p.Partitions, Logger: p.opts.Logger, Group: projections.GroupName, Tracer: p.tracing.Tracer()})
 	if err != nil {
 		return fmt.Errorf("open the projections: %w", err)
 	}
@@ -189,7 +198,7 @@ func (p *Platform) openAPI(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a, err := api.New(deps, api.Options{Clock: p.opts.Clock, Logger: p.opts.Logger, QuoteKey: key, ProofDir: filepath.Join(p.dir, proofFolder), PaymentProviders: []string{p.Payments.Provider()},
+	a, err := api.New(deps, api.Options{Clock: p.opts.Clock, Logger: p.opts.Logger, Tracer: p.tracing.Tracer(), QuoteKey: key, ProofDir: filepath.Join(p.dir, proofFolder), PaymentProviders: []string{p.Payments.Provider()},
 		AuthRequired: p.opts.AuthRequired, RateLimit: p.opts.RateLimit, RateBurst: p.opts.RateBurst})
 	if err != nil {
 		return err
@@ -252,5 +261,6 @@ func (p *Platform) Close() error {
 	if p.Broker != nil {
 		errs = append(errs, p.Broker.Close())
 	}
+	errs = append(errs, p.tracing.Close(context.Background()))
 	return errors.Join(errs...)
 }

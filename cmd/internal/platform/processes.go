@@ -10,7 +10,7 @@ import (
 
 // openProcesses makes the process managers. What they are given runs already when they do.
 func (p *Platform) openProcesses(ctx context.Context) error {
-	router, err := process.Open(ctx, p.Broker, process.Options{TimerPartitions: p.Partitions, Clock: p.opts.Clock, Logger: p.opts.Logger})
+	router, err := process.Open(ctx, p.Broker, process.Options{TimerPartitions: p.Partitions, Clock: p.opts.Clock, Logger: p.opts.Logger, Tracer: p.tracing.Tracer()})
 	if err != nil {
 		return fmt.Errorf("open the process managers: %w", err)
 	}
