@@ -128,6 +128,9 @@ func addEvent(r *lodgev1.Reservation, e *event.Envelope) bool {
 		r.Status = lodgev1.ReservationStatus_RESERVATION_STATUS_PAID
 		r.StayStatus = lodgev1.StayStatus_STAY_STATUS_CHECKED_IN
 		r.Rooms = roomNames(m.GetHotelId(), m.GetRoomIds())
+	case *eventpb.GuestMoved: // the event does not say which other rooms they have
+		r.Status = lodgev1.ReservationStatus_RESERVATION_STATUS_PAID
+		r.StayStatus = lodgev1.StayStatus_STAY_STATUS_CHECKED_IN
 	case *eventpb.GuestCheckedOut:
 		r.Status = lodgev1.ReservationStatus_RESERVATION_STATUS_PAID
 		r.StayStatus = lodgev1.StayStatus_STAY_STATUS_CHECKED_OUT

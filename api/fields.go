@@ -19,6 +19,8 @@ var aliases = map[string][]string{
 	"nightly_rate":   {"nightly_rate_override"},
 	"room_id":        {"room", "name"},
 	"room_ids":       {"rooms"},
+	"from_room_id":   {"from_room"},
+	"to_room_id":     {"to_room"},
 	"entry_id":       {"name"},
 }
 

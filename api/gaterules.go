@@ -78,6 +78,7 @@ var rules = map[string]rule{
 	rpc.PaymentServiceRefundReservationProcedure: house,
 
 	rpc.StayServiceCheckInReservationProcedure: house, rpc.StayServiceCheckOutReservationProcedure: house, rpc.StayServiceWalkReservationProcedure: house,
+	rpc.StayServiceMoveGuestProcedure: house,
 
 	rpc.RoomServiceCreateRoomProcedure: house, rpc.RoomServiceGetRoomProcedure: house, rpc.RoomServiceListRoomsProcedure: house,
 	rpc.RoomServiceUpdateRoomProcedure: house, rpc.RoomServiceArchiveRoomProcedure: house,

@@ -31,22 +31,52 @@ func roomsOf(req *lodgev1.CheckInReservationRequest) (ids []string, err error) {
 		return nil, err
 	}
 	for _, name := range req.GetRooms() {
-		ofHotel, room, err := parseRoom(name, "rooms")
+		room, err := roomIn(hotelID, name, "rooms")
 		if err != nil {
 			return nil, err
-		}
-		if ofHotel != hotelID {
-			return nil, domain.Errorf(domain.InvalidArgument, "rooms", "room %s is not of hotel %s", name, hotelID)
 		}
 		ids = append(ids, room)
 	}
 	return ids, nil
 }
 
+// roomIn reads the name of a room in a hotel.
+func roomIn(hotelID, name, field string) (string, error) {
+	ofHotel, room, err := parseRoom(name, field)
+	if err == nil && ofHotel != hotelID {
+		err = domain.Errorf(domain.InvalidArgument, field, "room %s is not of hotel %s", name, hotelID)
+	}
+	return room, err
+}
+
+// MoveGuest gives the guest of a reservation another room.
+func (s *stayService) MoveGuest(ctx context.Context, req *connect.Request[lodgev1.MoveGuestRequest]) (*connect.Response[lodgev1.Reservation], error) {
+	hotelID, _, err := parseReservation(req.Msg.GetName(), "name")
+	if err != nil {
+		return nil, err
+	}
+	body := &hotel.MoveGuest{Note: req.Msg.GetNote()}
+	for _, room := range [...]struct {
+		name, field string
+		id          *string
+	}{{req.Msg.GetFromRoom(), "from_room", &body.From}, {req.Msg.GetToRoom(), "to_room", &body.To}} {
+		if room.name == "" {
+			continue
+		}
+		if *room.id, err = roomIn(hotelID, room.name, room.field); err != nil {
+			return nil, err
+		}
+	}
+	return settle(ctx, s.API, req, func(hotelID, id string) hotel.Command {
+		body.Hotel, body.ReservationID = hotelID, id
+		return body
+	})
+}
+
 // CheckOutReservation releases what is left of a stay.
 func (s *stayService) CheckOutReservation(ctx context.Context, req *connect.Request[lodgev1.CheckOutReservationRequest]) (*connect.Response[lodgev1.Reservation], error) {
 	return settle(ctx, s.API, req, func(hotelID, id string) hotel.Command {
-		return &hotel.CheckOut{Hotel: hotelID, ReservationID: id}
+		return &hotel.CheckOut{Hotel: hotelID, ReservationID: id, SettledAtHotel: req.Msg.GetSettledAtHotel(), LeftUnpaid: req.Msg.GetLeftUnpaid()}
 	})
 }
 

@@ -340,4 +340,5 @@ func (l *life) oneTooMany() {
 	}
 	l.costs("settled outside", r.GetAmounts().GetSettledOutside(), 408)
 	l.costs("balance", r.GetAmounts().GetBalance(), 0)
+	l.hal, l.kim = hal, kim
 }

@@ -54,7 +54,7 @@ func TestLifeByClient(t *testing.T) {
 	l := newLife(t, dir)
 	for _, chapter := range []func(){
 		l.hotelOpens, l.adaBooksAndChanges, l.bobHasNoMoney, l.eveWaitsForCy, l.eveIsOffered, l.groupHasAllOrNone,
-		l.arrivals, l.floCancelsTooLate, l.departures, l.oneTooMany,
+		l.arrivals, l.floCancelsTooLate, l.departures, l.oneTooMany, l.kimStaysLonger,
 	} {
 		chapter()
 	}
@@ -83,8 +83,8 @@ type life struct {
 	stays        lodgev1connect.StayServiceClient
 	waiting      lodgev1connect.WaitingListServiceClient
 
-	ada, cy, dan, eve, flo string
-	entry                  string // Eve's
+	ada, cy, dan, eve, flo, hal, kim string
+	entry                            string // Eve's
 }
 
 func newLife(t *testing.T, dir string) *life {

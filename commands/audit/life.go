@@ -40,6 +40,7 @@ type step struct {
 	claimed  eventpb.ReservationStatus   // what the event takes it for; 0: it does not say
 	arrived  bool                        // the guest must be there; otherwise must not have come, unless anytime
 	anytime  bool
+	there    bool          // or the guest may be there
 	stay     *eventpb.Stay // what it takes; nil: the event does not say
 	to       eventpb.ReservationStatus
 	becoming *eventpb.Stay // what it takes from now on; nil: as before
@@ -68,11 +69,13 @@ func stepOf(e *event.Envelope) (step, bool) {
 	case *eventpb.GuestWalked:
 		return step{from: paid, stay: m.GetStay(), to: canceledStatus}, true
 	case *eventpb.ReservationModified:
-		return step{from: live, claimed: m.GetStatus(), stay: m.GetPreviousStay(), to: m.GetStatus(), becoming: m.GetStay()}, true
+		return step{from: live, claimed: m.GetStatus(), stay: m.GetPreviousStay(), to: m.GetStatus(), becoming: m.GetStay(), there: true}, true
 	case *eventpb.GuestCheckedIn:
 		return step{from: paid, to: paidStatus}, true
 	case *eventpb.GuestCheckedOut:
 		return step{from: paid, arrived: true, stay: m.GetStay(), to: paidStatus}, true
+	case *eventpb.GuestMoved:
+		return step{from: paid, arrived: true, to: paidStatus}, true
 	case *eventpb.RefundGranted:
 		return step{from: everywhere, anytime: true}, true
 	case *eventpb.ReservationRefunded:
@@ -120,13 +123,18 @@ func (r *life) check(ids *identities, e *event.Envelope, s *step) (Kind, string)
 	if !allowed || s.claimed != 0 && s.claimed != r.status {
 		return BadTransition, fmt.Sprintf("%s at %s, which the event takes for %s", e.Type, r.status, s.claimed)
 	}
-	if !s.anytime && (r.in != s.arrived || r.out) {
+	if !s.anytime && (r.in != s.arrived && !s.there || r.out) {
 		return BadTransition, fmt.Sprintf("%s of a guest who came (%t) and left (%t)", e.Type, r.in, r.out)
 	}
 	if s.stay != nil && ids.takes(s.stay) != r.takes {
 		return BadRelease, "the stay is not the one that it takes"
 	}
 	switch m := e.Message.(type) {
+	case *eventpb.ReservationModified:
+		next := ids.takes(m.GetStay())
+		if r.in && (next.in != r.takes.in || next.quantity != r.takes.quantity || next.roomType != r.takes.roomType) {
+			return BadTransition, "of a guest who is there more changes than the day of leaving"
+		}
 	case *eventpb.GuestCheckedIn:
 		r.in = true
 		if len(m.GetRoomIds()) != int(r.takes.quantity) {

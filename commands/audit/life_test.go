@@ -70,6 +70,15 @@ func checkedIn(n int, date string, rooms ...string) proto.Message {
 	return &eventpb.GuestCheckedIn{HotelId: "grand", ReservationId: id(n), RoomIds: rooms, Date: "2026-07-" + date}
 }
 
+func movedTo(n int, from, to string) proto.Message {
+	return &eventpb.GuestMoved{HotelId: "grand", ReservationId: id(n), FromRoomId: from, ToRoomId: to, Date: "2026-07-02"}
+}
+
+// inRoom101 is reservation 1, paid at the hotel, whose guest is there.
+func (w *written) inRoom101(s *eventpb.Stay) *written {
+	return w.add(2, 100, placed(1, 1, s)).add(2, 101, paid(1, s)).add(2, 102, checkedIn(1, "01", "101"))
+}
+
 func checkedOut(n int, s *eventpb.Stay, date string) proto.Message {
 	return &eventpb.GuestCheckedOut{HotelId: "grand", ReservationId: id(n), Stay: s, Date: "2026-07-" + date}
 }
@@ -209,6 +218,29 @@ var spoiled = map[string]struct {
 	"a room less than reserved": {BadRoom, func(w *written) {
 		w.add(2, 4, placed(1, 1, stay(2, "01", "02"))).add(2, 5, paid(1, stay(2, "01", "02"))).add(2, 8, checkedIn(1, "01", "101"))
 	}},
+	"in a room where another has moved": {RoomTwice, func(w *written) {
+		w.inRoom101(one).add(2, 4, room("102")).add(2, 5, movedTo(1, "101", "102")).add(2, 6, placed(2, 1, one)).add(2, 7, paid(2, one)).add(2, 8, checkedIn(2, "01", "102"))
+	}},
+	"moved to where another is": {RoomTwice, func(w *written) {
+		w.add(1, 99, room("102")).inRoom101(one).add(2, 6, placed(2, 1, one)).add(2, 7, paid(2, one)).add(2, 8, checkedIn(2, "01", "102")).add(2, 9, movedTo(1, "101", "102"))
+	}},
+	"moved to a room that is not there": {BadRoom, func(w *written) { w.inRoom101(one).add(2, 5, movedTo(1, "101", "999")) }},
+	"moved from another's room":         {BadRoom, func(w *written) { w.inRoom101(one).add(2, 5, movedTo(1, "999", "101")) }},
+	"moved before they came": {BadTransition, func(w *written) {
+		w.add(2, 4, placed(1, 1, one)).add(2, 5, paid(1, one)).add(2, 6, movedTo(1, "101", "102"))
+	}},
+	"another arrival of a guest who is there": {BadTransition, func(w *written) {
+		w.inRoom101(two).add(2, 6, modified(1, 1, two, stay(1, "02", "03"), isPaid))
+	}},
+	"a longer stay of a guest who has left": {BadTransition, func(w *written) {
+		w.inRoom101(one).add(2, 5, checkedOut(1, one, "02")).add(2, 6, modified(1, 1, one, two, isPaid))
+	}},
+	"a longer stay where there is no room": {Oversold, func(w *written) {
+		w.inRoom101(one).add(2, 5, placed(2, 1, stay(2, "02", "03"))).add(2, 6, modified(1, 1, one, two, isPaid))
+	}},
+	"a longer stay where nothing is sold": {Forbidden, func(w *written) {
+		w.add(1, 9, stopSell("01", "03")).add(1, 10, rooms(2, 0, 0)).inRoom101(one).add(2, 6, modified(1, 3, one, two, isPaid))
+	}},
 	"a rate plan's fewest nights": {Forbidden, func(w *written) { w.add(1, 4, plan(1, 2, 0)).add(2, 5, under(placed(1, 1, one))) }},
 	"a rate plan that went back": {Forbidden, func(w *written) {
 		w.add(1, 4, plan(1, 2, 0)).add(1, 5, plan(2, 0, 1)).add(2, 6, under(placed(1, 1, one))).add(2, 7, under(placed(2, 1, two)))
@@ -319,6 +351,23 @@ func TestLateAnswersAndOddModifications(t *testing.T) {
 	odd.Stay = long
 	if r := write(t).add(1, 1, rooms(9, 0, 0)).add(2, 2, placed(1, 1, one)).add(2, 3, odd).audit(Options{}); r.OK() || r.Violations[0].Kind != BadPrice {
 		t.Errorf("another stay without a price: %+v", r.Violations)
+	}
+}
+
+// A guest who is there stays longer although nobody may arrive on their day any more, moves, and leaves earlier.
+func TestAGuestStaysLonger(t *testing.T) {
+	shut := stopSell("01", "02").(*eventpb.RestrictionsSet)
+	shut.ClosedToArrival, shut.MinStay = proto.Bool(true), proto.Int32(3)
+	three := stay(1, "01", "04")
+	w := write(t).add(1, 1, room("101")).add(1, 2, room("102")).add(1, 3, rooms(1, 0, 0)).inRoom101(one).add(3, 4, shut).
+		add(3, 5, modified(1, 2, one, three, isPaid)).add(3, 6, movedTo(1, "101", "102")).
+		add(4, 7, &eventpb.GuestCheckedOut{HotelId: "grand", ReservationId: id(1), Stay: three, Date: "2026-07-03", SettledAtHotel: euro(200)}).
+		add(4, 8, placed(2, 2, stay(1, "03", "04"))).add(4, 9, paid(2, stay(1, "03", "04"))).add(4, 10, checkedIn(2, "03", "102"))
+	if r := w.audit(Options{}); !r.OK() {
+		t.Errorf("%+v", r.Violations)
+	}
+	if r := w.add(5, 11, modified(2, 2, stay(1, "03", "04"), stay(1, "03", "05"), isPaid)).audit(Options{}); !r.OK() {
+		t.Errorf("%+v", r.Violations)
 	}
 }
 

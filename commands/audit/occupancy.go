@@ -187,7 +187,13 @@ func (h *hotelNights) take(p *pass, at log.Position, m booked, is, before *event
 	h.report.KeptRoomNights += int64(stay.Nights()) * int64(quantity)
 	c := h.calendar(is.GetRoomTypeId())
 	moved := before == nil || before.GetRoomTypeId() != is.GetRoomTypeId() || before.GetCheckInDate() != is.GetCheckInDate() || before.GetCheckOutDate() != is.GetCheckOutDate()
-	if broken := c.broken(stay); moved && len(broken) > 0 {
+	var there *domain.Stay // of a guest who is there: what they had
+	if before != nil && h.house.lodges(m.GetReservationId()) {
+		if had, err := domain.ParseStay(before.GetCheckInDate(), before.GetCheckOutDate()); err == nil {
+			there = &had
+		}
+	}
+	if broken := c.brokenBy(stay, there); moved && len(broken) > 0 {
 		p.found(Forbidden, at, m.GetHotelId(), "reservation %s takes a stay that breaks %v", m.GetReservationId(), broken)
 	}
 	nights, err := c.span(stay.CheckIn, stay.CheckOut)

@@ -203,6 +203,8 @@ func (p *pass) booking(at log.Position, e *event.Envelope) {
 	case *eventpb.GuestCheckedIn:
 		totals.CheckedIn++
 		p.nights.hotel(e.HotelID).house.checkedIn(p, at, m)
+	case *eventpb.GuestMoved:
+		p.nights.hotel(e.HotelID).house.moved(p, at, m)
 	case *eventpb.ReservationPaid:
 		totals.Paid++
 	case *eventpb.ReservationRefunded:

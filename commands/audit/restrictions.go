@@ -42,7 +42,11 @@ func (o *occupancy) restrict(m *eventpb.RestrictionsSet) error {
 }
 
 // broken writes down the restrictions that a stay breaks, in order of their numbers: each with the nights that have it.
-func (c *calendar) broken(stay domain.Stay) (broken []string) {
+func (c *calendar) broken(stay domain.Stay) (broken []string) { return c.brokenBy(stay, nil) }
+
+// brokenBy is broken for a guest who is there and had another stay from the same day on: their arrival is over, the nights that they had are theirs, and limits of nights
+// bind the one who comes nearer to them.
+func (c *calendar) brokenBy(stay domain.Stay, there *domain.Stay) (broken []string) {
 	if c.restricted == nil {
 		return nil
 	}
@@ -50,13 +54,13 @@ func (c *calendar) broken(stay domain.Stay) (broken []string) {
 		broken = append(broken, describe(r, limit, days))
 	}
 	in, nights := c.restricted[stay.CheckIn], int32(stay.Nights())
-	if n := in.GetMinStay(); n > nights {
+	if n := in.GetMinStay(); n > nights && (there == nil || stay.CheckOut < there.CheckOut) {
 		on(eventpb.Restriction_RESTRICTION_MIN_STAY, n, stay.CheckIn.String())
 	}
-	if n := in.GetMaxStay(); n != 0 && n < nights {
+	if n := in.GetMaxStay(); n != 0 && n < nights && (there == nil || stay.CheckOut > there.CheckOut) {
 		on(eventpb.Restriction_RESTRICTION_MAX_STAY, n, stay.CheckIn.String())
 	}
-	if in.GetClosedToArrival() {
+	if in.GetClosedToArrival() && there == nil {
 		on(eventpb.Restriction_RESTRICTION_CLOSED_TO_ARRIVAL, 0, stay.CheckIn.String())
 	}
 	if c.restricted[stay.CheckOut].GetClosedToDeparture() {
@@ -64,7 +68,7 @@ func (c *calendar) broken(stay domain.Stay) (broken []string) {
 	}
 	var stopped []string
 	for d := range stay.All() {
-		if c.restricted[d].GetStopSell() {
+		if c.restricted[d].GetStopSell() && (there == nil || !there.Contains(d)) {
 			stopped = append(stopped, d.String())
 		}
 	}

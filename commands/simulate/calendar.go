@@ -108,6 +108,14 @@ type stay struct {
 	gone     bool // released
 	replaced bool // by what it was changed to
 	borrowed bool // its fate is another's
+	lodged   []lodging
+}
+
+// lodging is rooms that the guest of a stay got on a day.
+type lodging struct {
+	roomType string
+	rooms    int32
+	from     domain.Date
 }
 
 // readStay reads what an event says is reserved.

@@ -59,18 +59,47 @@ func (r *replay) lodge(s *stay, roomType string, rooms int32, d domain.Date) int
 	if got <= 0 || c.span(s.CheckIn, s.CheckOut) != nil {
 		return 0
 	}
-	out := s.CheckOut
-	if s.left() {
-		out = max(d, min(out, s.fate.left))
-	}
-	for night := d; night < out; night++ {
+	for night := d; night < s.leaves(d); night++ {
 		c.at(night).occupied += got
 	}
-	for i, line := range s.nightly {
-		r.books.on(s.CheckIn.AddDays(i)).RoomRevenue += share(line, got, s.quantity)
-	}
+	r.earn(s, got, +1)
 	r.books.on(d).ArrivedRooms += int64(got)
+	s.lodged = append(s.lodged, lodging{roomType, got, d})
 	return got
+}
+
+// leaves returns the day on which the guest, who came on a day, leaves.
+func (s *stay) leaves(from domain.Date) domain.Date {
+	if s.left() {
+		return max(from, min(s.CheckOut, s.fate.left))
+	}
+	return s.CheckOut
+}
+
+// earn books what some rooms of a stay bring, or by a negative sign what they do not bring after all.
+func (r *replay) earn(s *stay, rooms int32, sign int64) {
+	for i, line := range s.nightly {
+		r.books.on(s.CheckIn.AddDays(i)).RoomRevenue += sign * share(line, rooms, s.quantity)
+	}
+}
+
+// staysOn has a guest who is there stay as the change says: the rooms that they got are theirs for longer, or for less.
+func (r *replay) staysOn(was, is *stay) {
+	is.lodged = was.lodged
+	for _, l := range is.lodged {
+		r.earn(was, l.rooms, -1)
+		r.earn(is, l.rooms, +1)
+		c := r.calendars[l.roomType]
+		if c.span(is.CheckIn, is.CheckOut) != nil {
+			continue
+		}
+		for night := was.leaves(l.from); night < is.leaves(l.from); night++ {
+			c.at(night).occupied += l.rooms
+		}
+		for night := is.leaves(l.from); night < was.leaves(l.from); night++ {
+			c.at(night).occupied -= l.rooms
+		}
+	}
 }
 
 // missed books a guest who never came.

@@ -341,6 +341,10 @@ func (r *replay) modify(m *eventpb.ReservationModified) error {
 		is.nightly = was.nightly // only names were changed
 	}
 	r.stays[m.GetReservationId()] = is
+	if was.CheckIn == is.CheckIn && is.CheckIn < r.day { // the day of arrival is over
+		r.staysOn(was, is)
+		return nil
+	}
 	r.arrivals[is.CheckIn] = append(r.arrivals[is.CheckIn], is)
 	return nil
 }

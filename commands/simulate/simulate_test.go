@@ -245,6 +245,38 @@ func TestTheRestOfLife(t *testing.T) {
 	}
 }
 
+// A guest who is there stays longer, at another price, and another leaves earlier.
+func TestAGuestStaysLonger(t *testing.T) {
+	w := tell(t, 2, 1)
+	change := func(at string, hour, id int, from, to *eventpb.Stay, nightly ...int64) {
+		m := &eventpb.ReservationModified{
+			HotelId: "grand", ReservationId: fmt.Sprint(id), PreviousStay: from, Stay: to, NightlyMinorUnits: nightly, InventoryOffset: int64(len(w.records["inventory"])),
+		}
+		for _, line := range nightly {
+			m.TotalMinorUnits += line
+		}
+		w.add(at, hour, m)
+	}
+	a, longer := w.stay("double", 1, "07-01", "07-03"), w.stay("double", 1, "07-01", "07-05")
+	b, shorter := w.stay("suite", 1, "07-01", "07-05"), w.stay("suite", 1, "07-01", "07-03")
+	w.placed("06-01", 1, 100, a)
+	w.placed("06-01", 2, 50, b)
+	for n := 1; n <= 2; n++ {
+		w.add("07-01", 20, &eventpb.GuestCheckedIn{HotelId: "grand", ReservationId: fmt.Sprint(n), RoomIds: []string{fmt.Sprint(n)}})
+	}
+	change("07-02", 9, 1, a, longer, 100, 100, 120, 120)
+	change("07-02", 10, 2, b, shorter, 50, 50)
+	w.add("07-03", 9, &eventpb.GuestCheckedOut{HotelId: "grand", ReservationId: "2", Stay: shorter, Date: "2026-07-03"})
+	w.add("07-04", 9, &eventpb.GuestCheckedOut{HotelId: "grand", ReservationId: "1", Stay: longer, Date: "2026-07-04"}).until("07-06")
+	r := w.ask(Options{})
+	same(t, "baseline", r.Baseline.Total, Figures{
+		Requests: 2, Granted: 2, ArrivedRooms: 2, OccupiedRoomNights: 3 + 2, AvailableNights: 15, RoomRevenue: 440 + 100,
+	})
+	if r.Divergences != 0 {
+		t.Errorf("%d decisions are not those of the log", r.Divergences)
+	}
+}
+
 func TestPeriods(t *testing.T) {
 	w := tell(t, 1, 0)
 	for n := range 30 {

@@ -39,6 +39,9 @@ func stayOriginals() []proto.Message {
 			HotelId: "grand", ReservationId: goldenReservation, RoomIds: []string{"204", "205"}, Date: "2026-07-01", SettledAtHotel: euros(1_200),
 		},
 		&eventpb.GuestCheckedOut{HotelId: "grand", ReservationId: goldenReservation, Stay: goldenStay(), Date: "2026-07-02"},
+		&eventpb.GuestMoved{
+			HotelId: "grand", ReservationId: goldenReservation, FromRoomId: "204", ToRoomId: "301", Date: "2026-07-02", Note: "The shower leaks.",
+		},
 		&eventpb.GuestWalked{
 			HotelId: "grand", ReservationId: goldenReservation, Stay: goldenStay(), RelocatedTo: "Hotel Mondego, Rua do Carmo 3", Note: "Overbooked.",
 			Settlement: &eventpb.Settlement{
@@ -64,6 +67,9 @@ func stayVariants() []variant {
 		return e
 	}
 	return []variant{
+		{"settled", &eventpb.GuestCheckedOut{
+			HotelId: "grand", ReservationId: goldenReservation, Stay: goldenStay(), Date: "2026-07-02", SettledAtHotel: euros(12_000),
+		}},
 		{"horizon", &eventpb.HotelUpdated{Hotel: &eventpb.Hotel{HotelId: "grand", HorizonDays: 365}}},
 		{"defaults", &eventpb.RoomTypeUpdated{RoomType: &eventpb.RoomType{
 			HotelId: "grand", RoomTypeId: "double", DefaultPhysicalCount: proto.Int32(0), DefaultOverbookingLimit: 2,

@@ -97,6 +97,7 @@ var registry = NewRegistry(
 	kindOf[eventpb.ReservationRefunded](BookingsTopic, "lodge.reservation.refunded.v1"),
 	kindOf[eventpb.GuestCheckedIn](BookingsTopic, "lodge.reservation.checked_in.v1"),
 	kindOf[eventpb.GuestCheckedOut](BookingsTopic, "lodge.reservation.checked_out.v1"),
+	kindOf[eventpb.GuestMoved](BookingsTopic, "lodge.reservation.moved.v1"),
 	kindOf[eventpb.GuestWalked](BookingsTopic, "lodge.reservation.walked.v1"),
 	kindOf[eventpb.WaitingListJoined](BookingsTopic, "lodge.waiting_list.joined.v1"),
 	kindOf[eventpb.WaitingListOffered](BookingsTopic, "lodge.waiting_list.offered.v1"),

@@ -3229,7 +3229,8 @@ func (x *Settlement) GetWaived() bool {
 	return false
 }
 
-// Another stay, other rooms or other guests for the same reservation. It replaces what the reservation was.
+// Another stay, other rooms or other guests for the same reservation. It replaces what the reservation was. Of a guest who is there only the day of leaving
+// and the guests change.
 type ReservationModified struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	HotelId       string                 `protobuf:"bytes,1,opt,name=hotel_id,json=hotelId,proto3" json:"hotel_id,omitempty"`
@@ -3614,9 +3615,11 @@ type GuestCheckedOut struct {
 	ReservationId string                 `protobuf:"bytes,2,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
 	Stay          *Stay                  `protobuf:"bytes,3,opt,name=stay,proto3" json:"stay,omitempty"`
 	// The hotel's local day.
-	Date          string `protobuf:"bytes,4,opt,name=date,proto3" json:"date,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Date string `protobuf:"bytes,4,opt,name=date,proto3" json:"date,omitempty"`
+	// What was still to be paid, when it is settled at the hotel.
+	SettledAtHotel *Money `protobuf:"bytes,5,opt,name=settled_at_hotel,json=settledAtHotel,proto3" json:"settled_at_hotel,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *GuestCheckedOut) Reset() {
@@ -3677,6 +3680,100 @@ func (x *GuestCheckedOut) GetDate() string {
 	return ""
 }
 
+func (x *GuestCheckedOut) GetSettledAtHotel() *Money {
+	if x != nil {
+		return x.SettledAtHotel
+	}
+	return nil
+}
+
+// A guest who is there has another room than before. What is reserved is what it was.
+type GuestMoved struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	HotelId       string                 `protobuf:"bytes,1,opt,name=hotel_id,json=hotelId,proto3" json:"hotel_id,omitempty"`
+	ReservationId string                 `protobuf:"bytes,2,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
+	FromRoomId    string                 `protobuf:"bytes,3,opt,name=from_room_id,json=fromRoomId,proto3" json:"from_room_id,omitempty"`
+	ToRoomId      string                 `protobuf:"bytes,4,opt,name=to_room_id,json=toRoomId,proto3" json:"to_room_id,omitempty"`
+	// The hotel's local day.
+	Date string `protobuf:"bytes,5,opt,name=date,proto3" json:"date,omitempty"`
+	// Why, for people.
+	Note          string `protobuf:"bytes,6,opt,name=note,proto3" json:"note,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GuestMoved) Reset() {
+	*x = GuestMoved{}
+	mi := &file_lodge_events_v1_events_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GuestMoved) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GuestMoved) ProtoMessage() {}
+
+func (x *GuestMoved) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_events_v1_events_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GuestMoved.ProtoReflect.Descriptor instead.
+func (*GuestMoved) Descriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *GuestMoved) GetHotelId() string {
+	if x != nil {
+		return x.HotelId
+	}
+	return ""
+}
+
+func (x *GuestMoved) GetReservationId() string {
+	if x != nil {
+		return x.ReservationId
+	}
+	return ""
+}
+
+func (x *GuestMoved) GetFromRoomId() string {
+	if x != nil {
+		return x.FromRoomId
+	}
+	return ""
+}
+
+func (x *GuestMoved) GetToRoomId() string {
+	if x != nil {
+		return x.ToRoomId
+	}
+	return ""
+}
+
+func (x *GuestMoved) GetDate() string {
+	if x != nil {
+		return x.Date
+	}
+	return ""
+}
+
+func (x *GuestMoved) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
 // The guest came and was sent to another hotel; the rooms are released and everything is given back. The reservation is CANCELED with reason WALKED.
 type GuestWalked struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3693,7 +3790,7 @@ type GuestWalked struct {
 
 func (x *GuestWalked) Reset() {
 	*x = GuestWalked{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[41]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3705,7 +3802,7 @@ func (x *GuestWalked) String() string {
 func (*GuestWalked) ProtoMessage() {}
 
 func (x *GuestWalked) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[41]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3718,7 +3815,7 @@ func (x *GuestWalked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GuestWalked.ProtoReflect.Descriptor instead.
 func (*GuestWalked) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{41}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *GuestWalked) GetHotelId() string {
@@ -3780,7 +3877,7 @@ type WaitingListJoined struct {
 
 func (x *WaitingListJoined) Reset() {
 	*x = WaitingListJoined{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[42]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3792,7 +3889,7 @@ func (x *WaitingListJoined) String() string {
 func (*WaitingListJoined) ProtoMessage() {}
 
 func (x *WaitingListJoined) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[42]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3805,7 +3902,7 @@ func (x *WaitingListJoined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitingListJoined.ProtoReflect.Descriptor instead.
 func (*WaitingListJoined) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{42}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *WaitingListJoined) GetHotelId() string {
@@ -3862,7 +3959,7 @@ type WaitingListOffered struct {
 
 func (x *WaitingListOffered) Reset() {
 	*x = WaitingListOffered{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[43]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3874,7 +3971,7 @@ func (x *WaitingListOffered) String() string {
 func (*WaitingListOffered) ProtoMessage() {}
 
 func (x *WaitingListOffered) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[43]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3887,7 +3984,7 @@ func (x *WaitingListOffered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitingListOffered.ProtoReflect.Descriptor instead.
 func (*WaitingListOffered) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{43}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *WaitingListOffered) GetHotelId() string {
@@ -3923,7 +4020,7 @@ type WaitingListLeft struct {
 
 func (x *WaitingListLeft) Reset() {
 	*x = WaitingListLeft{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[44]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3935,7 +4032,7 @@ func (x *WaitingListLeft) String() string {
 func (*WaitingListLeft) ProtoMessage() {}
 
 func (x *WaitingListLeft) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[44]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3948,7 +4045,7 @@ func (x *WaitingListLeft) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitingListLeft.ProtoReflect.Descriptor instead.
 func (*WaitingListLeft) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{44}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *WaitingListLeft) GetHotelId() string {
@@ -3993,7 +4090,7 @@ type PaymentRequested struct {
 
 func (x *PaymentRequested) Reset() {
 	*x = PaymentRequested{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[45]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4005,7 +4102,7 @@ func (x *PaymentRequested) String() string {
 func (*PaymentRequested) ProtoMessage() {}
 
 func (x *PaymentRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[45]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4018,7 +4115,7 @@ func (x *PaymentRequested) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentRequested.ProtoReflect.Descriptor instead.
 func (*PaymentRequested) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{45}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *PaymentRequested) GetHotelId() string {
@@ -4085,7 +4182,7 @@ type PaymentCaptured struct {
 
 func (x *PaymentCaptured) Reset() {
 	*x = PaymentCaptured{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[46]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4097,7 +4194,7 @@ func (x *PaymentCaptured) String() string {
 func (*PaymentCaptured) ProtoMessage() {}
 
 func (x *PaymentCaptured) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[46]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4110,7 +4207,7 @@ func (x *PaymentCaptured) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentCaptured.ProtoReflect.Descriptor instead.
 func (*PaymentCaptured) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{46}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *PaymentCaptured) GetHotelId() string {
@@ -4163,7 +4260,7 @@ type PaymentDeclined struct {
 
 func (x *PaymentDeclined) Reset() {
 	*x = PaymentDeclined{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[47]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4175,7 +4272,7 @@ func (x *PaymentDeclined) String() string {
 func (*PaymentDeclined) ProtoMessage() {}
 
 func (x *PaymentDeclined) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[47]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4188,7 +4285,7 @@ func (x *PaymentDeclined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentDeclined.ProtoReflect.Descriptor instead.
 func (*PaymentDeclined) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{47}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *PaymentDeclined) GetHotelId() string {
@@ -4239,7 +4336,7 @@ type PaymentFailed struct {
 
 func (x *PaymentFailed) Reset() {
 	*x = PaymentFailed{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[48]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4251,7 +4348,7 @@ func (x *PaymentFailed) String() string {
 func (*PaymentFailed) ProtoMessage() {}
 
 func (x *PaymentFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[48]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4264,7 +4361,7 @@ func (x *PaymentFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentFailed.ProtoReflect.Descriptor instead.
 func (*PaymentFailed) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{48}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *PaymentFailed) GetHotelId() string {
@@ -4313,7 +4410,7 @@ type RefundRequested struct {
 
 func (x *RefundRequested) Reset() {
 	*x = RefundRequested{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[49]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4325,7 +4422,7 @@ func (x *RefundRequested) String() string {
 func (*RefundRequested) ProtoMessage() {}
 
 func (x *RefundRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[49]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4338,7 +4435,7 @@ func (x *RefundRequested) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefundRequested.ProtoReflect.Descriptor instead.
 func (*RefundRequested) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{49}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *RefundRequested) GetHotelId() string {
@@ -4405,7 +4502,7 @@ type RefundSucceeded struct {
 
 func (x *RefundSucceeded) Reset() {
 	*x = RefundSucceeded{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[50]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4417,7 +4514,7 @@ func (x *RefundSucceeded) String() string {
 func (*RefundSucceeded) ProtoMessage() {}
 
 func (x *RefundSucceeded) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[50]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4430,7 +4527,7 @@ func (x *RefundSucceeded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefundSucceeded.ProtoReflect.Descriptor instead.
 func (*RefundSucceeded) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{50}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *RefundSucceeded) GetHotelId() string {
@@ -4490,7 +4587,7 @@ type RefundFailed struct {
 
 func (x *RefundFailed) Reset() {
 	*x = RefundFailed{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[51]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4502,7 +4599,7 @@ func (x *RefundFailed) String() string {
 func (*RefundFailed) ProtoMessage() {}
 
 func (x *RefundFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[51]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4515,7 +4612,7 @@ func (x *RefundFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefundFailed.ProtoReflect.Descriptor instead.
 func (*RefundFailed) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{51}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *RefundFailed) GetHotelId() string {
@@ -4577,7 +4674,7 @@ type ReservationCanceled struct {
 
 func (x *ReservationCanceled) Reset() {
 	*x = ReservationCanceled{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[52]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4589,7 +4686,7 @@ func (x *ReservationCanceled) String() string {
 func (*ReservationCanceled) ProtoMessage() {}
 
 func (x *ReservationCanceled) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[52]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4602,7 +4699,7 @@ func (x *ReservationCanceled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationCanceled.ProtoReflect.Descriptor instead.
 func (*ReservationCanceled) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{52}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ReservationCanceled) GetHotelId() string {
@@ -4669,7 +4766,7 @@ type ReservationNoShow struct {
 
 func (x *ReservationNoShow) Reset() {
 	*x = ReservationNoShow{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[53]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4681,7 +4778,7 @@ func (x *ReservationNoShow) String() string {
 func (*ReservationNoShow) ProtoMessage() {}
 
 func (x *ReservationNoShow) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[53]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4694,7 +4791,7 @@ func (x *ReservationNoShow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationNoShow.ProtoReflect.Descriptor instead.
 func (*ReservationNoShow) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{53}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ReservationNoShow) GetHotelId() string {
@@ -5024,12 +5121,23 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12\x19\n" +
 	"\broom_ids\x18\x03 \x03(\tR\aroomIds\x12\x12\n" +
 	"\x04date\x18\x04 \x01(\tR\x04date\x12@\n" +
-	"\x10settled_at_hotel\x18\x05 \x01(\v2\x16.lodge.events.v1.MoneyR\x0esettledAtHotel\"\x92\x01\n" +
+	"\x10settled_at_hotel\x18\x05 \x01(\v2\x16.lodge.events.v1.MoneyR\x0esettledAtHotel\"\xd4\x01\n" +
 	"\x0fGuestCheckedOut\x12\x19\n" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
 	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12)\n" +
 	"\x04stay\x18\x03 \x01(\v2\x15.lodge.events.v1.StayR\x04stay\x12\x12\n" +
-	"\x04date\x18\x04 \x01(\tR\x04date\"\xee\x01\n" +
+	"\x04date\x18\x04 \x01(\tR\x04date\x12@\n" +
+	"\x10settled_at_hotel\x18\x05 \x01(\v2\x16.lodge.events.v1.MoneyR\x0esettledAtHotel\"\xb6\x01\n" +
+	"\n" +
+	"GuestMoved\x12\x19\n" +
+	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
+	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12 \n" +
+	"\ffrom_room_id\x18\x03 \x01(\tR\n" +
+	"fromRoomId\x12\x1c\n" +
+	"\n" +
+	"to_room_id\x18\x04 \x01(\tR\btoRoomId\x12\x12\n" +
+	"\x04date\x18\x05 \x01(\tR\x04date\x12\x12\n" +
+	"\x04note\x18\x06 \x01(\tR\x04note\"\xee\x01\n" +
 	"\vGuestWalked\x12\x19\n" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
 	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12)\n" +
@@ -5196,7 +5304,7 @@ func file_lodge_events_v1_events_proto_rawDescGZIP() []byte {
 }
 
 var file_lodge_events_v1_events_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
-var file_lodge_events_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 54)
+var file_lodge_events_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 55)
 var file_lodge_events_v1_events_proto_goTypes = []any{
 	(TaxBasis)(0),                  // 0: lodge.events.v1.TaxBasis
 	(CancellationFeeKind)(0),       // 1: lodge.events.v1.CancellationFeeKind
@@ -5246,20 +5354,21 @@ var file_lodge_events_v1_events_proto_goTypes = []any{
 	(*ReservationRefunded)(nil),    // 45: lodge.events.v1.ReservationRefunded
 	(*GuestCheckedIn)(nil),         // 46: lodge.events.v1.GuestCheckedIn
 	(*GuestCheckedOut)(nil),        // 47: lodge.events.v1.GuestCheckedOut
-	(*GuestWalked)(nil),            // 48: lodge.events.v1.GuestWalked
-	(*WaitingListJoined)(nil),      // 49: lodge.events.v1.WaitingListJoined
-	(*WaitingListOffered)(nil),     // 50: lodge.events.v1.WaitingListOffered
-	(*WaitingListLeft)(nil),        // 51: lodge.events.v1.WaitingListLeft
-	(*PaymentRequested)(nil),       // 52: lodge.events.v1.PaymentRequested
-	(*PaymentCaptured)(nil),        // 53: lodge.events.v1.PaymentCaptured
-	(*PaymentDeclined)(nil),        // 54: lodge.events.v1.PaymentDeclined
-	(*PaymentFailed)(nil),          // 55: lodge.events.v1.PaymentFailed
-	(*RefundRequested)(nil),        // 56: lodge.events.v1.RefundRequested
-	(*RefundSucceeded)(nil),        // 57: lodge.events.v1.RefundSucceeded
-	(*RefundFailed)(nil),           // 58: lodge.events.v1.RefundFailed
-	(*ReservationCanceled)(nil),    // 59: lodge.events.v1.ReservationCanceled
-	(*ReservationNoShow)(nil),      // 60: lodge.events.v1.ReservationNoShow
-	(*timestamppb.Timestamp)(nil),  // 61: google.protobuf.Timestamp
+	(*GuestMoved)(nil),             // 48: lodge.events.v1.GuestMoved
+	(*GuestWalked)(nil),            // 49: lodge.events.v1.GuestWalked
+	(*WaitingListJoined)(nil),      // 50: lodge.events.v1.WaitingListJoined
+	(*WaitingListOffered)(nil),     // 51: lodge.events.v1.WaitingListOffered
+	(*WaitingListLeft)(nil),        // 52: lodge.events.v1.WaitingListLeft
+	(*PaymentRequested)(nil),       // 53: lodge.events.v1.PaymentRequested
+	(*PaymentCaptured)(nil),        // 54: lodge.events.v1.PaymentCaptured
+	(*PaymentDeclined)(nil),        // 55: lodge.events.v1.PaymentDeclined
+	(*PaymentFailed)(nil),          // 56: lodge.events.v1.PaymentFailed
+	(*RefundRequested)(nil),        // 57: lodge.events.v1.RefundRequested
+	(*RefundSucceeded)(nil),        // 58: lodge.events.v1.RefundSucceeded
+	(*RefundFailed)(nil),           // 59: lodge.events.v1.RefundFailed
+	(*ReservationCanceled)(nil),    // 60: lodge.events.v1.ReservationCanceled
+	(*ReservationNoShow)(nil),      // 61: lodge.events.v1.ReservationNoShow
+	(*timestamppb.Timestamp)(nil),  // 62: google.protobuf.Timestamp
 }
 var file_lodge_events_v1_events_proto_depIdxs = []int32{
 	14, // 0: lodge.events.v1.Hotel.address:type_name -> lodge.events.v1.Address
@@ -5292,7 +5401,7 @@ var file_lodge_events_v1_events_proto_depIdxs = []int32{
 	3,  // 27: lodge.events.v1.BrokenRestriction.restriction:type_name -> lodge.events.v1.Restriction
 	33, // 28: lodge.events.v1.ReservationPlaced.stay:type_name -> lodge.events.v1.Stay
 	34, // 29: lodge.events.v1.ReservationPlaced.guest:type_name -> lodge.events.v1.Guest
-	61, // 30: lodge.events.v1.ReservationPlaced.hold_expire_time:type_name -> google.protobuf.Timestamp
+	62, // 30: lodge.events.v1.ReservationPlaced.hold_expire_time:type_name -> google.protobuf.Timestamp
 	36, // 31: lodge.events.v1.ReservationPlaced.terms:type_name -> lodge.events.v1.Terms
 	12, // 32: lodge.events.v1.Terms.cancellation:type_name -> lodge.events.v1.CancellationTerms
 	37, // 33: lodge.events.v1.Terms.charges:type_name -> lodge.events.v1.Charge
@@ -5314,28 +5423,29 @@ var file_lodge_events_v1_events_proto_depIdxs = []int32{
 	7,  // 49: lodge.events.v1.ReservationRefunded.kept:type_name -> lodge.events.v1.Money
 	7,  // 50: lodge.events.v1.GuestCheckedIn.settled_at_hotel:type_name -> lodge.events.v1.Money
 	33, // 51: lodge.events.v1.GuestCheckedOut.stay:type_name -> lodge.events.v1.Stay
-	33, // 52: lodge.events.v1.GuestWalked.stay:type_name -> lodge.events.v1.Stay
-	42, // 53: lodge.events.v1.GuestWalked.settlement:type_name -> lodge.events.v1.Settlement
-	33, // 54: lodge.events.v1.WaitingListJoined.stay:type_name -> lodge.events.v1.Stay
-	34, // 55: lodge.events.v1.WaitingListJoined.guest:type_name -> lodge.events.v1.Guest
-	6,  // 56: lodge.events.v1.WaitingListLeft.reason:type_name -> lodge.events.v1.WaitingListEnd
-	7,  // 57: lodge.events.v1.PaymentRequested.amount:type_name -> lodge.events.v1.Money
-	7,  // 58: lodge.events.v1.PaymentCaptured.amount:type_name -> lodge.events.v1.Money
-	7,  // 59: lodge.events.v1.RefundRequested.amount:type_name -> lodge.events.v1.Money
-	7,  // 60: lodge.events.v1.RefundSucceeded.amount:type_name -> lodge.events.v1.Money
-	7,  // 61: lodge.events.v1.RefundFailed.amount:type_name -> lodge.events.v1.Money
-	33, // 62: lodge.events.v1.ReservationCanceled.stay:type_name -> lodge.events.v1.Stay
-	4,  // 63: lodge.events.v1.ReservationCanceled.previous_status:type_name -> lodge.events.v1.ReservationStatus
-	5,  // 64: lodge.events.v1.ReservationCanceled.reason:type_name -> lodge.events.v1.ReservationReason
-	42, // 65: lodge.events.v1.ReservationCanceled.settlement:type_name -> lodge.events.v1.Settlement
-	33, // 66: lodge.events.v1.ReservationNoShow.stay:type_name -> lodge.events.v1.Stay
-	4,  // 67: lodge.events.v1.ReservationNoShow.previous_status:type_name -> lodge.events.v1.ReservationStatus
-	42, // 68: lodge.events.v1.ReservationNoShow.settlement:type_name -> lodge.events.v1.Settlement
-	69, // [69:69] is the sub-list for method output_type
-	69, // [69:69] is the sub-list for method input_type
-	69, // [69:69] is the sub-list for extension type_name
-	69, // [69:69] is the sub-list for extension extendee
-	0,  // [0:69] is the sub-list for field type_name
+	7,  // 52: lodge.events.v1.GuestCheckedOut.settled_at_hotel:type_name -> lodge.events.v1.Money
+	33, // 53: lodge.events.v1.GuestWalked.stay:type_name -> lodge.events.v1.Stay
+	42, // 54: lodge.events.v1.GuestWalked.settlement:type_name -> lodge.events.v1.Settlement
+	33, // 55: lodge.events.v1.WaitingListJoined.stay:type_name -> lodge.events.v1.Stay
+	34, // 56: lodge.events.v1.WaitingListJoined.guest:type_name -> lodge.events.v1.Guest
+	6,  // 57: lodge.events.v1.WaitingListLeft.reason:type_name -> lodge.events.v1.WaitingListEnd
+	7,  // 58: lodge.events.v1.PaymentRequested.amount:type_name -> lodge.events.v1.Money
+	7,  // 59: lodge.events.v1.PaymentCaptured.amount:type_name -> lodge.events.v1.Money
+	7,  // 60: lodge.events.v1.RefundRequested.amount:type_name -> lodge.events.v1.Money
+	7,  // 61: lodge.events.v1.RefundSucceeded.amount:type_name -> lodge.events.v1.Money
+	7,  // 62: lodge.events.v1.RefundFailed.amount:type_name -> lodge.events.v1.Money
+	33, // 63: lodge.events.v1.ReservationCanceled.stay:type_name -> lodge.events.v1.Stay
+	4,  // 64: lodge.events.v1.ReservationCanceled.previous_status:type_name -> lodge.events.v1.ReservationStatus
+	5,  // 65: lodge.events.v1.ReservationCanceled.reason:type_name -> lodge.events.v1.ReservationReason
+	42, // 66: lodge.events.v1.ReservationCanceled.settlement:type_name -> lodge.events.v1.Settlement
+	33, // 67: lodge.events.v1.ReservationNoShow.stay:type_name -> lodge.events.v1.Stay
+	4,  // 68: lodge.events.v1.ReservationNoShow.previous_status:type_name -> lodge.events.v1.ReservationStatus
+	42, // 69: lodge.events.v1.ReservationNoShow.settlement:type_name -> lodge.events.v1.Settlement
+	70, // [70:70] is the sub-list for method output_type
+	70, // [70:70] is the sub-list for method input_type
+	70, // [70:70] is the sub-list for extension type_name
+	70, // [70:70] is the sub-list for extension extendee
+	0,  // [0:70] is the sub-list for field type_name
 }
 
 func init() { file_lodge_events_v1_events_proto_init() }
@@ -5353,7 +5463,7 @@ func file_lodge_events_v1_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lodge_events_v1_events_proto_rawDesc), len(file_lodge_events_v1_events_proto_rawDesc)),
 			NumEnums:      7,
-			NumMessages:   54,
+			NumMessages:   55,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

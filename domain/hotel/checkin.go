@@ -28,10 +28,9 @@ func (s *State) checkIn(c *CheckIn, at At) ([]proto.Message, error) {
 	e := &eventpb.GuestCheckedIn{HotelId: s.id, ReservationId: c.ReservationID, RoomIds: rooms, Date: today.String()}
 	if due := s.balance(r); due > 0 {
 		if !c.SettledAtHotel {
-			return nil, domain.Errorf(domain.BalanceDue, "reservation_id", "%s of reservation %s are still to be paid",
-				domain.Money{Currency: s.currency, MinorUnits: due}, c.ReservationID)
+			return nil, s.balanceDue(r, due)
 		}
-		e.SettledAtHotel = &eventpb.Money{CurrencyCode: s.currency, MinorUnits: due}
+		e.SettledAtHotel = s.money(due)
 	}
 	return one(e), nil
 }
@@ -58,30 +57,38 @@ func (s *State) arriving(hotelID, reservationID, verb string, at At) (*reservati
 // roomsFor returns the rooms that r gets: those that were asked for, when they can be had, or else free ones of its type.
 func (s *State) roomsFor(r *reservation, asked []string) ([]string, error) {
 	if len(asked) == 0 {
-		return s.freeRooms(r)
+		return s.freeRooms(r, int(r.quantity))
 	}
 	if len(asked) != int(r.quantity) {
 		return nil, domain.Errorf(domain.InvalidQuantity, "room_ids", "%d rooms are given and %d are reserved", len(asked), r.quantity)
 	}
 	for i, id := range asked {
-		index, err := s.openRoom("room_ids", id)
-		if err != nil {
-			return nil, err
-		}
-		switch {
-		case slices.Contains(asked[:i], id):
+		if slices.Contains(asked[:i], id) {
 			return nil, domain.Errorf(domain.InvalidArgument, "room_ids", "room %s is given twice", id)
-		case s.rooms[index].OutOfService:
-			return nil, domain.Errorf(domain.RoomUnavailable, "room_ids", "room %s is out of service", id)
-		case s.book.house.occupied(index):
-			return nil, domain.Errorf(domain.RoomUnavailable, "room_ids", "there is a guest in room %s", id)
+		}
+		if err := s.checkVacant("room_ids", id); err != nil {
+			return nil, err
 		}
 	}
 	return slices.Clone(asked), nil
 }
 
-// freeRooms returns free rooms of the type that r reserved, the lowest ids first.
-func (s *State) freeRooms(r *reservation) ([]string, error) {
+// checkVacant returns an error unless a guest can be given the room.
+func (s *State) checkVacant(field, roomID string) error {
+	index, err := s.openRoom(field, roomID)
+	switch {
+	case err != nil:
+		return err
+	case s.rooms[index].OutOfService:
+		return domain.Errorf(domain.RoomUnavailable, field, "room %s is out of service", roomID)
+	case s.book.house.occupied(index):
+		return domain.Errorf(domain.RoomUnavailable, field, "there is a guest in room %s", roomID)
+	}
+	return nil
+}
+
+// freeRooms returns so many free rooms of the type that r reserved, the lowest ids first.
+func (s *State) freeRooms(r *reservation, wanted int) ([]string, error) {
 	roomType := s.roomTypes[r.roomType].details.RoomTypeId
 	var free []string
 	for i, room := range s.rooms {
@@ -89,25 +96,45 @@ func (s *State) freeRooms(r *reservation) ([]string, error) {
 			free = append(free, room.RoomId)
 		}
 	}
-	if len(free) < int(r.quantity) {
-		return nil, domain.Errorf(domain.RoomUnavailable, "room_ids",
-			"%d rooms of type %s are reserved and %d are free: name others", r.quantity, roomType, len(free))
+	if len(free) < wanted {
+		return nil, domain.Errorf(domain.RoomUnavailable, "room_ids", "%d rooms of type %s are wanted and %d are free: name others", wanted, roomType, len(free))
 	}
 	slices.SortFunc(free, strings.Compare)
-	return free[:r.quantity:r.quantity], nil
+	return free[:wanted:wanted], nil
 }
 
 func (s *State) checkOut(c *CheckOut, at At) ([]proto.Message, error) {
-	r, err := s.reservation(c.Hotel, c.ReservationID)
+	r, err := s.lodging(c.Hotel, c.ReservationID)
+	if err != nil {
+		return nil, err
+	}
+	e := &eventpb.GuestCheckedOut{
+		HotelId: s.id, ReservationId: c.ReservationID, Stay: s.stayMessage(r), Date: max(r.checkIn, s.today(at.Now)).String(),
+	}
+	switch due := s.balance(r); {
+	case due == 0 || c.LeftUnpaid && !c.SettledAtHotel:
+	case !c.SettledAtHotel:
+		return nil, s.balanceDue(r, due)
+	default:
+		e.SettledAtHotel = s.money(due)
+	}
+	return one(e), nil
+}
+
+// lodging returns a reservation whose guest is there.
+func (s *State) lodging(hotelID, reservationID string) (*reservation, error) {
+	r, err := s.reservation(hotelID, reservationID)
 	if err != nil {
 		return nil, err
 	}
 	if r.stage != inHouse {
-		return nil, domain.Errorf(domain.StatusConflict, "reservation_id", "the guest of reservation %s is not checked in", c.ReservationID)
+		return nil, domain.Errorf(domain.StatusConflict, "reservation_id", "the guest of reservation %s is not checked in", reservationID)
 	}
-	return one(&eventpb.GuestCheckedOut{
-		HotelId: s.id, ReservationId: c.ReservationID, Stay: s.stayMessage(r), Date: max(r.checkIn, s.today(at.Now)).String(),
-	}), nil
+	return r, nil
+}
+
+func (s *State) balanceDue(r *reservation, due int64) error {
+	return domain.Errorf(domain.BalanceDue, "reservation_id", "%s of reservation %s are still to be paid", domain.Money{Currency: s.currency, MinorUnits: due}, r.id)
 }
 
 func (s *State) walk(c *Walk, at At) ([]proto.Message, error) {
@@ -162,6 +189,11 @@ func (s *State) checkedOut(m *eventpb.GuestCheckedOut) error {
 	if err != nil {
 		return err
 	}
+	settled := m.GetSettledAtHotel().GetMinorUnits()
+	if settled < 0 {
+		return fmt.Errorf("an amount of %d is negative", settled)
+	}
+	s.book.setAccount(at, s.book.account(at).balancePaid(settled, true))
 	s.count(r, -1)
 	s.book.house.vacate(at)
 	r.stage, r.used = departed, uint16(min(max(0, day-r.checkIn), domain.Date(r.nights)))

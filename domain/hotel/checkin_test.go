@@ -184,8 +184,8 @@ func TestCheckInWantsTheBalance(t *testing.T) {
 			name: "settled once", given: append(longer, atDesk), when: confirm(1), reason: domain.StatusConflict, field: "reservation_id",
 		},
 		{
-			name: "no change of a guest in house", given: append(longer, atDesk), reason: domain.StatusConflict, field: "reservation_id",
-			when: with(&ModifyReservation{Hotel: "grand", ReservationID: uuid(1)}, func(c *ModifyReservation) { c.move(july(1, 7)) }),
+			name: "no other arrival of a guest in house", given: append(longer, atDesk), reason: domain.StatusConflict, field: "reservation_id",
+			when: with(&ModifyReservation{Hotel: "grand", ReservationID: uuid(1)}, func(c *ModifyReservation) { c.move(july(2, 7)) }),
 		},
 	})
 }

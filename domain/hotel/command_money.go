@@ -55,7 +55,8 @@ type DeclineReservation struct {
 	DeclineCode   string
 }
 
-// ModifyReservation changes what is not nil of a pending or paid reservation that has not been checked in: at once or not at all. Nights, rooms and
+// ModifyReservation changes what is not nil of a pending or paid reservation: at once or not at all. Of a guest who is there only the day of leaving, which may be today, and
+// the guests can change, and after they have left nothing. Nights, rooms and
 // charges are priced anew, at today's rates of the same rate plan; the cancellation terms stay as they were frozen. When only names change, so that there
 // are as many adults and children as before, the price stays. The rooms that the reservation has count as free for it; SOLD_OUT and RESTRICTED are errors here.
 type ModifyReservation struct {

@@ -41,10 +41,22 @@ type CheckIn struct {
 	SettledAtHotel bool
 }
 
-// CheckOut records that the guest has left; the nights from today on are released. What was paid for them is kept unless GrantRefund gives it back.
+// CheckOut records that the guest has left; the nights from today on are released. What was paid for them is kept unless GrantRefund gives it back. A balance must be
+// settled before, or SettledAtHotel, or LeftUnpaid: then it stays due.
 type CheckOut struct {
+	Hotel          string
+	ReservationID  string
+	SettledAtHotel bool
+	LeftUnpaid     bool
+}
+
+// MoveGuest gives a guest who is there another room, which is free and in service, of whatever room type.
+type MoveGuest struct {
 	Hotel         string
 	ReservationID string
+	From          string // one of theirs; empty: the only one
+	To            string // empty: a free one of the reserved type, the lowest id
+	Note          string
 }
 
 // Walk sends the guest of a paid reservation elsewhere, from the day of arrival on: its rooms are released and everything captured is owed back.
@@ -141,6 +153,15 @@ func (c *CheckOut) Topic() string { return event.BookingsTopic }
 func (c *CheckOut) Fingerprint() [16]byte { return fingerprint(c) }
 
 // HotelID implements Command.
+func (c *MoveGuest) HotelID() string { return c.Hotel }
+
+// Topic implements Command.
+func (c *MoveGuest) Topic() string { return event.BookingsTopic }
+
+// Fingerprint implements Command.
+func (c *MoveGuest) Fingerprint() [16]byte { return fingerprint(c) }
+
+// HotelID implements Command.
 func (c *Walk) HotelID() string { return c.Hotel }
 
 // Topic implements Command.
@@ -221,6 +242,14 @@ func (c *CheckIn) appendTo(b *canonical) {
 
 func (c *CheckOut) appendTo(b *canonical) {
 	b.text("check_out", c.Hotel, c.ReservationID)
+	if c.SettledAtHotel || c.LeftUnpaid {
+		b.flag(c.SettledAtHotel)
+		b.flag(c.LeftUnpaid)
+	}
+}
+
+func (c *MoveGuest) appendTo(b *canonical) {
+	b.text("move_guest", c.Hotel, c.ReservationID, c.From, c.To, c.Note)
 }
 
 func (c *Walk) appendTo(b *canonical) {

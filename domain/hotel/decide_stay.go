@@ -22,6 +22,8 @@ func (s *State) decideStay(c Command, at At) ([]proto.Message, error) {
 		return s.checkIn(c, at)
 	case *CheckOut:
 		return s.checkOut(c, at)
+	case *MoveGuest:
+		return s.moveGuest(c, at)
 	case *Walk:
 		return s.walk(c, at)
 	case *PlaceGroup:
@@ -51,6 +53,8 @@ func (s *State) evolveStay(m proto.Message) error {
 		return s.checkedIn(m)
 	case *eventpb.GuestCheckedOut:
 		return s.checkedOut(m)
+	case *eventpb.GuestMoved:
+		return s.moved(m)
 	case *eventpb.GuestWalked:
 		return s.ended(m)
 	case *eventpb.WaitingListJoined:

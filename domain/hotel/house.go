@@ -1,6 +1,8 @@
 package hotel
 
 import (
+	"slices"
+
 	"lodge/domain"
 )
 
@@ -55,6 +57,19 @@ func (h *house) occupy(s slot, rooms []uint16) {
 	for _, room := range rooms {
 		h.guests[room] = s
 	}
+}
+
+// move gives a reservation another room, which is free, for one that it has, and reports whether it has that.
+func (h *house) move(s slot, from, to uint16) bool {
+	rooms := h.rooms[s]
+	i := slices.Index(rooms, from)
+	if i < 0 {
+		return false
+	}
+	rooms[i] = to
+	delete(h.guests, from)
+	h.guests[to] = s
+	return true
 }
 
 // vacate frees the rooms of a reservation, if it has any.

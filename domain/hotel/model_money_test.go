@@ -29,6 +29,7 @@ type folio struct {
 	status   eventpb.ReservationStatus
 	deadline int64
 	arrived  bool
+	left     bool
 	gone     bool // forgotten when books closed
 
 	total, charge, granted, floor int64 // charge: what a PAID one is to pay in all
@@ -222,7 +223,11 @@ func (m *moneyModel) apply(t *rapid.T, e proto.Message, now time.Time) {
 	case *eventpb.GuestCheckedOut:
 		b := m.booked[e.ReservationId]
 		day, _ := domain.ParseDate(e.Date)
-		b.until = min(b.until, max(day, b.stay.CheckIn))
+		if settled := e.GetSettledAtHotel().GetMinorUnits(); settled != 0 && settled != b.due() || b.left {
+			t.Fatalf("%v of %+v", e, b)
+		}
+		b.outside += e.GetSettledAtHotel().GetMinorUnits()
+		b.until, b.left = min(b.until, max(day, b.stay.CheckIn)), true
 	default:
 		if !m.applyEnd(t, e, now) {
 			m.applyPayment(t, e)
@@ -232,7 +237,7 @@ func (m *moneyModel) apply(t *rapid.T, e proto.Message, now time.Time) {
 
 // modified demands the balance and the refund that the prices and the fee of canceling just before leave.
 func (m *moneyModel) modified(t *rapid.T, b *folio, e *eventpb.ReservationModified, now time.Time) {
-	if b.gone || !b.takes() || b.arrived || e.Status != b.status || e.PreviousTotalMinorUnits != b.total {
+	if b.gone || !b.takes() || b.left || b.arrived && e.Stay.CheckInDate != b.stay.CheckIn.String() || e.Status != b.status || e.PreviousTotalMinorUnits != b.total {
 		t.Fatalf("%v of %+v", e, b)
 	}
 	fee := int64(0)

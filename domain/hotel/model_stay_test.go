@@ -144,6 +144,8 @@ func (m *stayModel) apply(t *rapid.T, today domain.Date, events []proto.Message)
 			m.checkedIn(t, e)
 		case *eventpb.GuestCheckedOut:
 			m.checkedOut(t, e)
+		case *eventpb.GuestMoved:
+			m.moved(t, e)
 		default:
 			m.applyWaiting(t, today, events, i)
 		}
@@ -174,8 +176,11 @@ func (m *stayModel) placed(t *rapid.T, e *eventpb.ReservationPlaced) {
 func (m *stayModel) modified(t *rapid.T, e *eventpb.ReservationModified) {
 	l := m.lodgers[e.ReservationId]
 	stay, _ := domain.ParseStay(e.Stay.CheckInDate, e.Stay.CheckOutDate)
-	if l == nil || l.gone || l.arrived || l.status != e.Status || l.status != pending && l.status != paid {
+	if l == nil || l.gone || l.status != e.Status || l.status != pending && l.status != paid {
 		t.Fatalf("%v, and it is %+v", e, l)
+	}
+	if l.arrived && (l.rooms == nil || e.Stay.RoomTypeId != l.roomType || e.Stay.Quantity != l.quantity || stay.CheckIn != l.stay.CheckIn) {
+		t.Fatalf("%v, and the guest is there: %+v", e, l)
 	}
 	for d := range stay.All() {
 		more := e.Stay.Quantity
@@ -211,7 +216,16 @@ func (m *stayModel) checkedIn(t *rapid.T, e *eventpb.GuestCheckedIn) {
 			t.Fatalf("%v: room %s is not free: %+v", e, id, r)
 		}
 	}
-	l.rooms, l.arrived = e.RoomIds, true
+	l.rooms, l.arrived = slices.Clone(e.RoomIds), true
+}
+
+// moved demands that the guest is in the one room, and that the other is free.
+func (m *stayModel) moved(t *rapid.T, e *eventpb.GuestMoved) {
+	l, r := m.lodgers[e.ReservationId], m.rooms[e.ToRoomId]
+	if l == nil || m.occupant(e.FromRoomId) != l || r == nil || r.archived || r.outOfService || m.occupant(e.ToRoomId) != nil {
+		t.Fatalf("%v: %+v of %+v", e, r, l)
+	}
+	l.rooms[slices.Index(l.rooms, e.FromRoomId)] = e.ToRoomId
 }
 
 func (m *stayModel) checkedOut(t *rapid.T, e *eventpb.GuestCheckedOut) {

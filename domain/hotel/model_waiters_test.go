@@ -208,6 +208,14 @@ func (l *lodging) command(t *rapid.T) Command {
 		return l.checkIn(t, roomID)
 	case "check out":
 		return &CheckOut{Hotel: "grand", ReservationID: l.id(t)}
+	case "move":
+		return &MoveGuest{
+			Hotel: "grand", ReservationID: l.id(t), From: rapid.SampledFrom([]string{"", "101", "102", "103", "104"}).Draw(t, "room"),
+			To: rapid.SampledFrom([]string{"", "101", "102", "103", "104", "s1"}).Draw(t, "another room"),
+		}
+	case "stay":
+		out := today.AddDays(rapid.IntRange(-1, 5).Draw(t, "days"))
+		return &ModifyReservation{Hotel: "grand", ReservationID: l.id(t), CheckOut: &out}
 	case "join":
 		p := l.place(t)
 		return &JoinWaitingList{Hotel: "grand", EntryID: entryID(1000 + l.ids), RoomType: p.RoomType, Quantity: p.Quantity, Stay: p.Stay}
@@ -253,7 +261,7 @@ func (l *lodging) command(t *rapid.T) Command {
 
 // kinds of commands, the frequent ones more often and first, where rapid looks most.
 var kinds = []string{
-	"place", "confirm", "check in", "check out", "place", "confirm", "check in", "join", "cancel", "group", "expire", "extend",
+	"place", "confirm", "check in", "check out", "place", "confirm", "check in", "join", "cancel", "group", "expire", "extend", "move", "stay",
 	"place", "confirm", "check in", "join", "confirm", "place", "check out", "leave", "modify", "modify", "walk", "no-show", "room", "room", "set", "service", "archive",
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 func (s *State) modifyReservation(c *ModifyReservation, at At) ([]proto.Message, error) {
-	r, err := s.taking(c.Hotel, c.ReservationID, "modified")
+	r, err := s.changeable(c)
 	if err != nil {
 		return nil, err
 	}
@@ -42,6 +42,23 @@ func (s *State) modifyReservation(c *ModifyReservation, at At) ([]proto.Message,
 		return one(e), nil
 	}
 	return s.rebook(c, r, e, at)
+}
+
+// changeable returns the reservation that c changes. Of a guest who is there, rooms and arrival stay what they are.
+func (s *State) changeable(c *ModifyReservation) (*reservation, error) {
+	r, err := s.reservation(c.Hotel, c.ReservationID)
+	if err != nil {
+		return nil, err
+	}
+	if r.stage != inHouse {
+		return s.taking(c.Hotel, c.ReservationID, "modified")
+	}
+	if c.RoomType != nil && *c.RoomType != s.roomTypes[r.roomType].details.RoomTypeId || c.Quantity != nil && *c.Quantity != int32(r.quantity) ||
+		c.CheckIn != nil && *c.CheckIn != r.checkIn {
+		return nil, domain.Errorf(domain.StatusConflict, "reservation_id",
+			"the guest of reservation %s has checked in: only the day of leaving and the guests can change", c.ReservationID)
+	}
+	return r, nil
 }
 
 // onlyNames reports whether nothing changes that has a price.
@@ -128,7 +145,8 @@ func (s *State) checkNewStay(r *reservation, stay domain.Stay, today domain.Date
 	if err := stay.Validate(); err != nil {
 		return err
 	}
-	if stay.CheckOut <= today && stay.CheckOut != r.stay().CheckOut {
+	leaves := stay.CheckOut == today && r.stage == inHouse
+	if stay.CheckOut <= today && stay.CheckOut != r.stay().CheckOut && !leaves {
 		return domain.Errorf(domain.PastDate, "check_out_date", "check-out %s is not after today, which is %s at the hotel", stay.CheckOut, today)
 	}
 	if latest := today.AddDays(PlaceDaysAheadMax); stay.CheckOut > latest {
@@ -162,6 +180,9 @@ func (s *State) checkRoom(r *reservation, roomType uint16, stay domain.Stay, qua
 	broken := s.broken(roomType, stay)
 	if plan != nil {
 		broken = append(broken, BrokenByPlan(plan, stay)...)
+	}
+	if r.stage == inHouse {
+		broken = BrokenInHouse(broken, r.stay(), stay)
 	}
 	return restrictedBy(broken)
 }

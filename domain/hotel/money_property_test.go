@@ -209,6 +209,10 @@ func (d *till) stay() domain.Stay {
 
 func (d *till) modify(id string) Command {
 	c := &ModifyReservation{Hotel: "grand", ReservationID: id}
+	if d.chance(30) { // which a guest who is there may ask for as well
+		c.CheckOut = ptr(domain.Today(d.now, d.state.place).AddDays(d.dice.IntN(6)))
+		return c
+	}
 	if d.chance(30) {
 		c.RoomType = ptr(pick(d, "double", "suite"))
 	}
@@ -250,7 +254,7 @@ func (d *till) giveBack(id string, b *folio) Command {
 func (d *till) house(id string) Command {
 	from := domain.Today(d.now, d.state.place).AddDays(d.dice.IntN(7))
 	return pick[Command](d,
-		&CheckIn{Hotel: "grand", ReservationID: id, SettledAtHotel: d.chance(50)}, &CheckOut{Hotel: "grand", ReservationID: id},
+		&CheckIn{Hotel: "grand", ReservationID: id, SettledAtHotel: d.chance(50)}, &CheckOut{Hotel: "grand", ReservationID: id, SettledAtHotel: d.chance(30), LeftUnpaid: d.chance(30)},
 		&SetRates{
 			Hotel: "grand", RatePlan: pick(d, "flexible", "strict", "fixed"), RoomType: "double", Start: from, End: from + 3,
 			NightlyRate: &domain.Money{MinorUnits: d.dice.Int64N(20_000)},

@@ -3,6 +3,7 @@ package hotel
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 
@@ -98,6 +99,32 @@ func BrokenBy(stay domain.Stay, at func(domain.Date) Restrictions) (broken []Bro
 		on(eventpb.Restriction_RESTRICTION_STOP_SELL, 0, stopped...)
 	}
 	return broken
+}
+
+// BrokenInHouse returns those of the restrictions that bind a guest who is there when a stay becomes another of the same arrival: the fewest nights when it becomes
+// shorter, the most when it becomes longer, the day of leaving, and the nights that it did not have.
+func BrokenInHouse(broken []Broken, was, is domain.Stay) (binding []Broken) {
+	for _, b := range broken {
+		switch b.Restriction {
+		case eventpb.Restriction_RESTRICTION_CLOSED_TO_ARRIVAL:
+			continue
+		case eventpb.Restriction_RESTRICTION_MIN_STAY, eventpb.Restriction_RESTRICTION_RATE_PLAN_MIN_STAY:
+			if is.CheckOut >= was.CheckOut {
+				continue
+			}
+		case eventpb.Restriction_RESTRICTION_MAX_STAY, eventpb.Restriction_RESTRICTION_RATE_PLAN_MAX_STAY:
+			if is.CheckOut <= was.CheckOut {
+				continue
+			}
+		case eventpb.Restriction_RESTRICTION_STOP_SELL:
+			b.Nights = slices.DeleteFunc(slices.Clone(b.Nights), was.Contains)
+			if len(b.Nights) == 0 {
+				continue
+			}
+		}
+		binding = append(binding, b)
+	}
+	return binding
 }
 
 // broken returns the restrictions of a room type that a stay breaks.

@@ -79,7 +79,7 @@ func forget(c *cache.Cache, a projections.Applied) {
 // Changes reports whether an event may change what the queries answer. Of events that it does not know it says so.
 func Changes(m proto.Message) bool {
 	switch m.(type) {
-	case *eventpb.ReservationRejected, *eventpb.ReservationBalancePaid, *eventpb.RefundGranted, *eventpb.ReservationRefunded, *eventpb.GuestCheckedIn,
+	case *eventpb.ReservationRejected, *eventpb.ReservationBalancePaid, *eventpb.RefundGranted, *eventpb.ReservationRefunded, *eventpb.GuestCheckedIn, *eventpb.GuestMoved,
 		*eventpb.WaitingListJoined, *eventpb.WaitingListOffered, *eventpb.WaitingListLeft,
 		*eventpb.RoomCreated, *eventpb.RoomUpdated, *eventpb.RoomArchived:
 		return false

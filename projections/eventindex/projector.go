@@ -48,6 +48,7 @@ var types = []string{
 	"lodge.payment.requested.v1", "lodge.payment.captured.v1", "lodge.payment.declined.v1", "lodge.payment.failed.v1",
 	"lodge.refund.requested.v1", "lodge.refund.succeeded.v1", "lodge.refund.failed.v1",
 	"lodge.room.created.v1", "lodge.room.updated.v1", "lodge.room.archived.v1",
+	"lodge.reservation.moved.v1",
 }
 
 var typeNumbers = func() map[string]int {

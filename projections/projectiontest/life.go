@@ -1,6 +1,7 @@
 package projectiontest
 
 import (
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -55,7 +56,7 @@ func (h *History) live() proto.Message {
 var steps = []func(*History, *booking) proto.Message{
 	(*History).request, (*History).conclude, (*History).conclude, (*History).pay, (*History).pay, (*History).decline,
 	(*History).payBalance, (*History).payBalance,
-	(*History).modify, (*History).grant, (*History).checkIn, (*History).checkIn, (*History).checkOut, (*History).end, (*History).walk,
+	(*History).modify, (*History).grant, (*History).checkIn, (*History).checkIn, (*History).checkOut, (*History).stayOn, (*History).move, (*History).end, (*History).walk,
 	(*History).refund, (*History).concludeRefund, (*History).concludeRefund, (*History).complete,
 }
 
@@ -244,5 +245,44 @@ func (h *History) checkOut(b *booking) proto.Message {
 	} else if h.rng.IntN(3) == 0 {
 		leaving = leaving.AddDays(2)
 	}
-	return &eventpb.GuestCheckedOut{HotelId: b.hotel, ReservationId: b.id, Stay: b.stay, Date: leaving.String()}
+	m := &eventpb.GuestCheckedOut{HotelId: b.hotel, ReservationId: b.id, Stay: b.stay, Date: leaving.String()}
+	if b.balance > 0 && h.rng.IntN(2) == 0 {
+		m.SettledAtHotel, b.balance = euros(b.balance), 0
+	}
+	return m
+}
+
+// stayOn has a guest who is there stay longer, or leave earlier.
+func (h *History) stayOn(b *booking) proto.Message {
+	if b.rooms == nil || h.rng.IntN(2) == 0 {
+		return nil
+	}
+	m := &eventpb.ReservationModified{HotelId: b.hotel, ReservationId: b.id, PreviousStay: b.stay, CurrencyCode: "EUR", PreviousTotalMinorUnits: b.total, Status: b.status}
+	b.stay = proto.CloneOf(b.stay)
+	b.stay.CheckOutDate = days(b.stay).CheckIn.AddDays(1 + h.rng.IntN(6)).String()
+	m.Stay = b.stay
+	m.NightlyMinorUnits, m.TotalMinorUnits = prices(b.stay, 9900)
+	h.settle(b, m)
+	b.total = m.TotalMinorUnits
+	return m
+}
+
+// move gives a guest who is there another room.
+func (h *History) move(b *booking) proto.Message {
+	if b.rooms == nil || h.rng.IntN(2) == 0 {
+		return nil
+	}
+	for _, room := range Rooms {
+		if h.taken[b.hotel+"/"+room] {
+			continue
+		}
+		i := h.rng.IntN(len(b.rooms))
+		m := &eventpb.GuestMoved{HotelId: b.hotel, ReservationId: b.id, FromRoomId: b.rooms[i], ToRoomId: room, Date: days(b.stay).CheckIn.String(), Note: "a leak"}
+		delete(h.taken, b.hotel+"/"+b.rooms[i])
+		h.taken[b.hotel+"/"+room] = true
+		b.rooms = slices.Clone(b.rooms) // an event has them
+		b.rooms[i] = room
+		return m
+	}
+	return nil
 }

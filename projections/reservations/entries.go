@@ -85,7 +85,9 @@ func appendMore(b []byte, m any) ([]byte, error) {
 	case *eventpb.GuestCheckedIn:
 		return appendCheckedIn(b, m)
 	case *eventpb.GuestCheckedOut:
-		return appendDate(b, m.GetDate())
+		return appendCheckedOut(b, m)
+	case *eventpb.GuestMoved:
+		b = packed.AppendText(packed.AppendText(b, m.GetFromRoomId()), m.GetToRoomId())
 	}
 	return b, nil
 }
@@ -135,6 +137,15 @@ func appendCheckedIn(b []byte, m *eventpb.GuestCheckedIn) ([]byte, error) {
 		b = packed.AppendText(b, id)
 	}
 	return appendDate(b, m.GetDate())
+}
+
+// appendCheckedOut appends the day, and what was settled then when that is anything.
+func appendCheckedOut(b []byte, m *eventpb.GuestCheckedOut) ([]byte, error) {
+	b, err := appendDate(b, m.GetDate())
+	if settled := m.GetSettledAtHotel().GetMinorUnits(); settled != 0 {
+		b = packed.AppendInt(b, settled)
+	}
+	return b, err
 }
 
 func appendDate(b []byte, date string) ([]byte, error) {

@@ -1,6 +1,8 @@
 package reservations
 
 import (
+	"slices"
+
 	"lodge/domain"
 	"lodge/domain/eventpb"
 	"lodge/projections/internal/packed"
@@ -33,9 +35,9 @@ func (r *Reservation) take(e *entry) error {
 	case kindCheckedIn:
 		r.takeArrival(e, p)
 	case kindCheckedOut:
-		if r.Visit != nil {
-			r.Visit.Left, r.Visit.LeaveTime = domain.Date(p.Int()), e.time
-		}
+		r.takeDeparture(e, p)
+	case kindMoved:
+		r.takeMove(p.Text(), p.Text())
 	default:
 		r.takeMoney(e.kind, p)
 	}
@@ -114,4 +116,26 @@ func (r *Reservation) takeArrival(e *entry, p *packed.Reader) {
 	v.Arrived = domain.Date(p.Int())
 	r.Visit = v
 	r.pay("", v.SettledAtHotel)
+}
+
+func (r *Reservation) takeDeparture(e *entry, p *packed.Reader) {
+	left, settled := domain.Date(p.Int()), int64(0)
+	if p.More() {
+		settled = p.Int()
+	}
+	r.pay("", settled)
+	if r.Visit != nil {
+		r.Visit.Left, r.Visit.LeaveTime = left, e.time
+		r.Visit.SettledAtHotel += settled
+	}
+}
+
+// takeMove gives the guest another room.
+func (r *Reservation) takeMove(from, to string) {
+	if r.Visit == nil {
+		return
+	}
+	if i := slices.Index(r.Visit.RoomIDs, from); i >= 0 {
+		r.Visit.RoomIDs[i] = to
+	}
 }

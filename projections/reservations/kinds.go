@@ -22,6 +22,7 @@ const (
 	kindCheckedIn     kind = 11
 	kindCheckedOut    kind = 12
 	kindWalked        kind = 13
+	kindMoved         kind = 14
 )
 
 // types are the current types of the kinds.
@@ -39,6 +40,7 @@ var types = map[kind]string{
 	kindCheckedIn:     event.TypeOf(&eventpb.GuestCheckedIn{}),
 	kindCheckedOut:    event.TypeOf(&eventpb.GuestCheckedOut{}),
 	kindWalked:        event.TypeOf(&eventpb.GuestWalked{}),
+	kindMoved:         event.TypeOf(&eventpb.GuestMoved{}),
 }
 
 // statuses are what the kinds leave a reservation in; the others leave it as it was.
@@ -107,6 +109,8 @@ func stateAfter(m any) (state, bool) {
 		return state{kind: kindCheckedIn}, true
 	case *eventpb.GuestCheckedOut:
 		return state{kind: kindCheckedOut}, true
+	case *eventpb.GuestMoved:
+		return state{kind: kindMoved, note: m.GetNote()}, true
 	case *eventpb.GuestWalked:
 		return state{kindWalked, eventpb.ReservationReason_RESERVATION_REASON_WALKED, m.GetNote()}, true
 	}

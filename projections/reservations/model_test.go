@@ -1,6 +1,7 @@
 package reservations_test
 
 import (
+	"slices"
 	"testing"
 
 	"lodge/domain"
@@ -129,6 +130,8 @@ func (m *model) money(r *reservations.Reservation, e *event.Envelope) {
 		m.pay(r, x.GetAmount().GetMinorUnits(), x.GetPaymentId())
 	case *eventpb.GuestCheckedIn:
 		m.pay(r, x.GetSettledAtHotel().GetMinorUnits(), "")
+	case *eventpb.GuestCheckedOut:
+		m.pay(r, x.GetSettledAtHotel().GetMinorUnits(), "")
 	case *eventpb.ReservationModified:
 		m.modify(r, x)
 	case *eventpb.RefundGranted:
@@ -174,6 +177,10 @@ func (m *model) visit(r *reservations.Reservation, e *event.Envelope) {
 			SettledAtHotel: x.GetSettledAtHotel().GetMinorUnits()}
 	case *eventpb.GuestCheckedOut:
 		r.Visit.Left, r.Visit.LeaveTime = m.day(x.GetDate()), e.Time
+		r.Visit.SettledAtHotel += x.GetSettledAtHotel().GetMinorUnits()
+	case *eventpb.GuestMoved:
+		r.Visit.RoomIDs = slices.Clone(r.Visit.RoomIDs) // an event has them
+		r.Visit.RoomIDs[slices.Index(r.Visit.RoomIDs, x.GetFromRoomId())] = x.GetToRoomId()
 	}
 }
 

@@ -317,6 +317,27 @@ is stayStatus STAY_STATUS_CHECKED_IN
 costs settledOutside 408.00
 costs balance 0.00
 
+echo '== the seventeenth day: Kim stays longer, moves, and leaves earlier than that'
+at=$(hour 17 11:00)
+refused STATUS_CONFLICT PATCH "$kim?updateMask=quantity" '{"quantity":2}'
+ok PATCH "$kim?updateMask=checkOutDate" "{\"checkOutDate\":$(day 20)}"
+costs total 816.00
+costs balance 408.00
+refused ROOM_UNAVAILABLE POST "$kim:move" '{"toRoom":"hotels/ritz/rooms/101"}'
+ok POST "$hal:checkOut" '{}'
+ok POST "$kim:move" '{"toRoom":"hotels/ritz/rooms/101","note":"the suite has a leak"}'
+count 'hotels/ritz/rooms/101"' 1
+count 'hotels/ritz/rooms/201"' 0
+refused BALANCE_DUE POST "$kim:checkOut" '{}'
+at=$(hour 19 09:00)
+ok PATCH "$kim?updateMask=checkOutDate" "{\"checkOutDate\":$(day 19)}" # today
+costs total 612.00
+costs balance 204.00
+ok POST "$kim:checkOut" '{"settledAtHotel":true}'
+is stayStatus STAY_STATUS_CHECKED_OUT
+costs settledOutside 612.00
+costs balance 0.00
+
 echo '== what the log says of Flo'
 ok GET "$flo/events"
 for type in placed paid canceled refunded; do

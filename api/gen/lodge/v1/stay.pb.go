@@ -101,7 +101,11 @@ type CheckOutReservationRequest struct {
 	// hotels/{hotel}/reservations/{reservation}.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// As in CheckInReservationRequest.
-	RequestId     string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	RequestId string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// A balance that is due has been paid at the hotel.
+	SettledAtHotel bool `protobuf:"varint,3,opt,name=settled_at_hotel,json=settledAtHotel,proto3" json:"settled_at_hotel,omitempty"`
+	// A balance that is due stays due: it can be paid or confirmed later.
+	LeftUnpaid    bool `protobuf:"varint,4,opt,name=left_unpaid,json=leftUnpaid,proto3" json:"left_unpaid,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -150,6 +154,101 @@ func (x *CheckOutReservationRequest) GetRequestId() string {
 	return ""
 }
 
+func (x *CheckOutReservationRequest) GetSettledAtHotel() bool {
+	if x != nil {
+		return x.SettledAtHotel
+	}
+	return false
+}
+
+func (x *CheckOutReservationRequest) GetLeftUnpaid() bool {
+	if x != nil {
+		return x.LeftUnpaid
+	}
+	return false
+}
+
+type MoveGuestRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// hotels/{hotel}/reservations/{reservation}.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// hotels/{hotel}/rooms/{room}: the one that they leave. It may be left out when they have only one.
+	FromRoom string `protobuf:"bytes,2,opt,name=from_room,json=fromRoom,proto3" json:"from_room,omitempty"`
+	// hotels/{hotel}/rooms/{room}: of any room type, neither occupied nor out of service. None: a free one of the reserved type, the lowest id.
+	ToRoom string `protobuf:"bytes,3,opt,name=to_room,json=toRoom,proto3" json:"to_room,omitempty"`
+	// Why, for people: at most 1,000 bytes.
+	Note string `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
+	// As in CheckInReservationRequest.
+	RequestId     string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MoveGuestRequest) Reset() {
+	*x = MoveGuestRequest{}
+	mi := &file_lodge_v1_stay_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MoveGuestRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MoveGuestRequest) ProtoMessage() {}
+
+func (x *MoveGuestRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_stay_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MoveGuestRequest.ProtoReflect.Descriptor instead.
+func (*MoveGuestRequest) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_stay_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *MoveGuestRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *MoveGuestRequest) GetFromRoom() string {
+	if x != nil {
+		return x.FromRoom
+	}
+	return ""
+}
+
+func (x *MoveGuestRequest) GetToRoom() string {
+	if x != nil {
+		return x.ToRoom
+	}
+	return ""
+}
+
+func (x *MoveGuestRequest) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+func (x *MoveGuestRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
 type WalkReservationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// hotels/{hotel}/reservations/{reservation}.
@@ -166,7 +265,7 @@ type WalkReservationRequest struct {
 
 func (x *WalkReservationRequest) Reset() {
 	*x = WalkReservationRequest{}
-	mi := &file_lodge_v1_stay_proto_msgTypes[2]
+	mi := &file_lodge_v1_stay_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -178,7 +277,7 @@ func (x *WalkReservationRequest) String() string {
 func (*WalkReservationRequest) ProtoMessage() {}
 
 func (x *WalkReservationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_stay_proto_msgTypes[2]
+	mi := &file_lodge_v1_stay_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -191,7 +290,7 @@ func (x *WalkReservationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WalkReservationRequest.ProtoReflect.Descriptor instead.
 func (*WalkReservationRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_stay_proto_rawDescGZIP(), []int{2}
+	return file_lodge_v1_stay_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *WalkReservationRequest) GetName() string {
@@ -232,20 +331,31 @@ const file_lodge_v1_stay_proto_rawDesc = "" +
 	"\x05rooms\x18\x02 \x03(\tB\b\xbaH\x05\x92\x01\x02\x10dR\x05rooms\x12(\n" +
 	"\x10settled_at_hotel\x18\x03 \x01(\bR\x0esettledAtHotel\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x04 \x01(\tR\trequestId\"Z\n" +
+	"request_id\x18\x04 \x01(\tR\trequestId\"\xa5\x01\n" +
 	"\x1aCheckOutReservationRequest\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x02 \x01(\tR\trequestId\"\xa1\x01\n" +
+	"request_id\x18\x02 \x01(\tR\trequestId\x12(\n" +
+	"\x10settled_at_hotel\x18\x03 \x01(\bR\x0esettledAtHotel\x12\x1f\n" +
+	"\vleft_unpaid\x18\x04 \x01(\bR\n" +
+	"leftUnpaid\"\xa4\x01\n" +
+	"\x10MoveGuestRequest\x12\x1d\n" +
+	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12\x1b\n" +
+	"\tfrom_room\x18\x02 \x01(\tR\bfromRoom\x12\x17\n" +
+	"\ato_room\x18\x03 \x01(\tR\x06toRoom\x12\x1c\n" +
+	"\x04note\x18\x04 \x01(\tB\b\xbaH\x05r\x03(\xe8\aR\x04note\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x05 \x01(\tR\trequestId\"\xa1\x01\n" +
 	"\x16WalkReservationRequest\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12+\n" +
 	"\frelocated_to\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\xc8\x01R\vrelocatedTo\x12\x1c\n" +
 	"\x04note\x18\x03 \x01(\tB\b\xbaH\x05r\x03(\xe8\aR\x04note\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x04 \x01(\tR\trequestId2\xa4\x03\n" +
+	"request_id\x18\x04 \x01(\tR\trequestId2\x98\x04\n" +
 	"\vStayService\x12\x87\x01\n" +
 	"\x12CheckInReservation\x12#.lodge.v1.CheckInReservationRequest\x1a\x15.lodge.v1.Reservation\"5\x82\xd3\xe4\x93\x02/:\x01*\"*/v1/{name=hotels/*/reservations/*}:checkIn\x12\x8a\x01\n" +
-	"\x13CheckOutReservation\x12$.lodge.v1.CheckOutReservationRequest\x1a\x15.lodge.v1.Reservation\"6\x82\xd3\xe4\x93\x020:\x01*\"+/v1/{name=hotels/*/reservations/*}:checkOut\x12~\n" +
+	"\x13CheckOutReservation\x12$.lodge.v1.CheckOutReservationRequest\x1a\x15.lodge.v1.Reservation\"6\x82\xd3\xe4\x93\x020:\x01*\"+/v1/{name=hotels/*/reservations/*}:checkOut\x12r\n" +
+	"\tMoveGuest\x12\x1a.lodge.v1.MoveGuestRequest\x1a\x15.lodge.v1.Reservation\"2\x82\xd3\xe4\x93\x02,:\x01*\"'/v1/{name=hotels/*/reservations/*}:move\x12~\n" +
 	"\x0fWalkReservation\x12 .lodge.v1.WalkReservationRequest\x1a\x15.lodge.v1.Reservation\"2\x82\xd3\xe4\x93\x02,:\x01*\"'/v1/{name=hotels/*/reservations/*}:walkB Z\x1elodge/api/gen/lodge/v1;lodgev1b\x06proto3"
 
 var (
@@ -260,22 +370,25 @@ func file_lodge_v1_stay_proto_rawDescGZIP() []byte {
 	return file_lodge_v1_stay_proto_rawDescData
 }
 
-var file_lodge_v1_stay_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_lodge_v1_stay_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_lodge_v1_stay_proto_goTypes = []any{
 	(*CheckInReservationRequest)(nil),  // 0: lodge.v1.CheckInReservationRequest
 	(*CheckOutReservationRequest)(nil), // 1: lodge.v1.CheckOutReservationRequest
-	(*WalkReservationRequest)(nil),     // 2: lodge.v1.WalkReservationRequest
-	(*Reservation)(nil),                // 3: lodge.v1.Reservation
+	(*MoveGuestRequest)(nil),           // 2: lodge.v1.MoveGuestRequest
+	(*WalkReservationRequest)(nil),     // 3: lodge.v1.WalkReservationRequest
+	(*Reservation)(nil),                // 4: lodge.v1.Reservation
 }
 var file_lodge_v1_stay_proto_depIdxs = []int32{
 	0, // 0: lodge.v1.StayService.CheckInReservation:input_type -> lodge.v1.CheckInReservationRequest
 	1, // 1: lodge.v1.StayService.CheckOutReservation:input_type -> lodge.v1.CheckOutReservationRequest
-	2, // 2: lodge.v1.StayService.WalkReservation:input_type -> lodge.v1.WalkReservationRequest
-	3, // 3: lodge.v1.StayService.CheckInReservation:output_type -> lodge.v1.Reservation
-	3, // 4: lodge.v1.StayService.CheckOutReservation:output_type -> lodge.v1.Reservation
-	3, // 5: lodge.v1.StayService.WalkReservation:output_type -> lodge.v1.Reservation
-	3, // [3:6] is the sub-list for method output_type
-	0, // [0:3] is the sub-list for method input_type
+	2, // 2: lodge.v1.StayService.MoveGuest:input_type -> lodge.v1.MoveGuestRequest
+	3, // 3: lodge.v1.StayService.WalkReservation:input_type -> lodge.v1.WalkReservationRequest
+	4, // 4: lodge.v1.StayService.CheckInReservation:output_type -> lodge.v1.Reservation
+	4, // 5: lodge.v1.StayService.CheckOutReservation:output_type -> lodge.v1.Reservation
+	4, // 6: lodge.v1.StayService.MoveGuest:output_type -> lodge.v1.Reservation
+	4, // 7: lodge.v1.StayService.WalkReservation:output_type -> lodge.v1.Reservation
+	4, // [4:8] is the sub-list for method output_type
+	0, // [0:4] is the sub-list for method input_type
 	0, // [0:0] is the sub-list for extension type_name
 	0, // [0:0] is the sub-list for extension extendee
 	0, // [0:0] is the sub-list for field type_name
@@ -293,7 +406,7 @@ func file_lodge_v1_stay_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lodge_v1_stay_proto_rawDesc), len(file_lodge_v1_stay_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -83,8 +83,8 @@ type ReservationServiceClient interface {
 	GetReservation(context.Context, *connect.Request[v1.GetReservationRequest]) (*connect.Response[v1.Reservation], error)
 	// Lists reservations of a hotel, of a guest, of a guest at a hotel, or of a group, by check-in date; or who arrives, leaves or stays on a day.
 	ListReservations(context.Context, *connect.Request[v1.ListReservationsRequest]) (*connect.Response[v1.ListReservationsResponse], error)
-	// Changes stay, rooms or guest of a pending or paid reservation that nobody has checked in to: as one, or not at all. It is priced anew at today's
-	// rates of the same rate plan; the cancellation terms stay. Of a paid one, what it costs more is charged to the last payment's method, and what it costs
+	// Changes stay, rooms or guest of a pending or paid reservation: as one, or not at all. Of a guest who is there only check_out_date, which may be today,
+	// and the guests can change. It is priced anew at today's rates of the same rate plan; the cancellation terms stay. Of a paid one, what it costs more is charged to the last payment's method, and what it costs
 	// less is given back. Errors: as CreateReservation's, RESERVATION_NOT_FOUND, STATUS_CONFLICT, INVALID_FIELD_MASK.
 	UpdateReservation(context.Context, *connect.Request[v1.UpdateReservationRequest]) (*connect.Response[v1.Reservation], error)
 	// Confirms a pending reservation as paid outside the platform, or the balance of a paid one. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT.
@@ -277,8 +277,8 @@ type ReservationServiceHandler interface {
 	GetReservation(context.Context, *connect.Request[v1.GetReservationRequest]) (*connect.Response[v1.Reservation], error)
 	// Lists reservations of a hotel, of a guest, of a guest at a hotel, or of a group, by check-in date; or who arrives, leaves or stays on a day.
 	ListReservations(context.Context, *connect.Request[v1.ListReservationsRequest]) (*connect.Response[v1.ListReservationsResponse], error)
-	// Changes stay, rooms or guest of a pending or paid reservation that nobody has checked in to: as one, or not at all. It is priced anew at today's
-	// rates of the same rate plan; the cancellation terms stay. Of a paid one, what it costs more is charged to the last payment's method, and what it costs
+	// Changes stay, rooms or guest of a pending or paid reservation: as one, or not at all. Of a guest who is there only check_out_date, which may be today,
+	// and the guests can change. It is priced anew at today's rates of the same rate plan; the cancellation terms stay. Of a paid one, what it costs more is charged to the last payment's method, and what it costs
 	// less is given back. Errors: as CreateReservation's, RESERVATION_NOT_FOUND, STATUS_CONFLICT, INVALID_FIELD_MASK.
 	UpdateReservation(context.Context, *connect.Request[v1.UpdateReservationRequest]) (*connect.Response[v1.Reservation], error)
 	// Confirms a pending reservation as paid outside the platform, or the balance of a paid one. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT.

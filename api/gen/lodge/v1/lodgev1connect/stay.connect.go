@@ -39,6 +39,8 @@ const (
 	// StayServiceCheckOutReservationProcedure is the fully-qualified name of the StayService's
 	// CheckOutReservation RPC.
 	StayServiceCheckOutReservationProcedure = "/lodge.v1.StayService/CheckOutReservation"
+	// StayServiceMoveGuestProcedure is the fully-qualified name of the StayService's MoveGuest RPC.
+	StayServiceMoveGuestProcedure = "/lodge.v1.StayService/MoveGuest"
 	// StayServiceWalkReservationProcedure is the fully-qualified name of the StayService's
 	// WalkReservation RPC.
 	StayServiceWalkReservationProcedure = "/lodge.v1.StayService/WalkReservation"
@@ -50,8 +52,12 @@ type StayServiceClient interface {
 	// STATUS_CONFLICT, BALANCE_DUE, ROOM_NOT_FOUND, ROOM_ARCHIVED, ROOM_UNAVAILABLE, INVALID_QUANTITY.
 	CheckInReservation(context.Context, *connect.Request[v1.CheckInReservationRequest]) (*connect.Response[v1.Reservation], error)
 	// Records that the guest has left and releases the nights from today on. What was paid for them is kept, unless PaymentService.RefundReservation gives
-	// it back. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT.
+	// it back; who changes the day of leaving before, by ReservationService.UpdateReservation, has the stay priced anew. Errors: RESERVATION_NOT_FOUND,
+	// STATUS_CONFLICT, BALANCE_DUE.
 	CheckOutReservation(context.Context, *connect.Request[v1.CheckOutReservationRequest]) (*connect.Response[v1.Reservation], error)
+	// Gives a guest who is there another room. What is reserved and what it costs stay what they are. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT,
+	// ROOM_NOT_FOUND, ROOM_ARCHIVED, ROOM_UNAVAILABLE.
+	MoveGuest(context.Context, *connect.Request[v1.MoveGuestRequest]) (*connect.Response[v1.Reservation], error)
 	// Sends the guest of a paid reservation to another hotel on the day of arrival: the rooms are released, everything captured is given back, and the reservation is CANCELED
 	// with reason WALKED. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT.
 	WalkReservation(context.Context, *connect.Request[v1.WalkReservationRequest]) (*connect.Response[v1.Reservation], error)
@@ -80,6 +86,12 @@ func NewStayServiceClient(httpClient connect.HTTPClient, baseURL string, opts ..
 			connect.WithSchema(stayServiceMethods.ByName("CheckOutReservation")),
 			connect.WithClientOptions(opts...),
 		),
+		moveGuest: connect.NewClient[v1.MoveGuestRequest, v1.Reservation](
+			httpClient,
+			baseURL+StayServiceMoveGuestProcedure,
+			connect.WithSchema(stayServiceMethods.ByName("MoveGuest")),
+			connect.WithClientOptions(opts...),
+		),
 		walkReservation: connect.NewClient[v1.WalkReservationRequest, v1.Reservation](
 			httpClient,
 			baseURL+StayServiceWalkReservationProcedure,
@@ -93,6 +105,7 @@ func NewStayServiceClient(httpClient connect.HTTPClient, baseURL string, opts ..
 type stayServiceClient struct {
 	checkInReservation  *connect.Client[v1.CheckInReservationRequest, v1.Reservation]
 	checkOutReservation *connect.Client[v1.CheckOutReservationRequest, v1.Reservation]
+	moveGuest           *connect.Client[v1.MoveGuestRequest, v1.Reservation]
 	walkReservation     *connect.Client[v1.WalkReservationRequest, v1.Reservation]
 }
 
@@ -106,6 +119,11 @@ func (c *stayServiceClient) CheckOutReservation(ctx context.Context, req *connec
 	return c.checkOutReservation.CallUnary(ctx, req)
 }
 
+// MoveGuest calls lodge.v1.StayService.MoveGuest.
+func (c *stayServiceClient) MoveGuest(ctx context.Context, req *connect.Request[v1.MoveGuestRequest]) (*connect.Response[v1.Reservation], error) {
+	return c.moveGuest.CallUnary(ctx, req)
+}
+
 // WalkReservation calls lodge.v1.StayService.WalkReservation.
 func (c *stayServiceClient) WalkReservation(ctx context.Context, req *connect.Request[v1.WalkReservationRequest]) (*connect.Response[v1.Reservation], error) {
 	return c.walkReservation.CallUnary(ctx, req)
@@ -117,8 +135,12 @@ type StayServiceHandler interface {
 	// STATUS_CONFLICT, BALANCE_DUE, ROOM_NOT_FOUND, ROOM_ARCHIVED, ROOM_UNAVAILABLE, INVALID_QUANTITY.
 	CheckInReservation(context.Context, *connect.Request[v1.CheckInReservationRequest]) (*connect.Response[v1.Reservation], error)
 	// Records that the guest has left and releases the nights from today on. What was paid for them is kept, unless PaymentService.RefundReservation gives
-	// it back. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT.
+	// it back; who changes the day of leaving before, by ReservationService.UpdateReservation, has the stay priced anew. Errors: RESERVATION_NOT_FOUND,
+	// STATUS_CONFLICT, BALANCE_DUE.
 	CheckOutReservation(context.Context, *connect.Request[v1.CheckOutReservationRequest]) (*connect.Response[v1.Reservation], error)
+	// Gives a guest who is there another room. What is reserved and what it costs stay what they are. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT,
+	// ROOM_NOT_FOUND, ROOM_ARCHIVED, ROOM_UNAVAILABLE.
+	MoveGuest(context.Context, *connect.Request[v1.MoveGuestRequest]) (*connect.Response[v1.Reservation], error)
 	// Sends the guest of a paid reservation to another hotel on the day of arrival: the rooms are released, everything captured is given back, and the reservation is CANCELED
 	// with reason WALKED. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT.
 	WalkReservation(context.Context, *connect.Request[v1.WalkReservationRequest]) (*connect.Response[v1.Reservation], error)
@@ -143,6 +165,12 @@ func NewStayServiceHandler(svc StayServiceHandler, opts ...connect.HandlerOption
 		connect.WithSchema(stayServiceMethods.ByName("CheckOutReservation")),
 		connect.WithHandlerOptions(opts...),
 	)
+	stayServiceMoveGuestHandler := connect.NewUnaryHandler(
+		StayServiceMoveGuestProcedure,
+		svc.MoveGuest,
+		connect.WithSchema(stayServiceMethods.ByName("MoveGuest")),
+		connect.WithHandlerOptions(opts...),
+	)
 	stayServiceWalkReservationHandler := connect.NewUnaryHandler(
 		StayServiceWalkReservationProcedure,
 		svc.WalkReservation,
@@ -155,6 +183,8 @@ func NewStayServiceHandler(svc StayServiceHandler, opts ...connect.HandlerOption
 			stayServiceCheckInReservationHandler.ServeHTTP(w, r)
 		case StayServiceCheckOutReservationProcedure:
 			stayServiceCheckOutReservationHandler.ServeHTTP(w, r)
+		case StayServiceMoveGuestProcedure:
+			stayServiceMoveGuestHandler.ServeHTTP(w, r)
 		case StayServiceWalkReservationProcedure:
 			stayServiceWalkReservationHandler.ServeHTTP(w, r)
 		default:
@@ -172,6 +202,10 @@ func (UnimplementedStayServiceHandler) CheckInReservation(context.Context, *conn
 
 func (UnimplementedStayServiceHandler) CheckOutReservation(context.Context, *connect.Request[v1.CheckOutReservationRequest]) (*connect.Response[v1.Reservation], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("lodge.v1.StayService.CheckOutReservation is not implemented"))
+}
+
+func (UnimplementedStayServiceHandler) MoveGuest(context.Context, *connect.Request[v1.MoveGuestRequest]) (*connect.Response[v1.Reservation], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("lodge.v1.StayService.MoveGuest is not implemented"))
 }
 
 func (UnimplementedStayServiceHandler) WalkReservation(context.Context, *connect.Request[v1.WalkReservationRequest]) (*connect.Response[v1.Reservation], error) {
