@@ -17,6 +17,10 @@ test *ARGS:
 race *ARGS:
     go test -race ./... {{ARGS}}
 
+# Type-check and test the TypeScript package against a server of its own.
+ts:
+    cd api/ts && npm ci --no-audit --no-fund --ignore-scripts && npm test
+
 # Kill the server at random moments, KILLS times, and check what it promised.
 crash KILLS="200":
     go test ./cmd/lodge -run TestKill -count=1 -timeout 60m -v -args -kills={{KILLS}}

@@ -77,8 +77,9 @@ type API struct {
 	index        *eventindex.Queries
 
 	handler http.Handler
-	hottest *fastPost // also in handler, but asked before it
-	gate    *gate     // nil: everybody may do everything, as often as they like
+	hottest *fastPost    // also in handler, but asked before it
+	cross   http.Handler // around both, for browsers at other origins; nil: they may not call
+	gate    *gate        // nil: everybody may do everything, as often as they like
 
 	cache    *cache.Cache // of what hotels have and are; told by the read models what to forget
 	watchers watchers     // of hotels' nights
@@ -120,12 +121,23 @@ func New(deps Deps, opts Options) (*API, error) {
 		return nil, err
 	}
 	var err error
-	a.handler, err = a.routes()
-	return a, err
+	if a.handler, err = a.routes(); err != nil {
+		return nil, err
+	}
+	a.cross = a.crossOrigin()
+	return a, nil
 }
 
 // ServeHTTP implements http.Handler.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if a.cross != nil {
+		a.cross.ServeHTTP(w, r)
+		return
+	}
+	a.serve(w, r)
+}
+
+func (a *API) serve(w http.ResponseWriter, r *http.Request) {
 	if a.hottest.takes(r) {
 		a.hottest.ServeHTTP(w, r)
 		return

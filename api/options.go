@@ -29,6 +29,7 @@ type Options struct {
 	AuthRequired     bool          // callers say who they are by a token, and may do what the table of rules says
 	RateLimit        float64       // calls a second of one client, a token or an address: default any number
 	RateBurst        int           // calls at once of one client: default RateLimit, rounded up
+	CORSOrigins      []string      // of browser apps that may call, as in https://app.example: default none; "*", any, only with AuthRequired
 	PaymentProviders []string      // that payments may go to, the first unless a request names another: default simulator
 	Tracer           trace.Tracer  // tells of calls in traces, as their callers' or of their own: default none
 	Clock            func() time.Time
@@ -89,7 +90,7 @@ func (o Options) Validate() error {
 			return fmt.Errorf("api: option %s: %d is not in [%d, %d]", r.name, r.value, r.low, r.high)
 		}
 	}
-	return nil
+	return o.validateOrigins()
 }
 
 const rateLimitMax = 1_000_000

@@ -32,6 +32,7 @@ type subscription struct {
 	next       []log.Offset // by index in partitions: what is looked at next. Owned by run
 	target     []log.Offset // the high watermarks at the start: behind them it has caught up
 	caughtUp   bool
+	announce   bool // its reader cannot know the partitions and where it begins in them, and must be able to go on from there
 }
 
 // sink takes what a subscription finds. An error ends the subscription.
@@ -134,6 +135,11 @@ func (s *subscription) poll(ctx context.Context, lane int, from log.Offset, resu
 func (s *subscription) send(ctx context.Context, results <-chan found, to sink) error {
 	if err := s.checkCaughtUp(to); err != nil {
 		return err
+	}
+	if !s.caughtUp && s.announce {
+		if err := to.heartbeat(s.cursor()); err != nil {
+			return err
+		}
 	}
 	silence := time.NewTimer(s.heartbeat)
 	defer silence.Stop()

@@ -30,6 +30,9 @@ type serveCommand struct {
 	RateBurst    int     `help:"Calls of one client at once; 0: those of a second." default:"0" env:"LODGE_RATE_BURST"`
 	OTLPEndpoint string  `help:"OpenTelemetry collector that traces go to, as in http://localhost:4318 (OTLP over HTTP; gRPC with OTEL_EXPORTER_OTLP_PROTOCOL=grpc); the other OTEL_* variables count, too. Default: $OTEL_EXPORTER_OTLP_ENDPOINT, or no traces." name:"otlp-endpoint" placeholder:"URL"`
 	paymentFlags
+
+	CORSOrigins []string `help:"Origins of browser apps that may call, several by comma, as in https://app.example; default: none. *, any, only with --auth required." name:"cors-origins" placeholder:"ORIGIN" env:"LODGE_CORS_ORIGINS"`
+
 	LogLevel slog.Level    `help:"Least level that is logged: debug, info, warn, error." default:"info" env:"LODGE_LOG_LEVEL"`
 	LogJSON  bool          `help:"Log in JSON." env:"LODGE_LOG_JSON"`
 	Grace    time.Duration `help:"How long calls in flight may take at shutdown." default:"10s"`
@@ -43,6 +46,7 @@ SIGINT or SIGTERM stops it: calls in flight finish, and nothing acknowledged is 
 Examples:
   lodge serve
   lodge serve --data /var/lib/lodge --addr :8080 --auth required --rate-limit 100
+  lodge serve --auth required --cors-origins https://app.example,http://localhost:5173
   lodge serve --nats-url nats://n1:4222,nats://n2:4222 --nats-credentials /etc/lodge/nats.creds
   lodge serve --payments stripe --stripe-key-file /etc/lodge/stripe.key --stripe-webhook-secret-file /etc/lodge/stripe.webhook
   curl http://localhost:8080/readyz`
@@ -61,7 +65,7 @@ func (c *serveCommand) Run(ctx context.Context, m *Main) error {
 	r, err := start(ctx, c.Data, platform.Options{
 		Addr: c.Addr, AdminAddr: c.AdminAddr, Partitions: c.Partitions, Durability: log.Durability(c.Durability), Profile: broker.Profile(c.Profile),
 		OffloadDir: c.OffloadDir, Logger: logger, ShutdownTimeout: c.Grace, NATSURL: c.NATSURL, NATSCredentials: c.NATSCreds, Payments: payments,
-		AuthRequired: c.Auth == authRequired, RateLimit: c.RateLimit, RateBurst: c.RateBurst, Traces: true, TracesEndpoint: c.OTLPEndpoint,
+		AuthRequired: c.Auth == authRequired, RateLimit: c.RateLimit, RateBurst: c.RateBurst, CORSOrigins: c.CORSOrigins, Traces: true, TracesEndpoint: c.OTLPEndpoint,
 		OnOpen: func(p commands.OpenProgress) {
 			logger.Debug("state rebuilt", "partition", p.Partition, "from_snapshot", p.FromSnapshot, "replayed", p.Replayed, "total", p.Total)
 		},

@@ -41,10 +41,11 @@ type Options struct {
 	NATSCredentials string
 	NoSchedules     bool
 
-	// AuthRequired asks callers for tokens, except over the socket; RateLimit and RateBurst are as api.Options'.
+	// AuthRequired asks callers for tokens, except over the socket; the others are as api.Options'.
 	AuthRequired bool
 	RateLimit    float64
 	RateBurst    int
+	CORSOrigins  []string
 
 	// Traces has traces told to the collector that TracesEndpoint or the standard variables name, if any: as tracing.Open.
 	Traces         bool

@@ -199,7 +199,7 @@ func (p *Platform) openAPI(ctx context.Context) error {
 		return err
 	}
 	a, err := api.New(deps, api.Options{Clock: p.opts.Clock, Logger: p.opts.Logger, Tracer: p.tracing.Tracer(), QuoteKey: key, ProofDir: filepath.Join(p.dir, proofFolder), PaymentProviders: []string{p.Payments.Provider()},
-		AuthRequired: p.opts.AuthRequired, RateLimit: p.opts.RateLimit, RateBurst: p.opts.RateBurst})
+		AuthRequired: p.opts.AuthRequired, RateLimit: p.opts.RateLimit, RateBurst: p.opts.RateBurst, CORSOrigins: p.opts.CORSOrigins})
 	if err != nil {
 		return err
 	}

@@ -767,7 +767,8 @@ func (*SubscribeRequest_Latest) Descriptor() ([]byte, []int) {
 	return file_lodge_v1_event_proto_rawDescGZIP(), []int{4, 1}
 }
 
-// Nothing came for a while; the connection lives.
+// Nothing came for a while; the connection lives. Also sent first, with where it begins, when the caller
+// named neither cursor nor position and there are events to be sent before CaughtUp.
 type SubscribeResponse_Heartbeat struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Cursor        *Cursor                `protobuf:"bytes,1,opt,name=cursor,proto3" json:"cursor,omitempty"`
