@@ -255,7 +255,7 @@ export type RoomType = Message<"lodge.v1.RoomType"> & {
   description: string;
 
   /**
-   * How many guests one room takes.
+   * How many adults and children one room takes; 0: any number. More in the reserved rooms is OCCUPANCY_EXCEEDED.
    *
    * @generated from field: int32 max_guests = 4;
    */
