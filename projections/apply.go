@@ -39,6 +39,12 @@ func (sh *shard) apply(b *batch, fault func(Step) error) error {
 			sh.owner.listeners.tell(Applied{Partition: sh.partition, Topic: b.topic, Events: events[:n]})
 		}
 		sh.marks.set(b.topic, to)
+		if sh.since += n; sh.bulk && sh.since >= moveEvents {
+			sh.since = 0
+			if err := sh.moveAll(fault); err != nil {
+				return err
+			}
+		}
 		if n == len(events) {
 			return nil
 		}
@@ -77,16 +83,18 @@ func (sh *shard) transact(topic log.Topic, from, to log.Offset, events []Event, 
 	if err := sh.exec("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
-	if err := sh.write(topic, from, to, events, fault); err != nil {
+	tx := &Tx{conn: sh.conn, partition: sh.partition, archive: sh.archive}
+	if err := sh.write(tx, topic, from, to, events, fault); err != nil {
 		return errors.Join(err, sh.rollback())
 	}
 	if err := sh.exec("COMMIT"); err != nil {
 		return errors.Join(err, sh.rollback())
 	}
+	sh.archive.know(tx.days)
 	return fault(StepCommitted)
 }
 
-func (sh *shard) write(topic log.Topic, from, to log.Offset, events []Event, fault func(Step) error) error {
+func (sh *shard) write(tx *Tx, topic log.Topic, from, to log.Offset, events []Event, fault func(Step) error) error {
 	if err := sh.own(topic, from); err != nil {
 		return err
 	}
@@ -94,7 +102,10 @@ func (sh *shard) write(topic log.Topic, from, to log.Offset, events []Event, fau
 		return err
 	}
 	if len(events) > 0 {
-		if err := sh.projector.Apply(&Tx{conn: sh.conn, partition: sh.partition}, events); err != nil {
+		if err := sh.projector.Apply(tx, events); err != nil {
+			return err
+		}
+		if err := sh.archive.saveDays(sh.conn, tx.days); err != nil {
 			return err
 		}
 	}

@@ -19,6 +19,7 @@ type Conn struct {
 	stmts map[string]*Stmt
 
 	inserters map[Insert]*Inserter
+	archive   *archive // of the shard; nil: it has none, or the file is a cold one
 }
 
 // Stmt is a prepared statement of a Conn.
@@ -31,7 +32,7 @@ type Stmt struct {
 }
 
 func openConn(path string, params string) (*Conn, error) {
-	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?_mutex=no&_busy_timeout=10000&" + params
+	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?_mutex=no&" + params + "&_busy_timeout=10000" // the first one counts
 	db, err := (&sqlite3.SQLiteDriver{}).Open(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)

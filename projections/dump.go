@@ -3,13 +3,14 @@ package projections
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"lodge/log"
 )
 
-// Dump calls each for every row of every table of a shard, checkpoints included, the file's own description not, tables by name and rows by primary key, as
-// they are at one moment. The row is the caller's to keep. Two shards with equal dumps answer every query alike.
+// Dump calls each for every row of every table of a shard, checkpoints and the archive's rows included, the file's own description and where rows lie not, tables by name and rows by primary key,
+// as they are at one moment. The row is the caller's to keep. Two shards with equal dumps answer every query alike.
 func (s *Store) Dump(ctx context.Context, name string, partition log.Partition, each func(table string, row []any) error) error {
 	return s.View(ctx, name, partition, func(c *Conn) error {
 		tables, err := tablesOf(ctx, c)
@@ -17,7 +18,7 @@ func (s *Store) Dump(ctx context.Context, name string, partition log.Partition, 
 			return err
 		}
 		for _, table := range tables {
-			err := c.Query(ctx, table.sql, nil, func(r *Row) error { return each(table.name, r.clone()) })
+			err := c.rowsWithArchive(ctx, table, func(row []any) error { return each(table.name, row) })
 			if err != nil {
 				return err
 			}
@@ -40,7 +41,9 @@ type table struct{ name, sql string }
 func tablesOf(ctx context.Context, c *Conn) ([]table, error) {
 	var tables []table
 	err := c.Query(ctx, "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'projection_meta' ORDER BY name", nil, func(r *Row) error {
-		tables = append(tables, table{name: r.Text(0)})
+		if !slices.Contains(placement, r.Text(0)) {
+			tables = append(tables, table{name: r.Text(0)})
+		}
 		return nil
 	})
 	if err != nil {

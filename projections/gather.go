@@ -95,6 +95,12 @@ func ask[T, K any](ctx context.Context, s *Store, name string, q Query[T, K], fr
 	return parts, group.Wait()
 }
 
+// Merge returns the first limit items of parts of an answer. What it returns says how far all parts have looked.
+func Merge[T, K any](parts []Part[T, K], limit int, key func(*T) K, compare func(a, b K) int) Part[T, K] {
+	page := merge(parts, limit, Query[T, K]{Key: key, Compare: compare})
+	return Part[T, K]{Items: page.Items, Upto: page.Next}
+}
+
 // merge orders what the shards said, up to where all of them have looked.
 func merge[T, K any](parts []Part[T, K], limit int, q Query[T, K]) Page[T, K] {
 	var page Page[T, K]

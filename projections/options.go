@@ -32,6 +32,10 @@ type Options struct {
 	Logger          *slog.Logger  // default slog.Default()
 	Tracer          trace.Tracer  // tells in which traces events were applied, and who waited for that; nil: none. Replays are not told
 
+	ArchiveDays  int           // rows are archived when their hotel has come so many days beyond them; default 60, negative: never
+	ArchiveEvery time.Duration // the least time between two looks for such rows, in each shard; default 1 s
+	ColdFiles    int           // files of the archive that stay open for queries; default 64
+
 	// Group is the consumer group whose members read the log, each the partitions that the group assigns to it. The log must be a log.Coordinator.
 	// "": the store is in no group, and reads all partitions. What follows is for a group.
 	Group             log.Group
@@ -60,6 +64,9 @@ func (o Options) withDefaults() Options {
 	setInt(&o.CacheKiB, 16<<10)
 	setInt(&o.Workers, min(runtime.NumCPU(), runtime.GOMAXPROCS(0)))
 	setInt(&o.Members, 2)
+	setInt(&o.ArchiveDays, 60)
+	setInt(&o.ColdFiles, 64)
+	o.ArchiveEvery = cmp.Or(o.ArchiveEvery, time.Second)
 	o.NearEvents = cmp.Or(o.NearEvents, 2000)
 	o.WaitMax = cmp.Or(o.WaitMax, 10*time.Second)
 	o.Linger = cmp.Or(o.Linger, 20*time.Millisecond)
@@ -89,13 +96,15 @@ func (o Options) Validate() error {
 		{"CacheKiB", o.CacheKiB, 0, 4 << 20},
 		{"Workers", o.Workers, 0, 1024},
 		{"Members", o.Members, 0, MembersMax},
+		{"ArchiveDays", o.ArchiveDays, -1, 36_500},
+		{"ColdFiles", o.ColdFiles, 0, 4096},
 	} {
 		if c.value < c.least || c.value > c.most {
 			return fmt.Errorf("projections option %s: %d is not between %d and %d", c.name, c.value, c.least, c.most)
 		}
 	}
-	if o.NearEvents < 0 || o.WaitMax < 0 || o.LingerMax < 0 {
-		return fmt.Errorf("projections options NearEvents, WaitMax and LingerMax must not be negative")
+	if o.NearEvents < 0 || o.WaitMax < 0 || o.LingerMax < 0 || o.ArchiveEvery < 0 {
+		return fmt.Errorf("projections options NearEvents, WaitMax, LingerMax and ArchiveEvery must not be negative")
 	}
 	if o.SessionTimeout < 0 || o.HeartbeatInterval < 0 || o.CommitInterval < 0 {
 		return fmt.Errorf("projections options SessionTimeout, HeartbeatInterval and CommitInterval must not be negative")

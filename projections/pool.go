@@ -12,6 +12,7 @@ import (
 // pool lends read-only connections to one shard, at most a given number at a time.
 type pool struct {
 	path     string
+	archive  *archive
 	cacheKiB int
 	slots    chan struct{} // one token for each connection in use
 
@@ -20,8 +21,8 @@ type pool struct {
 	closed bool
 }
 
-func newPool(path string, size, cacheKiB int) *pool {
-	return &pool{path: path, cacheKiB: cacheKiB, slots: make(chan struct{}, size)}
+func newPool(path string, a *archive, size, cacheKiB int) *pool {
+	return &pool{path: path, archive: a, cacheKiB: cacheKiB, slots: make(chan struct{}, size)}
 }
 
 // view lends a connection to fn inside a read transaction, so that all that fn reads is of one moment.
@@ -81,7 +82,11 @@ func (p *pool) take() (*Conn, error) {
 		return c, nil
 	}
 	p.mu.Unlock()
-	return openConn(p.path, fmt.Sprintf("_query_only=1&_cache_size=-%d", p.cacheKiB))
+	c, err := openConn(p.path, fmt.Sprintf("_query_only=1&_cache_size=-%d", p.cacheKiB))
+	if err == nil {
+		c.archive = p.archive
+	}
+	return c, err
 }
 
 func (p *pool) put(c *Conn, bad bool) {

@@ -19,6 +19,8 @@ type projection struct {
 	build     chan struct{} // one token: Run is to build it
 
 	wake []chan struct{} // one token for each partition: its shard in service is to join the feed
+	due  []chan struct{} // one token for each partition: rows of its shard in service may be due for the archive
+	cold *coldPool
 
 	listeners listeners
 
@@ -34,11 +36,11 @@ type projection struct {
 const allPartitions log.Partition = -1
 
 // openProjection opens the version in service if it is sound, and removes all others.
-func openProjection(ctx context.Context, p Projector, dir string, opts *Options) (*projection, error) {
-	pr := &projection{projector: p, name: p.Name(), dir: filepath.Join(dir, p.Name()),
+func openProjection(ctx context.Context, p Projector, dir string, opts *Options, cold *coldPool) (*projection, error) {
+	pr := &projection{projector: p, name: p.Name(), cold: cold, dir: filepath.Join(dir, p.Name()),
 		turn: make(chan struct{}, 1), build: make(chan struct{}, 1), ready: make(chan struct{}), troubles: map[log.Partition]error{}}
 	for range opts.Partitions {
-		pr.wake = append(pr.wake, make(chan struct{}, 1))
+		pr.wake, pr.due = append(pr.wake, make(chan struct{}, 1)), append(pr.due, make(chan struct{}, 1))
 	}
 	if err := os.MkdirAll(pr.dir, 0o755); err != nil {
 		return nil, fmt.Errorf("open projection %s: %w", pr.name, err)
@@ -172,8 +174,9 @@ func (p *projection) fail(partition log.Partition, err error) {
 
 // wakeAll has the shards in service join their feeds.
 func (p *projection) wakeAll() {
-	for _, wake := range p.wake {
+	for partition, wake := range p.wake {
 		poke(wake)
+		poke(p.due[partition])
 	}
 }
 

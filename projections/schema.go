@@ -28,7 +28,12 @@ type schema struct {
 
 func newSchema(p Projector) schema {
 	var s schema
-	for _, sql := range strings.Split(storeSchema+";"+p.Schema(), ";") {
+	text := storeSchema
+	archiver, ok := p.(Archiver)
+	if ok {
+		text += ";" + archiveSchema
+	}
+	for _, sql := range strings.Split(text+";"+p.Schema(), ";") {
 		sql = strings.TrimSpace(sql)
 		switch upper := strings.ToUpper(sql); {
 		case sql == "":
@@ -38,7 +43,10 @@ func newSchema(p Projector) schema {
 			s.tables = append(s.tables, sql)
 		}
 	}
-	text := fmt.Sprint(p.Name(), "\n", p.Topics(), "\n", strings.Join(s.tables, ";"), "\n", strings.Join(s.indexes, ";"))
+	text = fmt.Sprint(p.Name(), "\n", p.Topics(), "\n", strings.Join(s.tables, ";"), "\n", strings.Join(s.indexes, ";"))
+	if ok {
+		text += fmt.Sprint("\n", archiver.Archive())
+	}
 	sum := sha256.Sum256([]byte(text))
 	s.hash = hex.EncodeToString(sum[:])
 	return s

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 
 	"lodge/log"
@@ -22,10 +23,12 @@ type shard struct {
 	path      string
 	opts      *Options
 	readers   *pool
+	archive   *archive // nil: none
 
 	mu    sync.Mutex
 	conn  *Conn // nil: closed
 	bulk  bool  // loading a version that is not in service: no journal, no sync
+	since int   // events loaded since rows last moved, in bulk
 	marks *marks
 
 	attached bool // follows the log; owned by the feed's mu
@@ -44,9 +47,10 @@ const (
 )
 
 func newShard(p *projection, partition log.Partition, path string, opts *Options) *shard {
+	a := newArchive(p, filepath.Dir(path), partition, p.cold)
 	return &shard{
 		owner: p, projector: p.projector, schema: newSchema(p.projector), partition: partition, path: path, opts: opts,
-		readers: newPool(path, opts.Readers, opts.CacheKiB/8),
+		readers: newPool(path, a, opts.Readers, opts.CacheKiB/8), archive: a,
 	}
 }
 
@@ -56,7 +60,7 @@ func (sh *shard) create() error {
 	if err != nil {
 		return err
 	}
-	sh.conn, sh.bulk = conn, true
+	sh.conn, sh.bulk, conn.archive = conn, true, sh.archive
 	if err := conn.run(append([]string{"BEGIN"}, sh.schema.tables...)...); err != nil {
 		return err
 	}
@@ -75,7 +79,10 @@ func (sh *shard) create() error {
 		}
 	}
 	sh.marks = newMarks(next)
-	return conn.run("COMMIT")
+	if err := conn.run("COMMIT"); err != nil {
+		return err
+	}
+	return sh.archive.load(context.Background(), conn, sh.projector, &sh.schema)
 }
 
 // seal ends the bulk load: it makes the indexes, makes the file durable, and opens it for live use.
@@ -83,6 +90,9 @@ func (sh *shard) seal(fault func(Step) error) error {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if err := fault(StepIndex); err != nil {
+		return err
+	}
+	if err := sh.shrink(fault); err != nil {
 		return err
 	}
 	if err := sh.conn.run(sh.schema.indexes...); err != nil {
@@ -122,7 +132,32 @@ func (sh *shard) open(ctx context.Context) error {
 		return &unusableError{err}
 	}
 	sh.marks = newMarks(next)
-	return nil
+	return sh.openArchive(ctx)
+}
+
+// openArchive makes sure of the archive.
+func (sh *shard) openArchive(ctx context.Context) error {
+	if err := sh.archive.load(ctx, sh.conn, sh.projector, &sh.schema); err != nil {
+		return err
+	}
+	return sh.archive.verify(ctx, sh.conn, identity(sh.schema, sh.partition, sh.opts.Partitions))
+}
+
+// shrink moves what is due at the end of a bulk load, and leaves the file no larger than what stays in it.
+func (sh *shard) shrink(fault func(Step) error) error {
+	if err := sh.moveAll(fault); err != nil {
+		return err
+	}
+	if err := sh.archive.seal(context.Background(), sh.conn); err != nil {
+		return err
+	}
+	pages, free := int64(0), int64(0)
+	err := sh.conn.Query(context.Background(), "SELECT page_count, freelist_count FROM pragma_page_count, pragma_freelist_count", nil,
+		func(r *Row) error { pages, free = r.Int(0), r.Int(1); return nil })
+	if err != nil || free <= pages/4 {
+		return err
+	}
+	return sh.conn.run("VACUUM")
 }
 
 // reload reads from the file how far the shard is: another writer may have brought it further, or an old file may have been put back.
@@ -142,7 +177,7 @@ func (sh *shard) reload(ctx context.Context) error {
 			sh.marks.set(topic, offset)
 		}
 	}
-	return nil
+	return sh.archive.load(ctx, sh.conn, sh.projector, &sh.schema)
 }
 
 func (sh *shard) openLive() error {
@@ -150,7 +185,7 @@ func (sh *shard) openLive() error {
 	if err != nil {
 		return err
 	}
-	sh.conn = conn
+	sh.conn, conn.archive = conn, sh.archive
 	return conn.run(fmt.Sprintf("PRAGMA wal_autocheckpoint=%d", sh.opts.WALPages),
 		fmt.Sprintf("PRAGMA journal_size_limit=%d", walBytesKept))
 }
@@ -159,6 +194,7 @@ func (sh *shard) close() error {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	err := sh.readers.close()
+	sh.archive.forget()
 	if sh.conn != nil {
 		err = errors.Join(err, sh.conn.close())
 		sh.conn = nil

@@ -32,10 +32,11 @@ type Status struct {
 	State   State
 	Version int   // in service, or 0
 	Lag     int64 // events in the log that are not in the tables
-	Bytes   int64 // of the database files
+	Bytes   int64 // of the database files, the archive's not
 	Shards  []ShardStatus
-	Rebuild *Progress // of a rebuild under way, or nil
-	Err     string    // why events are not applied, or ""
+	Archive []ArchiveStatus // by year, the oldest first
+	Rebuild *Progress       // of a rebuild under way, or nil
+	Err     string          // why events are not applied, or ""
 }
 
 // ShardStatus describes one shard.
@@ -51,6 +52,13 @@ type TopicStatus struct {
 	Topic         log.Topic
 	Next          log.Offset // everything before it is in the tables
 	HighWatermark log.Offset
+}
+
+// ArchiveStatus describes what a projection's archive holds of a year, in the files of all shards.
+type ArchiveStatus struct {
+	Year  int
+	Rows  int64
+	Bytes int64
 }
 
 // Status describes all projections, in the order given to Open.
@@ -77,6 +85,9 @@ func (s *Store) status(ctx context.Context, p *projection, r *run) Status {
 			shard, ferr := s.shardStatus(ctx, sh, &st)
 			following, held = following && shard.Following, held && (shard.Member != "" || s.opts.Group == "")
 			st.Shards = append(st.Shards, shard)
+			if aerr := sh.archiveStatus(ctx, &st); ferr == nil {
+				ferr = aerr
+			}
 			if trouble == nil {
 				trouble = ferr
 			}
@@ -147,4 +158,28 @@ func (s *Store) shardStatus(ctx context.Context, sh *shard, st *Status) (ShardSt
 		}
 	}
 	return out, err
+}
+
+// archiveStatus adds the shard's archive to st.
+func (sh *shard) archiveStatus(ctx context.Context, st *Status) error {
+	if sh.archive == nil {
+		return nil
+	}
+	return sh.readers.view(ctx, func(c *Conn) error {
+		return c.Query(ctx, "SELECT year, sum(total) FROM archive_part GROUP BY year ORDER BY year", nil, func(r *Row) error {
+			year := int(r.Int(0))
+			i := slices.IndexFunc(st.Archive, func(a ArchiveStatus) bool { return a.Year >= year })
+			if i < 0 {
+				i = len(st.Archive)
+			}
+			if i == len(st.Archive) || st.Archive[i].Year != year {
+				st.Archive = slices.Insert(st.Archive, i, ArchiveStatus{Year: year})
+			}
+			st.Archive[i].Rows += r.Int(1)
+			if info, err := os.Stat(sh.archive.file(year)); err == nil {
+				st.Archive[i].Bytes += info.Size()
+			}
+			return nil
+		})
+	})
 }

@@ -18,9 +18,10 @@ type Store struct {
 	opts        Options
 	projections []*projection // in the order given to Open
 	byName      map[string]*projection
-	feeds       []*feed             // by partition
-	workers     chan struct{}       // a token for each shard that replays
-	lock        io.Closer           // of the folder
+	feeds       []*feed       // by partition
+	workers     chan struct{} // a token for each shard that replays
+	lock        io.Closer     // of the folder
+	cold        *coldPool
 	running     sync.Mutex          // held by Run, or by a rebuild without Run
 	current     atomic.Pointer[run] // nil: Run is not running
 	closed      atomic.Bool
@@ -43,6 +44,7 @@ func Open(dir string, reader log.Reader, projectors []Projector, opts Options) (
 	if s.lock, err = lockFolder(dir); err != nil {
 		return nil, err
 	}
+	s.cold = &coldPool{idleMax: s.opts.ColdFiles}
 	s.workers = make(chan struct{}, s.opts.Workers)
 	for i := range s.opts.Partitions {
 		s.feeds = append(s.feeds, &feed{partition: log.Partition(i)})
@@ -60,7 +62,7 @@ func (s *Store) add(dir string, projector Projector) error {
 	if !projectionName.MatchString(name) || s.byName[name] != nil {
 		return fmt.Errorf("open projections: %q is not a name or is there twice", name)
 	}
-	p, err := openProjection(context.Background(), projector, dir, &s.opts)
+	p, err := openProjection(context.Background(), projector, dir, &s.opts, s.cold)
 	if err != nil {
 		return err
 	}

@@ -97,6 +97,7 @@ func (s *Store) drive(ctx context.Context, t *tenure) error {
 	}
 	for _, p := range s.projections {
 		group.Go(func() error { return s.tend(ctx, p, t.feed.partition) })
+		group.Go(func() error { return s.keepSmall(ctx, p, t.feed.partition) })
 	}
 	return group.Wait()
 }

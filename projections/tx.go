@@ -10,6 +10,8 @@ import (
 type Tx struct {
 	conn      *Conn
 	partition log.Partition
+	archive   *archive          // nil: none
+	days      map[string]string // by hotel: what Today has noted
 }
 
 // Partition returns the number of the shard that is written to.

@@ -178,7 +178,7 @@ func (t *stockedType) readRates(ctx context.Context, c *projections.Conn, hotelI
 		p := planRates{plan, slices.Repeat([]int64{noRate}, int(to-from))}
 		known := 0
 		args := []any{hotelID, plan.GetRatePlanId(), t.id, int64(from), int64(to)}
-		err := c.Query(ctx, selectRates, args, func(r *projections.Row) error {
+		err := eachDay(ctx, c, rateTable, rateColumns, whereRates, args, func(r *projections.Row) error {
 			p.rates[r.Int(0)-int64(from)] = r.Int(2)
 			known++
 			return nil

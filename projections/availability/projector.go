@@ -49,6 +49,20 @@ func (Projector) Topics() []log.Topic {
 	return []log.Topic{event.HotelsTopic, event.InventoryTopic, event.BookingsTopic}
 }
 
+// Archive implements projections.Archiver: nights move when they are long past.
+func (Projector) Archive() []projections.ArchiveTable {
+	return []projections.ArchiveTable{
+		{Name: nightTable, Day: "date", Due: "hotel_id = ?1 AND date <= ?2"},
+		{Name: rateTable, Day: "date", Due: "hotel_id = ?1 AND date <= ?2"},
+	}
+}
+
+// The tables whose rows move.
+const (
+	nightTable = "room_type_inventory"
+	rateTable  = "rate"
+)
+
 // Weight implements projections.Weigher: an event writes a row for each of its nights.
 func (Projector) Weight(e *projections.Event) int {
 	first, last, err := nightsOf(e.Envelope.Message)
@@ -75,6 +89,16 @@ func (Projector) Apply(tx *projections.Tx, events []projections.Event) error {
 	case event.InventoryTopic:
 		return applyInventory(tx, events)
 	default:
+		for i := range events {
+			switch m := events[i].Envelope.Message.(type) {
+			case *eventpb.ReservationPlaced:
+				tx.Today(m.GetHotelId(), m.GetPlaceDate())
+			case *eventpb.GuestCheckedIn:
+				tx.Today(m.GetHotelId(), m.GetDate())
+			case *eventpb.GuestCheckedOut:
+				tx.Today(m.GetHotelId(), m.GetDate())
+			}
+		}
 		return applyNights(events, newBookings(tx))
 	}
 }

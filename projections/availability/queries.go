@@ -92,8 +92,8 @@ const (
 	selectOne   = selectTypes + "AND room_type_id = ?"
 	selectAll   = selectTypes + "AND archived = 0 ORDER BY room_type_id"
 
-	selectNights = `SELECT date, physical, out_of_order, overbooking, sold, held, rate_currency, rate_minor_units, restrictions
-		FROM room_type_inventory WHERE hotel_id = ? AND room_type_id = ? AND date >= ? AND date < ?`
+	nightColumns = "date, physical, out_of_order, overbooking, sold, held, rate_currency, rate_minor_units, restrictions"
+	whereNights  = "hotel_id = ? AND room_type_id = ? AND date >= ? AND date < ?"
 )
 
 // Calendar is a hotel's nights as of one moment.
@@ -192,7 +192,7 @@ func emptyNights(r *projections.Row, from, to domain.Date) Nights {
 func (n *Nights) fill(ctx context.Context, c *projections.Conn, hotelID string) error {
 	from := n.Nights[0].Date
 	args := []any{hotelID, n.RoomTypeID, int64(from), int64(from) + int64(len(n.Nights))}
-	return c.Query(ctx, selectNights, args, func(r *projections.Row) error {
+	return eachDay(ctx, c, nightTable, nightColumns, whereNights, args, func(r *projections.Row) error {
 		night := &n.Nights[int(r.Int(0))-int(from)]
 		night.Physical, night.OutOfOrder, night.Overbooking = int(r.Int(1)), int(r.Int(2)), int(r.Int(3))
 		if night.Overbooking < 0 {

@@ -1,7 +1,9 @@
 package availability
 
 import (
+	"cmp"
 	"context"
+	"slices"
 
 	"lodge/domain"
 	"lodge/domain/event"
@@ -38,6 +40,9 @@ func applyRates(tx *projections.Tx, events []projections.Event) error {
 			if !days.Has(d) {
 				continue
 			}
+			if err := thawRate(tx, m, d); err != nil {
+				return err
+			}
 			if err := put.Add(m.GetHotelId(), m.GetRatePlanId(), m.GetRoomTypeId(), int64(d), currency, units); err != nil {
 				return err
 			}
@@ -46,8 +51,19 @@ func applyRates(tx *projections.Tx, events []projections.Event) error {
 	return put.Flush()
 }
 
-const selectRates = `SELECT date, currency, minor_units FROM rate
-WHERE hotel_id = ? AND rate_plan_id = ? AND room_type_id = ? AND date >= ? AND date < ? AND minor_units IS NOT NULL ORDER BY date`
+// thawRate brings a rate back from the archive when it is there.
+func thawRate(tx *projections.Tx, m *eventpb.RatesSet, d domain.Date) error {
+	archived, err := tx.Archived(rateTable, m.GetHotelId(), int64(d))
+	if archived {
+		_, err = tx.Thaw(rateTable, int64(d), m.GetHotelId(), m.GetRatePlanId(), m.GetRoomTypeId(), int64(d))
+	}
+	return err
+}
+
+const (
+	rateColumns = "date, currency, minor_units"
+	whereRates  = "hotel_id = ? AND rate_plan_id = ? AND room_type_id = ? AND minor_units IS NOT NULL AND date >= ? AND date < ? ORDER BY date"
+)
 
 // Rate is what one room costs on a night under a rate plan.
 type Rate struct {
@@ -66,10 +82,11 @@ func (q *Queries) Rates(ctx context.Context, hotelID, ratePlanID, roomTypeID str
 	}
 	args := []any{hotelID, ratePlanID, roomTypeID, int64(from), int64(to)}
 	err = q.store.View(ctx, Name, q.store.PartitionFor(hotelID), func(c *projections.Conn) error {
-		return c.Query(ctx, selectRates, args, func(r *projections.Row) error {
+		return eachDay(ctx, c, rateTable, rateColumns, whereRates, args, func(r *projections.Row) error {
 			rates = append(rates, Rate{domain.Date(r.Int(0)), domain.Money{Currency: r.Text(1), MinorUnits: r.Int(2)}})
 			return nil
 		})
 	})
+	slices.SortFunc(rates, func(a, b Rate) int { return cmp.Compare(a.Date, b.Date) })
 	return rates, err
 }

@@ -77,6 +77,12 @@ func (b *bookings) end() error {
 
 func (b *bookings) writeRun() error {
 	r := &b.run
+	if r.from == r.to {
+		return nil
+	}
+	if err := thaw(b.tx, r.key, r.from, r.to); err != nil {
+		return err
+	}
 	if r.to-r.from >= runMin {
 		return b.addToRun()
 	}
@@ -86,6 +92,15 @@ func (b *bookings) writeRun() error {
 		}
 	}
 	return nil
+}
+
+// thaw brings nights back from the archive that are there.
+func thaw(tx *projections.Tx, key roomType, from, to domain.Date) error {
+	archived, err := tx.Archived(nightTable, key.hotel, int64(from))
+	for date := from; date < to && archived && err == nil; date++ {
+		_, err = tx.Thaw(nightTable, int64(date), key.hotel, key.roomType, int64(date))
+	}
+	return err
 }
 
 // addToRun updates the rows that exist, which are nearly always all, and then makes the others.
@@ -157,6 +172,7 @@ func release(was eventpb.ReservationStatus, stay *eventpb.Stay) (sold, held int6
 
 // inventory writes what events say of nights.
 type inventory struct {
+	tx       *projections.Tx
 	put      *projections.Inserter
 	restrict *projections.Stmt
 }
@@ -166,7 +182,7 @@ func applyInventory(tx *projections.Tx, events []projections.Event) error {
 	if err != nil {
 		return err
 	}
-	if err := applyNights(events, inventory{tx.Inserter(setInventory), restrict}); err != nil {
+	if err := applyNights(events, inventory{tx, tx.Inserter(setInventory), restrict}); err != nil {
 		return err
 	}
 	return applyRates(tx, events)
@@ -195,6 +211,9 @@ func (w inventory) night(key roomType, date domain.Date, events []projections.Ev
 			restricted = true
 			restrictions.add(m)
 		}
+	}
+	if err := thaw(w.tx, key, date, date+1); err != nil {
+		return err
 	}
 	if restricted {
 		if err := w.restrict.Exec(key.hotel, key.roomType, int64(date), restrictions.mask, restrictions.value); err != nil {

@@ -23,6 +23,7 @@ type History struct {
 	list   []*waiter  // entries of waiting lists that have not ended
 	next   []proto.Message
 	seen   map[string]int64
+	placed int
 	taken  map[string]bool // rooms with a guest, by hotel and room
 }
 

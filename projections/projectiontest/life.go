@@ -64,7 +64,7 @@ var steps = []func(*History, *booking) proto.Message{
 func (h *History) place(hotel string, stay *eventpb.Stay) *eventpb.ReservationPlaced {
 	b := &booking{hotel: hotel, id: h.uuid(), stay: stay, status: pending}
 	h.open = append(h.open, b)
-	m := &eventpb.ReservationPlaced{HotelId: b.hotel, ReservationId: b.id, Stay: b.stay, Guest: h.guest(), CurrencyCode: "EUR", Channel: "web"}
+	m := &eventpb.ReservationPlaced{HotelId: b.hotel, ReservationId: b.id, Stay: b.stay, Guest: h.guest(), CurrencyCode: "EUR", Channel: "web", PlaceDate: h.today()}
 	m.NightlyMinorUnits, m.TotalMinorUnits = prices(stay, 9900)
 	b.total = m.TotalMinorUnits
 	if h.rng.IntN(3) == 0 {
@@ -74,6 +74,12 @@ func (h *History) place(hotel string, stay *eventpb.Stay) *eventpb.ReservationPl
 		m.HoldExpireTime = timestamppb.New(h.now.Add(15 * time.Minute))
 	}
 	return m
+}
+
+// today is the hotels' day, which comes to stand behind all stays.
+func (h *History) today() string {
+	h.placed++
+	return Day.AddDays(min(h.placed/2-10, 60)).String()
 }
 
 // group begins two or three reservations that belong together, or has them refused.

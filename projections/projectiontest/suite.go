@@ -30,6 +30,12 @@ func Run(t *testing.T, newProjector func() projections.Projector) {
 	t.Run("cut log", s.cutLog)
 	t.Run("other log", s.otherLog)
 	t.Run("rebuild", s.rebuild)
+	if _, ok := newProjector().(projections.Archiver); ok {
+		t.Run("archive", s.archive)
+		t.Run("kill in move", s.killInMove)
+		t.Run("archive and old files", s.archiveRestored)
+		t.Run("archive damaged", s.archiveDamaged)
+	}
 	s.members = 2
 	t.Run("group live", s.live)
 	t.Run("group duplicates", s.duplicates)
@@ -51,6 +57,7 @@ type suite struct {
 // bench returns a bench as the suite wants it now.
 func (s *suite) bench(t *testing.T, l *Log) *Bench {
 	b := NewBench(t, l, s.new)
+	b.Opts.ArchiveDays, b.Opts.ArchiveEvery = 1, time.Millisecond
 	if s.members > 0 {
 		b.Join(NewGroup(t, l.partitions), s.members)
 	}
@@ -70,10 +77,11 @@ func (s *suite) story() (*Log, *History) {
 	return l, h
 }
 
-// straight returns the rows of a straight replay of the log: each topic in one batch.
+// straight returns the rows of a straight replay of the log: each topic in one batch, and no archive.
 func (s *suite) straight(t *testing.T, l *Log) []string {
 	t.Helper()
 	b := NewBench(t, l, s.new)
+	b.Opts.ArchiveDays = -1
 	b.Start()
 	defer b.Close()
 	return b.Dump()
@@ -173,6 +181,17 @@ func (s *suite) killFollowing(t *testing.T, killer *Killer) bool {
 
 // untilDeadOrDone waits until the store is killed or has applied the whole log, and stops it.
 func (s *suite) untilDeadOrDone(b *Bench, killer *Killer) error {
+	if err := s.untilThere(b, killer); err != nil {
+		return err
+	}
+	if err := b.Stop(); err != nil && !errors.Is(err, ErrKilled) {
+		return err
+	}
+	return nil
+}
+
+// untilThere waits until the store is killed or has applied the whole log.
+func (s *suite) untilThere(b *Bench, killer *Killer) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go func() {
@@ -186,9 +205,6 @@ func (s *suite) untilDeadOrDone(b *Bench, killer *Killer) error {
 		if err := b.Store.WaitFor(ctx, s.new().Name(), pos); err != nil && killer.Killed() == "" {
 			return err
 		}
-	}
-	if err := b.Stop(); err != nil && !errors.Is(err, ErrKilled) {
-		return err
 	}
 	return nil
 }

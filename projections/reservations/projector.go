@@ -78,6 +78,21 @@ func (Projector) Schema() string { return tables }
 // Topics implements projections.Projector.
 func (Projector) Topics() []log.Topic { return []log.Topic{event.BookingsTopic} }
 
+// Archive implements projections.Archiver: reservations move when their guests have left long ago, in whatever status they are, and the visits with them. Groups and the waiting
+// list stay: they are few, and a group's reservations are found by id.
+func (Projector) Archive() []projections.ArchiveTable {
+	return []projections.ArchiveTable{
+		{Name: reservationTable, Day: "check_in + nights", Begin: "check_in", Due: "hotel_id = ?1 AND check_in <= ?2 AND check_in + nights <= ?2", ID: "reservation_id"},
+		{Name: visitTable, Day: "until", Begin: "arrived", Due: "hotel_id = ?1 AND until <= ?2"},
+	}
+}
+
+// The tables whose rows move.
+const (
+	reservationTable = "reservation"
+	visitTable       = "visit"
+)
+
 // ref is one event of a batch, with its reservation's primary key, or that of its entry of the waiting list.
 type ref struct {
 	hotel, id string

@@ -43,11 +43,11 @@ type Queries struct{ store *projections.Store }
 // NewQueries returns the queries of a store that has a Projector.
 func NewQueries(store *projections.Store) *Queries { return &Queries{store} }
 
-// Get returns a reservation. The error has reason domain.ReservationNotFound when there is none.
+// Get returns a reservation, wherever it lies. The error has reason domain.ReservationNotFound when there is none.
 func (q *Queries) Get(ctx context.Context, hotelID, reservationID string) (Reservation, error) {
 	var found []Reservation
 	err := q.store.View(ctx, Name, q.store.PartitionFor(hotelID), func(c *projections.Conn) (err error) {
-		found, err = selectFrom(ctx, c, "WHERE hotel_id = ? AND reservation_id = ?", hotelID, key(reservationID))
+		found, err = each(ctx, c, hotelID, []any{key(reservationID)})
 		return err
 	})
 	if err == nil && len(found) == 0 {
@@ -59,36 +59,29 @@ func (q *Queries) Get(ctx context.Context, hotelID, reservationID string) (Reser
 	return found[0], nil
 }
 
-// ListByHotel returns a hotel's reservations behind a cursor, and the cursor to go on with, or nil.
+// ListByHotel returns a hotel's reservations behind a cursor, archived ones too, and the cursor to go on with, or nil.
 func (q *Queries) ListByHotel(ctx context.Context, hotelID string, after Cursor, limit int) ([]Reservation, *Cursor, error) {
-	return q.list(ctx, hotelID, pageLimit(limit),
-		"WHERE hotel_id = ? AND (check_in, reservation_id) > (?, ?) ORDER BY check_in, reservation_id LIMIT ?",
-		hotelID, int64(after.CheckIn), key(after.ReservationID))
+	return q.page(ctx, hotelID, pageLimit(limit), question{
+		where: "hotel_id = ? AND (check_in, reservation_id) > (?, ?) ORDER BY check_in, reservation_id",
+		args:  []any{hotelID, int64(after.CheckIn), key(after.ReservationID)}, from: after.CheckIn, to: endless,
+	})
 }
 
 // ListByArrival is ListByHotel for the reservations that check in on [from, to).
 func (q *Queries) ListByArrival(ctx context.Context, hotelID string, from, to domain.Date, after Cursor, limit int) ([]Reservation, *Cursor, error) {
 	after = after.notBefore(from)
-	return q.list(ctx, hotelID, pageLimit(limit),
-		"WHERE hotel_id = ? AND (check_in, reservation_id) > (?, ?) AND check_in < ? ORDER BY check_in, reservation_id LIMIT ?",
-		hotelID, int64(after.CheckIn), key(after.ReservationID), int64(to))
+	return q.page(ctx, hotelID, pageLimit(limit), question{
+		where: "hotel_id = ? AND (check_in, reservation_id) > (?, ?) AND check_in < ? ORDER BY check_in, reservation_id",
+		args:  []any{hotelID, int64(after.CheckIn), key(after.ReservationID), int64(to)}, from: after.CheckIn, to: to,
+	})
 }
 
 // ListByGuestAtHotel returns a guest's reservations in one hotel, as ListByHotel.
 func (q *Queries) ListByGuestAtHotel(ctx context.Context, guestID, hotelID string, after Cursor, limit int) ([]Reservation, *Cursor, error) {
-	return q.list(ctx, hotelID, pageLimit(limit),
-		`WHERE guest_id = ? AND hotel_id = ? AND (check_in, reservation_id) > (?, ?)
-		ORDER BY check_in, reservation_id LIMIT ?`, guestID, hotelID, int64(after.CheckIn), key(after.ReservationID))
-}
-
-// list returns one page of one shard; the limit is the query's last parameter.
-func (q *Queries) list(ctx context.Context, hotelID string, limit int, where string, args ...any) (found []Reservation, next *Cursor, err error) {
-	err = q.store.View(ctx, Name, q.store.PartitionFor(hotelID), func(c *projections.Conn) error {
-		found, err = selectFrom(ctx, c, where, append(args, limit+1)...)
-		return err
+	return q.page(ctx, hotelID, pageLimit(limit), question{
+		where: "guest_id = ? AND hotel_id = ? AND (check_in, reservation_id) > (?, ?) ORDER BY check_in, reservation_id",
+		args:  []any{guestID, hotelID, int64(after.CheckIn), key(after.ReservationID)}, from: after.CheckIn, to: endless,
 	})
-	found, next = cut(found, limit)
-	return found, next, err
 }
 
 // cut returns the first limit of what a query for one more has found, and the cursor to go on with, or nil.
@@ -100,16 +93,17 @@ func cut(found []Reservation, limit int) ([]Reservation, *Cursor) {
 	return found[:limit], &at
 }
 
-// ListByGuest returns a guest's reservations in all hotels. Go on with after = *Next.
+// ListByGuest returns a guest's reservations in all hotels, archived ones too. Go on with after = *Next.
 func (q *Queries) ListByGuest(ctx context.Context, guestID string, after Cursor, limit int) (projections.Page[Reservation, Cursor], error) {
 	limit = pageLimit(limit)
 	return projections.Gather(ctx, q.store, Name, projections.Query[Reservation, Cursor]{
 		After: after, Limit: limit, Key: (*Reservation).cursor, Compare: Cursor.compare,
 		Shard: func(ctx context.Context, c *projections.Conn, _ log.Partition, after Cursor, limit int) (projections.Part[Reservation, Cursor], error) {
-			items, err := selectFrom(ctx, c, `WHERE guest_id = ? AND (check_in, hotel_id, reservation_id) > (?, ?, ?)
-				ORDER BY check_in, hotel_id, reservation_id LIMIT ?`,
-				guestID, int64(after.CheckIn), after.HotelID, key(after.ReservationID), limit+1)
-			return projections.Upto(items, limit, (*Reservation).cursor), err
+			ask := question{
+				where: "guest_id = ? AND (check_in, hotel_id, reservation_id) > (?, ?, ?) ORDER BY check_in, hotel_id, reservation_id",
+				args:  []any{guestID, int64(after.CheckIn), after.HotelID, key(after.ReservationID)}, from: after.CheckIn, to: endless,
+			}
+			return ask.ask(ctx, c, limit)
 		},
 	})
 }
@@ -129,33 +123,23 @@ func (q *Queries) History(ctx context.Context, hotelID, reservationID string, fr
 	limit = pageLimit(limit)
 	partition := q.store.PartitionFor(hotelID)
 	err = q.store.View(ctx, Name, partition, func(c *projections.Conn) error {
-		return c.Query(ctx, "SELECT history FROM reservation WHERE hotel_id = ? AND reservation_id = ?",
-			[]any{hotelID, key(reservationID)}, func(r *projections.Row) error {
-				var status eventpb.ReservationStatus
-				var reason eventpb.ReservationReason
-				return readHistory(r.Blob(0), func(e *entry) error {
-					status, reason = e.after(status, reason)
-					if e.offset >= from && len(found) <= limit {
-						at := log.Position{Topic: event.BookingsTopic, Partition: partition, Offset: e.offset}
-						found = append(found, Entry{at, types[e.kind], e.time, status, reason})
-					}
-					return nil
-				})
+		return find(ctx, c, hotelID, key(reservationID), func(r *projections.Row) error {
+			var status eventpb.ReservationStatus
+			var reason eventpb.ReservationReason
+			return readHistory(r.Blob(5), func(e *entry) error {
+				status, reason = e.after(status, reason)
+				if e.offset >= from && len(found) <= limit {
+					at := log.Position{Topic: event.BookingsTopic, Partition: partition, Offset: e.offset}
+					found = append(found, Entry{at, types[e.kind], e.time, status, reason})
+				}
+				return nil
 			})
+		})
 	})
 	if len(found) > limit {
 		return found[:limit], true, err
 	}
 	return found, false, err
-}
-
-func selectFrom(ctx context.Context, c *projections.Conn, where string, args ...any) (found []Reservation, err error) {
-	err = c.Query(ctx, "SELECT "+columns+" FROM reservation r "+where, args, func(row *projections.Row) error {
-		r, err := scan(row)
-		found = append(found, r)
-		return err
-	})
-	return found, err
 }
 
 // key returns an id as its column holds it.

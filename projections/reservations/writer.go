@@ -77,6 +77,9 @@ func (w *writer) write(refs []ref) error {
 	if c.begun == nil {
 		return w.update(&c, refs[0].hotel, id, history)
 	}
+	if _, err := w.tx.ThawID(reservationTable, id, refs[0].hotel, id); err != nil { // of an earlier life
+		return err
+	}
 	start = len(w.arena)
 	w.arena = appendDetails(w.arena, c.begun)
 	checkIn, nights := c.stay()
@@ -93,20 +96,53 @@ func (w *writer) entry(e *projections.Event, c *change) (err error) {
 	if w.more, err = appendMore(w.more[:0], e.Envelope.Message); err != nil {
 		return err
 	}
+	w.today(e.Envelope.Message)
 	w.arena = appendEntry(w.arena, e, s, w.more)
 	return c.add(e.Envelope.Message, &w.first)
 }
 
-// update adds to a reservation that began before the batch.
+// update adds to a reservation that began before the batch, and brings it back from the archive when it is there.
 func (w *writer) update(c *change, hotel string, id any, history []byte) error {
+	n, err := w.updateHot(c, hotel, id, history)
+	if n > 0 || err != nil {
+		return err
+	}
+	if found, err := w.tx.ThawID(reservationTable, id, hotel, id); !found || err != nil {
+		return err
+	}
+	_, err = w.updateHot(c, hotel, id, history)
+	return err
+}
+
+// updateHot returns how many rows it has changed: one, or none when the reservation is not there.
+func (w *writer) updateHot(c *change, hotel string, id any, history []byte) (int64, error) {
+	sql, args := "", []any{hotel, id, history}
 	switch {
 	case c.moved != nil:
 		checkIn, nights := c.stay()
-		return execute(w.tx, changeStay, hotel, id, history, checkIn, nights, c.named, orNull(c.guest))
+		sql, args = changeStay, append(args, checkIn, nights, c.named, orNull(c.guest))
 	case c.left:
-		return execute(w.tx, endStay, hotel, id, history, c.leaving)
+		sql, args = endStay, append(args, c.leaving)
+	default:
+		return w.add.Changed(args...)
 	}
-	return w.add.Exec(hotel, id, history)
+	st, err := w.tx.Stmt(sql)
+	if err != nil {
+		return 0, err
+	}
+	return st.Changed(args...)
+}
+
+// today notes the days that events name as the hotel's.
+func (w *writer) today(m any) {
+	switch m := m.(type) {
+	case *eventpb.ReservationPlaced:
+		w.tx.Today(m.GetHotelId(), m.GetPlaceDate())
+	case *eventpb.GuestCheckedIn:
+		w.tx.Today(m.GetHotelId(), m.GetDate())
+	case *eventpb.GuestCheckedOut:
+		w.tx.Today(m.GetHotelId(), m.GetDate())
+	}
 }
 
 // beside writes what few events say in tables of their own.
