@@ -39,7 +39,7 @@ func (sh *shard) apply(b *batch, fault func(Step) error) error {
 			sh.owner.listeners.tell(Applied{Partition: sh.partition, Topic: b.topic, Events: events[:n]})
 		}
 		sh.marks.set(b.topic, to)
-		if sh.since += n; sh.bulk && sh.since >= moveEvents {
+		if sh.since += n; sh.bulk && sh.since >= moveBatches*sh.opts.BulkEvents {
 			sh.since = 0
 			if err := sh.moveAll(fault); err != nil {
 				return err

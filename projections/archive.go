@@ -82,7 +82,7 @@ CREATE TABLE archive_part (          -- a table's rows in a file
 	high INTEGER NOT NULL,           -- the highest Day ever
 	PRIMARY KEY (name, year)
 ) WITHOUT ROWID;
-CREATE TABLE archive_id (            -- in which years' files to look for an id
+CREATE TABLE archive_id (            -- in which years' files to look for a row
 	id INTEGER NOT NULL,             -- idOf
 	year INTEGER NOT NULL,
 	PRIMARY KEY (id, year)
@@ -227,7 +227,7 @@ func idOf(id any) int64 {
 		}
 	case string:
 		h := fnv.New64a()
-		h.Write([]byte(v)) //nolint:errcheck // never fails
+		h.Write([]byte(v))
 		return int64(h.Sum64())
 	}
 	return 0

@@ -14,11 +14,11 @@ import (
 )
 
 const (
-	moveRows     = 2_000   // of one move that others wait for
-	moveHotels   = 500     // that one move looks at
-	moveBulkRows = 50_000  // of one move in a bulk load
-	moveEvents   = 1 << 18 // of a bulk load between moves
-	moveStride   = 7       // days by which a hotel has come further before its rows move again: a few at a time would touch as many pages as a week's
+	moveRows     = 2_000  // of one move that others wait for
+	moveHotels   = 500    // that one move looks at
+	moveBulkRows = 50_000 // of one move in a bulk load
+	moveBatches  = 4      // of a bulk load between moves
+	moveStride   = 7      // days by which a hotel has come further before its rows move again: a few at a time would touch as many pages as a week's
 )
 
 // move is one move of rows from a hot file to cold ones.
@@ -72,7 +72,7 @@ func (sh *shard) moveLocked(limit int, fault func(Step) error) (rows int, more b
 	return m.count, m.more, fault(StepMoved)
 }
 
-// dueHotels returns the hotels that have come so far that rows of theirs move, one more than a move looks at at most.
+// dueHotels returns the hotels that have come so far that rows of theirs move, up to one more than a move looks at.
 func (sh *shard) dueHotels(c *Conn) (hotels []due, err error) {
 	err = c.Query(context.Background(), `SELECT d.hotel_id, d.day - ?1 FROM archive_day d LEFT JOIN archive_moved m ON m.hotel_id = d.hotel_id
 		WHERE m.hotel_id IS NULL OR NOT m.done OR d.day - ?1 - m.day >= ?2 ORDER BY d.hotel_id LIMIT ?3`, []any{sh.opts.ArchiveDays, moveStride, moveHotels + 1},
@@ -94,7 +94,7 @@ func (m *move) all(hotels []due) error {
 		m.number = max(m.number, mark.move)
 	}
 	m.number++
-	for i := 0; i < len(hotels); i++ {
+	for i := range hotels {
 		if m.count >= m.limit {
 			m.more = true
 			break
@@ -350,8 +350,11 @@ func (s *Store) keepSmall(ctx context.Context, p *projection, partition log.Part
 // moveDue moves what is due in the shard in service. Between moves it leaves the shard to others for as long as the last one took.
 func (s *Store) moveDue(ctx context.Context, p *projection, partition log.Partition) error {
 	v, err := p.acquire()
-	if err != nil {
+	if log.CodeOf(err) == log.Unavailable {
 		return nil // it is being built, and whoever puts it in service wakes this
+	}
+	if err != nil {
+		return err
 	}
 	for more := true; more && err == nil && ctx.Err() == nil; {
 		start := time.Now()

@@ -67,7 +67,11 @@ func TestRates(t *testing.T) {
 	events := append(h.Hotels(40), h.Next(2_000)...)
 	l.Append(events...)
 	b := projectiontest.NewBench(t, l, func() projections.Projector { return availability.New() })
+	b.Opts.ArchiveDays = 20
 	b.Start()
+	if st := b.Store.Status(t.Context()); len(st[0].Archive) == 0 {
+		t.Fatal("nothing is in the archive")
+	}
 	t.Cleanup(b.Close)
 	q := availability.NewQueries(b.Store)
 	want := map[night]*eventpb.Money{}
@@ -166,7 +170,11 @@ func started(t *testing.T) (*model, *availability.Queries) {
 	events := append(h.Hotels(40), h.Next(600)...)
 	l.Append(events...)
 	b := projectiontest.NewBench(t, l, func() projections.Projector { return availability.New() })
+	b.Opts.ArchiveDays = 20
 	b.Start()
+	if st := b.Store.Status(t.Context()); len(st[0].Archive) == 0 {
+		t.Fatal("nothing is in the archive")
+	}
 	t.Cleanup(b.Close)
 	return modelOf(t, events), availability.NewQueries(b.Store)
 }

@@ -202,16 +202,19 @@ func TestGroups(t *testing.T) {
 
 func TestWaitingList(t *testing.T) {
 	m, q := started(t, 2500)
-	states := map[reservations.WaiterState]int{}
+	states, offered := map[reservations.WaiterState]int{}, 0
 	for id, want := range m.waiters {
 		states[want.State]++
+		if want.ReservationID != "" {
+			offered++
+		}
 		got, err := q.GetWaiter(t.Context(), want.HotelID, id)
 		if err != nil || !reflect.DeepEqual(&got, want) {
 			t.Errorf("got  %+v, error %v\nwant %+v", got, err, *want)
 		}
 	}
-	if len(states) != 3 {
-		t.Errorf("entries by state: %v", states)
+	if len(states) < 2 || offered == 0 {
+		t.Errorf("entries by state: %v, %d had an offer", states, offered)
 	}
 	if _, err := q.GetWaiter(t.Context(), projectiontest.HotelID(0), "nobody"); !errors.Is(err, domain.WaiterNotFound) {
 		t.Errorf("unknown entry: %v", err)

@@ -28,8 +28,12 @@ func started(t *testing.T, events int) (*model, *reservations.Queries) {
 	m := modelOf(t, l, append(h.Hotels(5), h.Next(events)...))
 	b := projectiontest.NewBench(t, l, func() projections.Projector { return reservations.New() })
 	b.Opts.BulkEvents = 50 // so that reservations begin in one batch and go on in others
+	b.Opts.ArchiveDays = 20
 	b.Start()
 	t.Cleanup(b.Close)
+	if st := b.Store.Status(t.Context()); len(st[0].Archive) == 0 {
+		t.Fatal("nothing is in the archive")
+	}
 	return m, reservations.NewQueries(b.Store)
 }
 

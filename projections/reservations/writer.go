@@ -116,7 +116,8 @@ func (w *writer) update(c *change, hotel string, id any, history []byte) error {
 
 // updateHot returns how many rows it has changed: one, or none when the reservation is not there.
 func (w *writer) updateHot(c *change, hotel string, id any, history []byte) (int64, error) {
-	sql, args := "", []any{hotel, id, history}
+	var sql string
+	args := []any{hotel, id, history}
 	switch {
 	case c.moved != nil:
 		checkIn, nights := c.stay()
