@@ -42,6 +42,8 @@ type Deps struct {
 
 	Access *access.Store // the tokens; nil: there are none, and calls about them are answered UNAVAILABLE
 
+	Accounts *access.Accounts // who signs in; nil: nobody does, and calls about them are answered UNAVAILABLE
+
 	Metrics prometheus.Registerer // nil: calls are not counted
 
 	// Webhooks are what payment providers post their notifications to, by provider: at /webhooks/NAME. They look after signatures and limits themselves.
@@ -130,6 +132,12 @@ func New(deps Deps, opts Options) (*API, error) {
 
 // ServeHTTP implements http.Handler.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if a.gate != nil && a.gate.required {
+		if err := a.gate.crossOrigin(r); err != nil {
+			a.refuse(w, r, denied(ReasonCrossOrigin, "a page of another site may not ask for this"))
+			return
+		}
+	}
 	if a.cross != nil {
 		a.cross.ServeHTTP(w, r)
 		return
@@ -155,6 +163,7 @@ var services = []string{
 	lodgev1connect.PaymentServiceName, lodgev1connect.RoomServiceName, lodgev1connect.WaitingListServiceName, lodgev1connect.EventServiceName, lodgev1connect.AdminServiceName,
 	lodgev1connect.MessageServiceName, lodgev1connect.GroupServiceName, lodgev1connect.QueueServiceName, lodgev1connect.ScheduleServiceName,
 	lodgev1connect.ProofServiceName, lodgev1connect.ProcessServiceName, lodgev1connect.AccessServiceName,
+	lodgev1connect.AccountServiceName, lodgev1connect.SessionServiceName,
 }
 
 // shapes are the messages whose shape rules are compiled when the surface is made rather than by the first caller.
@@ -202,6 +211,8 @@ func (a *API) routes() (http.Handler, error) {
 	serve(lodgev1connect.NewStayServiceHandler(&stayService{a}, options...))
 	serve(lodgev1connect.NewRoomServiceHandler(&roomService{a}, options...))
 	serve(lodgev1connect.NewAccessServiceHandler(&accessService{a}, options...))
+	serve(lodgev1connect.NewAccountServiceHandler(&accountService{a}, options...))
+	serve(lodgev1connect.NewSessionServiceHandler(&sessionService{a}, options...))
 	serve(lodgev1connect.NewWaitingListServiceHandler(&waitingListService{a}, options...))
 	serve(lodgev1connect.NewEventServiceHandler(&eventService{a}, options...))
 	serve(lodgev1connect.NewAdminServiceHandler(&adminService{a}, options...))

@@ -51,7 +51,8 @@ const (
 	ReasonRoleDenied         = "ROLE_DENIED"  // not for this role
 	ReasonHotelDenied        = "HOTEL_DENIED" // not for this hotel
 	ReasonTopicDenied        = "TOPIC_DENIED"
-	ReasonNotYours           = "NOT_YOURS" // or there is no such thing
+	ReasonNotYours           = "NOT_YOURS"    // or there is no such thing
+	ReasonCrossOrigin        = "CROSS_ORIGIN" // a page of another site asks by somebody's cookie
 	ReasonOffsetOutOfRange   = "OFFSET_OUT_OF_RANGE"
 	ReasonForbiddenHeader    = "FORBIDDEN_HEADER"
 	ReasonForbiddenField     = "FORBIDDEN_FIELD"
@@ -142,6 +143,19 @@ var domainCodes = map[domain.Reason]connect.Code{
 	access.ReasonTokenExpired:    connect.CodeUnauthenticated,
 	access.ReasonTokenRevoked:    connect.CodeUnauthenticated,
 	access.ReasonTokenNotFound:   connect.CodeNotFound,
+	ReasonCrossOrigin:            connect.CodePermissionDenied,
+
+	access.ReasonAccountNotFound:    connect.CodeNotFound,
+	access.ReasonAccountExists:      connect.CodeAlreadyExists,
+	access.ReasonAccountDisabled:    connect.CodePermissionDenied,
+	access.ReasonEmailUnavailable:   connect.CodeAlreadyExists,
+	access.ReasonCredentialsInvalid: connect.CodeUnauthenticated,
+	access.ReasonPasswordWeak:       connect.CodeInvalidArgument,
+	access.ReasonInvitationUnknown:  connect.CodeNotFound,
+	access.ReasonSessionNotFound:    connect.CodeNotFound,
+	access.ReasonSessionEnded:       connect.CodeUnauthenticated,
+	access.ReasonRefreshUnknown:     connect.CodeUnauthenticated,
+	access.ReasonRefreshReused:      connect.CodeUnauthenticated,
 }
 
 // translate makes of any error what a caller may see. It is the only place where codes are chosen. What is not meant for
@@ -153,12 +167,15 @@ func translate(ctx context.Context, logger *slog.Logger, procedure string, req p
 		broken  *domain.Error
 		invalid *protovalidate.ValidationError
 		logged  *log.Error
+		often   *access.TooManyError
 	)
 	switch {
 	case errors.As(err, &already):
 		return already
 	case errors.As(err, &broken):
 		return ruleError(broken, requestField(req, broken.Field))
+	case errors.As(err, &often):
+		return limited(often.Wait)
 	case errors.As(err, &invalid):
 		return shapeError(invalid)
 	case errors.Is(err, context.Canceled):

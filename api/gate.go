@@ -30,12 +30,17 @@ const HeaderGuestEmail = "Lodge-Guest-Email"
 type gate struct {
 	api      *API
 	tokens   *access.Store
+	accounts *access.Accounts // nil: nobody signs in
+	origins  http.CrossOriginProtection
 	required bool            // callers are asked who they are
 	limiter  *access.Limiter // nil: calls are not counted
 }
 
 func (a *API) newGate() *gate {
-	g := &gate{api: a, tokens: a.deps.Access, required: a.opts.AuthRequired}
+	g := &gate{api: a, tokens: a.deps.Access, accounts: a.deps.Accounts, required: a.opts.AuthRequired}
+	if a.opts.PublicURL != "" { // a proxy may ask by another name
+		_ = g.origins.AddTrustedOrigin(a.opts.PublicURL) // it is an origin: Validate has seen it
+	}
 	if a.opts.RateLimit > 0 {
 		g.limiter = access.NewLimiter(a.opts.RateLimit, a.opts.RateBurst)
 	}
@@ -45,23 +50,14 @@ func (a *API) newGate() *gate {
 	return g
 }
 
-// caller is who makes a call.
-type caller struct {
-	token  *access.Token // nil: nobody has said who they are
-	local  bool          // and came over the socket
-	header http.Header
-}
-
-type callerKey struct{}
-
 // localActor is who acts over the socket without a token: somebody whom the system lets use it.
 const localActor = "local:socket"
 
 // actor returns who gives a command, for its events; empty: nobody is asked.
 func actor(ctx context.Context) string {
-	c, ok := ctx.Value(callerKey{}).(*caller)
+	c := callerOf(ctx)
 	switch {
-	case !ok:
+	case c == nil:
 		return ""
 	case c.token != nil:
 		return c.token.Actor()
@@ -86,10 +82,7 @@ func (g *gate) enter(ctx context.Context, procedure string, header http.Header, 
 // identify says who calls, and counts the call. Who shows a token that is none is counted by address, so that guessing is limited too.
 func (g *gate) identify(ctx context.Context, header http.Header, addr string) (*caller, error) {
 	c := &caller{local: local(ctx), header: header}
-	var err error
-	if shown := header.Get("Authorization"); shown != "" && g.tokens != nil {
-		c.token, err = g.tokens.Authenticate(shown)
-	}
+	err := g.meet(c)
 	if g.limiter != nil && !c.local {
 		name := access.ClientOf(addr)
 		if c.token != nil {
@@ -106,7 +99,7 @@ func (g *gate) identify(ctx context.Context, header http.Header, addr string) (*
 }
 
 // limited answers who calls too often.
-func limited(wait time.Duration) error {
+func limited(wait time.Duration) *connect.Error {
 	e := newError(connect.CodeResourceExhausted, ReasonRateLimited, "too many calls; try again in "+wait.Round(time.Millisecond).String(), nil)
 	attach(e, &errdetails.RetryInfo{RetryDelay: durationpb.New(wait)})
 	return e
@@ -146,7 +139,7 @@ func (g *gate) authorize(ctx context.Context, c *caller, procedure string, msg p
 	}
 	if c.token == nil {
 		if r.anonymous == nil {
-			return domain.Errorf(access.ReasonTokenRequired, "", "this call needs a token in the header Authorization")
+			return c.unknown("this call needs a token or a session in the header Authorization")
 		}
 		return r.anonymous(ctx, g, c, msg)
 	}
@@ -208,7 +201,7 @@ func allTheirs(t *access.Token, hotels []string) bool {
 func theirReservation(ctx context.Context, g *gate, c *caller, msg proto.Message) error {
 	email := c.header.Get(HeaderGuestEmail)
 	if c.token == nil && email == "" {
-		return domain.Errorf(access.ReasonTokenRequired, "", "this call needs a token in the header Authorization, or the e-mail address of the reservation's guest in %s", HeaderGuestEmail)
+		return c.unknown("this call needs a token or a session in the header Authorization, or the e-mail address of the reservation's guest in %s", HeaderGuestEmail)
 	}
 	if field := hotelsField(msg); field != "" {
 		return domain.Errorf(ReasonForbiddenField, field, "the field %s is for the hotel", field)
@@ -287,7 +280,7 @@ func (g *gate) while(ctx context.Context, c *caller, do func(context.Context) er
 	if c.token == nil {
 		return do(ctx)
 	}
-	ctx, stop := g.tokens.While(ctx, c.token)
+	ctx, stop := g.tokens.While(ctx, c.token.Until(c.until))
 	defer stop()
 	err := do(ctx)
 	if ended := (*domain.Error)(nil); errors.As(context.Cause(ctx), &ended) {

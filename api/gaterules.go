@@ -45,6 +45,7 @@ var (
 	house     = rule{nil, nil, inTheirHotels, everything}
 	history   = rule{nil, nil, eventsOfTheirHotels, notTheirs}
 	programs  = rule{nil, nil, nil, notTheirs}
+	own       = rule{nil, theirOwn, theirOwn, theirOwn}
 	adminOnly = rule{}
 )
 
@@ -111,6 +112,14 @@ var rules = map[string]rule{
 
 	rpc.AccessServiceCreateTokenProcedure: adminOnly, rpc.AccessServiceGetTokenProcedure: adminOnly,
 	rpc.AccessServiceListTokensProcedure: adminOnly, rpc.AccessServiceRevokeTokenProcedure: adminOnly,
+
+	rpc.AccountServiceSignUpProcedure: public, rpc.AccountServiceAcceptInvitationProcedure: public,
+	rpc.AccountServiceGetAccountProcedure: own, rpc.AccountServiceDeleteAccountProcedure: own, rpc.AccountServiceChangePasswordProcedure: own,
+	rpc.AccountServiceCreateAccountProcedure: adminOnly, rpc.AccountServiceListAccountsProcedure: adminOnly, rpc.AccountServiceUpdateAccountProcedure: adminOnly,
+	rpc.AccountServiceDisableAccountProcedure: adminOnly, rpc.AccountServiceEnableAccountProcedure: adminOnly, rpc.AccountServiceInviteAccountProcedure: adminOnly,
+
+	rpc.SessionServiceCreateSessionProcedure: public, rpc.SessionServiceRefreshSessionProcedure: public,
+	rpc.SessionServiceListSessionsProcedure: own, rpc.SessionServiceDeleteSessionProcedure: own,
 
 	"/" + grpchealth.HealthV1ServiceName + "/Check": public, "/" + grpchealth.HealthV1ServiceName + "/Watch": public,
 	"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo": public, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": public,
@@ -234,7 +243,10 @@ func guestOf(m *lodgev1.CreateReservationRequest) *lodgev1.Guest {
 }
 
 // newBooking lets in who has no account: with the e-mail address by which they come back to the booking, and in nobody's account.
-func newBooking(_ context.Context, _ *gate, _ *caller, msg proto.Message) error {
+func newBooking(_ context.Context, _ *gate, c *caller, msg proto.Message) error {
+	if c.stale != nil { // it would have been in their account
+		return c.stale
+	}
 	if err := bind(msg, ""); err != nil {
 		return err
 	}
@@ -249,6 +261,16 @@ func newBooking(_ context.Context, _ *gate, _ *caller, msg proto.Message) error 
 		if strings.TrimSpace(r.GetReservation().GetGuest().GetEmail()) == "" {
 			return domain.Errorf(access.ReasonTokenRequired, "", "without a token a booking needs its guest's e-mail address, by which the guest comes back to it")
 		}
+	}
+	return nil
+}
+
+// theirOwn lets in who signed in, to their account and its sessions.
+func theirOwn(_ context.Context, _ *gate, c *caller, msg proto.Message) error {
+	id, ok := strings.CutPrefix(resourceOf(msg), accountsPrefix)
+	id, _, _ = strings.Cut(id, "/")
+	if !ok || c.account == "" || id != ownAccount && id != c.account {
+		return denied(ReasonNotYours, notYours)
 	}
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -27,6 +29,7 @@ type Options struct {
 	CacheTTL         time.Duration // how long they are kept at most: default 1 min
 	ProofDir         string        // folder where audits of the log remember what they have proved: default none, so that each reads everything
 	AuthRequired     bool          // callers say who they are by a token, and may do what the table of rules says
+	PublicURL        string        // where browsers reach the surface, as in https://lodge.example: with https cookies are for TLS only; default: not known
 	RateLimit        float64       // calls a second of one client, a token or an address: default any number
 	RateBurst        int           // calls at once of one client: default RateLimit, rounded up
 	CORSOrigins      []string      // of browser apps that may call, as in https://app.example: default none; "*", any, only with AuthRequired
@@ -35,6 +38,9 @@ type Options struct {
 	Clock            func() time.Time
 	Logger           *slog.Logger // default slog.Default()
 }
+
+// secure reports whether browsers reach the surface over TLS, here or at a proxy before it.
+func (o Options) secure() bool { return strings.HasPrefix(o.PublicURL, "https://") }
 
 func (o Options) withDefaults() Options {
 	o.MessageBytesMax = cmp.Or(o.MessageBytesMax, 1<<20)
@@ -68,6 +74,9 @@ func (o Options) Validate() error {
 	o = o.withDefaults()
 	if !(o.RateLimit >= 0 && o.RateLimit <= rateLimitMax) {
 		return fmt.Errorf("api: option RateLimit: %v is not in [0, %d]", o.RateLimit, rateLimitMax)
+	}
+	if u, err := url.Parse(o.PublicURL); o.PublicURL != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.Scheme+"://"+u.Host != o.PublicURL) {
+		return fmt.Errorf("api: option PublicURL: %.200q is not scheme and host, as in https://lodge.example", o.PublicURL)
 	}
 	for _, r := range []struct {
 		name             string

@@ -75,6 +75,8 @@ type stack struct {
 	client *http.Client
 	tokens *access.Store // nil: callers are not asked who they are; else client shows an admin's
 
+	accounts *access.Accounts
+
 	hotels       lodgev1connect.HotelServiceClient
 	inventory    lodgev1connect.InventoryServiceClient
 	availability lodgev1connect.AvailabilityServiceClient
@@ -136,7 +138,10 @@ func newStackWith(t testing.TB, dir string, fs vfs.FS, opts api.Options, schedul
 		if s.tokens, err = access.Open(ctx, s.broker, s.clock.now); err != nil {
 			t.Fatal(err)
 		}
-		deps.Access = s.tokens
+		if s.accounts, err = access.OpenAccounts(ctx, s.broker, access.AccountsOptions{Clock: s.clock.now, Cost: access.HashCost{MemoryKiB: 64, Passes: 1, Lanes: 1}}); err != nil {
+			t.Fatal(err)
+		}
+		deps.Access, deps.Accounts = s.tokens, s.accounts
 	}
 	if s.api, err = api.New(deps, opts); err != nil {
 		t.Fatal(err)

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,41 +19,22 @@ import (
 // Topic holds the tokens: compacted, one partition, the key is the token's id. Its only writer is the Store.
 const Topic log.Topic = "__access"
 
-// Log is what tokens are kept in.
-type Log interface {
-	log.Reader
-	log.Writer
-	log.Admin
-}
-
 // Store holds all tokens in memory and in the log. Safe for concurrent use; who reads waits for nobody.
 type Store struct {
-	lg    Log
+	ledger
 	clock func() time.Time
 
 	tokens sync.Map     // id → *Token
 	count  atomic.Int64 // of tokens
-
-	mu   sync.Mutex // held while the log is written or read
-	next log.Offset // read up to here
 }
 
 var partition = log.TopicPartition{Topic: Topic}
 
 // Open makes the topic when it is missing and reads the tokens. It starts no goroutine. No other store may write to lg.
 func Open(ctx context.Context, lg Log, clock func() time.Time) (*Store, error) {
-	err := lg.CreateTopic(ctx, Topic, log.TopicConfig{Partitions: 1, Durability: log.Sync, Cleanup: log.CleanupCompact})
-	if err != nil && log.CodeOf(err) != log.TopicExists {
-		return nil, fmt.Errorf("make the topic of tokens: %w", err)
-	}
-	s := &Store{lg: lg, clock: clock}
-	if s.next, _, err = lg.Offsets(ctx, partition); err == nil {
-		err = s.catchUp(ctx)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the tokens: %w", err)
-	}
-	return s, nil
+	s := &Store{clock: clock, ledger: ledger{lg: lg, at: partition, cfg: log.TopicConfig{Partitions: 1, Durability: log.Sync, Cleanup: log.CleanupCompact}}}
+	s.ledger.apply = s.apply
+	return s, s.open(ctx)
 }
 
 // Authenticate returns the token that an Authorization header shows. The error is a *domain.Error that says why there is none; only who shows the
@@ -88,17 +68,25 @@ func ending(why domain.Reason) error {
 
 // While returns a context that also ends when the token does; its cause is then why. The caller calls stop.
 func (s *Store) While(ctx context.Context, t *Token) (_ context.Context, stop func()) {
+	return t.while(ctx, s.clock())
+}
+
+func (t *Token) while(ctx context.Context, now time.Time) (_ context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	ended := make(<-chan time.Time)
 	timer := func() bool { return true }
 	if !t.Expires.IsZero() {
-		at := time.NewTimer(t.Expires.Sub(s.clock()))
+		at := time.NewTimer(t.Expires.Sub(now))
 		ended, timer = at.C, at.Stop
 	}
 	go func() {
 		defer timer()
 		select {
 		case <-t.ended:
+			if t.ofSession {
+				cancel(domain.Errorf(ReasonSessionEnded, "", "the session has ended"))
+				return
+			}
 			cancel(ending(ReasonTokenRevoked))
 		case <-ended:
 			cancel(ending(ReasonTokenExpired))
@@ -203,46 +191,6 @@ func (s *Store) forgettable(now time.Time) (records []log.Record) {
 	return records
 }
 
-// appendTries is how often an append finds that somebody else has written: nobody should.
-const appendTries = 3
-
-// append writes records behind all that has been read, and takes in what is then there, also when it cannot know whether it has written. The caller holds mu.
-func (s *Store) append(ctx context.Context, records []log.Record) error {
-	ctx = context.WithoutCancel(ctx) // half an append is worse than a late answer
-	var err error
-	for range appendTries {
-		expect := s.next
-		_, err = s.lg.Append(ctx, partition, &log.Batch{Records: records, Expect: &expect})
-		if read := s.catchUp(ctx); read != nil {
-			return errors.Join(err, read)
-		}
-		if log.CodeOf(err) != log.OffsetMismatch {
-			break
-		}
-	}
-	return err
-}
-
-// catchUp takes in what the log has and this store has not seen. The caller holds mu, or has the store alone.
-func (s *Store) catchUp(ctx context.Context) error {
-	for {
-		got, err := s.lg.Fetch(ctx, log.FetchRequest{TopicPartition: partition, Offset: s.next})
-		if err != nil {
-			return err
-		}
-		for i := range got.Records {
-			if err := s.apply(&got.Records[i]); err != nil {
-				return err
-			}
-		}
-		if got.Next >= got.HighWatermark || got.Next <= s.next {
-			s.next = max(s.next, got.Next)
-			return nil
-		}
-		s.next = got.Next
-	}
-}
-
 func (s *Store) apply(r *log.Record) error {
 	id := string(r.Key)
 	old, known := s.get(id)
@@ -255,7 +203,7 @@ func (s *Store) apply(r *log.Record) error {
 	}
 	t, err := readToken(id, r.Value)
 	if err != nil {
-		return fmt.Errorf("read the token at %s: %w", r.Position(), err)
+		return fmt.Errorf("a token: %w", err)
 	}
 	t.ended = make(chan struct{})
 	if known {

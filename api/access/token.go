@@ -54,12 +54,23 @@ type Token struct {
 
 	// digest is the SHA-256 of the whole secret. A slow hash is for what people choose: nobody guesses 256 random bits, and this one is computed for
 	// every call.
-	digest [sha256.Size]byte
-	ended  chan struct{} // closed when it is revoked
+	digest    [sha256.Size]byte
+	ended     chan struct{} // closed when it is revoked, or its session has ended
+	ofSession bool
 }
 
 // Actor returns who acts with the token, as events say it.
 func (t *Token) Actor() string { return string(t.Role) + ":" + t.ID }
+
+// Until returns the token as one that ends at a time; zero: when it does.
+func (t *Token) Until(at time.Time) *Token {
+	if at.IsZero() {
+		return t
+	}
+	until := *t
+	until.Expires = at
+	return &until
+}
 
 // EndedAt reports whether the token lets nobody in at a time.
 func (t *Token) EndedAt(now time.Time) bool { return t.endedBy(now) != "" }

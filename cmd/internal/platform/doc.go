@@ -11,6 +11,7 @@
 //	DIR/snapshots    of the engine; disposable
 //	DIR/projections  SQLite databases; disposable
 //	DIR/nats         of the embedded NATS server; disposable
+//	DIR/*.key, *.keys what quotes and sessions are signed with
 //	DIR/lodge.sock   the API for tools on this machine, while it runs
 //
 // It reads no flags, files or environment: cmd/lodge does. It makes no decision of its own but the order in which parts start and stop.

@@ -43,6 +43,7 @@ type Options struct {
 
 	// AuthRequired asks callers for tokens, except over the socket; the others are as api.Options'.
 	AuthRequired bool
+	PublicURL    string // as api.Options'
 	RateLimit    float64
 	RateBurst    int
 	CORSOrigins  []string

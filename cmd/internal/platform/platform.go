@@ -51,6 +51,9 @@ type Platform struct {
 	upkeep    *process.Upkeep
 	simulator *payment.Simulator // nil: payments never went to it
 	webhooks  map[string]http.Handler
+
+	accounts    *access.Accounts
+	sessionKeys *access.Keys
 }
 
 // server is an open listener and what answers there.
@@ -108,7 +111,7 @@ func (p *Platform) open(ctx context.Context) error {
 	if err := os.MkdirAll(p.dir, 0o700); err != nil {
 		return fmt.Errorf("make the data folder: %w", err)
 	}
-	for _, step := range []func(context.Context) error{p.openTracing, p.openLog, p.openEngine, p.openStore, p.openBridge, p.openProcesses, p.openPayments, p.openAPI} {
+	for _, step := range []func(context.Context) error{p.openTracing, p.openLog, p.openEngine, p.openStore, p.openBridge, p.openProcesses, p.openPayments, p.openAccounts, p.openAPI} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -178,7 +181,7 @@ func (p *Platform) openStore(context.Context) error {
 func (p *Platform) openAPI(ctx context.Context) error {
 	deps := api.Deps{
 		Engine: p.Engine, Log: p.Broker, Store: p.Store, Scheduler: p.scheduler(), Processes: p.Processes,
-		Parts: []api.Part{{Name: "processes", Check: p.Processes.Health}}, Webhooks: p.webhooks,
+		Parts: []api.Part{{Name: "processes", Check: p.Processes.Health}}, Webhooks: p.webhooks, Accounts: p.accounts,
 	}
 	if p.Bridge != nil {
 		deps.Parts = append(deps.Parts, api.Part{Name: "schedules", Check: p.schedulesHealth})
@@ -199,7 +202,7 @@ func (p *Platform) openAPI(ctx context.Context) error {
 		return err
 	}
 	a, err := api.New(deps, api.Options{Clock: p.opts.Clock, Logger: p.opts.Logger, Tracer: p.tracing.Tracer(), QuoteKey: key, ProofDir: filepath.Join(p.dir, proofFolder), PaymentProviders: []string{p.Payments.Provider()},
-		AuthRequired: p.opts.AuthRequired, RateLimit: p.opts.RateLimit, RateBurst: p.opts.RateBurst, CORSOrigins: p.opts.CORSOrigins})
+		AuthRequired: p.opts.AuthRequired, PublicURL: p.opts.PublicURL, RateLimit: p.opts.RateLimit, RateBurst: p.opts.RateBurst, CORSOrigins: p.opts.CORSOrigins})
 	if err != nil {
 		return err
 	}
