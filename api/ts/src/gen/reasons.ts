@@ -2,10 +2,15 @@
 
 /** Why the platform refused something: the reason in ErrorInfo. A newer server may have more. */
 export const reasons = [
+  "ACCOUNT_DISABLED",
+  "ACCOUNT_EXISTS",
+  "ACCOUNT_NOT_FOUND",
   "BALANCE_DUE",
   "BOOKS_CLOSED",
   "CONSUMER_NOT_FOUND",
+  "CROSS_ORIGIN",
   "CURRENCY_MISMATCH",
+  "EMAIL_UNAVAILABLE",
   "ETAG_MISMATCH",
   "EVENT_NOT_FOUND",
   "FENCED_INSTANCE",
@@ -24,6 +29,7 @@ export const reasons = [
   "INCONSISTENT_GROUP_PROTOCOL",
   "INTERNAL",
   "INVALID_ARGUMENT",
+  "INVALID_CREDENTIALS",
   "INVALID_DATES",
   "INVALID_FIELD_MASK",
   "INVALID_ID",
@@ -32,6 +38,7 @@ export const reasons = [
   "INVALID_QUANTITY",
   "INVALID_QUOTE",
   "INVALID_SESSION_TIMEOUT",
+  "INVITATION_UNKNOWN",
   "LETTER_NOT_FOUND",
   "LIMIT_REACHED",
   "METHOD_NOT_ALLOWED",
@@ -60,6 +67,8 @@ export const reasons = [
   "RATE_PLAN_EXISTS",
   "RATE_PLAN_NOT_FOUND",
   "RECORD_TOO_LARGE",
+  "REFRESH_TOKEN_REUSED",
+  "REFRESH_TOKEN_UNKNOWN",
   "REFUND_TOO_LARGE",
   "REQUEST_TOO_LARGE",
   "RESERVATION_EXISTS",
@@ -76,6 +85,8 @@ export const reasons = [
   "ROOM_UNAVAILABLE",
   "ROUTE_NOT_FOUND",
   "SCHEDULE_NOT_FOUND",
+  "SESSION_ENDED",
+  "SESSION_NOT_FOUND",
   "SOLD_OUT",
   "STATUS_CONFLICT",
   "STAY_TOO_LONG",
@@ -95,6 +106,7 @@ export const reasons = [
   "VOID_RECEIPT",
   "WAITING_LIST_ENTRY_EXISTS",
   "WAITING_LIST_ENTRY_NOT_FOUND",
+  "WEAK_PASSWORD",
 ] as const;
 
 /** One of the reasons that this version knows. */

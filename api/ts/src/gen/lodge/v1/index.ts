@@ -1,5 +1,6 @@
 // Made by .ci/generate: everything of lodge.v1. Do not edit.
 export * from "./access_pb.js";
+export * from "./account_pb.js";
 export * from "./admin_pb.js";
 export * from "./availability_pb.js";
 export * from "./event_pb.js";

@@ -1652,8 +1652,8 @@ export const ReservationService: GenService<{
     output: typeof ListReservationsResponseSchema;
   },
   /**
-   * Changes stay, rooms or guest of a pending or paid reservation that nobody has checked in to: as one, or not at all. It is priced anew at today's
-   * rates of the same rate plan; the cancellation terms stay. Of a paid one, what it costs more is charged to the last payment's method, and what it costs
+   * Changes stay, rooms or guest of a pending or paid reservation: as one, or not at all. Of a guest who is there only check_out_date, which may be today,
+   * and the guests can change. It is priced anew at today's rates of the same rate plan; the cancellation terms stay. Of a paid one, what it costs more is charged to the last payment's method, and what it costs
    * less is given back. Errors: as CreateReservation's, RESERVATION_NOT_FOUND, STATUS_CONFLICT, INVALID_FIELD_MASK.
    *
    * @generated from rpc lodge.v1.ReservationService.UpdateReservation

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lodge/v1/stay.proto.
  */
 export const file_lodge_v1_stay: GenFile = /*@__PURE__*/
-  fileDesc("ChNsb2RnZS92MS9zdGF5LnByb3RvEghsb2RnZS52MSJmChlDaGVja0luUmVzZXJ2YXRpb25SZXF1ZXN0EgwKBG5hbWUYASABKAkSDQoFcm9vbXMYAiADKAkSGAoQc2V0dGxlZF9hdF9ob3RlbBgDIAEoCBISCgpyZXF1ZXN0X2lkGAQgASgJIj4KGkNoZWNrT3V0UmVzZXJ2YXRpb25SZXF1ZXN0EgwKBG5hbWUYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCSJeChZXYWxrUmVzZXJ2YXRpb25SZXF1ZXN0EgwKBG5hbWUYASABKAkSFAoMcmVsb2NhdGVkX3RvGAIgASgJEgwKBG5vdGUYAyABKAkSEgoKcmVxdWVzdF9pZBgEIAEoCTL/AQoLU3RheVNlcnZpY2USUAoSQ2hlY2tJblJlc2VydmF0aW9uEiMubG9kZ2UudjEuQ2hlY2tJblJlc2VydmF0aW9uUmVxdWVzdBoVLmxvZGdlLnYxLlJlc2VydmF0aW9uElIKE0NoZWNrT3V0UmVzZXJ2YXRpb24SJC5sb2RnZS52MS5DaGVja091dFJlc2VydmF0aW9uUmVxdWVzdBoVLmxvZGdlLnYxLlJlc2VydmF0aW9uEkoKD1dhbGtSZXNlcnZhdGlvbhIgLmxvZGdlLnYxLldhbGtSZXNlcnZhdGlvblJlcXVlc3QaFS5sb2RnZS52MS5SZXNlcnZhdGlvbkIgWh5sb2RnZS9hcGkvZ2VuL2xvZGdlL3YxO2xvZGdldjFiBnByb3RvMw", [file_lodge_v1_reservation]);
+  fileDesc("ChNsb2RnZS92MS9zdGF5LnByb3RvEghsb2RnZS52MSJmChlDaGVja0luUmVzZXJ2YXRpb25SZXF1ZXN0EgwKBG5hbWUYASABKAkSDQoFcm9vbXMYAiADKAkSGAoQc2V0dGxlZF9hdF9ob3RlbBgDIAEoCBISCgpyZXF1ZXN0X2lkGAQgASgJIm0KGkNoZWNrT3V0UmVzZXJ2YXRpb25SZXF1ZXN0EgwKBG5hbWUYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCRIYChBzZXR0bGVkX2F0X2hvdGVsGAMgASgIEhMKC2xlZnRfdW5wYWlkGAQgASgIImYKEE1vdmVHdWVzdFJlcXVlc3QSDAoEbmFtZRgBIAEoCRIRCglmcm9tX3Jvb20YAiABKAkSDwoHdG9fcm9vbRgDIAEoCRIMCgRub3RlGAQgASgJEhIKCnJlcXVlc3RfaWQYBSABKAkiXgoWV2Fsa1Jlc2VydmF0aW9uUmVxdWVzdBIMCgRuYW1lGAEgASgJEhQKDHJlbG9jYXRlZF90bxgCIAEoCRIMCgRub3RlGAMgASgJEhIKCnJlcXVlc3RfaWQYBCABKAkyvwIKC1N0YXlTZXJ2aWNlElAKEkNoZWNrSW5SZXNlcnZhdGlvbhIjLmxvZGdlLnYxLkNoZWNrSW5SZXNlcnZhdGlvblJlcXVlc3QaFS5sb2RnZS52MS5SZXNlcnZhdGlvbhJSChNDaGVja091dFJlc2VydmF0aW9uEiQubG9kZ2UudjEuQ2hlY2tPdXRSZXNlcnZhdGlvblJlcXVlc3QaFS5sb2RnZS52MS5SZXNlcnZhdGlvbhI+CglNb3ZlR3Vlc3QSGi5sb2RnZS52MS5Nb3ZlR3Vlc3RSZXF1ZXN0GhUubG9kZ2UudjEuUmVzZXJ2YXRpb24SSgoPV2Fsa1Jlc2VydmF0aW9uEiAubG9kZ2UudjEuV2Fsa1Jlc2VydmF0aW9uUmVxdWVzdBoVLmxvZGdlLnYxLlJlc2VydmF0aW9uQiBaHmxvZGdlL2FwaS9nZW4vbG9kZ2UvdjE7bG9kZ2V2MWIGcHJvdG8z", [file_lodge_v1_reservation]);
 
 /**
  * @generated from message lodge.v1.CheckInReservationRequest
@@ -72,6 +72,20 @@ export type CheckOutReservationRequest = Message<"lodge.v1.CheckOutReservationRe
    * @generated from field: string request_id = 2;
    */
   requestId: string;
+
+  /**
+   * A balance that is due has been paid at the hotel.
+   *
+   * @generated from field: bool settled_at_hotel = 3;
+   */
+  settledAtHotel: boolean;
+
+  /**
+   * A balance that is due stays due: it can be paid or confirmed later.
+   *
+   * @generated from field: bool left_unpaid = 4;
+   */
+  leftUnpaid: boolean;
 };
 
 /**
@@ -80,6 +94,53 @@ export type CheckOutReservationRequest = Message<"lodge.v1.CheckOutReservationRe
  */
 export const CheckOutReservationRequestSchema: GenMessage<CheckOutReservationRequest> = /*@__PURE__*/
   messageDesc(file_lodge_v1_stay, 1);
+
+/**
+ * @generated from message lodge.v1.MoveGuestRequest
+ */
+export type MoveGuestRequest = Message<"lodge.v1.MoveGuestRequest"> & {
+  /**
+   * hotels/{hotel}/reservations/{reservation}.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * hotels/{hotel}/rooms/{room}: the one that they leave. It may be left out when they have only one.
+   *
+   * @generated from field: string from_room = 2;
+   */
+  fromRoom: string;
+
+  /**
+   * hotels/{hotel}/rooms/{room}: of any room type, neither occupied nor out of service. None: a free one of the reserved type, the lowest id.
+   *
+   * @generated from field: string to_room = 3;
+   */
+  toRoom: string;
+
+  /**
+   * Why, for people: at most 1,000 bytes.
+   *
+   * @generated from field: string note = 4;
+   */
+  note: string;
+
+  /**
+   * As in CheckInReservationRequest.
+   *
+   * @generated from field: string request_id = 5;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message lodge.v1.MoveGuestRequest.
+ * Use `create(MoveGuestRequestSchema)` to create a new message.
+ */
+export const MoveGuestRequestSchema: GenMessage<MoveGuestRequest> = /*@__PURE__*/
+  messageDesc(file_lodge_v1_stay, 2);
 
 /**
  * @generated from message lodge.v1.WalkReservationRequest
@@ -119,7 +180,7 @@ export type WalkReservationRequest = Message<"lodge.v1.WalkReservationRequest"> 
  * Use `create(WalkReservationRequestSchema)` to create a new message.
  */
 export const WalkReservationRequestSchema: GenMessage<WalkReservationRequest> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_stay, 2);
+  messageDesc(file_lodge_v1_stay, 3);
 
 /**
  * Arrival and departure, as the front desk records them. Answers are those of ReservationService's changes. Who is expected, leaves and stays on a day is
@@ -141,13 +202,25 @@ export const StayService: GenService<{
   },
   /**
    * Records that the guest has left and releases the nights from today on. What was paid for them is kept, unless PaymentService.RefundReservation gives
-   * it back. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT.
+   * it back; who changes the day of leaving before, by ReservationService.UpdateReservation, has the stay priced anew. Errors: RESERVATION_NOT_FOUND,
+   * STATUS_CONFLICT, BALANCE_DUE.
    *
    * @generated from rpc lodge.v1.StayService.CheckOutReservation
    */
   checkOutReservation: {
     methodKind: "unary";
     input: typeof CheckOutReservationRequestSchema;
+    output: typeof ReservationSchema;
+  },
+  /**
+   * Gives a guest who is there another room. What is reserved and what it costs stay what they are. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT,
+   * ROOM_NOT_FOUND, ROOM_ARCHIVED, ROOM_UNAVAILABLE.
+   *
+   * @generated from rpc lodge.v1.StayService.MoveGuest
+   */
+  moveGuest: {
+    methodKind: "unary";
+    input: typeof MoveGuestRequestSchema;
     output: typeof ReservationSchema;
   },
   /**
