@@ -112,6 +112,36 @@ func (s *paymentService) RefundReservation(ctx context.Context, req *connect.Req
 	})
 }
 
+// SettleRefund records that the hotel gave money back itself.
+func (s *paymentService) SettleRefund(ctx context.Context, req *connect.Request[lodgev1.SettleRefundRequest]) (*connect.Response[lodgev1.Payment], error) {
+	hotelID, reservation, id, err := parsePayment(req.Msg.GetName(), "name")
+	if err != nil {
+		return nil, err
+	}
+	c, err := newCall(ctx, req.Header(), req.Msg.GetRequestId())
+	if err != nil {
+		return nil, err
+	}
+	result, err := s.do(ctx, c, &hotel.SettleRefund{
+		Hotel: hotelID, ReservationID: reservation, PaymentID: id, RefundID: req.Msg.GetRefundId(),
+		Method: eventpb.RefundMethod(req.Msg.GetMethod()), Reference: req.Msg.GetReference(), Note: req.Msg.GetNote(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	res := connect.NewResponse(&lodgev1.Payment{Name: req.Msg.GetName()})
+	say(res.Header(), result)
+	if err = s.fresh(ctx, payments.Name, result.Position.String()); err == nil {
+		var p payments.Payment
+		if p, err = s.payments.Get(ctx, hotelID, reservation, id); err == nil {
+			res.Msg = toPayment(&p)
+			return res, nil
+		}
+	}
+	s.opts.Logger.WarnContext(ctx, "answer a settled refund without the read model", "payment", req.Msg.GetName(), "error", err)
+	return res, nil
+}
+
 // GetPayment returns one payment.
 func (s *paymentService) GetPayment(ctx context.Context, req *connect.Request[lodgev1.GetPaymentRequest]) (*connect.Response[lodgev1.Payment], error) {
 	hotelID, reservation, id, err := parsePayment(req.Msg.GetName(), "name")
@@ -176,6 +206,7 @@ func toPayment(p *payments.Payment) *lodgev1.Payment {
 	for _, r := range p.Refunds {
 		out.Refunds = append(out.Refunds, &lodgev1.Refund{
 			RefundId: r.RefundID, Status: lodgev1.RefundStatus(r.State), Amount: toMoney(r.Amount.Currency, r.Amount.MinorUnits),
+			Method: lodgev1.RefundMethod(r.Method), Reference: r.Reference, Note: r.Note,
 			ProviderReference: r.ProviderReference, Cause: r.Cause, CreateTime: timestamppb.New(r.CreateTime), UpdateTime: timestamppb.New(r.UpdateTime),
 		})
 	}

@@ -182,7 +182,8 @@ func (l *hotelLife) step() {
 	case 17, 18:
 		l.give(&hotel.SettleRefunds{Hotel: "grand", ReservationID: reservation, RefundID: l.id()})
 	case 19:
-		l.give(&hotel.RecordRefund{Hotel: "grand", ReservationID: refund[2], PaymentID: refund[1], RefundID: refund[0], Succeeded: true})
+		l.give(&hotel.RecordRefund{Hotel: "grand", ReservationID: refund[2], PaymentID: refund[1], RefundID: refund[0], Succeeded: l.rng.IntN(3) > 0})
+		l.give(&hotel.SettleRefund{Hotel: "grand", ReservationID: refund[2], PaymentID: refund[1], RefundID: refund[0], Method: eventpb.RefundMethod_REFUND_METHOD_CASH})
 		l.give(&hotel.CompleteRefund{Hotel: "grand", ReservationID: refund[2]})
 	case 20:
 		l.give(&hotel.CheckIn{Hotel: "grand", ReservationID: reservation, SettledAtHotel: true})
@@ -264,7 +265,7 @@ func TestWhatDecidersDecidePasses(t *testing.T) {
 	}
 	for _, c := range []hotel.Command{
 		&hotel.PlaceReservation{}, &hotel.PlaceGroup{}, &hotel.RequestPayment{}, &hotel.RecordPayment{}, &hotel.DeclineReservation{}, &hotel.ConfirmReservation{},
-		&hotel.ModifyReservation{}, &hotel.CancelReservation{}, &hotel.MarkNoShow{}, &hotel.GrantRefund{}, &hotel.SettleRefunds{}, &hotel.RecordRefund{}, &hotel.CompleteRefund{},
+		&hotel.ModifyReservation{}, &hotel.CancelReservation{}, &hotel.MarkNoShow{}, &hotel.GrantRefund{}, &hotel.SettleRefunds{}, &hotel.RecordRefund{}, &hotel.SettleRefund{}, &hotel.CompleteRefund{},
 		&hotel.CheckIn{}, &hotel.CheckOut{}, &hotel.MoveGuest{}, &hotel.Walk{}, &hotel.SetRestrictions{}, &hotel.UpdateRatePlan{}, &hotel.JoinWaitingList{}, &hotel.OfferRooms{}, &hotel.ExpireHolds{},
 	} {
 		if name := fmt.Sprintf("%T", c); given[name] == 0 {

@@ -88,9 +88,21 @@ func (s *Simulator) reconcileRecord(ctx context.Context, record *log.Record, r *
 	case *eventpb.PaymentCaptured:
 		return s.find(ctx, r, &r.Captured, ChargeEntry, m.GetPaymentId(), m.GetPaymentId(), m.GetAmount(), m.GetProviderReference())
 	case *eventpb.RefundSucceeded:
+		if m.GetMethod() != eventpb.RefundMethod_REFUND_METHOD_UNSPECIFIED { // the hotel gave it back, and the provider must not have
+			return s.findNone(ctx, r, RefundEntry, m.GetRefundId())
+		}
 		return s.find(ctx, r, &r.Returned, RefundEntry, m.GetRefundId(), m.GetPaymentId(), m.GetAmount(), m.GetProviderReference())
 	}
 	return nil
+}
+
+// findNone demands that the ledger knows of no money that moved under a key.
+func (s *Simulator) findNone(ctx context.Context, r *Reconciliation, kind EntryKind, key string) error {
+	e, err := s.Entry(ctx, kind, key)
+	if err == nil && e.Status == Succeeded {
+		r.differ("%s was given back by the hotel; the ledger says that it was by the provider as well: %s", key, e.Amount)
+	}
+	return err
 }
 
 // find demands that the ledger has what an event says.

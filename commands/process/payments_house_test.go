@@ -168,7 +168,9 @@ func (l *life) account(e *event.Envelope) {
 		l.open--
 	case *eventpb.RefundSucceeded:
 		l.returned += m.GetAmount().GetMinorUnits()
-		l.open--
+		if m.GetMethod() == 0 { // otherwise it had failed
+			l.open--
+		}
 	}
 }
 
@@ -236,6 +238,9 @@ func (w *world) checkLedger() {
 		case *eventpb.PaymentCaptured:
 			want[fmt.Sprintf("%s captured %d as %s", m.GetPaymentId(), m.GetAmount().GetMinorUnits(), m.GetProviderReference())]++
 		case *eventpb.RefundSucceeded:
+			if m.GetMethod() != 0 {
+				continue // the hotel's money, not the provider's
+			}
 			want[fmt.Sprintf("%s refunded %d of %s as %s", m.GetRefundId(), m.GetAmount().GetMinorUnits(), m.GetPaymentId(), m.GetProviderReference())]++
 		}
 	}

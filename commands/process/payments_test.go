@@ -10,6 +10,7 @@ import (
 	"lodge/commands/payment"
 	"lodge/commands/process"
 	"lodge/domain/event"
+	"lodge/domain/eventpb"
 	"lodge/domain/hotel"
 )
 
@@ -379,4 +380,34 @@ func TestReplayMovesNothing(t *testing.T) {
 			w.check()
 		})
 	}
+}
+
+// What the provider refuses the hotel gives back itself: that settles it, also when people have the letter handled again.
+func TestRefusedRefundIsGivenBackOtherwise(t *testing.T) {
+	w := newWorld(t)
+	w.build()
+	w.do(place(1, ""), pay(1, 1, "tok_approve_refund_decline_account_closed"))
+	w.drain()
+	w.do(cancel(1))
+	w.drain()
+	if len(w.letters) != 1 {
+		t.Fatalf("%+v", w.letters)
+	}
+	letter, asked := w.letters[0].event, w.moves
+	failed := letter.Message.(*eventpb.RefundFailed)
+	w.do(&hotel.SettleRefund{
+		Hotel: "grand", ReservationID: failed.GetReservationId(), PaymentID: failed.GetPaymentId(), RefundID: failed.GetRefundId(),
+		Method: eventpb.RefundMethod_REFUND_METHOD_BANK_TRANSFER, Reference: "SEPA 4711",
+	})
+	w.drain()
+	handlers := w.saga.Handlers()
+	h := handlers[slices.IndexFunc(handlers, func(h process.Handler) bool { return h.Name == process.RefundFailsHandler })]
+	if err := h.Handle(process.Delivered(t.Context(), process.Delivery{Handler: h.Name, Requeued: true}), letter); err != nil {
+		t.Fatal(err)
+	}
+	w.drain()
+	if l := w.lives()[reservationID(1)]; l.status != "REFUNDED" || l.open != 0 || len(w.letters) != 1 || w.moves != asked {
+		t.Errorf("%+v, %d letters, the provider was asked %d times to move money, before %d", l, len(w.letters), w.moves, asked)
+	}
+	w.check()
 }

@@ -70,6 +70,10 @@ func moneyOriginals() []proto.Message {
 // moneyVariants are the fields that came to older events with payments.
 func moneyVariants() []variant {
 	return []variant{
+		{"method", &eventpb.RefundSucceeded{
+			HotelId: "grand", ReservationId: goldenReservation, PaymentId: goldenPayment, RefundId: goldenRefund, Amount: euros(30_000),
+			Method: eventpb.RefundMethod_REFUND_METHOD_BANK_TRANSFER, Reference: "SEPA 4711", Note: "The card was canceled.",
+		}},
 		{"payment", &eventpb.ReservationPaid{
 			HotelId: "grand", ReservationId: goldenReservation, Stay: goldenStay(), PaymentId: goldenPayment, Amount: euros(54_100),
 		}},

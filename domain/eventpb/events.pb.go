@@ -461,6 +461,59 @@ func (WaitingListEnd) EnumDescriptor() ([]byte, []int) {
 	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{6}
 }
 
+// How a hotel gives money back without the provider that took it.
+type RefundMethod int32
+
+const (
+	RefundMethod_REFUND_METHOD_UNSPECIFIED   RefundMethod = 0
+	RefundMethod_REFUND_METHOD_CASH          RefundMethod = 1
+	RefundMethod_REFUND_METHOD_BANK_TRANSFER RefundMethod = 2
+	RefundMethod_REFUND_METHOD_OTHER         RefundMethod = 3
+)
+
+// Enum value maps for RefundMethod.
+var (
+	RefundMethod_name = map[int32]string{
+		0: "REFUND_METHOD_UNSPECIFIED",
+		1: "REFUND_METHOD_CASH",
+		2: "REFUND_METHOD_BANK_TRANSFER",
+		3: "REFUND_METHOD_OTHER",
+	}
+	RefundMethod_value = map[string]int32{
+		"REFUND_METHOD_UNSPECIFIED":   0,
+		"REFUND_METHOD_CASH":          1,
+		"REFUND_METHOD_BANK_TRANSFER": 2,
+		"REFUND_METHOD_OTHER":         3,
+	}
+)
+
+func (x RefundMethod) Enum() *RefundMethod {
+	p := new(RefundMethod)
+	*p = x
+	return p
+}
+
+func (x RefundMethod) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RefundMethod) Descriptor() protoreflect.EnumDescriptor {
+	return file_lodge_events_v1_events_proto_enumTypes[7].Descriptor()
+}
+
+func (RefundMethod) Type() protoreflect.EnumType {
+	return &file_lodge_events_v1_events_proto_enumTypes[7]
+}
+
+func (x RefundMethod) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RefundMethod.Descriptor instead.
+func (RefundMethod) EnumDescriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{7}
+}
+
 // An amount of money in minor units.
 type Money struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -4496,8 +4549,13 @@ type RefundSucceeded struct {
 	RefundId          string                 `protobuf:"bytes,4,opt,name=refund_id,json=refundId,proto3" json:"refund_id,omitempty"`
 	Amount            *Money                 `protobuf:"bytes,5,opt,name=amount,proto3" json:"amount,omitempty"`
 	ProviderReference string                 `protobuf:"bytes,6,opt,name=provider_reference,json=providerReference,proto3" json:"provider_reference,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// How the hotel gave it back itself, after the provider had refused. Unset: by the provider.
+	Method RefundMethod `protobuf:"varint,7,opt,name=method,proto3,enum=lodge.events.v1.RefundMethod" json:"method,omitempty"`
+	// Of the transfer or receipt, and why, for people. Only with a method.
+	Reference     string `protobuf:"bytes,8,opt,name=reference,proto3" json:"reference,omitempty"`
+	Note          string `protobuf:"bytes,9,opt,name=note,proto3" json:"note,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RefundSucceeded) Reset() {
@@ -4568,6 +4626,27 @@ func (x *RefundSucceeded) GetAmount() *Money {
 func (x *RefundSucceeded) GetProviderReference() string {
 	if x != nil {
 		return x.ProviderReference
+	}
+	return ""
+}
+
+func (x *RefundSucceeded) GetMethod() RefundMethod {
+	if x != nil {
+		return x.Method
+	}
+	return RefundMethod_REFUND_METHOD_UNSPECIFIED
+}
+
+func (x *RefundSucceeded) GetReference() string {
+	if x != nil {
+		return x.Reference
+	}
+	return ""
+}
+
+func (x *RefundSucceeded) GetNote() string {
+	if x != nil {
+		return x.Note
 	}
 	return ""
 }
@@ -5201,7 +5280,7 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"\trefund_id\x18\x04 \x01(\tR\brefundId\x12.\n" +
 	"\x06amount\x18\x05 \x01(\v2\x16.lodge.events.v1.MoneyR\x06amount\x12\x1a\n" +
 	"\bprovider\x18\x06 \x01(\tR\bprovider\x12-\n" +
-	"\x12provider_reference\x18\a \x01(\tR\x11providerReference\"\xee\x01\n" +
+	"\x12provider_reference\x18\a \x01(\tR\x11providerReference\"\xd7\x02\n" +
 	"\x0fRefundSucceeded\x12\x19\n" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
 	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12\x1d\n" +
@@ -5209,7 +5288,10 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"payment_id\x18\x03 \x01(\tR\tpaymentId\x12\x1b\n" +
 	"\trefund_id\x18\x04 \x01(\tR\brefundId\x12.\n" +
 	"\x06amount\x18\x05 \x01(\v2\x16.lodge.events.v1.MoneyR\x06amount\x12-\n" +
-	"\x12provider_reference\x18\x06 \x01(\tR\x11providerReference\"\xd2\x01\n" +
+	"\x12provider_reference\x18\x06 \x01(\tR\x11providerReference\x125\n" +
+	"\x06method\x18\a \x01(\x0e2\x1d.lodge.events.v1.RefundMethodR\x06method\x12\x1c\n" +
+	"\treference\x18\b \x01(\tR\treference\x12\x12\n" +
+	"\x04note\x18\t \x01(\tR\x04note\"\xd2\x01\n" +
 	"\fRefundFailed\x12\x19\n" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
 	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12\x1d\n" +
@@ -5289,7 +5371,12 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"\x1eWAITING_LIST_END_GUEST_REQUEST\x10\x02\x12\"\n" +
 	"\x1eWAITING_LIST_END_HOTEL_REQUEST\x10\x03\x12\x19\n" +
 	"\x15WAITING_LIST_END_PAST\x10\x04\x12!\n" +
-	"\x1dWAITING_LIST_END_OFFER_LAPSED\x10\x05B\x1eZ\x1clodge/domain/eventpb;eventpbb\x06proto3"
+	"\x1dWAITING_LIST_END_OFFER_LAPSED\x10\x05*\x7f\n" +
+	"\fRefundMethod\x12\x1d\n" +
+	"\x19REFUND_METHOD_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12REFUND_METHOD_CASH\x10\x01\x12\x1f\n" +
+	"\x1bREFUND_METHOD_BANK_TRANSFER\x10\x02\x12\x17\n" +
+	"\x13REFUND_METHOD_OTHER\x10\x03B\x1eZ\x1clodge/domain/eventpb;eventpbb\x06proto3"
 
 var (
 	file_lodge_events_v1_events_proto_rawDescOnce sync.Once
@@ -5303,7 +5390,7 @@ func file_lodge_events_v1_events_proto_rawDescGZIP() []byte {
 	return file_lodge_events_v1_events_proto_rawDescData
 }
 
-var file_lodge_events_v1_events_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
+var file_lodge_events_v1_events_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
 var file_lodge_events_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 55)
 var file_lodge_events_v1_events_proto_goTypes = []any{
 	(TaxBasis)(0),                  // 0: lodge.events.v1.TaxBasis
@@ -5313,139 +5400,141 @@ var file_lodge_events_v1_events_proto_goTypes = []any{
 	(ReservationStatus)(0),         // 4: lodge.events.v1.ReservationStatus
 	(ReservationReason)(0),         // 5: lodge.events.v1.ReservationReason
 	(WaitingListEnd)(0),            // 6: lodge.events.v1.WaitingListEnd
-	(*Money)(nil),                  // 7: lodge.events.v1.Money
-	(*Hotel)(nil),                  // 8: lodge.events.v1.Hotel
-	(*Tax)(nil),                    // 9: lodge.events.v1.Tax
-	(*RatePlan)(nil),               // 10: lodge.events.v1.RatePlan
-	(*DefaultRate)(nil),            // 11: lodge.events.v1.DefaultRate
-	(*CancellationTerms)(nil),      // 12: lodge.events.v1.CancellationTerms
-	(*CancellationFee)(nil),        // 13: lodge.events.v1.CancellationFee
-	(*Address)(nil),                // 14: lodge.events.v1.Address
-	(*RoomType)(nil),               // 15: lodge.events.v1.RoomType
-	(*Room)(nil),                   // 16: lodge.events.v1.Room
-	(*RoomCreated)(nil),            // 17: lodge.events.v1.RoomCreated
-	(*RoomUpdated)(nil),            // 18: lodge.events.v1.RoomUpdated
-	(*RoomArchived)(nil),           // 19: lodge.events.v1.RoomArchived
-	(*RatePlanCreated)(nil),        // 20: lodge.events.v1.RatePlanCreated
-	(*RatePlanUpdated)(nil),        // 21: lodge.events.v1.RatePlanUpdated
-	(*RatePlanArchived)(nil),       // 22: lodge.events.v1.RatePlanArchived
-	(*HotelCreated)(nil),           // 23: lodge.events.v1.HotelCreated
-	(*HotelUpdated)(nil),           // 24: lodge.events.v1.HotelUpdated
-	(*HotelArchived)(nil),          // 25: lodge.events.v1.HotelArchived
-	(*RoomTypeCreated)(nil),        // 26: lodge.events.v1.RoomTypeCreated
-	(*RoomTypeUpdated)(nil),        // 27: lodge.events.v1.RoomTypeUpdated
-	(*RoomTypeArchived)(nil),       // 28: lodge.events.v1.RoomTypeArchived
-	(*InventorySet)(nil),           // 29: lodge.events.v1.InventorySet
-	(*RatesSet)(nil),               // 30: lodge.events.v1.RatesSet
-	(*RestrictionsSet)(nil),        // 31: lodge.events.v1.RestrictionsSet
-	(*BrokenRestriction)(nil),      // 32: lodge.events.v1.BrokenRestriction
-	(*Stay)(nil),                   // 33: lodge.events.v1.Stay
-	(*Guest)(nil),                  // 34: lodge.events.v1.Guest
-	(*ReservationPlaced)(nil),      // 35: lodge.events.v1.ReservationPlaced
-	(*Terms)(nil),                  // 36: lodge.events.v1.Terms
-	(*Charge)(nil),                 // 37: lodge.events.v1.Charge
-	(*ReservationRejected)(nil),    // 38: lodge.events.v1.ReservationRejected
-	(*ReservationPaid)(nil),        // 39: lodge.events.v1.ReservationPaid
-	(*ReservationBalancePaid)(nil), // 40: lodge.events.v1.ReservationBalancePaid
-	(*ReservationDeclined)(nil),    // 41: lodge.events.v1.ReservationDeclined
-	(*Settlement)(nil),             // 42: lodge.events.v1.Settlement
-	(*ReservationModified)(nil),    // 43: lodge.events.v1.ReservationModified
-	(*RefundGranted)(nil),          // 44: lodge.events.v1.RefundGranted
-	(*ReservationRefunded)(nil),    // 45: lodge.events.v1.ReservationRefunded
-	(*GuestCheckedIn)(nil),         // 46: lodge.events.v1.GuestCheckedIn
-	(*GuestCheckedOut)(nil),        // 47: lodge.events.v1.GuestCheckedOut
-	(*GuestMoved)(nil),             // 48: lodge.events.v1.GuestMoved
-	(*GuestWalked)(nil),            // 49: lodge.events.v1.GuestWalked
-	(*WaitingListJoined)(nil),      // 50: lodge.events.v1.WaitingListJoined
-	(*WaitingListOffered)(nil),     // 51: lodge.events.v1.WaitingListOffered
-	(*WaitingListLeft)(nil),        // 52: lodge.events.v1.WaitingListLeft
-	(*PaymentRequested)(nil),       // 53: lodge.events.v1.PaymentRequested
-	(*PaymentCaptured)(nil),        // 54: lodge.events.v1.PaymentCaptured
-	(*PaymentDeclined)(nil),        // 55: lodge.events.v1.PaymentDeclined
-	(*PaymentFailed)(nil),          // 56: lodge.events.v1.PaymentFailed
-	(*RefundRequested)(nil),        // 57: lodge.events.v1.RefundRequested
-	(*RefundSucceeded)(nil),        // 58: lodge.events.v1.RefundSucceeded
-	(*RefundFailed)(nil),           // 59: lodge.events.v1.RefundFailed
-	(*ReservationCanceled)(nil),    // 60: lodge.events.v1.ReservationCanceled
-	(*ReservationNoShow)(nil),      // 61: lodge.events.v1.ReservationNoShow
-	(*timestamppb.Timestamp)(nil),  // 62: google.protobuf.Timestamp
+	(RefundMethod)(0),              // 7: lodge.events.v1.RefundMethod
+	(*Money)(nil),                  // 8: lodge.events.v1.Money
+	(*Hotel)(nil),                  // 9: lodge.events.v1.Hotel
+	(*Tax)(nil),                    // 10: lodge.events.v1.Tax
+	(*RatePlan)(nil),               // 11: lodge.events.v1.RatePlan
+	(*DefaultRate)(nil),            // 12: lodge.events.v1.DefaultRate
+	(*CancellationTerms)(nil),      // 13: lodge.events.v1.CancellationTerms
+	(*CancellationFee)(nil),        // 14: lodge.events.v1.CancellationFee
+	(*Address)(nil),                // 15: lodge.events.v1.Address
+	(*RoomType)(nil),               // 16: lodge.events.v1.RoomType
+	(*Room)(nil),                   // 17: lodge.events.v1.Room
+	(*RoomCreated)(nil),            // 18: lodge.events.v1.RoomCreated
+	(*RoomUpdated)(nil),            // 19: lodge.events.v1.RoomUpdated
+	(*RoomArchived)(nil),           // 20: lodge.events.v1.RoomArchived
+	(*RatePlanCreated)(nil),        // 21: lodge.events.v1.RatePlanCreated
+	(*RatePlanUpdated)(nil),        // 22: lodge.events.v1.RatePlanUpdated
+	(*RatePlanArchived)(nil),       // 23: lodge.events.v1.RatePlanArchived
+	(*HotelCreated)(nil),           // 24: lodge.events.v1.HotelCreated
+	(*HotelUpdated)(nil),           // 25: lodge.events.v1.HotelUpdated
+	(*HotelArchived)(nil),          // 26: lodge.events.v1.HotelArchived
+	(*RoomTypeCreated)(nil),        // 27: lodge.events.v1.RoomTypeCreated
+	(*RoomTypeUpdated)(nil),        // 28: lodge.events.v1.RoomTypeUpdated
+	(*RoomTypeArchived)(nil),       // 29: lodge.events.v1.RoomTypeArchived
+	(*InventorySet)(nil),           // 30: lodge.events.v1.InventorySet
+	(*RatesSet)(nil),               // 31: lodge.events.v1.RatesSet
+	(*RestrictionsSet)(nil),        // 32: lodge.events.v1.RestrictionsSet
+	(*BrokenRestriction)(nil),      // 33: lodge.events.v1.BrokenRestriction
+	(*Stay)(nil),                   // 34: lodge.events.v1.Stay
+	(*Guest)(nil),                  // 35: lodge.events.v1.Guest
+	(*ReservationPlaced)(nil),      // 36: lodge.events.v1.ReservationPlaced
+	(*Terms)(nil),                  // 37: lodge.events.v1.Terms
+	(*Charge)(nil),                 // 38: lodge.events.v1.Charge
+	(*ReservationRejected)(nil),    // 39: lodge.events.v1.ReservationRejected
+	(*ReservationPaid)(nil),        // 40: lodge.events.v1.ReservationPaid
+	(*ReservationBalancePaid)(nil), // 41: lodge.events.v1.ReservationBalancePaid
+	(*ReservationDeclined)(nil),    // 42: lodge.events.v1.ReservationDeclined
+	(*Settlement)(nil),             // 43: lodge.events.v1.Settlement
+	(*ReservationModified)(nil),    // 44: lodge.events.v1.ReservationModified
+	(*RefundGranted)(nil),          // 45: lodge.events.v1.RefundGranted
+	(*ReservationRefunded)(nil),    // 46: lodge.events.v1.ReservationRefunded
+	(*GuestCheckedIn)(nil),         // 47: lodge.events.v1.GuestCheckedIn
+	(*GuestCheckedOut)(nil),        // 48: lodge.events.v1.GuestCheckedOut
+	(*GuestMoved)(nil),             // 49: lodge.events.v1.GuestMoved
+	(*GuestWalked)(nil),            // 50: lodge.events.v1.GuestWalked
+	(*WaitingListJoined)(nil),      // 51: lodge.events.v1.WaitingListJoined
+	(*WaitingListOffered)(nil),     // 52: lodge.events.v1.WaitingListOffered
+	(*WaitingListLeft)(nil),        // 53: lodge.events.v1.WaitingListLeft
+	(*PaymentRequested)(nil),       // 54: lodge.events.v1.PaymentRequested
+	(*PaymentCaptured)(nil),        // 55: lodge.events.v1.PaymentCaptured
+	(*PaymentDeclined)(nil),        // 56: lodge.events.v1.PaymentDeclined
+	(*PaymentFailed)(nil),          // 57: lodge.events.v1.PaymentFailed
+	(*RefundRequested)(nil),        // 58: lodge.events.v1.RefundRequested
+	(*RefundSucceeded)(nil),        // 59: lodge.events.v1.RefundSucceeded
+	(*RefundFailed)(nil),           // 60: lodge.events.v1.RefundFailed
+	(*ReservationCanceled)(nil),    // 61: lodge.events.v1.ReservationCanceled
+	(*ReservationNoShow)(nil),      // 62: lodge.events.v1.ReservationNoShow
+	(*timestamppb.Timestamp)(nil),  // 63: google.protobuf.Timestamp
 }
 var file_lodge_events_v1_events_proto_depIdxs = []int32{
-	14, // 0: lodge.events.v1.Hotel.address:type_name -> lodge.events.v1.Address
-	9,  // 1: lodge.events.v1.Hotel.taxes:type_name -> lodge.events.v1.Tax
+	15, // 0: lodge.events.v1.Hotel.address:type_name -> lodge.events.v1.Address
+	10, // 1: lodge.events.v1.Hotel.taxes:type_name -> lodge.events.v1.Tax
 	0,  // 2: lodge.events.v1.Tax.basis:type_name -> lodge.events.v1.TaxBasis
-	12, // 3: lodge.events.v1.RatePlan.cancellation:type_name -> lodge.events.v1.CancellationTerms
-	7,  // 4: lodge.events.v1.RatePlan.extra_guest_charge:type_name -> lodge.events.v1.Money
-	11, // 5: lodge.events.v1.RatePlan.default_rates:type_name -> lodge.events.v1.DefaultRate
-	7,  // 6: lodge.events.v1.DefaultRate.nightly_rate:type_name -> lodge.events.v1.Money
-	13, // 7: lodge.events.v1.CancellationTerms.fee:type_name -> lodge.events.v1.CancellationFee
-	13, // 8: lodge.events.v1.CancellationTerms.no_show_fee:type_name -> lodge.events.v1.CancellationFee
+	13, // 3: lodge.events.v1.RatePlan.cancellation:type_name -> lodge.events.v1.CancellationTerms
+	8,  // 4: lodge.events.v1.RatePlan.extra_guest_charge:type_name -> lodge.events.v1.Money
+	12, // 5: lodge.events.v1.RatePlan.default_rates:type_name -> lodge.events.v1.DefaultRate
+	8,  // 6: lodge.events.v1.DefaultRate.nightly_rate:type_name -> lodge.events.v1.Money
+	14, // 7: lodge.events.v1.CancellationTerms.fee:type_name -> lodge.events.v1.CancellationFee
+	14, // 8: lodge.events.v1.CancellationTerms.no_show_fee:type_name -> lodge.events.v1.CancellationFee
 	1,  // 9: lodge.events.v1.CancellationFee.kind:type_name -> lodge.events.v1.CancellationFeeKind
-	7,  // 10: lodge.events.v1.RoomType.base_rate:type_name -> lodge.events.v1.Money
-	16, // 11: lodge.events.v1.RoomCreated.room:type_name -> lodge.events.v1.Room
-	16, // 12: lodge.events.v1.RoomUpdated.room:type_name -> lodge.events.v1.Room
-	16, // 13: lodge.events.v1.RoomArchived.room:type_name -> lodge.events.v1.Room
-	10, // 14: lodge.events.v1.RatePlanCreated.rate_plan:type_name -> lodge.events.v1.RatePlan
-	10, // 15: lodge.events.v1.RatePlanUpdated.rate_plan:type_name -> lodge.events.v1.RatePlan
-	10, // 16: lodge.events.v1.RatePlanArchived.rate_plan:type_name -> lodge.events.v1.RatePlan
-	8,  // 17: lodge.events.v1.HotelCreated.hotel:type_name -> lodge.events.v1.Hotel
-	8,  // 18: lodge.events.v1.HotelUpdated.hotel:type_name -> lodge.events.v1.Hotel
-	8,  // 19: lodge.events.v1.HotelArchived.hotel:type_name -> lodge.events.v1.Hotel
-	15, // 20: lodge.events.v1.RoomTypeCreated.room_type:type_name -> lodge.events.v1.RoomType
-	15, // 21: lodge.events.v1.RoomTypeUpdated.room_type:type_name -> lodge.events.v1.RoomType
-	15, // 22: lodge.events.v1.RoomTypeArchived.room_type:type_name -> lodge.events.v1.RoomType
-	7,  // 23: lodge.events.v1.InventorySet.nightly_rate:type_name -> lodge.events.v1.Money
+	8,  // 10: lodge.events.v1.RoomType.base_rate:type_name -> lodge.events.v1.Money
+	17, // 11: lodge.events.v1.RoomCreated.room:type_name -> lodge.events.v1.Room
+	17, // 12: lodge.events.v1.RoomUpdated.room:type_name -> lodge.events.v1.Room
+	17, // 13: lodge.events.v1.RoomArchived.room:type_name -> lodge.events.v1.Room
+	11, // 14: lodge.events.v1.RatePlanCreated.rate_plan:type_name -> lodge.events.v1.RatePlan
+	11, // 15: lodge.events.v1.RatePlanUpdated.rate_plan:type_name -> lodge.events.v1.RatePlan
+	11, // 16: lodge.events.v1.RatePlanArchived.rate_plan:type_name -> lodge.events.v1.RatePlan
+	9,  // 17: lodge.events.v1.HotelCreated.hotel:type_name -> lodge.events.v1.Hotel
+	9,  // 18: lodge.events.v1.HotelUpdated.hotel:type_name -> lodge.events.v1.Hotel
+	9,  // 19: lodge.events.v1.HotelArchived.hotel:type_name -> lodge.events.v1.Hotel
+	16, // 20: lodge.events.v1.RoomTypeCreated.room_type:type_name -> lodge.events.v1.RoomType
+	16, // 21: lodge.events.v1.RoomTypeUpdated.room_type:type_name -> lodge.events.v1.RoomType
+	16, // 22: lodge.events.v1.RoomTypeArchived.room_type:type_name -> lodge.events.v1.RoomType
+	8,  // 23: lodge.events.v1.InventorySet.nightly_rate:type_name -> lodge.events.v1.Money
 	2,  // 24: lodge.events.v1.RatesSet.weekdays:type_name -> lodge.events.v1.Weekday
-	7,  // 25: lodge.events.v1.RatesSet.nightly_rate:type_name -> lodge.events.v1.Money
+	8,  // 25: lodge.events.v1.RatesSet.nightly_rate:type_name -> lodge.events.v1.Money
 	2,  // 26: lodge.events.v1.RestrictionsSet.weekdays:type_name -> lodge.events.v1.Weekday
 	3,  // 27: lodge.events.v1.BrokenRestriction.restriction:type_name -> lodge.events.v1.Restriction
-	33, // 28: lodge.events.v1.ReservationPlaced.stay:type_name -> lodge.events.v1.Stay
-	34, // 29: lodge.events.v1.ReservationPlaced.guest:type_name -> lodge.events.v1.Guest
-	62, // 30: lodge.events.v1.ReservationPlaced.hold_expire_time:type_name -> google.protobuf.Timestamp
-	36, // 31: lodge.events.v1.ReservationPlaced.terms:type_name -> lodge.events.v1.Terms
-	12, // 32: lodge.events.v1.Terms.cancellation:type_name -> lodge.events.v1.CancellationTerms
-	37, // 33: lodge.events.v1.Terms.charges:type_name -> lodge.events.v1.Charge
-	33, // 34: lodge.events.v1.ReservationRejected.stay:type_name -> lodge.events.v1.Stay
-	34, // 35: lodge.events.v1.ReservationRejected.guest:type_name -> lodge.events.v1.Guest
+	34, // 28: lodge.events.v1.ReservationPlaced.stay:type_name -> lodge.events.v1.Stay
+	35, // 29: lodge.events.v1.ReservationPlaced.guest:type_name -> lodge.events.v1.Guest
+	63, // 30: lodge.events.v1.ReservationPlaced.hold_expire_time:type_name -> google.protobuf.Timestamp
+	37, // 31: lodge.events.v1.ReservationPlaced.terms:type_name -> lodge.events.v1.Terms
+	13, // 32: lodge.events.v1.Terms.cancellation:type_name -> lodge.events.v1.CancellationTerms
+	38, // 33: lodge.events.v1.Terms.charges:type_name -> lodge.events.v1.Charge
+	34, // 34: lodge.events.v1.ReservationRejected.stay:type_name -> lodge.events.v1.Stay
+	35, // 35: lodge.events.v1.ReservationRejected.guest:type_name -> lodge.events.v1.Guest
 	5,  // 36: lodge.events.v1.ReservationRejected.reason:type_name -> lodge.events.v1.ReservationReason
-	32, // 37: lodge.events.v1.ReservationRejected.broken_restrictions:type_name -> lodge.events.v1.BrokenRestriction
-	33, // 38: lodge.events.v1.ReservationPaid.stay:type_name -> lodge.events.v1.Stay
-	7,  // 39: lodge.events.v1.ReservationPaid.amount:type_name -> lodge.events.v1.Money
-	7,  // 40: lodge.events.v1.ReservationBalancePaid.amount:type_name -> lodge.events.v1.Money
-	33, // 41: lodge.events.v1.ReservationDeclined.stay:type_name -> lodge.events.v1.Stay
-	33, // 42: lodge.events.v1.ReservationModified.previous_stay:type_name -> lodge.events.v1.Stay
-	33, // 43: lodge.events.v1.ReservationModified.stay:type_name -> lodge.events.v1.Stay
-	34, // 44: lodge.events.v1.ReservationModified.guest:type_name -> lodge.events.v1.Guest
-	36, // 45: lodge.events.v1.ReservationModified.terms:type_name -> lodge.events.v1.Terms
+	33, // 37: lodge.events.v1.ReservationRejected.broken_restrictions:type_name -> lodge.events.v1.BrokenRestriction
+	34, // 38: lodge.events.v1.ReservationPaid.stay:type_name -> lodge.events.v1.Stay
+	8,  // 39: lodge.events.v1.ReservationPaid.amount:type_name -> lodge.events.v1.Money
+	8,  // 40: lodge.events.v1.ReservationBalancePaid.amount:type_name -> lodge.events.v1.Money
+	34, // 41: lodge.events.v1.ReservationDeclined.stay:type_name -> lodge.events.v1.Stay
+	34, // 42: lodge.events.v1.ReservationModified.previous_stay:type_name -> lodge.events.v1.Stay
+	34, // 43: lodge.events.v1.ReservationModified.stay:type_name -> lodge.events.v1.Stay
+	35, // 44: lodge.events.v1.ReservationModified.guest:type_name -> lodge.events.v1.Guest
+	37, // 45: lodge.events.v1.ReservationModified.terms:type_name -> lodge.events.v1.Terms
 	4,  // 46: lodge.events.v1.ReservationModified.status:type_name -> lodge.events.v1.ReservationStatus
-	7,  // 47: lodge.events.v1.RefundGranted.amount:type_name -> lodge.events.v1.Money
-	7,  // 48: lodge.events.v1.ReservationRefunded.refunded:type_name -> lodge.events.v1.Money
-	7,  // 49: lodge.events.v1.ReservationRefunded.kept:type_name -> lodge.events.v1.Money
-	7,  // 50: lodge.events.v1.GuestCheckedIn.settled_at_hotel:type_name -> lodge.events.v1.Money
-	33, // 51: lodge.events.v1.GuestCheckedOut.stay:type_name -> lodge.events.v1.Stay
-	7,  // 52: lodge.events.v1.GuestCheckedOut.settled_at_hotel:type_name -> lodge.events.v1.Money
-	33, // 53: lodge.events.v1.GuestWalked.stay:type_name -> lodge.events.v1.Stay
-	42, // 54: lodge.events.v1.GuestWalked.settlement:type_name -> lodge.events.v1.Settlement
-	33, // 55: lodge.events.v1.WaitingListJoined.stay:type_name -> lodge.events.v1.Stay
-	34, // 56: lodge.events.v1.WaitingListJoined.guest:type_name -> lodge.events.v1.Guest
+	8,  // 47: lodge.events.v1.RefundGranted.amount:type_name -> lodge.events.v1.Money
+	8,  // 48: lodge.events.v1.ReservationRefunded.refunded:type_name -> lodge.events.v1.Money
+	8,  // 49: lodge.events.v1.ReservationRefunded.kept:type_name -> lodge.events.v1.Money
+	8,  // 50: lodge.events.v1.GuestCheckedIn.settled_at_hotel:type_name -> lodge.events.v1.Money
+	34, // 51: lodge.events.v1.GuestCheckedOut.stay:type_name -> lodge.events.v1.Stay
+	8,  // 52: lodge.events.v1.GuestCheckedOut.settled_at_hotel:type_name -> lodge.events.v1.Money
+	34, // 53: lodge.events.v1.GuestWalked.stay:type_name -> lodge.events.v1.Stay
+	43, // 54: lodge.events.v1.GuestWalked.settlement:type_name -> lodge.events.v1.Settlement
+	34, // 55: lodge.events.v1.WaitingListJoined.stay:type_name -> lodge.events.v1.Stay
+	35, // 56: lodge.events.v1.WaitingListJoined.guest:type_name -> lodge.events.v1.Guest
 	6,  // 57: lodge.events.v1.WaitingListLeft.reason:type_name -> lodge.events.v1.WaitingListEnd
-	7,  // 58: lodge.events.v1.PaymentRequested.amount:type_name -> lodge.events.v1.Money
-	7,  // 59: lodge.events.v1.PaymentCaptured.amount:type_name -> lodge.events.v1.Money
-	7,  // 60: lodge.events.v1.RefundRequested.amount:type_name -> lodge.events.v1.Money
-	7,  // 61: lodge.events.v1.RefundSucceeded.amount:type_name -> lodge.events.v1.Money
-	7,  // 62: lodge.events.v1.RefundFailed.amount:type_name -> lodge.events.v1.Money
-	33, // 63: lodge.events.v1.ReservationCanceled.stay:type_name -> lodge.events.v1.Stay
-	4,  // 64: lodge.events.v1.ReservationCanceled.previous_status:type_name -> lodge.events.v1.ReservationStatus
-	5,  // 65: lodge.events.v1.ReservationCanceled.reason:type_name -> lodge.events.v1.ReservationReason
-	42, // 66: lodge.events.v1.ReservationCanceled.settlement:type_name -> lodge.events.v1.Settlement
-	33, // 67: lodge.events.v1.ReservationNoShow.stay:type_name -> lodge.events.v1.Stay
-	4,  // 68: lodge.events.v1.ReservationNoShow.previous_status:type_name -> lodge.events.v1.ReservationStatus
-	42, // 69: lodge.events.v1.ReservationNoShow.settlement:type_name -> lodge.events.v1.Settlement
-	70, // [70:70] is the sub-list for method output_type
-	70, // [70:70] is the sub-list for method input_type
-	70, // [70:70] is the sub-list for extension type_name
-	70, // [70:70] is the sub-list for extension extendee
-	0,  // [0:70] is the sub-list for field type_name
+	8,  // 58: lodge.events.v1.PaymentRequested.amount:type_name -> lodge.events.v1.Money
+	8,  // 59: lodge.events.v1.PaymentCaptured.amount:type_name -> lodge.events.v1.Money
+	8,  // 60: lodge.events.v1.RefundRequested.amount:type_name -> lodge.events.v1.Money
+	8,  // 61: lodge.events.v1.RefundSucceeded.amount:type_name -> lodge.events.v1.Money
+	7,  // 62: lodge.events.v1.RefundSucceeded.method:type_name -> lodge.events.v1.RefundMethod
+	8,  // 63: lodge.events.v1.RefundFailed.amount:type_name -> lodge.events.v1.Money
+	34, // 64: lodge.events.v1.ReservationCanceled.stay:type_name -> lodge.events.v1.Stay
+	4,  // 65: lodge.events.v1.ReservationCanceled.previous_status:type_name -> lodge.events.v1.ReservationStatus
+	5,  // 66: lodge.events.v1.ReservationCanceled.reason:type_name -> lodge.events.v1.ReservationReason
+	43, // 67: lodge.events.v1.ReservationCanceled.settlement:type_name -> lodge.events.v1.Settlement
+	34, // 68: lodge.events.v1.ReservationNoShow.stay:type_name -> lodge.events.v1.Stay
+	4,  // 69: lodge.events.v1.ReservationNoShow.previous_status:type_name -> lodge.events.v1.ReservationStatus
+	43, // 70: lodge.events.v1.ReservationNoShow.settlement:type_name -> lodge.events.v1.Settlement
+	71, // [71:71] is the sub-list for method output_type
+	71, // [71:71] is the sub-list for method input_type
+	71, // [71:71] is the sub-list for extension type_name
+	71, // [71:71] is the sub-list for extension extendee
+	0,  // [0:71] is the sub-list for field type_name
 }
 
 func init() { file_lodge_events_v1_events_proto_init() }
@@ -5462,7 +5551,7 @@ func file_lodge_events_v1_events_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lodge_events_v1_events_proto_rawDesc), len(file_lodge_events_v1_events_proto_rawDesc)),
-			NumEnums:      7,
+			NumEnums:      8,
 			NumMessages:   55,
 			NumExtensions: 0,
 			NumServices:   0,

@@ -27,20 +27,9 @@ func (c *CheckRefund) appendTo(b *canonical) {
 }
 
 func (s *State) checkRefund(c *CheckRefund) error {
-	r, p, err := s.paymentOf(c.Hotel, c.ReservationID, c.PaymentID)
-	if err != nil {
-		return err
+	_, part, err := s.refundOf(c.Hotel, c.ReservationID, c.PaymentID, c.RefundID)
+	if err == nil && part.outcome != refundOpen {
+		err = domain.Errorf(domain.StatusConflict, "refund_id", "the outcome of refund %s is known", c.RefundID)
 	}
-	id, err := parseUUID(c.RefundID, "refund_id")
-	if err != nil {
-		return err
-	}
-	part, of := s.book.refund(r, id)
-	switch {
-	case part == nil || of != p:
-		return domain.Errorf(domain.PaymentNotFound, "refund_id", "payment %s has no refund %s", c.PaymentID, c.RefundID)
-	case part.outcome != refundOpen:
-		return domain.Errorf(domain.StatusConflict, "refund_id", "the outcome of refund %s is known", c.RefundID)
-	}
-	return nil
+	return err
 }

@@ -26,6 +26,8 @@ func (s *State) decideMoney(c Command, at At) ([]proto.Message, error) {
 		return s.settleRefunds(c)
 	case *RecordRefund:
 		return s.recordRefund(c)
+	case *SettleRefund:
+		return s.settleRefund(c)
 	case *CompleteRefund:
 		return s.completeRefund(c)
 	case *CheckRefund:
@@ -58,6 +60,9 @@ func (s *State) evolveMoney(m proto.Message) error {
 	case *eventpb.RefundRequested:
 		return s.refundRequested(m)
 	case *eventpb.RefundSucceeded:
+		if m.GetMethod() != eventpb.RefundMethod_REFUND_METHOD_UNSPECIFIED {
+			return s.refundConcluded(m, refundElsewhere)
+		}
 		return s.refundConcluded(m, refundSucceeded)
 	case *eventpb.RefundFailed:
 		return s.refundConcluded(m, refundFailed)
@@ -81,7 +86,7 @@ func (s *State) funds(r *reservation) (f funds) {
 		for m := p.refunds; m != 0; m = s.book.refunds.at(m).next {
 			f.refunds++
 			switch part := s.book.refunds.at(m); part.outcome {
-			case refundSucceeded:
+			case refundSucceeded, refundElsewhere:
 				f.returned += part.amount
 			case refundOpen:
 				f.waiting = true

@@ -234,11 +234,7 @@ func (s *State) settleRefunds(c *SettleRefunds) ([]proto.Message, error) {
 }
 
 func (s *State) recordRefund(c *RecordRefund) ([]proto.Message, error) {
-	r, p, err := s.paymentOf(c.Hotel, c.ReservationID, c.PaymentID)
-	if err != nil {
-		return nil, err
-	}
-	id, err := parseUUID(c.RefundID, "refund_id")
+	p, part, err := s.refundOf(c.Hotel, c.ReservationID, c.PaymentID, c.RefundID)
 	if err != nil {
 		return nil, err
 	}
@@ -248,16 +244,15 @@ func (s *State) recordRefund(c *RecordRefund) ([]proto.Message, error) {
 	if err := checkText("cause", c.Cause, CauseMax); err != nil {
 		return nil, err
 	}
-	part, of := s.book.refund(r, id)
-	if part == nil || of != p {
-		return nil, domain.Errorf(domain.PaymentNotFound, "refund_id", "payment %s has no refund %s", c.PaymentID, c.RefundID)
-	}
-	if part.outcome == refundSucceeded || part.outcome == refundFailed && !c.Succeeded {
+	switch {
+	case part.outcome == refundElsewhere && c.Succeeded:
+		return nil, domain.Errorf(domain.RefundTooLarge, "refund_id", "refund %s was given back otherwise, and now by the provider as well", c.RefundID)
+	case part.outcome == refundSucceeded || part.outcome != refundOpen && !c.Succeeded:
 		return nil, nil
-	}
-	if left := p.amount - s.book.asked(p); part.outcome == refundFailed && part.amount > left { // it was asked for otherwise since
-		return nil, domain.Errorf(domain.RefundTooLarge, "refund_id", "refund %s had failed, and %s of payment %s are left, not %s", c.RefundID,
-			domain.Money{Currency: s.currency, MinorUnits: left}, c.PaymentID, domain.Money{Currency: s.currency, MinorUnits: part.amount})
+	case part.outcome == refundFailed:
+		if err := s.checkLeft(p, part, c.RefundID); err != nil {
+			return nil, err
+		}
 	}
 	if c.Succeeded {
 		return one(&eventpb.RefundSucceeded{

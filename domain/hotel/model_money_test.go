@@ -377,7 +377,7 @@ func (m *moneyModel) refunded(t *rapid.T, b *folio, e *eventpb.ReservationRefund
 			if r.outcome == refundOpen {
 				t.Fatalf("%v, and %+v is open", e, r)
 			}
-			if r.outcome == refundSucceeded {
+			if r.outcome == refundSucceeded || r.outcome == refundElsewhere {
 				back += r.amount
 			}
 		}
@@ -417,7 +417,11 @@ func (m *moneyModel) applyPayment(t *rapid.T, e proto.Message) {
 			t.Fatalf("%v of %+v", e, p)
 		}
 	case *eventpb.RefundSucceeded:
-		p.refund(t, e.RefundId, refundSucceeded)
+		if e.Method != 0 {
+			p.refund(t, e.RefundId, refundElsewhere)
+		} else {
+			p.refund(t, e.RefundId, refundSucceeded)
+		}
 	case *eventpb.RefundFailed:
 		p.refund(t, e.RefundId, refundFailed)
 	}
@@ -425,8 +429,10 @@ func (m *moneyModel) applyPayment(t *rapid.T, e proto.Message) {
 
 func (p *modelPayment) refund(t *rapid.T, id string, outcome refundOutcome) {
 	for _, r := range p.refunds {
-		if r.id == id && r.outcome != refundSucceeded {
-			r.outcome = outcome
+		if r.id == id && r.outcome != refundSucceeded && r.outcome != refundElsewhere && (outcome != refundElsewhere || r.outcome == refundFailed) {
+			if r.outcome = outcome; p.asked() > p.amount {
+				t.Fatalf("%d went back of %d", p.asked(), p.amount)
+			}
 			return
 		}
 	}

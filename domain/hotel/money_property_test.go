@@ -246,6 +246,11 @@ func (d *till) giveBack(id string, b *folio) Command {
 		return &SettleRefunds{Hotel: "grand", ReservationID: id, RefundID: refundID(1 + d.dice.IntN(40))}
 	}
 	r := pick(d, p.refunds...)
+	if r.outcome == refundFailed && d.chance(40) {
+		return &SettleRefund{
+			Hotel: "grand", ReservationID: id, PaymentID: p.id, RefundID: r.id, Method: eventpb.RefundMethod(d.dice.IntN(4)), Reference: "receipt 7", Note: "why",
+		}
+	}
 	return &RecordRefund{
 		Hotel: "grand", ReservationID: id, PaymentID: p.id, RefundID: r.id, Cause: "why", Succeeded: d.chance(80),
 	}

@@ -34,6 +34,7 @@ const (
 	refundOpen refundOutcome = iota
 	refundSucceeded
 	refundFailed
+	refundElsewhere // it had failed, and the hotel gave the money back itself
 )
 
 // all calls f for the payments of r in order, until it returns false.

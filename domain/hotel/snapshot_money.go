@@ -166,7 +166,7 @@ func (m *money) loadPayment(r *reader) {
 	})
 	var refunds []refund
 	for range r.count(refundBytesMin) {
-		refunds = append(refunds, refund{id: r.id(), amount: r.units(), outcome: refundOutcome(r.byteTo(byte(refundFailed)))})
+		refunds = append(refunds, refund{id: r.id(), amount: r.units(), outcome: refundOutcome(r.byteTo(byte(refundElsewhere)))})
 	}
 	m.refunds = append(m.refunds, refunds)
 }

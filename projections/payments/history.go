@@ -25,6 +25,12 @@ const (
 	kindRefundRequested kind = 5
 	kindRefundSucceeded kind = 6
 	kindRefundFailed    kind = 7
+
+	// Given back by the hotel itself, in one of the ways; elsewhere plus an eventpb.RefundMethod.
+	elsewhere        kind = 7
+	kindRefundCash   kind = 8
+	kindRefundBank   kind = 9
+	kindRefundAnyhow kind = 10
 )
 
 // types are the current types of the kinds.
@@ -36,6 +42,9 @@ var types = map[kind]string{
 	kindRefundRequested: event.TypeOf(&eventpb.RefundRequested{}),
 	kindRefundSucceeded: event.TypeOf(&eventpb.RefundSucceeded{}),
 	kindRefundFailed:    event.TypeOf(&eventpb.RefundFailed{}),
+	kindRefundCash:      event.TypeOf(&eventpb.RefundSucceeded{}),
+	kindRefundBank:      event.TypeOf(&eventpb.RefundSucceeded{}),
+	kindRefundAnyhow:    event.TypeOf(&eventpb.RefundSucceeded{}),
 }
 
 // entry is one event as the history keeps it. What the texts and the amount are depends on the kind.
@@ -62,6 +71,9 @@ func entryOf(m any) (entry, bool) {
 	case *eventpb.RefundRequested:
 		return entry{kind: kindRefundRequested, refund: m.GetRefundId(), amount: moneyOf(m.GetAmount())}, true
 	case *eventpb.RefundSucceeded:
+		if method := m.GetMethod(); method != 0 {
+			return entry{kind: elsewhere + kind(method), refund: m.GetRefundId(), amount: moneyOf(m.GetAmount()), texts: [2]string{m.GetReference(), m.GetNote()}}, true
+		}
 		return entry{kind: kindRefundSucceeded, refund: m.GetRefundId(), amount: moneyOf(m.GetAmount()), texts: [2]string{m.GetProviderReference()}}, true
 	case *eventpb.RefundFailed:
 		return entry{kind: kindRefundFailed, refund: m.GetRefundId(), amount: moneyOf(m.GetAmount()), texts: [2]string{m.GetCause()}}, true
@@ -138,5 +150,7 @@ func (p *Payment) takeRefund(e *entry) {
 		r.State, r.ProviderReference = RefundSucceeded, e.texts[0]
 	case kindRefundFailed:
 		r.State, r.Cause = RefundFailed, e.texts[0]
+	case kindRefundCash, kindRefundBank, kindRefundAnyhow:
+		r.State, r.Method, r.Reference, r.Note = RefundSucceeded, eventpb.RefundMethod(e.kind-elsewhere), e.texts[0], e.texts[1]
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"lodge/domain"
+	"lodge/domain/eventpb"
 	"lodge/domain/hotel"
 	"lodge/log"
 )
@@ -30,8 +31,10 @@ type Refund struct {
 	RefundID               string
 	Amount                 domain.Money
 	State                  RefundState
-	ProviderReference      string // the provider's own id, once it has succeeded
-	Cause                  string // why it has failed
+	ProviderReference      string               // the provider's own id, once it has succeeded
+	Cause                  string               // why it has failed
+	Method                 eventpb.RefundMethod // how the hotel gave it back after that; 0: it did not
+	Reference, Note        string               // to Method
 	CreateTime, UpdateTime time.Time
 }
 

@@ -171,6 +171,11 @@ func (h *History) refund(b *booking) proto.Message {
 func (h *History) concludeRefund(b *booking) proto.Message {
 	for _, p := range b.payments {
 		for _, r := range p.refunds {
+			if r.failed && h.rng.IntN(3) == 0 && p.amount-p.asked() >= r.amount && b.owed() >= r.amount {
+				r.failed = false
+				return &eventpb.RefundSucceeded{HotelId: b.hotel, ReservationId: b.id, PaymentId: p.id, RefundId: r.id, Amount: euros(r.amount),
+					Method: eventpb.RefundMethod(1 + h.rng.IntN(3)), Reference: "receipt " + r.id[:4], Note: "in the lobby"}
+			}
 			if r.over {
 				continue
 			}

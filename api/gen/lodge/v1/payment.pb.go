@@ -139,6 +139,59 @@ func (RefundStatus) EnumDescriptor() ([]byte, []int) {
 	return file_lodge_v1_payment_proto_rawDescGZIP(), []int{1}
 }
 
+// How a hotel gives money back without the provider that took it.
+type RefundMethod int32
+
+const (
+	RefundMethod_REFUND_METHOD_UNSPECIFIED   RefundMethod = 0
+	RefundMethod_REFUND_METHOD_CASH          RefundMethod = 1
+	RefundMethod_REFUND_METHOD_BANK_TRANSFER RefundMethod = 2
+	RefundMethod_REFUND_METHOD_OTHER         RefundMethod = 3
+)
+
+// Enum value maps for RefundMethod.
+var (
+	RefundMethod_name = map[int32]string{
+		0: "REFUND_METHOD_UNSPECIFIED",
+		1: "REFUND_METHOD_CASH",
+		2: "REFUND_METHOD_BANK_TRANSFER",
+		3: "REFUND_METHOD_OTHER",
+	}
+	RefundMethod_value = map[string]int32{
+		"REFUND_METHOD_UNSPECIFIED":   0,
+		"REFUND_METHOD_CASH":          1,
+		"REFUND_METHOD_BANK_TRANSFER": 2,
+		"REFUND_METHOD_OTHER":         3,
+	}
+)
+
+func (x RefundMethod) Enum() *RefundMethod {
+	p := new(RefundMethod)
+	*p = x
+	return p
+}
+
+func (x RefundMethod) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RefundMethod) Descriptor() protoreflect.EnumDescriptor {
+	return file_lodge_v1_payment_proto_enumTypes[2].Descriptor()
+}
+
+func (RefundMethod) Type() protoreflect.EnumType {
+	return &file_lodge_v1_payment_proto_enumTypes[2]
+}
+
+func (x RefundMethod) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RefundMethod.Descriptor instead.
+func (RefundMethod) EnumDescriptor() ([]byte, []int) {
+	return file_lodge_v1_payment_proto_rawDescGZIP(), []int{2}
+}
+
 // Money that a provider was asked for, for a reservation.
 type Payment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -276,7 +329,13 @@ type Refund struct {
 	Cause      string                 `protobuf:"bytes,5,opt,name=cause,proto3" json:"cause,omitempty"`
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
 	// Of the last change of status.
-	UpdateTime    *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	// How the hotel gave it back after the provider had refused. Unset: it was the provider's.
+	Method RefundMethod `protobuf:"varint,8,opt,name=method,proto3,enum=lodge.v1.RefundMethod" json:"method,omitempty"`
+	// Of the transfer or receipt, with method.
+	Reference string `protobuf:"bytes,9,opt,name=reference,proto3" json:"reference,omitempty"`
+	// For people, with method.
+	Note          string `protobuf:"bytes,10,opt,name=note,proto3" json:"note,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -358,6 +417,27 @@ func (x *Refund) GetUpdateTime() *timestamppb.Timestamp {
 		return x.UpdateTime
 	}
 	return nil
+}
+
+func (x *Refund) GetMethod() RefundMethod {
+	if x != nil {
+		return x.Method
+	}
+	return RefundMethod_REFUND_METHOD_UNSPECIFIED
+}
+
+func (x *Refund) GetReference() string {
+	if x != nil {
+		return x.Reference
+	}
+	return ""
+}
+
+func (x *Refund) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
 }
 
 // What a cancellation would cost at a time.
@@ -614,6 +694,96 @@ func (x *RefundReservationRequest) GetRequestId() string {
 	return ""
 }
 
+type SettleRefundRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// hotels/{hotel}/reservations/{reservation}/payments/{payment}.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// One of the payment's refunds that FAILED.
+	RefundId string `protobuf:"bytes,2,opt,name=refund_id,json=refundId,proto3" json:"refund_id,omitempty"`
+	// How the money was given back.
+	Method RefundMethod `protobuf:"varint,3,opt,name=method,proto3,enum=lodge.v1.RefundMethod" json:"method,omitempty"`
+	// Of the transfer or receipt: at most 128 bytes.
+	Reference string `protobuf:"bytes,4,opt,name=reference,proto3" json:"reference,omitempty"`
+	// Why, for people: at most 1,000 bytes.
+	Note string `protobuf:"bytes,5,opt,name=note,proto3" json:"note,omitempty"`
+	// As in PayReservationRequest.
+	RequestId     string `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SettleRefundRequest) Reset() {
+	*x = SettleRefundRequest{}
+	mi := &file_lodge_v1_payment_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SettleRefundRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SettleRefundRequest) ProtoMessage() {}
+
+func (x *SettleRefundRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_payment_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SettleRefundRequest.ProtoReflect.Descriptor instead.
+func (*SettleRefundRequest) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_payment_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *SettleRefundRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SettleRefundRequest) GetRefundId() string {
+	if x != nil {
+		return x.RefundId
+	}
+	return ""
+}
+
+func (x *SettleRefundRequest) GetMethod() RefundMethod {
+	if x != nil {
+		return x.Method
+	}
+	return RefundMethod_REFUND_METHOD_UNSPECIFIED
+}
+
+func (x *SettleRefundRequest) GetReference() string {
+	if x != nil {
+		return x.Reference
+	}
+	return ""
+}
+
+func (x *SettleRefundRequest) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+func (x *SettleRefundRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
 type GetPaymentRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// hotels/{hotel}/reservations/{reservation}/payments/{payment}.
@@ -626,7 +796,7 @@ type GetPaymentRequest struct {
 
 func (x *GetPaymentRequest) Reset() {
 	*x = GetPaymentRequest{}
-	mi := &file_lodge_v1_payment_proto_msgTypes[5]
+	mi := &file_lodge_v1_payment_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -638,7 +808,7 @@ func (x *GetPaymentRequest) String() string {
 func (*GetPaymentRequest) ProtoMessage() {}
 
 func (x *GetPaymentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_payment_proto_msgTypes[5]
+	mi := &file_lodge_v1_payment_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -651,7 +821,7 @@ func (x *GetPaymentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPaymentRequest.ProtoReflect.Descriptor instead.
 func (*GetPaymentRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_payment_proto_rawDescGZIP(), []int{5}
+	return file_lodge_v1_payment_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *GetPaymentRequest) GetName() string {
@@ -680,7 +850,7 @@ type ListPaymentsRequest struct {
 
 func (x *ListPaymentsRequest) Reset() {
 	*x = ListPaymentsRequest{}
-	mi := &file_lodge_v1_payment_proto_msgTypes[6]
+	mi := &file_lodge_v1_payment_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -692,7 +862,7 @@ func (x *ListPaymentsRequest) String() string {
 func (*ListPaymentsRequest) ProtoMessage() {}
 
 func (x *ListPaymentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_payment_proto_msgTypes[6]
+	mi := &file_lodge_v1_payment_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -705,7 +875,7 @@ func (x *ListPaymentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPaymentsRequest.ProtoReflect.Descriptor instead.
 func (*ListPaymentsRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_payment_proto_rawDescGZIP(), []int{6}
+	return file_lodge_v1_payment_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListPaymentsRequest) GetParent() string {
@@ -736,7 +906,7 @@ type ListPaymentsResponse struct {
 
 func (x *ListPaymentsResponse) Reset() {
 	*x = ListPaymentsResponse{}
-	mi := &file_lodge_v1_payment_proto_msgTypes[7]
+	mi := &file_lodge_v1_payment_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -748,7 +918,7 @@ func (x *ListPaymentsResponse) String() string {
 func (*ListPaymentsResponse) ProtoMessage() {}
 
 func (x *ListPaymentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_payment_proto_msgTypes[7]
+	mi := &file_lodge_v1_payment_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -761,7 +931,7 @@ func (x *ListPaymentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPaymentsResponse.ProtoReflect.Descriptor instead.
 func (*ListPaymentsResponse) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_payment_proto_rawDescGZIP(), []int{7}
+	return file_lodge_v1_payment_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListPaymentsResponse) GetPayments() []*Payment {
@@ -799,7 +969,7 @@ type QuoteCancellationRequest struct {
 
 func (x *QuoteCancellationRequest) Reset() {
 	*x = QuoteCancellationRequest{}
-	mi := &file_lodge_v1_payment_proto_msgTypes[8]
+	mi := &file_lodge_v1_payment_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -811,7 +981,7 @@ func (x *QuoteCancellationRequest) String() string {
 func (*QuoteCancellationRequest) ProtoMessage() {}
 
 func (x *QuoteCancellationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_payment_proto_msgTypes[8]
+	mi := &file_lodge_v1_payment_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -824,7 +994,7 @@ func (x *QuoteCancellationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuoteCancellationRequest.ProtoReflect.Descriptor instead.
 func (*QuoteCancellationRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_payment_proto_rawDescGZIP(), []int{8}
+	return file_lodge_v1_payment_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *QuoteCancellationRequest) GetName() string {
@@ -867,7 +1037,7 @@ const file_lodge_v1_payment_proto_rawDesc = "" +
 	"\vupdate_time\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\n" +
 	"updateTime:c\xeaA`\n" +
-	"\rlodge/Payment\x12<hotels/{hotel}/reservations/{reservation}/payments/{payment}*\bpayments2\apayment\"\xc0\x02\n" +
+	"\rlodge/Payment\x12<hotels/{hotel}/reservations/{reservation}/payments/{payment}*\bpayments2\apayment\"\xa2\x03\n" +
 	"\x06Refund\x12\x1b\n" +
 	"\trefund_id\x18\x01 \x01(\tR\brefundId\x12.\n" +
 	"\x06status\x18\x02 \x01(\x0e2\x16.lodge.v1.RefundStatusR\x06status\x12*\n" +
@@ -877,7 +1047,11 @@ const file_lodge_v1_payment_proto_rawDesc = "" +
 	"\vcreate_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"createTime\x12;\n" +
 	"\vupdate_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"updateTime\"\xb0\x02\n" +
+	"updateTime\x12.\n" +
+	"\x06method\x18\b \x01(\x0e2\x16.lodge.v1.RefundMethodR\x06method\x12\x1c\n" +
+	"\treference\x18\t \x01(\tR\treference\x12\x12\n" +
+	"\x04note\x18\n" +
+	" \x01(\tR\x04note\"\xb0\x02\n" +
 	"\x11CancellationQuote\x12 \n" +
 	"\vreservation\x18\x01 \x01(\tR\vreservation\x12;\n" +
 	"\vcancel_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
@@ -900,7 +1074,15 @@ const file_lodge_v1_payment_proto_rawDesc = "" +
 	"\x06amount\x18\x02 \x01(\v2\x12.google.type.MoneyB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x06amount\x12\x1c\n" +
 	"\x04note\x18\x03 \x01(\tB\b\xbaH\x05r\x03(\xe8\aR\x04note\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x04 \x01(\tR\trequestId\"U\n" +
+	"request_id\x18\x04 \x01(\tR\trequestId\"\x80\x02\n" +
+	"\x13SettleRefundRequest\x12\x1d\n" +
+	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12&\n" +
+	"\trefund_id\x18\x02 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\brefundId\x12=\n" +
+	"\x06method\x18\x03 \x01(\x0e2\x16.lodge.v1.RefundMethodB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\x06method\x12&\n" +
+	"\treference\x18\x04 \x01(\tB\b\xbaH\x05r\x03(\x80\x01R\treference\x12\x1c\n" +
+	"\x04note\x18\x05 \x01(\tB\b\xbaH\x05r\x03(\xe8\aR\x04note\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x06 \x01(\tR\trequestId\"U\n" +
 	"\x11GetPaymentRequest\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12!\n" +
 	"\fmin_position\x18\x02 \x01(\tR\vminPosition\"[\n" +
@@ -926,10 +1108,16 @@ const file_lodge_v1_payment_proto_rawDesc = "" +
 	"\x19REFUND_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17REFUND_STATUS_REQUESTED\x10\x01\x12\x1b\n" +
 	"\x17REFUND_STATUS_SUCCEEDED\x10\x02\x12\x18\n" +
-	"\x14REFUND_STATUS_FAILED\x10\x032\xaa\x05\n" +
+	"\x14REFUND_STATUS_FAILED\x10\x03*\x7f\n" +
+	"\fRefundMethod\x12\x1d\n" +
+	"\x19REFUND_METHOD_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12REFUND_METHOD_CASH\x10\x01\x12\x1f\n" +
+	"\x1bREFUND_METHOD_BANK_TRANSFER\x10\x02\x12\x17\n" +
+	"\x13REFUND_METHOD_OTHER\x10\x032\xb4\x06\n" +
 	"\x0ePaymentService\x12w\n" +
 	"\x0ePayReservation\x12\x1f.lodge.v1.PayReservationRequest\x1a\x11.lodge.v1.Payment\"1\x82\xd3\xe4\x93\x02+:\x01*\"&/v1/{name=hotels/*/reservations/*}:pay\x12\x84\x01\n" +
-	"\x11RefundReservation\x12\".lodge.v1.RefundReservationRequest\x1a\x15.lodge.v1.Reservation\"4\x82\xd3\xe4\x93\x02.:\x01*\")/v1/{name=hotels/*/reservations/*}:refund\x12v\n" +
+	"\x11RefundReservation\x12\".lodge.v1.RefundReservationRequest\x1a\x15.lodge.v1.Reservation\"4\x82\xd3\xe4\x93\x02.:\x01*\")/v1/{name=hotels/*/reservations/*}:refund\x12\x87\x01\n" +
+	"\fSettleRefund\x12\x1d.lodge.v1.SettleRefundRequest\x1a\x11.lodge.v1.Payment\"E\x82\xd3\xe4\x93\x02?:\x01*\":/v1/{name=hotels/*/reservations/*/payments/*}:settleRefund\x12v\n" +
 	"\n" +
 	"GetPayment\x12\x1b.lodge.v1.GetPaymentRequest\x1a\x11.lodge.v1.Payment\"8\x82\xd3\xe4\x93\x02/\x12-/v1/{name=hotels/*/reservations/*/payments/*}\x90\x02\x01\x12\x87\x01\n" +
 	"\fListPayments\x12\x1d.lodge.v1.ListPaymentsRequest\x1a\x1e.lodge.v1.ListPaymentsResponse\"8\x82\xd3\xe4\x93\x02/\x12-/v1/{parent=hotels/*/reservations/*}/payments\x90\x02\x01\x12\x95\x01\n" +
@@ -947,62 +1135,68 @@ func file_lodge_v1_payment_proto_rawDescGZIP() []byte {
 	return file_lodge_v1_payment_proto_rawDescData
 }
 
-var file_lodge_v1_payment_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_lodge_v1_payment_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_lodge_v1_payment_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_lodge_v1_payment_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_lodge_v1_payment_proto_goTypes = []any{
 	(PaymentStatus)(0),               // 0: lodge.v1.PaymentStatus
 	(RefundStatus)(0),                // 1: lodge.v1.RefundStatus
-	(*Payment)(nil),                  // 2: lodge.v1.Payment
-	(*Refund)(nil),                   // 3: lodge.v1.Refund
-	(*CancellationQuote)(nil),        // 4: lodge.v1.CancellationQuote
-	(*PayReservationRequest)(nil),    // 5: lodge.v1.PayReservationRequest
-	(*RefundReservationRequest)(nil), // 6: lodge.v1.RefundReservationRequest
-	(*GetPaymentRequest)(nil),        // 7: lodge.v1.GetPaymentRequest
-	(*ListPaymentsRequest)(nil),      // 8: lodge.v1.ListPaymentsRequest
-	(*ListPaymentsResponse)(nil),     // 9: lodge.v1.ListPaymentsResponse
-	(*QuoteCancellationRequest)(nil), // 10: lodge.v1.QuoteCancellationRequest
-	(*money.Money)(nil),              // 11: google.type.Money
-	(*timestamppb.Timestamp)(nil),    // 12: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),      // 13: google.protobuf.Duration
-	(*Amounts)(nil),                  // 14: lodge.v1.Amounts
-	(*Reservation)(nil),              // 15: lodge.v1.Reservation
+	(RefundMethod)(0),                // 2: lodge.v1.RefundMethod
+	(*Payment)(nil),                  // 3: lodge.v1.Payment
+	(*Refund)(nil),                   // 4: lodge.v1.Refund
+	(*CancellationQuote)(nil),        // 5: lodge.v1.CancellationQuote
+	(*PayReservationRequest)(nil),    // 6: lodge.v1.PayReservationRequest
+	(*RefundReservationRequest)(nil), // 7: lodge.v1.RefundReservationRequest
+	(*SettleRefundRequest)(nil),      // 8: lodge.v1.SettleRefundRequest
+	(*GetPaymentRequest)(nil),        // 9: lodge.v1.GetPaymentRequest
+	(*ListPaymentsRequest)(nil),      // 10: lodge.v1.ListPaymentsRequest
+	(*ListPaymentsResponse)(nil),     // 11: lodge.v1.ListPaymentsResponse
+	(*QuoteCancellationRequest)(nil), // 12: lodge.v1.QuoteCancellationRequest
+	(*money.Money)(nil),              // 13: google.type.Money
+	(*timestamppb.Timestamp)(nil),    // 14: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),      // 15: google.protobuf.Duration
+	(*Amounts)(nil),                  // 16: lodge.v1.Amounts
+	(*Reservation)(nil),              // 17: lodge.v1.Reservation
 }
 var file_lodge_v1_payment_proto_depIdxs = []int32{
 	0,  // 0: lodge.v1.Payment.status:type_name -> lodge.v1.PaymentStatus
-	11, // 1: lodge.v1.Payment.amount:type_name -> google.type.Money
-	3,  // 2: lodge.v1.Payment.refunds:type_name -> lodge.v1.Refund
-	12, // 3: lodge.v1.Payment.create_time:type_name -> google.protobuf.Timestamp
-	12, // 4: lodge.v1.Payment.update_time:type_name -> google.protobuf.Timestamp
+	13, // 1: lodge.v1.Payment.amount:type_name -> google.type.Money
+	4,  // 2: lodge.v1.Payment.refunds:type_name -> lodge.v1.Refund
+	14, // 3: lodge.v1.Payment.create_time:type_name -> google.protobuf.Timestamp
+	14, // 4: lodge.v1.Payment.update_time:type_name -> google.protobuf.Timestamp
 	1,  // 5: lodge.v1.Refund.status:type_name -> lodge.v1.RefundStatus
-	11, // 6: lodge.v1.Refund.amount:type_name -> google.type.Money
-	12, // 7: lodge.v1.Refund.create_time:type_name -> google.protobuf.Timestamp
-	12, // 8: lodge.v1.Refund.update_time:type_name -> google.protobuf.Timestamp
-	12, // 9: lodge.v1.CancellationQuote.cancel_time:type_name -> google.protobuf.Timestamp
-	11, // 10: lodge.v1.CancellationQuote.fee:type_name -> google.type.Money
-	11, // 11: lodge.v1.CancellationQuote.kept:type_name -> google.type.Money
-	11, // 12: lodge.v1.CancellationQuote.refund:type_name -> google.type.Money
-	12, // 13: lodge.v1.CancellationQuote.free_until_time:type_name -> google.protobuf.Timestamp
-	13, // 14: lodge.v1.PayReservationRequest.wait:type_name -> google.protobuf.Duration
-	11, // 15: lodge.v1.RefundReservationRequest.amount:type_name -> google.type.Money
-	2,  // 16: lodge.v1.ListPaymentsResponse.payments:type_name -> lodge.v1.Payment
-	11, // 17: lodge.v1.ListPaymentsResponse.total:type_name -> google.type.Money
-	14, // 18: lodge.v1.ListPaymentsResponse.amounts:type_name -> lodge.v1.Amounts
-	12, // 19: lodge.v1.QuoteCancellationRequest.cancel_time:type_name -> google.protobuf.Timestamp
-	5,  // 20: lodge.v1.PaymentService.PayReservation:input_type -> lodge.v1.PayReservationRequest
-	6,  // 21: lodge.v1.PaymentService.RefundReservation:input_type -> lodge.v1.RefundReservationRequest
-	7,  // 22: lodge.v1.PaymentService.GetPayment:input_type -> lodge.v1.GetPaymentRequest
-	8,  // 23: lodge.v1.PaymentService.ListPayments:input_type -> lodge.v1.ListPaymentsRequest
-	10, // 24: lodge.v1.PaymentService.QuoteCancellation:input_type -> lodge.v1.QuoteCancellationRequest
-	2,  // 25: lodge.v1.PaymentService.PayReservation:output_type -> lodge.v1.Payment
-	15, // 26: lodge.v1.PaymentService.RefundReservation:output_type -> lodge.v1.Reservation
-	2,  // 27: lodge.v1.PaymentService.GetPayment:output_type -> lodge.v1.Payment
-	9,  // 28: lodge.v1.PaymentService.ListPayments:output_type -> lodge.v1.ListPaymentsResponse
-	4,  // 29: lodge.v1.PaymentService.QuoteCancellation:output_type -> lodge.v1.CancellationQuote
-	25, // [25:30] is the sub-list for method output_type
-	20, // [20:25] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	13, // 6: lodge.v1.Refund.amount:type_name -> google.type.Money
+	14, // 7: lodge.v1.Refund.create_time:type_name -> google.protobuf.Timestamp
+	14, // 8: lodge.v1.Refund.update_time:type_name -> google.protobuf.Timestamp
+	2,  // 9: lodge.v1.Refund.method:type_name -> lodge.v1.RefundMethod
+	14, // 10: lodge.v1.CancellationQuote.cancel_time:type_name -> google.protobuf.Timestamp
+	13, // 11: lodge.v1.CancellationQuote.fee:type_name -> google.type.Money
+	13, // 12: lodge.v1.CancellationQuote.kept:type_name -> google.type.Money
+	13, // 13: lodge.v1.CancellationQuote.refund:type_name -> google.type.Money
+	14, // 14: lodge.v1.CancellationQuote.free_until_time:type_name -> google.protobuf.Timestamp
+	15, // 15: lodge.v1.PayReservationRequest.wait:type_name -> google.protobuf.Duration
+	13, // 16: lodge.v1.RefundReservationRequest.amount:type_name -> google.type.Money
+	2,  // 17: lodge.v1.SettleRefundRequest.method:type_name -> lodge.v1.RefundMethod
+	3,  // 18: lodge.v1.ListPaymentsResponse.payments:type_name -> lodge.v1.Payment
+	13, // 19: lodge.v1.ListPaymentsResponse.total:type_name -> google.type.Money
+	16, // 20: lodge.v1.ListPaymentsResponse.amounts:type_name -> lodge.v1.Amounts
+	14, // 21: lodge.v1.QuoteCancellationRequest.cancel_time:type_name -> google.protobuf.Timestamp
+	6,  // 22: lodge.v1.PaymentService.PayReservation:input_type -> lodge.v1.PayReservationRequest
+	7,  // 23: lodge.v1.PaymentService.RefundReservation:input_type -> lodge.v1.RefundReservationRequest
+	8,  // 24: lodge.v1.PaymentService.SettleRefund:input_type -> lodge.v1.SettleRefundRequest
+	9,  // 25: lodge.v1.PaymentService.GetPayment:input_type -> lodge.v1.GetPaymentRequest
+	10, // 26: lodge.v1.PaymentService.ListPayments:input_type -> lodge.v1.ListPaymentsRequest
+	12, // 27: lodge.v1.PaymentService.QuoteCancellation:input_type -> lodge.v1.QuoteCancellationRequest
+	3,  // 28: lodge.v1.PaymentService.PayReservation:output_type -> lodge.v1.Payment
+	17, // 29: lodge.v1.PaymentService.RefundReservation:output_type -> lodge.v1.Reservation
+	3,  // 30: lodge.v1.PaymentService.SettleRefund:output_type -> lodge.v1.Payment
+	3,  // 31: lodge.v1.PaymentService.GetPayment:output_type -> lodge.v1.Payment
+	11, // 32: lodge.v1.PaymentService.ListPayments:output_type -> lodge.v1.ListPaymentsResponse
+	5,  // 33: lodge.v1.PaymentService.QuoteCancellation:output_type -> lodge.v1.CancellationQuote
+	28, // [28:34] is the sub-list for method output_type
+	22, // [22:28] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_lodge_v1_payment_proto_init() }
@@ -1016,8 +1210,8 @@ func file_lodge_v1_payment_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lodge_v1_payment_proto_rawDesc), len(file_lodge_v1_payment_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   9,
+			NumEnums:      3,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

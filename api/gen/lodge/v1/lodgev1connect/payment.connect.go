@@ -39,6 +39,9 @@ const (
 	// PaymentServiceRefundReservationProcedure is the fully-qualified name of the PaymentService's
 	// RefundReservation RPC.
 	PaymentServiceRefundReservationProcedure = "/lodge.v1.PaymentService/RefundReservation"
+	// PaymentServiceSettleRefundProcedure is the fully-qualified name of the PaymentService's
+	// SettleRefund RPC.
+	PaymentServiceSettleRefundProcedure = "/lodge.v1.PaymentService/SettleRefund"
 	// PaymentServiceGetPaymentProcedure is the fully-qualified name of the PaymentService's GetPayment
 	// RPC.
 	PaymentServiceGetPaymentProcedure = "/lodge.v1.PaymentService/GetPayment"
@@ -59,6 +62,10 @@ type PaymentServiceClient interface {
 	// Promises a part of what was captured back, although the terms do not. Answers as ReservationService.CancelReservation does; the money follows.
 	// Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT, REFUND_TOO_LARGE, CURRENCY_MISMATCH.
 	RefundReservation(context.Context, *connect.Request[v1.RefundReservationRequest]) (*connect.Response[v1.Reservation], error)
+	// Records that the hotel gave back by other means what the provider refused to give back for good, so that nothing is owed any more and the provider is not
+	// asked again. Answers with the payment. Errors: PAYMENT_NOT_FOUND, RESERVATION_NOT_FOUND; STATUS_CONFLICT when the provider has not refused;
+	// REFUND_TOO_LARGE when the money was requested anew since.
+	SettleRefund(context.Context, *connect.Request[v1.SettleRefundRequest]) (*connect.Response[v1.Payment], error)
 	// Returns one payment. Errors: PAYMENT_NOT_FOUND, RESERVATION_NOT_FOUND.
 	GetPayment(context.Context, *connect.Request[v1.GetPaymentRequest]) (*connect.Response[v1.Payment], error)
 	// Lists all payments of a reservation with their refunds, oldest first, and their sums. Errors: RESERVATION_NOT_FOUND.
@@ -91,6 +98,12 @@ func NewPaymentServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithSchema(paymentServiceMethods.ByName("RefundReservation")),
 			connect.WithClientOptions(opts...),
 		),
+		settleRefund: connect.NewClient[v1.SettleRefundRequest, v1.Payment](
+			httpClient,
+			baseURL+PaymentServiceSettleRefundProcedure,
+			connect.WithSchema(paymentServiceMethods.ByName("SettleRefund")),
+			connect.WithClientOptions(opts...),
+		),
 		getPayment: connect.NewClient[v1.GetPaymentRequest, v1.Payment](
 			httpClient,
 			baseURL+PaymentServiceGetPaymentProcedure,
@@ -119,6 +132,7 @@ func NewPaymentServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 type paymentServiceClient struct {
 	payReservation    *connect.Client[v1.PayReservationRequest, v1.Payment]
 	refundReservation *connect.Client[v1.RefundReservationRequest, v1.Reservation]
+	settleRefund      *connect.Client[v1.SettleRefundRequest, v1.Payment]
 	getPayment        *connect.Client[v1.GetPaymentRequest, v1.Payment]
 	listPayments      *connect.Client[v1.ListPaymentsRequest, v1.ListPaymentsResponse]
 	quoteCancellation *connect.Client[v1.QuoteCancellationRequest, v1.CancellationQuote]
@@ -132,6 +146,11 @@ func (c *paymentServiceClient) PayReservation(ctx context.Context, req *connect.
 // RefundReservation calls lodge.v1.PaymentService.RefundReservation.
 func (c *paymentServiceClient) RefundReservation(ctx context.Context, req *connect.Request[v1.RefundReservationRequest]) (*connect.Response[v1.Reservation], error) {
 	return c.refundReservation.CallUnary(ctx, req)
+}
+
+// SettleRefund calls lodge.v1.PaymentService.SettleRefund.
+func (c *paymentServiceClient) SettleRefund(ctx context.Context, req *connect.Request[v1.SettleRefundRequest]) (*connect.Response[v1.Payment], error) {
+	return c.settleRefund.CallUnary(ctx, req)
 }
 
 // GetPayment calls lodge.v1.PaymentService.GetPayment.
@@ -158,6 +177,10 @@ type PaymentServiceHandler interface {
 	// Promises a part of what was captured back, although the terms do not. Answers as ReservationService.CancelReservation does; the money follows.
 	// Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT, REFUND_TOO_LARGE, CURRENCY_MISMATCH.
 	RefundReservation(context.Context, *connect.Request[v1.RefundReservationRequest]) (*connect.Response[v1.Reservation], error)
+	// Records that the hotel gave back by other means what the provider refused to give back for good, so that nothing is owed any more and the provider is not
+	// asked again. Answers with the payment. Errors: PAYMENT_NOT_FOUND, RESERVATION_NOT_FOUND; STATUS_CONFLICT when the provider has not refused;
+	// REFUND_TOO_LARGE when the money was requested anew since.
+	SettleRefund(context.Context, *connect.Request[v1.SettleRefundRequest]) (*connect.Response[v1.Payment], error)
 	// Returns one payment. Errors: PAYMENT_NOT_FOUND, RESERVATION_NOT_FOUND.
 	GetPayment(context.Context, *connect.Request[v1.GetPaymentRequest]) (*connect.Response[v1.Payment], error)
 	// Lists all payments of a reservation with their refunds, oldest first, and their sums. Errors: RESERVATION_NOT_FOUND.
@@ -184,6 +207,12 @@ func NewPaymentServiceHandler(svc PaymentServiceHandler, opts ...connect.Handler
 		PaymentServiceRefundReservationProcedure,
 		svc.RefundReservation,
 		connect.WithSchema(paymentServiceMethods.ByName("RefundReservation")),
+		connect.WithHandlerOptions(opts...),
+	)
+	paymentServiceSettleRefundHandler := connect.NewUnaryHandler(
+		PaymentServiceSettleRefundProcedure,
+		svc.SettleRefund,
+		connect.WithSchema(paymentServiceMethods.ByName("SettleRefund")),
 		connect.WithHandlerOptions(opts...),
 	)
 	paymentServiceGetPaymentHandler := connect.NewUnaryHandler(
@@ -213,6 +242,8 @@ func NewPaymentServiceHandler(svc PaymentServiceHandler, opts ...connect.Handler
 			paymentServicePayReservationHandler.ServeHTTP(w, r)
 		case PaymentServiceRefundReservationProcedure:
 			paymentServiceRefundReservationHandler.ServeHTTP(w, r)
+		case PaymentServiceSettleRefundProcedure:
+			paymentServiceSettleRefundHandler.ServeHTTP(w, r)
 		case PaymentServiceGetPaymentProcedure:
 			paymentServiceGetPaymentHandler.ServeHTTP(w, r)
 		case PaymentServiceListPaymentsProcedure:
@@ -234,6 +265,10 @@ func (UnimplementedPaymentServiceHandler) PayReservation(context.Context, *conne
 
 func (UnimplementedPaymentServiceHandler) RefundReservation(context.Context, *connect.Request[v1.RefundReservationRequest]) (*connect.Response[v1.Reservation], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("lodge.v1.PaymentService.RefundReservation is not implemented"))
+}
+
+func (UnimplementedPaymentServiceHandler) SettleRefund(context.Context, *connect.Request[v1.SettleRefundRequest]) (*connect.Response[v1.Payment], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("lodge.v1.PaymentService.SettleRefund is not implemented"))
 }
 
 func (UnimplementedPaymentServiceHandler) GetPayment(context.Context, *connect.Request[v1.GetPaymentRequest]) (*connect.Response[v1.Payment], error) {

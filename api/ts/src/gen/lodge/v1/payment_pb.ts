@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lodge/v1/payment.proto.
  */
 export const file_lodge_v1_payment: GenFile = /*@__PURE__*/
-  fileDesc("ChZsb2RnZS92MS9wYXltZW50LnByb3RvEghsb2RnZS52MSK8AgoHUGF5bWVudBIMCgRuYW1lGAEgASgJEicKBnN0YXR1cxgCIAEoDjIXLmxvZGdlLnYxLlBheW1lbnRTdGF0dXMSIgoGYW1vdW50GAMgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSEAoIcHJvdmlkZXIYBCABKAkSGgoScHJvdmlkZXJfcmVmZXJlbmNlGAUgASgJEhQKDGRlY2xpbmVfY29kZRgGIAEoCRINCgVjYXVzZRgHIAEoCRIhCgdyZWZ1bmRzGAggAygLMhAubG9kZ2UudjEuUmVmdW5kEi8KC2NyZWF0ZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi9AEKBlJlZnVuZBIRCglyZWZ1bmRfaWQYASABKAkSJgoGc3RhdHVzGAIgASgOMhYubG9kZ2UudjEuUmVmdW5kU3RhdHVzEiIKBmFtb3VudBgDIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EhoKEnByb3ZpZGVyX3JlZmVyZW5jZRgEIAEoCRINCgVjYXVzZRgFIAEoCRIvCgtjcmVhdGVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIvUBChFDYW5jZWxsYXRpb25RdW90ZRITCgtyZXNlcnZhdGlvbhgBIAEoCRIvCgtjYW5jZWxfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHwoDZmVlGAMgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSIAoEa2VwdBgEIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EiIKBnJlZnVuZBgFIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EjMKD2ZyZWVfdW50aWxfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAioAEKFVBheVJlc2VydmF0aW9uUmVxdWVzdBIMCgRuYW1lGAEgASgJEhAKCHByb3ZpZGVyGAIgASgJEhYKDnBheW1lbnRfbWV0aG9kGAMgASgJEhIKCnBheW1lbnRfaWQYBCABKAkSJwoEd2FpdBgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhISCgpyZXF1ZXN0X2lkGAYgASgJIm4KGFJlZnVuZFJlc2VydmF0aW9uUmVxdWVzdBIMCgRuYW1lGAEgASgJEiIKBmFtb3VudBgCIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EgwKBG5vdGUYAyABKAkSEgoKcmVxdWVzdF9pZBgEIAEoCSI3ChFHZXRQYXltZW50UmVxdWVzdBIMCgRuYW1lGAEgASgJEhQKDG1pbl9wb3NpdGlvbhgCIAEoCSI7ChNMaXN0UGF5bWVudHNSZXF1ZXN0Eg4KBnBhcmVudBgBIAEoCRIUCgxtaW5fcG9zaXRpb24YAiABKAkiggEKFExpc3RQYXltZW50c1Jlc3BvbnNlEiMKCHBheW1lbnRzGAEgAygLMhEubG9kZ2UudjEuUGF5bWVudBIhCgV0b3RhbBgCIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EiIKB2Ftb3VudHMYAyABKAsyES5sb2RnZS52MS5BbW91bnRzIm8KGFF1b3RlQ2FuY2VsbGF0aW9uUmVxdWVzdBIMCgRuYW1lGAEgASgJEi8KC2NhbmNlbF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIUCgxtaW5fcG9zaXRpb24YAyABKAkqogEKDVBheW1lbnRTdGF0dXMSHgoaUEFZTUVOVF9TVEFUVVNfVU5TUEVDSUZJRUQQABIcChhQQVlNRU5UX1NUQVRVU19SRVFVRVNURUQQARIbChdQQVlNRU5UX1NUQVRVU19DQVBUVVJFRBACEhsKF1BBWU1FTlRfU1RBVFVTX0RFQ0xJTkVEEAMSGQoVUEFZTUVOVF9TVEFUVVNfRkFJTEVEEAQqgQEKDFJlZnVuZFN0YXR1cxIdChlSRUZVTkRfU1RBVFVTX1VOU1BFQ0lGSUVEEAASGwoXUkVGVU5EX1NUQVRVU19SRVFVRVNURUQQARIbChdSRUZVTkRfU1RBVFVTX1NVQ0NFRURFRBACEhgKFFJFRlVORF9TVEFUVVNfRkFJTEVEEAMymAMKDlBheW1lbnRTZXJ2aWNlEkQKDlBheVJlc2VydmF0aW9uEh8ubG9kZ2UudjEuUGF5UmVzZXJ2YXRpb25SZXF1ZXN0GhEubG9kZ2UudjEuUGF5bWVudBJOChFSZWZ1bmRSZXNlcnZhdGlvbhIiLmxvZGdlLnYxLlJlZnVuZFJlc2VydmF0aW9uUmVxdWVzdBoVLmxvZGdlLnYxLlJlc2VydmF0aW9uEkEKCkdldFBheW1lbnQSGy5sb2RnZS52MS5HZXRQYXltZW50UmVxdWVzdBoRLmxvZGdlLnYxLlBheW1lbnQiA5ACARJSCgxMaXN0UGF5bWVudHMSHS5sb2RnZS52MS5MaXN0UGF5bWVudHNSZXF1ZXN0Gh4ubG9kZ2UudjEuTGlzdFBheW1lbnRzUmVzcG9uc2UiA5ACARJZChFRdW90ZUNhbmNlbGxhdGlvbhIiLmxvZGdlLnYxLlF1b3RlQ2FuY2VsbGF0aW9uUmVxdWVzdBobLmxvZGdlLnYxLkNhbmNlbGxhdGlvblF1b3RlIgOQAgFCIFoebG9kZ2UvYXBpL2dlbi9sb2RnZS92MTtsb2RnZXYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_google_type_money, file_lodge_v1_reservation]);
+  fileDesc("ChZsb2RnZS92MS9wYXltZW50LnByb3RvEghsb2RnZS52MSK8AgoHUGF5bWVudBIMCgRuYW1lGAEgASgJEicKBnN0YXR1cxgCIAEoDjIXLmxvZGdlLnYxLlBheW1lbnRTdGF0dXMSIgoGYW1vdW50GAMgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSEAoIcHJvdmlkZXIYBCABKAkSGgoScHJvdmlkZXJfcmVmZXJlbmNlGAUgASgJEhQKDGRlY2xpbmVfY29kZRgGIAEoCRINCgVjYXVzZRgHIAEoCRIhCgdyZWZ1bmRzGAggAygLMhAubG9kZ2UudjEuUmVmdW5kEi8KC2NyZWF0ZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAivQIKBlJlZnVuZBIRCglyZWZ1bmRfaWQYASABKAkSJgoGc3RhdHVzGAIgASgOMhYubG9kZ2UudjEuUmVmdW5kU3RhdHVzEiIKBmFtb3VudBgDIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EhoKEnByb3ZpZGVyX3JlZmVyZW5jZRgEIAEoCRINCgVjYXVzZRgFIAEoCRIvCgtjcmVhdGVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiYKBm1ldGhvZBgIIAEoDjIWLmxvZGdlLnYxLlJlZnVuZE1ldGhvZBIRCglyZWZlcmVuY2UYCSABKAkSDAoEbm90ZRgKIAEoCSL1AQoRQ2FuY2VsbGF0aW9uUXVvdGUSEwoLcmVzZXJ2YXRpb24YASABKAkSLwoLY2FuY2VsX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEh8KA2ZlZRgDIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EiAKBGtlcHQYBCABKAsyEi5nb29nbGUudHlwZS5Nb25leRIiCgZyZWZ1bmQYBSABKAsyEi5nb29nbGUudHlwZS5Nb25leRIzCg9mcmVlX3VudGlsX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIqABChVQYXlSZXNlcnZhdGlvblJlcXVlc3QSDAoEbmFtZRgBIAEoCRIQCghwcm92aWRlchgCIAEoCRIWCg5wYXltZW50X21ldGhvZBgDIAEoCRISCgpwYXltZW50X2lkGAQgASgJEicKBHdhaXQYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEgoKcmVxdWVzdF9pZBgGIAEoCSJuChhSZWZ1bmRSZXNlcnZhdGlvblJlcXVlc3QSDAoEbmFtZRgBIAEoCRIiCgZhbW91bnQYAiABKAsyEi5nb29nbGUudHlwZS5Nb25leRIMCgRub3RlGAMgASgJEhIKCnJlcXVlc3RfaWQYBCABKAkikwEKE1NldHRsZVJlZnVuZFJlcXVlc3QSDAoEbmFtZRgBIAEoCRIRCglyZWZ1bmRfaWQYAiABKAkSJgoGbWV0aG9kGAMgASgOMhYubG9kZ2UudjEuUmVmdW5kTWV0aG9kEhEKCXJlZmVyZW5jZRgEIAEoCRIMCgRub3RlGAUgASgJEhIKCnJlcXVlc3RfaWQYBiABKAkiNwoRR2V0UGF5bWVudFJlcXVlc3QSDAoEbmFtZRgBIAEoCRIUCgxtaW5fcG9zaXRpb24YAiABKAkiOwoTTGlzdFBheW1lbnRzUmVxdWVzdBIOCgZwYXJlbnQYASABKAkSFAoMbWluX3Bvc2l0aW9uGAIgASgJIoIBChRMaXN0UGF5bWVudHNSZXNwb25zZRIjCghwYXltZW50cxgBIAMoCzIRLmxvZGdlLnYxLlBheW1lbnQSIQoFdG90YWwYAiABKAsyEi5nb29nbGUudHlwZS5Nb25leRIiCgdhbW91bnRzGAMgASgLMhEubG9kZ2UudjEuQW1vdW50cyJvChhRdW90ZUNhbmNlbGxhdGlvblJlcXVlc3QSDAoEbmFtZRgBIAEoCRIvCgtjYW5jZWxfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFAoMbWluX3Bvc2l0aW9uGAMgASgJKqIBCg1QYXltZW50U3RhdHVzEh4KGlBBWU1FTlRfU1RBVFVTX1VOU1BFQ0lGSUVEEAASHAoYUEFZTUVOVF9TVEFUVVNfUkVRVUVTVEVEEAESGwoXUEFZTUVOVF9TVEFUVVNfQ0FQVFVSRUQQAhIbChdQQVlNRU5UX1NUQVRVU19ERUNMSU5FRBADEhkKFVBBWU1FTlRfU1RBVFVTX0ZBSUxFRBAEKoEBCgxSZWZ1bmRTdGF0dXMSHQoZUkVGVU5EX1NUQVRVU19VTlNQRUNJRklFRBAAEhsKF1JFRlVORF9TVEFUVVNfUkVRVUVTVEVEEAESGwoXUkVGVU5EX1NUQVRVU19TVUNDRUVERUQQAhIYChRSRUZVTkRfU1RBVFVTX0ZBSUxFRBADKn8KDFJlZnVuZE1ldGhvZBIdChlSRUZVTkRfTUVUSE9EX1VOU1BFQ0lGSUVEEAASFgoSUkVGVU5EX01FVEhPRF9DQVNIEAESHwobUkVGVU5EX01FVEhPRF9CQU5LX1RSQU5TRkVSEAISFwoTUkVGVU5EX01FVEhPRF9PVEhFUhADMtoDCg5QYXltZW50U2VydmljZRJECg5QYXlSZXNlcnZhdGlvbhIfLmxvZGdlLnYxLlBheVJlc2VydmF0aW9uUmVxdWVzdBoRLmxvZGdlLnYxLlBheW1lbnQSTgoRUmVmdW5kUmVzZXJ2YXRpb24SIi5sb2RnZS52MS5SZWZ1bmRSZXNlcnZhdGlvblJlcXVlc3QaFS5sb2RnZS52MS5SZXNlcnZhdGlvbhJACgxTZXR0bGVSZWZ1bmQSHS5sb2RnZS52MS5TZXR0bGVSZWZ1bmRSZXF1ZXN0GhEubG9kZ2UudjEuUGF5bWVudBJBCgpHZXRQYXltZW50EhsubG9kZ2UudjEuR2V0UGF5bWVudFJlcXVlc3QaES5sb2RnZS52MS5QYXltZW50IgOQAgESUgoMTGlzdFBheW1lbnRzEh0ubG9kZ2UudjEuTGlzdFBheW1lbnRzUmVxdWVzdBoeLmxvZGdlLnYxLkxpc3RQYXltZW50c1Jlc3BvbnNlIgOQAgESWQoRUXVvdGVDYW5jZWxsYXRpb24SIi5sb2RnZS52MS5RdW90ZUNhbmNlbGxhdGlvblJlcXVlc3QaGy5sb2RnZS52MS5DYW5jZWxsYXRpb25RdW90ZSIDkAIBQiBaHmxvZGdlL2FwaS9nZW4vbG9kZ2UvdjE7bG9kZ2V2MWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_google_type_money, file_lodge_v1_reservation]);
 
 /**
  * Money that a provider was asked for, for a reservation.
@@ -144,6 +144,27 @@ export type Refund = Message<"lodge.v1.Refund"> & {
    * @generated from field: google.protobuf.Timestamp update_time = 7;
    */
   updateTime?: Timestamp;
+
+  /**
+   * How the hotel gave it back after the provider had refused. Unset: it was the provider's.
+   *
+   * @generated from field: lodge.v1.RefundMethod method = 8;
+   */
+  method: RefundMethod;
+
+  /**
+   * Of the transfer or receipt, with method.
+   *
+   * @generated from field: string reference = 9;
+   */
+  reference: string;
+
+  /**
+   * For people, with method.
+   *
+   * @generated from field: string note = 10;
+   */
+  note: string;
 };
 
 /**
@@ -305,6 +326,60 @@ export const RefundReservationRequestSchema: GenMessage<RefundReservationRequest
   messageDesc(file_lodge_v1_payment, 4);
 
 /**
+ * @generated from message lodge.v1.SettleRefundRequest
+ */
+export type SettleRefundRequest = Message<"lodge.v1.SettleRefundRequest"> & {
+  /**
+   * hotels/{hotel}/reservations/{reservation}/payments/{payment}.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * One of the payment's refunds that FAILED.
+   *
+   * @generated from field: string refund_id = 2;
+   */
+  refundId: string;
+
+  /**
+   * How the money was given back.
+   *
+   * @generated from field: lodge.v1.RefundMethod method = 3;
+   */
+  method: RefundMethod;
+
+  /**
+   * Of the transfer or receipt: at most 128 bytes.
+   *
+   * @generated from field: string reference = 4;
+   */
+  reference: string;
+
+  /**
+   * Why, for people: at most 1,000 bytes.
+   *
+   * @generated from field: string note = 5;
+   */
+  note: string;
+
+  /**
+   * As in PayReservationRequest.
+   *
+   * @generated from field: string request_id = 6;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message lodge.v1.SettleRefundRequest.
+ * Use `create(SettleRefundRequestSchema)` to create a new message.
+ */
+export const SettleRefundRequestSchema: GenMessage<SettleRefundRequest> = /*@__PURE__*/
+  messageDesc(file_lodge_v1_payment, 5);
+
+/**
  * @generated from message lodge.v1.GetPaymentRequest
  */
 export type GetPaymentRequest = Message<"lodge.v1.GetPaymentRequest"> & {
@@ -328,7 +403,7 @@ export type GetPaymentRequest = Message<"lodge.v1.GetPaymentRequest"> & {
  * Use `create(GetPaymentRequestSchema)` to create a new message.
  */
 export const GetPaymentRequestSchema: GenMessage<GetPaymentRequest> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_payment, 5);
+  messageDesc(file_lodge_v1_payment, 6);
 
 /**
  * @generated from message lodge.v1.ListPaymentsRequest
@@ -354,7 +429,7 @@ export type ListPaymentsRequest = Message<"lodge.v1.ListPaymentsRequest"> & {
  * Use `create(ListPaymentsRequestSchema)` to create a new message.
  */
 export const ListPaymentsRequestSchema: GenMessage<ListPaymentsRequest> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_payment, 6);
+  messageDesc(file_lodge_v1_payment, 7);
 
 /**
  * @generated from message lodge.v1.ListPaymentsResponse
@@ -387,7 +462,7 @@ export type ListPaymentsResponse = Message<"lodge.v1.ListPaymentsResponse"> & {
  * Use `create(ListPaymentsResponseSchema)` to create a new message.
  */
 export const ListPaymentsResponseSchema: GenMessage<ListPaymentsResponse> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_payment, 7);
+  messageDesc(file_lodge_v1_payment, 8);
 
 /**
  * @generated from message lodge.v1.QuoteCancellationRequest
@@ -420,7 +495,7 @@ export type QuoteCancellationRequest = Message<"lodge.v1.QuoteCancellationReques
  * Use `create(QuoteCancellationRequestSchema)` to create a new message.
  */
 export const QuoteCancellationRequestSchema: GenMessage<QuoteCancellationRequest> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_payment, 8);
+  messageDesc(file_lodge_v1_payment, 9);
 
 /**
  * @generated from enum lodge.v1.PaymentStatus
@@ -502,6 +577,39 @@ export const RefundStatusSchema: GenEnum<RefundStatus> = /*@__PURE__*/
   enumDesc(file_lodge_v1_payment, 1);
 
 /**
+ * How a hotel gives money back without the provider that took it.
+ *
+ * @generated from enum lodge.v1.RefundMethod
+ */
+export enum RefundMethod {
+  /**
+   * @generated from enum value: REFUND_METHOD_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: REFUND_METHOD_CASH = 1;
+   */
+  CASH = 1,
+
+  /**
+   * @generated from enum value: REFUND_METHOD_BANK_TRANSFER = 2;
+   */
+  BANK_TRANSFER = 2,
+
+  /**
+   * @generated from enum value: REFUND_METHOD_OTHER = 3;
+   */
+  OTHER = 3,
+}
+
+/**
+ * Describes the enum lodge.v1.RefundMethod.
+ */
+export const RefundMethodSchema: GenEnum<RefundMethod> = /*@__PURE__*/
+  enumDesc(file_lodge_v1_payment, 2);
+
+/**
  * The money of reservations: payments that a provider takes, what is given back of them, and what a cancellation would cost.
  *
  * Money moves behind the answer: a request is an event of the topic payments, the provider is asked because of it, and what it says is the next event. A payment
@@ -532,6 +640,18 @@ export const PaymentService: GenService<{
     methodKind: "unary";
     input: typeof RefundReservationRequestSchema;
     output: typeof ReservationSchema;
+  },
+  /**
+   * Records that the hotel gave back by other means what the provider refused to give back for good, so that nothing is owed any more and the provider is not
+   * asked again. Answers with the payment. Errors: PAYMENT_NOT_FOUND, RESERVATION_NOT_FOUND; STATUS_CONFLICT when the provider has not refused;
+   * REFUND_TOO_LARGE when the money was requested anew since.
+   *
+   * @generated from rpc lodge.v1.PaymentService.SettleRefund
+   */
+  settleRefund: {
+    methodKind: "unary";
+    input: typeof SettleRefundRequestSchema;
+    output: typeof PaymentSchema;
   },
   /**
    * Returns one payment. Errors: PAYMENT_NOT_FOUND, RESERVATION_NOT_FOUND.
