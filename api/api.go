@@ -93,6 +93,8 @@ type API struct {
 	endOnce   sync.Once
 	streaming chan struct{} // a place for each open stream
 	proofs    proofs        // who reads the whole log
+
+	simulating chan struct{} // a place for a simulation of several hotels
 }
 
 // New makes the surface. It starts no goroutine.
@@ -113,6 +115,7 @@ func New(deps Deps, opts Options) (*API, error) {
 		index:        eventindex.NewQueries(deps.Store),
 		ending:       make(chan struct{}),
 		proofs:       make(proofs, 1),
+		simulating:   make(chan struct{}, 1),
 		streaming:    make(chan struct{}, opts.StreamsMax),
 	}
 	if opts.AuthRequired && deps.Access == nil {

@@ -41,21 +41,27 @@ type asOf interface {
 func (a *API) moment(ctx context.Context, hotelID string, req asOf) (*moment, error) {
 	m := &moment{hotelID: hotelID, partition: a.deps.Store.PartitionFor(hotelID), next: map[log.Topic]log.Offset{}}
 	if t := req.GetAsOfTime(); t != nil {
-		if t.CheckValid() != nil || t.AsTime().IsZero() {
-			return nil, domain.Errorf(domain.InvalidArgument, "as_of_time", "that is no time")
-		}
-		m.time = t.AsTime()
-		if now := a.opts.Clock(); m.time.After(now) {
-			return nil, domain.Errorf(domain.InvalidArgument, "as_of_time", "%s is in the future: it is %s",
-				m.time.Format(time.RFC3339Nano), now.UTC().Format(time.RFC3339Nano))
-		}
-		return m, nil
+		var err error
+		m.time, err = a.pastTime(t)
+		return m, err
 	}
 	pos, named, err := parsePosition(req.GetAsOfPosition(), "as_of_position")
 	if err != nil || !named {
 		return nil, err
 	}
 	return m, a.momentAt(ctx, m, pos)
+}
+
+// pastTime returns a time that is over.
+func (a *API) pastTime(t *timestamppb.Timestamp) (time.Time, error) {
+	if t.CheckValid() != nil || t.AsTime().IsZero() {
+		return time.Time{}, domain.Errorf(domain.InvalidArgument, "as_of_time", "that is no time")
+	}
+	at := t.AsTime()
+	if now := a.opts.Clock(); at.After(now) {
+		return at, domain.Errorf(domain.InvalidArgument, "as_of_time", "%s is in the future: it is %s", at.Format(time.RFC3339Nano), now.UTC().Format(time.RFC3339Nano))
+	}
+	return at, nil
 }
 
 // momentAt makes m the moment right after the event at a position.
@@ -136,8 +142,11 @@ type past struct {
 
 // readPast calls f with a reader of a hotel's past.
 func (a *API) readPast(ctx context.Context, m *moment, f func(*past) error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, pastTimeMax, domain.Errorf(domain.LimitReached, "",
-		"the past of hotel %s takes longer than %s to read", m.hotelID, pastTimeMax))
+	whose := "the hotels"
+	if m.hotelID != "" {
+		whose = "hotel " + m.hotelID
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, pastTimeMax, domain.Errorf(domain.LimitReached, "", "the past of %s takes longer than %s to read", whose, pastTimeMax))
 	defer cancel()
 	err := f(&past{API: a, moment: m, ctx: ctx})
 	if err != nil && ctx.Err() != nil {
@@ -149,7 +158,12 @@ func (a *API) readPast(ctx context.Context, m *moment, f func(*past) error) erro
 // each calls f for the hotel's events of a topic up to the moment.
 func (p *past) each(topic log.Topic, f func(projections.Event) error) error {
 	until := p.until(topic)
-	tp := log.TopicPartition{Topic: topic, Partition: p.partition}
+	filter := &log.Filter{Keys: [][]byte{[]byte(p.hotelID)}}
+	return p.scan(log.TopicPartition{Topic: topic, Partition: p.partition}, filter, func(r *log.Record) (over bool, err error) { return p.take(r, until, f) })
+}
+
+// scan calls f for the records of a partition, all or those of a filter, until f says that it is over.
+func (p *past) scan(tp log.TopicPartition, filter *log.Filter, f func(*log.Record) (over bool, err error)) error {
 	start, end, err := p.deps.Log.Offsets(p.ctx, tp)
 	if err != nil {
 		return err
@@ -157,7 +171,7 @@ func (p *past) each(topic log.Topic, f func(projections.Event) error) error {
 	if start > 0 {
 		return log.NewError(log.OffsetOutOfRange, "read the past", "%s begins at offset %d: the past of its hotels cannot be told any more", tp, start)
 	}
-	req := log.FetchRequest{TopicPartition: tp, MaxBytes: pastReadSize, Filter: &log.Filter{Keys: [][]byte{[]byte(p.hotelID)}}}
+	req := log.FetchRequest{TopicPartition: tp, MaxBytes: pastReadSize, Filter: filter}
 	for req.Offset < end {
 		if p.ctx.Err() != nil {
 			return context.Cause(p.ctx)
@@ -167,7 +181,7 @@ func (p *past) each(topic log.Topic, f func(projections.Event) error) error {
 			return err
 		}
 		for i := range got.Records {
-			over, err := p.take(&got.Records[i], until, f)
+			over, err := f(&got.Records[i])
 			if over || err != nil {
 				return err
 			}
@@ -189,11 +203,18 @@ func (p *past) take(r *log.Record, until projections.Until, f func(projections.E
 	if !until.Has(r.Offset, e.Time) {
 		return true, nil
 	}
-	if p.events++; p.events > p.opts.PastEventsMax {
-		return false, domain.Errorf(domain.LimitReached, "", "hotel %s had more than %d events until then, the most that are read to tell its past",
-			p.hotelID, p.opts.PastEventsMax)
+	if err := p.count("hotel " + p.hotelID); err != nil {
+		return false, err
 	}
 	return false, f(projections.Event{Position: r.Position(), Envelope: e})
+}
+
+// count counts an event that is read.
+func (p *past) count(whose string) error {
+	if p.events++; p.events > p.opts.PastEventsMax {
+		return domain.Errorf(domain.LimitReached, "", "%s had more than %d events until then, the most that are read to tell the past", whose, p.opts.PastEventsMax)
+	}
+	return nil
 }
 
 // house returns what the hotel was and had.

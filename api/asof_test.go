@@ -30,6 +30,10 @@ type tale struct {
 	marks   []mark
 	ends    map[log.Topic]log.Offset
 	refused int
+
+	group         string   // of reservations that were placed together
+	arriving      []string // today
+	arrived, left int      // of them, in order
 }
 
 // mark is what the queries answered at a moment.
@@ -39,6 +43,7 @@ type mark struct {
 	hotel        *lodgev1.Hotel
 	nights       *lodgev1.Availability
 	reservations map[string]*lodgev1.Reservation
+	lists        []proto.Message
 }
 
 func (a *tale) n(n int) int { return a.random.IntN(n) }
@@ -52,7 +57,7 @@ func (a *tale) step() error {
 	}
 	from := a.n(8)
 	to := from + 1 + a.n(4)
-	switch a.n(12) {
+	switch a.n(15) {
 	case 0, 1, 2:
 		req := stay(1+from, 1+to)
 		req.ReservationId, req.Reservation.Quantity = uuid.NewString(), int32(1+a.n(2))
@@ -88,6 +93,8 @@ func (a *tale) step() error {
 	case 10:
 		_, err := a.hotels.UpdateHotel(ctx, connect.NewRequest(&lodgev1.UpdateHotelRequest{Hotel: &lodgev1.Hotel{Name: "hotels/ritz", Description: fmt.Sprint("as of ", len(a.marks))}}))
 		return err
+	case 12, 13, 14:
+		return a.stayOver()
 	default:
 		_, err := a.hotels.CreateRoomType(ctx, connect.NewRequest(&lodgev1.CreateRoomTypeRequest{
 			Parent: "hotels/ritz", RoomTypeId: fmt.Sprint("type", a.n(5)), RoomType: &lodgev1.RoomType{DisplayName: "Another", MaxGuests: 1, BaseRate: euros(70)},
@@ -124,6 +131,9 @@ func (a *tale) mark() {
 		}
 	}
 	m.hotel, m.nights, m.reservations = a.look(nil, "")
+	if len(a.marks)%4 == 0 { // they are many
+		m.lists = a.lists(nil, "")
+	}
 	a.marks = append(a.marks, m)
 }
 
@@ -161,6 +171,13 @@ func (a *tale) look(at *timestamppb.Timestamp, position string) (*lodgev1.Hotel,
 // check compares what the past is said to have been with what was written down.
 func (a *tale) check(m *mark, what string, at *timestamppb.Timestamp, position string) {
 	a.Helper()
+	if m.lists != nil {
+		for i, list := range a.lists(at, position) {
+			if !proto.Equal(list, m.lists[i]) {
+				a.Errorf("%s: list %d\n%v, want\n%v", what, i, list, m.lists[i])
+			}
+		}
+	}
 	hotel, nights, found := a.look(at, position)
 	if !proto.Equal(hotel, m.hotel) {
 		a.Errorf("%s: hotel\n%v, want\n%v", what, hotel, m.hotel)
@@ -177,7 +194,9 @@ func (a *tale) check(m *mark, what string, at *timestamppb.Timestamp, position s
 
 func TestThePastIsWhatThePresentWas(t *testing.T) {
 	a := &tale{front: newFront(t, api.Options{}), random: rand.New(rand.NewPCG(1, 2)), ends: map[log.Topic]log.Offset{}}
-	a.seed(3)
+	a.seed(5)
+	a.seedHotel("savoy", "London", 1)
+	a.begin()
 	a.mark()
 	for range 60 {
 		a.clock.advance(time.Second)
@@ -188,6 +207,9 @@ func TestThePastIsWhatThePresentWas(t *testing.T) {
 			a.refused++
 		}
 		a.mark()
+	}
+	if a.arrived == 0 || a.left == 0 {
+		t.Errorf("%d guests have arrived, %d left: too little has happened to tell", a.arrived, a.left)
 	}
 	if len(a.names) < 10 || a.refused > 40 {
 		t.Errorf("%d reservations, %d refused: too little has happened to tell", len(a.names), a.refused)

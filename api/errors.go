@@ -27,6 +27,7 @@ const ErrorDomain = "lodge"
 const (
 	ReasonInvalidPageToken   = "INVALID_PAGE_TOKEN"
 	ReasonInvalidPosition    = "INVALID_POSITION"
+	ReasonAsOfUnsupported    = "AS_OF_UNSUPPORTED" // the question is answered of the present only
 	ReasonInvalidFieldMask   = "INVALID_FIELD_MASK"
 	ReasonTopicNotFound      = "TOPIC_NOT_FOUND"
 	ReasonTopicProtected     = "TOPIC_PROTECTED" // the topic has a single writer: the log itself or the platform
@@ -117,6 +118,7 @@ var domainCodes = map[domain.Reason]connect.Code{
 	domain.LimitReached:          connect.CodeResourceExhausted,
 	ReasonInvalidPageToken:       connect.CodeInvalidArgument,
 	ReasonInvalidPosition:        connect.CodeInvalidArgument,
+	ReasonAsOfUnsupported:        connect.CodeInvalidArgument,
 	ReasonInvalidFieldMask:       connect.CodeInvalidArgument,
 	ReasonTopicNotFound:          connect.CodeNotFound,
 	ReasonProjectionNotFound:     connect.CodeNotFound,

@@ -192,6 +192,24 @@ func eventsOfTheirHotels(_ context.Context, _ *gate, c *caller, msg proto.Messag
 	return nil
 }
 
+// hotelsTheyName lets staff in to what is of several hotels when they name them, all theirs.
+func hotelsTheyName(_ context.Context, _ *gate, c *caller, msg proto.Message) error {
+	var ids []string
+	if m, ok := msg.(interface{ GetHotels() []string }); ok {
+		for _, name := range m.GetHotels() {
+			id, err := parseHotel(name, "hotels")
+			if err != nil {
+				return err
+			}
+			ids = append(ids, id)
+		}
+	}
+	if !allTheirs(c.token, ids) {
+		return denied(ReasonHotelDenied, "name the hotels that you want it of: this token is for some hotels only")
+	}
+	return nil
+}
+
 func allTheirs(t *access.Token, hotels []string) bool {
 	return len(hotels) > 0 && !slices.ContainsFunc(hotels, func(id string) bool { return !t.WorksIn(id) })
 }

@@ -43,6 +43,7 @@ var (
 	ownList   = rule{nil, theirAccount, inTheirHotels, everything}
 	ownEntry  = rule{nil, theirEntry, inTheirHotels, everything}
 	house     = rule{nil, nil, inTheirHotels, everything}
+	chain     = rule{nil, nil, hotelsTheyName, everything}
 	history   = rule{nil, nil, eventsOfTheirHotels, notTheirs}
 	programs  = rule{nil, nil, nil, notTheirs}
 	own       = rule{nil, theirOwn, theirOwn, theirOwn}
@@ -70,6 +71,7 @@ var rules = map[string]rule{
 	rpc.ReservationServiceCreateReservationProcedure: booking, rpc.ReservationServiceBatchCreateReservationsProcedure: booking,
 	rpc.ReservationServiceGetReservationProcedure: reserved, rpc.ReservationServiceListReservationsProcedure: ownList,
 	rpc.ReservationServiceUpdateReservationProcedure: reserved, rpc.ReservationServiceCancelReservationProcedure: reserved,
+	rpc.ReservationServiceQuoteModificationProcedure:  reserved,
 	rpc.ReservationServiceConfirmReservationProcedure: house, rpc.ReservationServiceMarkNoShowProcedure: house,
 	rpc.ReservationServiceListReservationEventsProcedure: house, rpc.ReservationServiceGetReservationHistoryProcedure: house,
 	rpc.ReservationServiceExplainRejectionProcedure: house,
@@ -90,6 +92,7 @@ var rules = map[string]rule{
 	rpc.EventServiceReadEventsProcedure: history, rpc.EventServiceSubscribeProcedure: history, rpc.EventServiceGetEventProcedure: programs,
 
 	rpc.ProofServiceVerifyNoOversellProcedure: programs, rpc.ProofServiceCheckCertificateProcedure: programs, rpc.ProofServiceSimulateOverbookingProcedure: house,
+	rpc.ProofServiceSimulateHotelsProcedure: chain,
 
 	rpc.MessageServiceProduceProcedure: programs, rpc.MessageServiceFetchProcedure: programs,
 	rpc.MessageServiceConsumeProcedure: programs, rpc.MessageServiceCommitProcedure: programs,
@@ -135,6 +138,8 @@ func resourceOf(msg proto.Message) string {
 	case *lodgev1.UpdateRatePlanRequest:
 		return m.GetRatePlan().GetName()
 	case *lodgev1.UpdateReservationRequest:
+		return m.GetReservation().GetName()
+	case *lodgev1.QuoteModificationRequest:
 		return m.GetReservation().GetName()
 	case *lodgev1.UpdateRoomRequest:
 		return m.GetRoom().GetName()

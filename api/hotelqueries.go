@@ -75,18 +75,27 @@ func (s *hotelService) ListHotels(ctx context.Context, req *connect.Request[lodg
 	if token != nil {
 		filter.After = token[0]
 	}
-	page, err := s.hotels.List(ctx, filter)
+	rows, next, err := s.listHotels(ctx, req.Msg, filter)
 	if err != nil {
 		return nil, err
 	}
 	res := &lodgev1.ListHotelsResponse{}
-	for i := range page.Items {
-		res.Hotels = append(res.Hotels, hotelRow(&page.Items[i]))
+	for i := range rows {
+		res.Hotels = append(res.Hotels, hotelRow(&rows[i]))
 	}
-	if page.Next != nil {
-		res.NextPageToken = newPageToken(req.Msg, *page.Next)
+	if next != nil {
+		res.NextPageToken = newPageToken(req.Msg, *next)
 	}
 	return connect.NewResponse(res), nil
+}
+
+// listHotels returns one page of the hotels as they are, or were.
+func (s *hotelService) listHotels(ctx context.Context, req *lodgev1.ListHotelsRequest, filter hotels.Filter) (rows []hotels.Hotel, next *string, err error) {
+	if req.GetAsOfTime() != nil {
+		return s.hotelsAsOf(ctx, req, filter.After)
+	}
+	page, err := s.hotels.List(ctx, filter)
+	return page.Items, page.Next, err
 }
 
 // GetRoomType returns one room type.
@@ -118,14 +127,11 @@ func (s *hotelService) ListRoomTypes(ctx context.Context, req *connect.Request[l
 	if err := s.fresh(ctx, hotels.Name, req.Msg.GetMinPosition()); err != nil {
 		return nil, err
 	}
-	if _, err := s.hotels.Get(ctx, hotelID); err != nil {
-		return nil, err
-	}
 	after := ""
 	if token != nil {
 		after = token[0]
 	}
-	rows, more, err := s.hotels.ListRoomTypes(ctx, hotelID, req.Msg.GetShowArchived(), after, pageSize(req.Msg.GetPageSize()))
+	rows, more, err := s.listRoomTypes(ctx, hotelID, req.Msg, after)
 	if err != nil {
 		return nil, err
 	}
@@ -137,6 +143,21 @@ func (s *hotelService) ListRoomTypes(ctx context.Context, req *connect.Request[l
 		res.NextPageToken = newPageToken(req.Msg, rows[len(rows)-1].RoomTypeID)
 	}
 	return connect.NewResponse(res), nil
+}
+
+// listRoomTypes returns one page of a hotel's room types as they are, or were.
+func (s *hotelService) listRoomTypes(ctx context.Context, hotelID string, req *lodgev1.ListRoomTypesRequest, after string) ([]hotels.RoomType, bool, error) {
+	m, err := s.moment(ctx, hotelID, req)
+	if err != nil {
+		return nil, false, err
+	}
+	if m != nil {
+		return s.roomTypesAsOf(ctx, m, req, after)
+	}
+	if _, err := s.hotels.Get(ctx, hotelID); err != nil {
+		return nil, false, err
+	}
+	return s.hotels.ListRoomTypes(ctx, hotelID, req.GetShowArchived(), after, pageSize(req.GetPageSize()))
 }
 
 func hotelRow(h *hotels.Hotel) *lodgev1.Hotel {

@@ -64,22 +64,58 @@ func (s *reservationService) ListReservations(ctx context.Context, req *connect.
 	if err := s.fresh(ctx, reservations.Name, req.Msg.GetMinPosition()); err != nil {
 		return nil, err
 	}
-	found, next, err := s.list(ctx, req.Msg, after)
+	res := &lodgev1.ListReservationsResponse{}
+	var next *reservations.Cursor
+	if req.Msg.GetAsOf() == nil {
+		res.Reservations, next, err = s.reservationsNow(ctx, req.Msg, after)
+	} else {
+		res.Reservations, next, err = s.reservationsThen(ctx, req.Msg, after)
+	}
 	if err != nil {
 		return nil, err
-	}
-	res := &lodgev1.ListReservationsResponse{}
-	for i := range found {
-		r, err := s.accountOf(ctx, &found[i])
-		if err != nil {
-			return nil, err
-		}
-		res.Reservations = append(res.Reservations, r.message())
 	}
 	if next != nil {
 		res.NextPageToken = newPageToken(req.Msg, strconv.Itoa(int(next.CheckIn)), next.HotelID, next.ReservationID)
 	}
 	return connect.NewResponse(res), nil
+}
+
+// reservationsNow returns one page of a list.
+func (s *reservationService) reservationsNow(ctx context.Context, req *lodgev1.ListReservationsRequest, after reservations.Cursor) (answer []*lodgev1.Reservation, next *reservations.Cursor, err error) {
+	found, next, err := s.list(ctx, req, after)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i := range found {
+		r, err := s.accountOf(ctx, &found[i])
+		if err != nil {
+			return nil, nil, err
+		}
+		answer = append(answer, r.message())
+	}
+	return answer, next, nil
+}
+
+// reservationsThen returns one page of a list as it was.
+func (s *reservationService) reservationsThen(ctx context.Context, req *lodgev1.ListReservationsRequest, after reservations.Cursor) ([]*lodgev1.Reservation, *reservations.Cursor, error) {
+	if err := checkFilters(req); err != nil {
+		return nil, nil, err
+	}
+	if req.GetParent() == allHotels {
+		return nil, nil, domain.Errorf(domain.InvalidArgument, "parent", "the past is told of one hotel, not of %s", allHotels)
+	}
+	hotelID, err := parseHotel(req.GetParent(), "parent")
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := s.moment(ctx, hotelID, req)
+	if err != nil {
+		return nil, nil, err
+	}
+	if m == nil {
+		return nil, nil, domain.Errorf(ReasonInvalidPosition, "as_of_position", "the position is empty")
+	}
+	return s.reservationsAsOf(ctx, m, req, after)
 }
 
 func reservationCursor(token []string) (after reservations.Cursor, err error) {

@@ -56,6 +56,10 @@ func (s *availabilityService) SearchHotels(ctx context.Context, req *connect.Req
 
 // searchOf reads what is searched for. What belongs to the search itself is checked there.
 func (a *API) searchOf(req *lodgev1.SearchHotelsRequest) (search availability.Request, err error) {
+	if req.GetAsOfTime() != nil {
+		return search, domain.Errorf(ReasonAsOfUnsupported, "as_of_time",
+			"what a search goes by, places and the cheapest offers of all hotels, is kept as it is now; GetAvailability tells the past of a hotel, ListHotels of all")
+	}
 	token, err := parsePageToken(req, req.GetPageToken(), markLen)
 	if err != nil {
 		return search, err

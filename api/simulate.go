@@ -16,7 +16,16 @@ import (
 
 // SimulateOverbooking replays a hotel's history under another policy.
 func (s *proofService) SimulateOverbooking(ctx context.Context, req *connect.Request[lodgev1.SimulateOverbookingRequest]) (*connect.Response[lodgev1.SimulateOverbookingResponse], error) {
-	opts, currencies, err := fromSimulation(req.Msg)
+	result, err := s.simulate(ctx, req.Msg)
+	if err != nil {
+		return nil, err
+	}
+	return connect.NewResponse(toSimulation(result)), nil
+}
+
+// simulate replays one hotel's history.
+func (s *proofService) simulate(ctx context.Context, req *lodgev1.SimulateOverbookingRequest) (*simulate.Result, error) {
+	opts, currencies, err := fromSimulation(req)
 	if err != nil {
 		return nil, err
 	}
@@ -32,10 +41,14 @@ func (s *proofService) SimulateOverbooking(ctx context.Context, req *connect.Req
 			return nil, domain.Errorf(domain.CurrencyMismatch, field, "the amount is in %s, the hotel's currency is %s", currency, result.CurrencyCode)
 		}
 	}
-	return connect.NewResponse(&lodgev1.SimulateOverbookingResponse{
+	return result, nil
+}
+
+func toSimulation(result *simulate.Result) *lodgev1.SimulateOverbookingResponse {
+	return &lodgev1.SimulateOverbookingResponse{
 		Baseline: toOutcome(&result.Baseline, result.CurrencyCode), Scenario: toOutcome(&result.Scenario, result.CurrencyCode),
 		DivergenceCount: int32(result.Divergences), EventCount: int32(result.Events), StartDate: toDate(result.Start), EndDate: toDate(result.End),
-	}), nil
+	}
 }
 
 // fromSimulation reads a request, and the currencies of its amounts by field.

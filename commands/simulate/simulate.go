@@ -67,6 +67,26 @@ type Figures struct {
 // Revenue is what the hotel has in the end.
 func (f *Figures) Revenue() int64 { return f.RoomRevenue + f.FeeRevenue - f.WalkCosts }
 
+// Add adds the figures of another hotel, or of another stretch of days.
+func (f *Figures) Add(g *Figures) {
+	f.Requests += g.Requests
+	f.Granted += g.Granted
+	f.Turnaways += g.Turnaways
+	f.Restricted += g.Restricted
+	f.Canceled += g.Canceled
+	f.NoShows += g.NoShows
+	f.LostChanges += g.LostChanges
+	f.ArrivedRooms += g.ArrivedRooms
+	f.WalkedRooms += g.WalkedRooms
+	f.UpgradedRooms += g.UpgradedRooms
+	f.TurnawayRoomNights += g.TurnawayRoomNights
+	f.OccupiedRoomNights += g.OccupiedRoomNights
+	f.AvailableNights += g.AvailableNights
+	f.RoomRevenue += g.RoomRevenue
+	f.FeeRevenue += g.FeeRevenue
+	f.WalkCosts += g.WalkCosts
+}
+
 // Stretch is the figures of one period [Start, End).
 type Stretch struct {
 	Start, End domain.Date

@@ -47,10 +47,24 @@ func (p *Past) GetRoomType(hotelID, roomTypeID string) (RoomType, error) {
 	return t, nil
 }
 
+// List returns the hotels, by id, with those that were archived or without.
+func (p *Past) List(archived bool) (found []Hotel) {
+	for _, h := range p.changes.hotels {
+		if archived || !h.Archived {
+			found = append(found, h)
+		}
+	}
+	slices.SortFunc(found, func(a, b Hotel) int { return strings.Compare(a.HotelID, b.HotelID) })
+	return found
+}
+
 // RoomTypes returns a hotel's room types that were not archived, by id.
-func (p *Past) RoomTypes(hotelID string) (found []RoomType) {
+func (p *Past) RoomTypes(hotelID string) []RoomType { return p.ListRoomTypes(hotelID, false) }
+
+// ListRoomTypes returns a hotel's room types, by id, with those that were archived or without.
+func (p *Past) ListRoomTypes(hotelID string, archived bool) (found []RoomType) {
 	for key, t := range p.changes.roomTypes {
-		if key.hotel == hotelID && !t.Archived {
+		if key.hotel == hotelID && (archived || !t.Archived) {
 			found = append(found, t)
 		}
 	}

@@ -464,8 +464,10 @@ type SearchHotelsRequest struct {
 	// Hotels whose cheapest offer for the whole stay costs at least this, in hotels of this currency.
 	MinTotal *money.Money `protobuf:"bytes,14,opt,name=min_total,json=minTotal,proto3" json:"min_total,omitempty"`
 	// And at most this, in the same currency.
-	MaxTotal      *money.Money `protobuf:"bytes,15,opt,name=max_total,json=maxTotal,proto3" json:"max_total,omitempty"`
-	Sort          SearchSort   `protobuf:"varint,16,opt,name=sort,proto3,enum=lodge.v1.SearchSort" json:"sort,omitempty"`
+	MaxTotal *money.Money `protobuf:"bytes,15,opt,name=max_total,json=maxTotal,proto3" json:"max_total,omitempty"`
+	Sort     SearchSort   `protobuf:"varint,16,opt,name=sort,proto3,enum=lodge.v1.SearchSort" json:"sort,omitempty"`
+	// Refused with AS_OF_UNSUPPORTED: what a search goes by is kept as it is now. GetAvailability and ListHotels tell the past.
+	AsOfTime      *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=as_of_time,json=asOfTime,proto3" json:"as_of_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -610,6 +612,13 @@ func (x *SearchHotelsRequest) GetSort() SearchSort {
 		return x.Sort
 	}
 	return SearchSort_SEARCH_SORT_UNSPECIFIED
+}
+
+func (x *SearchHotelsRequest) GetAsOfTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AsOfTime
+	}
+	return nil
 }
 
 type SearchHotelsResponse struct {
@@ -1406,7 +1415,7 @@ const file_lodge_v1_availability_proto_rawDesc = "" +
 	"\fdisplay_name\x18\x02 \x01(\tR\vdisplayName\x12\x1d\n" +
 	"\n" +
 	"max_guests\x18\x03 \x01(\x05R\tmaxGuests\x12+\n" +
-	"\x06nights\x18\x04 \x03(\v2\x13.lodge.v1.StayNightR\x06nights\"\xa9\x05\n" +
+	"\x06nights\x18\x04 \x03(\v2\x13.lodge.v1.StayNightR\x06nights\"\xe3\x05\n" +
 	"\x13SearchHotelsRequest\x12\x12\n" +
 	"\x04city\x18\x01 \x01(\tR\x04city\x12@\n" +
 	"\rcheck_in_date\x18\x02 \x01(\v2\x11.google.type.DateB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\vcheckInDate\x12B\n" +
@@ -1429,7 +1438,9 @@ const file_lodge_v1_availability_proto_rawDesc = "" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bchildren\x12/\n" +
 	"\tmin_total\x18\x0e \x01(\v2\x12.google.type.MoneyR\bminTotal\x12/\n" +
 	"\tmax_total\x18\x0f \x01(\v2\x12.google.type.MoneyR\bmaxTotal\x122\n" +
-	"\x04sort\x18\x10 \x01(\x0e2\x14.lodge.v1.SearchSortB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04sort\"\xad\x01\n" +
+	"\x04sort\x18\x10 \x01(\x0e2\x14.lodge.v1.SearchSortB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04sort\x128\n" +
+	"\n" +
+	"as_of_time\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\basOfTime\"\xad\x01\n" +
 	"\x14SearchHotelsResponse\x12,\n" +
 	"\x06offers\x18\x01 \x03(\v2\x14.lodge.v1.HotelOfferR\x06offers\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12?\n" +
@@ -1539,9 +1550,9 @@ var file_lodge_v1_availability_proto_goTypes = []any{
 	(*date.Date)(nil),                           // 23: google.type.Date
 	(*StayNight)(nil),                           // 24: lodge.v1.StayNight
 	(*latlng.LatLng)(nil),                       // 25: google.type.LatLng
-	(*Cursor)(nil),                              // 26: lodge.v1.Cursor
-	(*durationpb.Duration)(nil),                 // 27: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil),               // 28: google.protobuf.Timestamp
+	(*timestamppb.Timestamp)(nil),               // 26: google.protobuf.Timestamp
+	(*Cursor)(nil),                              // 27: lodge.v1.Cursor
+	(*durationpb.Duration)(nil),                 // 28: google.protobuf.Duration
 }
 var file_lodge_v1_availability_proto_depIdxs = []int32{
 	17, // 0: lodge.v1.HotelOffer.hotel:type_name -> lodge.v1.Hotel
@@ -1562,40 +1573,41 @@ var file_lodge_v1_availability_proto_depIdxs = []int32{
 	19, // 15: lodge.v1.SearchHotelsRequest.min_total:type_name -> google.type.Money
 	19, // 16: lodge.v1.SearchHotelsRequest.max_total:type_name -> google.type.Money
 	0,  // 17: lodge.v1.SearchHotelsRequest.sort:type_name -> lodge.v1.SearchSort
-	1,  // 18: lodge.v1.SearchHotelsResponse.offers:type_name -> lodge.v1.HotelOffer
-	8,  // 19: lodge.v1.SearchHotelsResponse.alternatives:type_name -> lodge.v1.HotelAlternatives
-	17, // 20: lodge.v1.HotelAlternatives.hotel:type_name -> lodge.v1.Hotel
-	3,  // 21: lodge.v1.HotelAlternatives.dates:type_name -> lodge.v1.DatesOffer
-	23, // 22: lodge.v1.FindAlternativesRequest.check_in_date:type_name -> google.type.Date
-	23, // 23: lodge.v1.FindAlternativesRequest.check_out_date:type_name -> google.type.Date
-	2,  // 24: lodge.v1.FindAlternativesResponse.room_types:type_name -> lodge.v1.RoomTypeOffer
-	3,  // 25: lodge.v1.FindAlternativesResponse.dates:type_name -> lodge.v1.DatesOffer
-	23, // 26: lodge.v1.WatchAvailabilityRequest.start_date:type_name -> google.type.Date
-	23, // 27: lodge.v1.WatchAvailabilityRequest.end_date:type_name -> google.type.Date
-	26, // 28: lodge.v1.WatchAvailabilityRequest.cursor:type_name -> lodge.v1.Cursor
-	27, // 29: lodge.v1.WatchAvailabilityRequest.heartbeat_interval:type_name -> google.protobuf.Duration
-	4,  // 30: lodge.v1.WatchAvailabilityResponse.calendar:type_name -> lodge.v1.Availability
-	14, // 31: lodge.v1.WatchAvailabilityResponse.caught_up:type_name -> lodge.v1.WatchAvailabilityResponse.CaughtUp
-	16, // 32: lodge.v1.WatchAvailabilityResponse.change:type_name -> lodge.v1.WatchAvailabilityResponse.Change
-	15, // 33: lodge.v1.WatchAvailabilityResponse.heartbeat:type_name -> lodge.v1.WatchAvailabilityResponse.Heartbeat
-	26, // 34: lodge.v1.WatchAvailabilityResponse.cursor:type_name -> lodge.v1.Cursor
-	23, // 35: lodge.v1.GetAvailabilityRequest.start_date:type_name -> google.type.Date
-	23, // 36: lodge.v1.GetAvailabilityRequest.end_date:type_name -> google.type.Date
-	28, // 37: lodge.v1.GetAvailabilityRequest.as_of_time:type_name -> google.protobuf.Timestamp
-	5,  // 38: lodge.v1.WatchAvailabilityResponse.Change.room_types:type_name -> lodge.v1.RoomTypeAvailability
-	6,  // 39: lodge.v1.AvailabilityService.SearchHotels:input_type -> lodge.v1.SearchHotelsRequest
-	9,  // 40: lodge.v1.AvailabilityService.FindAlternatives:input_type -> lodge.v1.FindAlternativesRequest
-	11, // 41: lodge.v1.AvailabilityService.WatchAvailability:input_type -> lodge.v1.WatchAvailabilityRequest
-	13, // 42: lodge.v1.AvailabilityService.GetAvailability:input_type -> lodge.v1.GetAvailabilityRequest
-	7,  // 43: lodge.v1.AvailabilityService.SearchHotels:output_type -> lodge.v1.SearchHotelsResponse
-	10, // 44: lodge.v1.AvailabilityService.FindAlternatives:output_type -> lodge.v1.FindAlternativesResponse
-	12, // 45: lodge.v1.AvailabilityService.WatchAvailability:output_type -> lodge.v1.WatchAvailabilityResponse
-	4,  // 46: lodge.v1.AvailabilityService.GetAvailability:output_type -> lodge.v1.Availability
-	43, // [43:47] is the sub-list for method output_type
-	39, // [39:43] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	26, // 18: lodge.v1.SearchHotelsRequest.as_of_time:type_name -> google.protobuf.Timestamp
+	1,  // 19: lodge.v1.SearchHotelsResponse.offers:type_name -> lodge.v1.HotelOffer
+	8,  // 20: lodge.v1.SearchHotelsResponse.alternatives:type_name -> lodge.v1.HotelAlternatives
+	17, // 21: lodge.v1.HotelAlternatives.hotel:type_name -> lodge.v1.Hotel
+	3,  // 22: lodge.v1.HotelAlternatives.dates:type_name -> lodge.v1.DatesOffer
+	23, // 23: lodge.v1.FindAlternativesRequest.check_in_date:type_name -> google.type.Date
+	23, // 24: lodge.v1.FindAlternativesRequest.check_out_date:type_name -> google.type.Date
+	2,  // 25: lodge.v1.FindAlternativesResponse.room_types:type_name -> lodge.v1.RoomTypeOffer
+	3,  // 26: lodge.v1.FindAlternativesResponse.dates:type_name -> lodge.v1.DatesOffer
+	23, // 27: lodge.v1.WatchAvailabilityRequest.start_date:type_name -> google.type.Date
+	23, // 28: lodge.v1.WatchAvailabilityRequest.end_date:type_name -> google.type.Date
+	27, // 29: lodge.v1.WatchAvailabilityRequest.cursor:type_name -> lodge.v1.Cursor
+	28, // 30: lodge.v1.WatchAvailabilityRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	4,  // 31: lodge.v1.WatchAvailabilityResponse.calendar:type_name -> lodge.v1.Availability
+	14, // 32: lodge.v1.WatchAvailabilityResponse.caught_up:type_name -> lodge.v1.WatchAvailabilityResponse.CaughtUp
+	16, // 33: lodge.v1.WatchAvailabilityResponse.change:type_name -> lodge.v1.WatchAvailabilityResponse.Change
+	15, // 34: lodge.v1.WatchAvailabilityResponse.heartbeat:type_name -> lodge.v1.WatchAvailabilityResponse.Heartbeat
+	27, // 35: lodge.v1.WatchAvailabilityResponse.cursor:type_name -> lodge.v1.Cursor
+	23, // 36: lodge.v1.GetAvailabilityRequest.start_date:type_name -> google.type.Date
+	23, // 37: lodge.v1.GetAvailabilityRequest.end_date:type_name -> google.type.Date
+	26, // 38: lodge.v1.GetAvailabilityRequest.as_of_time:type_name -> google.protobuf.Timestamp
+	5,  // 39: lodge.v1.WatchAvailabilityResponse.Change.room_types:type_name -> lodge.v1.RoomTypeAvailability
+	6,  // 40: lodge.v1.AvailabilityService.SearchHotels:input_type -> lodge.v1.SearchHotelsRequest
+	9,  // 41: lodge.v1.AvailabilityService.FindAlternatives:input_type -> lodge.v1.FindAlternativesRequest
+	11, // 42: lodge.v1.AvailabilityService.WatchAvailability:input_type -> lodge.v1.WatchAvailabilityRequest
+	13, // 43: lodge.v1.AvailabilityService.GetAvailability:input_type -> lodge.v1.GetAvailabilityRequest
+	7,  // 44: lodge.v1.AvailabilityService.SearchHotels:output_type -> lodge.v1.SearchHotelsResponse
+	10, // 45: lodge.v1.AvailabilityService.FindAlternatives:output_type -> lodge.v1.FindAlternativesResponse
+	12, // 46: lodge.v1.AvailabilityService.WatchAvailability:output_type -> lodge.v1.WatchAvailabilityResponse
+	4,  // 47: lodge.v1.AvailabilityService.GetAvailability:output_type -> lodge.v1.Availability
+	44, // [44:48] is the sub-list for method output_type
+	40, // [40:44] is the sub-list for method input_type
+	40, // [40:40] is the sub-list for extension type_name
+	40, // [40:40] is the sub-list for extension extendee
+	0,  // [0:40] is the sub-list for field type_name
 }
 
 func init() { file_lodge_v1_availability_proto_init() }

@@ -772,7 +772,10 @@ type ListHotelsRequest struct {
 	// Archived hotels too.
 	ShowArchived bool `protobuf:"varint,3,opt,name=show_archived,json=showArchived,proto3" json:"show_archived,omitempty"`
 	// Wait until the answer takes this position (topic/partition@offset) into account.
-	MinPosition   string `protobuf:"bytes,4,opt,name=min_position,json=minPosition,proto3" json:"min_position,omitempty"`
+	MinPosition string `protobuf:"bytes,4,opt,name=min_position,json=minPosition,proto3" json:"min_position,omitempty"`
+	// As they were at a time that is over, in place of as they are now. A position will not do: it is of the hotels of one partition. LIMIT_REACHED where that is too
+	// much to be read.
+	AsOfTime      *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=as_of_time,json=asOfTime,proto3" json:"as_of_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -833,6 +836,13 @@ func (x *ListHotelsRequest) GetMinPosition() string {
 		return x.MinPosition
 	}
 	return ""
+}
+
+func (x *ListHotelsRequest) GetAsOfTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AsOfTime
+	}
+	return nil
 }
 
 type ListHotelsResponse struct {
@@ -1151,7 +1161,14 @@ type ListRoomTypesRequest struct {
 	// Archived room types too.
 	ShowArchived bool `protobuf:"varint,4,opt,name=show_archived,json=showArchived,proto3" json:"show_archived,omitempty"`
 	// Wait until the answer takes this position (topic/partition@offset) into account.
-	MinPosition   string `protobuf:"bytes,5,opt,name=min_position,json=minPosition,proto3" json:"min_position,omitempty"`
+	MinPosition string `protobuf:"bytes,5,opt,name=min_position,json=minPosition,proto3" json:"min_position,omitempty"`
+	// As they were. As in GetHotelRequest.
+	//
+	// Types that are valid to be assigned to AsOf:
+	//
+	//	*ListRoomTypesRequest_AsOfTime
+	//	*ListRoomTypesRequest_AsOfPosition
+	AsOf          isListRoomTypesRequest_AsOf `protobuf_oneof:"as_of"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1220,6 +1237,47 @@ func (x *ListRoomTypesRequest) GetMinPosition() string {
 	}
 	return ""
 }
+
+func (x *ListRoomTypesRequest) GetAsOf() isListRoomTypesRequest_AsOf {
+	if x != nil {
+		return x.AsOf
+	}
+	return nil
+}
+
+func (x *ListRoomTypesRequest) GetAsOfTime() *timestamppb.Timestamp {
+	if x != nil {
+		if x, ok := x.AsOf.(*ListRoomTypesRequest_AsOfTime); ok {
+			return x.AsOfTime
+		}
+	}
+	return nil
+}
+
+func (x *ListRoomTypesRequest) GetAsOfPosition() string {
+	if x != nil {
+		if x, ok := x.AsOf.(*ListRoomTypesRequest_AsOfPosition); ok {
+			return x.AsOfPosition
+		}
+	}
+	return ""
+}
+
+type isListRoomTypesRequest_AsOf interface {
+	isListRoomTypesRequest_AsOf()
+}
+
+type ListRoomTypesRequest_AsOfTime struct {
+	AsOfTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=as_of_time,json=asOfTime,proto3,oneof"`
+}
+
+type ListRoomTypesRequest_AsOfPosition struct {
+	AsOfPosition string `protobuf:"bytes,7,opt,name=as_of_position,json=asOfPosition,proto3,oneof"`
+}
+
+func (*ListRoomTypesRequest_AsOfTime) isListRoomTypesRequest_AsOf() {}
+
+func (*ListRoomTypesRequest_AsOfPosition) isListRoomTypesRequest_AsOf() {}
 
 type ListRoomTypesResponse struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -1475,13 +1533,15 @@ const file_lodge_v1_hotel_proto_rawDesc = "" +
 	"\n" +
 	"as_of_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampH\x00R\basOfTime\x12&\n" +
 	"\x0eas_of_position\x18\x04 \x01(\tH\x00R\fasOfPositionB\a\n" +
-	"\x05as_of\"\xa0\x01\n" +
+	"\x05as_of\"\xda\x01\n" +
 	"\x11ListHotelsRequest\x12$\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12\x1d\n" +
 	"\n" +
 	"page_token\x18\x02 \x01(\tR\tpageToken\x12#\n" +
 	"\rshow_archived\x18\x03 \x01(\bR\fshowArchived\x12!\n" +
-	"\fmin_position\x18\x04 \x01(\tR\vminPosition\"e\n" +
+	"\fmin_position\x18\x04 \x01(\tR\vminPosition\x128\n" +
+	"\n" +
+	"as_of_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\basOfTime\"e\n" +
 	"\x12ListHotelsResponse\x12'\n" +
 	"\x06hotels\x18\x01 \x03(\v2\x0f.lodge.v1.HotelR\x06hotels\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xa2\x01\n" +
@@ -1505,14 +1565,18 @@ const file_lodge_v1_hotel_proto_rawDesc = "" +
 	"request_id\x18\x04 \x01(\tR\trequestId\"V\n" +
 	"\x12GetRoomTypeRequest\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12!\n" +
-	"\fmin_position\x18\x02 \x01(\tR\vminPosition\"\xc6\x01\n" +
+	"\fmin_position\x18\x02 \x01(\tR\vminPosition\"\xb3\x02\n" +
 	"\x14ListRoomTypesRequest\x12!\n" +
 	"\x06parent\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x06parent\x12$\n" +
 	"\tpage_size\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12\x1d\n" +
 	"\n" +
 	"page_token\x18\x03 \x01(\tR\tpageToken\x12#\n" +
 	"\rshow_archived\x18\x04 \x01(\bR\fshowArchived\x12!\n" +
-	"\fmin_position\x18\x05 \x01(\tR\vminPosition\"r\n" +
+	"\fmin_position\x18\x05 \x01(\tR\vminPosition\x12:\n" +
+	"\n" +
+	"as_of_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampH\x00R\basOfTime\x12&\n" +
+	"\x0eas_of_position\x18\a \x01(\tH\x00R\fasOfPositionB\a\n" +
+	"\x05as_of\"r\n" +
 	"\x15ListRoomTypesResponse\x121\n" +
 	"\n" +
 	"room_types\x18\x01 \x03(\v2\x12.lodge.v1.RoomTypeR\troomTypes\x12&\n" +
@@ -1594,38 +1658,40 @@ var file_lodge_v1_hotel_proto_depIdxs = []int32{
 	4,  // 11: lodge.v1.RoomType.defaults:type_name -> lodge.v1.NightDefaults
 	0,  // 12: lodge.v1.CreateHotelRequest.hotel:type_name -> lodge.v1.Hotel
 	18, // 13: lodge.v1.GetHotelRequest.as_of_time:type_name -> google.protobuf.Timestamp
-	0,  // 14: lodge.v1.ListHotelsResponse.hotels:type_name -> lodge.v1.Hotel
-	0,  // 15: lodge.v1.UpdateHotelRequest.hotel:type_name -> lodge.v1.Hotel
-	20, // 16: lodge.v1.UpdateHotelRequest.update_mask:type_name -> google.protobuf.FieldMask
-	3,  // 17: lodge.v1.CreateRoomTypeRequest.room_type:type_name -> lodge.v1.RoomType
-	3,  // 18: lodge.v1.ListRoomTypesResponse.room_types:type_name -> lodge.v1.RoomType
-	3,  // 19: lodge.v1.UpdateRoomTypeRequest.room_type:type_name -> lodge.v1.RoomType
-	20, // 20: lodge.v1.UpdateRoomTypeRequest.update_mask:type_name -> google.protobuf.FieldMask
-	5,  // 21: lodge.v1.HotelService.CreateHotel:input_type -> lodge.v1.CreateHotelRequest
-	6,  // 22: lodge.v1.HotelService.GetHotel:input_type -> lodge.v1.GetHotelRequest
-	7,  // 23: lodge.v1.HotelService.ListHotels:input_type -> lodge.v1.ListHotelsRequest
-	9,  // 24: lodge.v1.HotelService.UpdateHotel:input_type -> lodge.v1.UpdateHotelRequest
-	10, // 25: lodge.v1.HotelService.ArchiveHotel:input_type -> lodge.v1.ArchiveHotelRequest
-	11, // 26: lodge.v1.HotelService.CreateRoomType:input_type -> lodge.v1.CreateRoomTypeRequest
-	12, // 27: lodge.v1.HotelService.GetRoomType:input_type -> lodge.v1.GetRoomTypeRequest
-	13, // 28: lodge.v1.HotelService.ListRoomTypes:input_type -> lodge.v1.ListRoomTypesRequest
-	15, // 29: lodge.v1.HotelService.UpdateRoomType:input_type -> lodge.v1.UpdateRoomTypeRequest
-	16, // 30: lodge.v1.HotelService.ArchiveRoomType:input_type -> lodge.v1.ArchiveRoomTypeRequest
-	0,  // 31: lodge.v1.HotelService.CreateHotel:output_type -> lodge.v1.Hotel
-	0,  // 32: lodge.v1.HotelService.GetHotel:output_type -> lodge.v1.Hotel
-	8,  // 33: lodge.v1.HotelService.ListHotels:output_type -> lodge.v1.ListHotelsResponse
-	0,  // 34: lodge.v1.HotelService.UpdateHotel:output_type -> lodge.v1.Hotel
-	0,  // 35: lodge.v1.HotelService.ArchiveHotel:output_type -> lodge.v1.Hotel
-	3,  // 36: lodge.v1.HotelService.CreateRoomType:output_type -> lodge.v1.RoomType
-	3,  // 37: lodge.v1.HotelService.GetRoomType:output_type -> lodge.v1.RoomType
-	14, // 38: lodge.v1.HotelService.ListRoomTypes:output_type -> lodge.v1.ListRoomTypesResponse
-	3,  // 39: lodge.v1.HotelService.UpdateRoomType:output_type -> lodge.v1.RoomType
-	3,  // 40: lodge.v1.HotelService.ArchiveRoomType:output_type -> lodge.v1.RoomType
-	31, // [31:41] is the sub-list for method output_type
-	21, // [21:31] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	18, // 14: lodge.v1.ListHotelsRequest.as_of_time:type_name -> google.protobuf.Timestamp
+	0,  // 15: lodge.v1.ListHotelsResponse.hotels:type_name -> lodge.v1.Hotel
+	0,  // 16: lodge.v1.UpdateHotelRequest.hotel:type_name -> lodge.v1.Hotel
+	20, // 17: lodge.v1.UpdateHotelRequest.update_mask:type_name -> google.protobuf.FieldMask
+	3,  // 18: lodge.v1.CreateRoomTypeRequest.room_type:type_name -> lodge.v1.RoomType
+	18, // 19: lodge.v1.ListRoomTypesRequest.as_of_time:type_name -> google.protobuf.Timestamp
+	3,  // 20: lodge.v1.ListRoomTypesResponse.room_types:type_name -> lodge.v1.RoomType
+	3,  // 21: lodge.v1.UpdateRoomTypeRequest.room_type:type_name -> lodge.v1.RoomType
+	20, // 22: lodge.v1.UpdateRoomTypeRequest.update_mask:type_name -> google.protobuf.FieldMask
+	5,  // 23: lodge.v1.HotelService.CreateHotel:input_type -> lodge.v1.CreateHotelRequest
+	6,  // 24: lodge.v1.HotelService.GetHotel:input_type -> lodge.v1.GetHotelRequest
+	7,  // 25: lodge.v1.HotelService.ListHotels:input_type -> lodge.v1.ListHotelsRequest
+	9,  // 26: lodge.v1.HotelService.UpdateHotel:input_type -> lodge.v1.UpdateHotelRequest
+	10, // 27: lodge.v1.HotelService.ArchiveHotel:input_type -> lodge.v1.ArchiveHotelRequest
+	11, // 28: lodge.v1.HotelService.CreateRoomType:input_type -> lodge.v1.CreateRoomTypeRequest
+	12, // 29: lodge.v1.HotelService.GetRoomType:input_type -> lodge.v1.GetRoomTypeRequest
+	13, // 30: lodge.v1.HotelService.ListRoomTypes:input_type -> lodge.v1.ListRoomTypesRequest
+	15, // 31: lodge.v1.HotelService.UpdateRoomType:input_type -> lodge.v1.UpdateRoomTypeRequest
+	16, // 32: lodge.v1.HotelService.ArchiveRoomType:input_type -> lodge.v1.ArchiveRoomTypeRequest
+	0,  // 33: lodge.v1.HotelService.CreateHotel:output_type -> lodge.v1.Hotel
+	0,  // 34: lodge.v1.HotelService.GetHotel:output_type -> lodge.v1.Hotel
+	8,  // 35: lodge.v1.HotelService.ListHotels:output_type -> lodge.v1.ListHotelsResponse
+	0,  // 36: lodge.v1.HotelService.UpdateHotel:output_type -> lodge.v1.Hotel
+	0,  // 37: lodge.v1.HotelService.ArchiveHotel:output_type -> lodge.v1.Hotel
+	3,  // 38: lodge.v1.HotelService.CreateRoomType:output_type -> lodge.v1.RoomType
+	3,  // 39: lodge.v1.HotelService.GetRoomType:output_type -> lodge.v1.RoomType
+	14, // 40: lodge.v1.HotelService.ListRoomTypes:output_type -> lodge.v1.ListRoomTypesResponse
+	3,  // 41: lodge.v1.HotelService.UpdateRoomType:output_type -> lodge.v1.RoomType
+	3,  // 42: lodge.v1.HotelService.ArchiveRoomType:output_type -> lodge.v1.RoomType
+	33, // [33:43] is the sub-list for method output_type
+	23, // [23:33] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_lodge_v1_hotel_proto_init() }
@@ -1643,6 +1709,10 @@ func file_lodge_v1_hotel_proto_init() {
 	file_lodge_v1_hotel_proto_msgTypes[6].OneofWrappers = []any{
 		(*GetHotelRequest_AsOfTime)(nil),
 		(*GetHotelRequest_AsOfPosition)(nil),
+	}
+	file_lodge_v1_hotel_proto_msgTypes[13].OneofWrappers = []any{
+		(*ListRoomTypesRequest_AsOfTime)(nil),
+		(*ListRoomTypesRequest_AsOfPosition)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -1099,6 +1099,383 @@ func (x *SimulateOverbookingResponse) GetEndDate() *date.Date {
 	return nil
 }
 
+type SimulateHotelsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// hotels/{hotel}, each once. None with all.
+	Hotels []string `protobuf:"bytes,1,rep,name=hotels,proto3" json:"hotels,omitempty"`
+	// All hotels that are not archived.
+	All bool `protobuf:"varint,2,opt,name=all,proto3" json:"all,omitempty"`
+	// As in SimulateOverbookingRequest, and so are the others.
+	//
+	// Types that are valid to be assigned to Overbooking:
+	//
+	//	*SimulateHotelsRequest_OverbookingLimit
+	//	*SimulateHotelsRequest_OverbookingPercent
+	Overbooking   isSimulateHotelsRequest_Overbooking `protobuf_oneof:"overbooking"`
+	Cancellation  *CancellationTerms                  `protobuf:"bytes,5,opt,name=cancellation,proto3" json:"cancellation,omitempty"`
+	WalkCost      *money.Money                        `protobuf:"bytes,6,opt,name=walk_cost,json=walkCost,proto3" json:"walk_cost,omitempty"`
+	Upgrades      bool                                `protobuf:"varint,7,opt,name=upgrades,proto3" json:"upgrades,omitempty"`
+	Period        SimulationPeriod                    `protobuf:"varint,8,opt,name=period,proto3,enum=lodge.v1.SimulationPeriod" json:"period,omitempty"`
+	StartDate     *date.Date                          `protobuf:"bytes,9,opt,name=start_date,json=startDate,proto3" json:"start_date,omitempty"`
+	EndDate       *date.Date                          `protobuf:"bytes,10,opt,name=end_date,json=endDate,proto3" json:"end_date,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SimulateHotelsRequest) Reset() {
+	*x = SimulateHotelsRequest{}
+	mi := &file_lodge_v1_proof_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SimulateHotelsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SimulateHotelsRequest) ProtoMessage() {}
+
+func (x *SimulateHotelsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_proof_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SimulateHotelsRequest.ProtoReflect.Descriptor instead.
+func (*SimulateHotelsRequest) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_proof_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *SimulateHotelsRequest) GetHotels() []string {
+	if x != nil {
+		return x.Hotels
+	}
+	return nil
+}
+
+func (x *SimulateHotelsRequest) GetAll() bool {
+	if x != nil {
+		return x.All
+	}
+	return false
+}
+
+func (x *SimulateHotelsRequest) GetOverbooking() isSimulateHotelsRequest_Overbooking {
+	if x != nil {
+		return x.Overbooking
+	}
+	return nil
+}
+
+func (x *SimulateHotelsRequest) GetOverbookingLimit() int32 {
+	if x != nil {
+		if x, ok := x.Overbooking.(*SimulateHotelsRequest_OverbookingLimit); ok {
+			return x.OverbookingLimit
+		}
+	}
+	return 0
+}
+
+func (x *SimulateHotelsRequest) GetOverbookingPercent() int32 {
+	if x != nil {
+		if x, ok := x.Overbooking.(*SimulateHotelsRequest_OverbookingPercent); ok {
+			return x.OverbookingPercent
+		}
+	}
+	return 0
+}
+
+func (x *SimulateHotelsRequest) GetCancellation() *CancellationTerms {
+	if x != nil {
+		return x.Cancellation
+	}
+	return nil
+}
+
+func (x *SimulateHotelsRequest) GetWalkCost() *money.Money {
+	if x != nil {
+		return x.WalkCost
+	}
+	return nil
+}
+
+func (x *SimulateHotelsRequest) GetUpgrades() bool {
+	if x != nil {
+		return x.Upgrades
+	}
+	return false
+}
+
+func (x *SimulateHotelsRequest) GetPeriod() SimulationPeriod {
+	if x != nil {
+		return x.Period
+	}
+	return SimulationPeriod_SIMULATION_PERIOD_UNSPECIFIED
+}
+
+func (x *SimulateHotelsRequest) GetStartDate() *date.Date {
+	if x != nil {
+		return x.StartDate
+	}
+	return nil
+}
+
+func (x *SimulateHotelsRequest) GetEndDate() *date.Date {
+	if x != nil {
+		return x.EndDate
+	}
+	return nil
+}
+
+type isSimulateHotelsRequest_Overbooking interface {
+	isSimulateHotelsRequest_Overbooking()
+}
+
+type SimulateHotelsRequest_OverbookingLimit struct {
+	OverbookingLimit int32 `protobuf:"varint,3,opt,name=overbooking_limit,json=overbookingLimit,proto3,oneof"`
+}
+
+type SimulateHotelsRequest_OverbookingPercent struct {
+	OverbookingPercent int32 `protobuf:"varint,4,opt,name=overbooking_percent,json=overbookingPercent,proto3,oneof"`
+}
+
+func (*SimulateHotelsRequest_OverbookingLimit) isSimulateHotelsRequest_Overbooking() {}
+
+func (*SimulateHotelsRequest_OverbookingPercent) isSimulateHotelsRequest_Overbooking() {}
+
+type SimulateHotelsResponse struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	HotelCount int32                  `protobuf:"varint,1,opt,name=hotel_count,json=hotelCount,proto3" json:"hotel_count,omitempty"`
+	// Of them, with the one of this message.
+	DoneCount int32 `protobuf:"varint,2,opt,name=done_count,json=doneCount,proto3" json:"done_count,omitempty"`
+	// Not in the last message.
+	Hotel *HotelSimulation `protobuf:"bytes,3,opt,name=hotel,proto3" json:"hotel,omitempty"`
+	// In the last message only: the sums of the hotels of each currency.
+	Sums          []*SimulationSum `protobuf:"bytes,4,rep,name=sums,proto3" json:"sums,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SimulateHotelsResponse) Reset() {
+	*x = SimulateHotelsResponse{}
+	mi := &file_lodge_v1_proof_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SimulateHotelsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SimulateHotelsResponse) ProtoMessage() {}
+
+func (x *SimulateHotelsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_proof_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SimulateHotelsResponse.ProtoReflect.Descriptor instead.
+func (*SimulateHotelsResponse) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_proof_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *SimulateHotelsResponse) GetHotelCount() int32 {
+	if x != nil {
+		return x.HotelCount
+	}
+	return 0
+}
+
+func (x *SimulateHotelsResponse) GetDoneCount() int32 {
+	if x != nil {
+		return x.DoneCount
+	}
+	return 0
+}
+
+func (x *SimulateHotelsResponse) GetHotel() *HotelSimulation {
+	if x != nil {
+		return x.Hotel
+	}
+	return nil
+}
+
+func (x *SimulateHotelsResponse) GetSums() []*SimulationSum {
+	if x != nil {
+		return x.Sums
+	}
+	return nil
+}
+
+type HotelSimulation struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// hotels/{hotel}.
+	Hotel string `protobuf:"bytes,1,opt,name=hotel,proto3" json:"hotel,omitempty"`
+	// Unset when there is none.
+	Result *SimulateOverbookingResponse `protobuf:"bytes,2,opt,name=result,proto3" json:"result,omitempty"`
+	// Why there is none, such as CURRENCY_MISMATCH, and in words. Such a hotel is in no sum.
+	FailureReason string `protobuf:"bytes,3,opt,name=failure_reason,json=failureReason,proto3" json:"failure_reason,omitempty"`
+	FailureText   string `protobuf:"bytes,4,opt,name=failure_text,json=failureText,proto3" json:"failure_text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HotelSimulation) Reset() {
+	*x = HotelSimulation{}
+	mi := &file_lodge_v1_proof_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HotelSimulation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HotelSimulation) ProtoMessage() {}
+
+func (x *HotelSimulation) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_proof_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HotelSimulation.ProtoReflect.Descriptor instead.
+func (*HotelSimulation) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_proof_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *HotelSimulation) GetHotel() string {
+	if x != nil {
+		return x.Hotel
+	}
+	return ""
+}
+
+func (x *HotelSimulation) GetResult() *SimulateOverbookingResponse {
+	if x != nil {
+		return x.Result
+	}
+	return nil
+}
+
+func (x *HotelSimulation) GetFailureReason() string {
+	if x != nil {
+		return x.FailureReason
+	}
+	return ""
+}
+
+func (x *HotelSimulation) GetFailureText() string {
+	if x != nil {
+		return x.FailureText
+	}
+	return ""
+}
+
+type SimulationSum struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	CurrencyCode string                 `protobuf:"bytes,1,opt,name=currency_code,json=currencyCode,proto3" json:"currency_code,omitempty"`
+	HotelCount   int32                  `protobuf:"varint,2,opt,name=hotel_count,json=hotelCount,proto3" json:"hotel_count,omitempty"`
+	// As it was.
+	Baseline        *SimulationFigures `protobuf:"bytes,3,opt,name=baseline,proto3" json:"baseline,omitempty"`
+	Scenario        *SimulationFigures `protobuf:"bytes,4,opt,name=scenario,proto3" json:"scenario,omitempty"`
+	DivergenceCount int32              `protobuf:"varint,5,opt,name=divergence_count,json=divergenceCount,proto3" json:"divergence_count,omitempty"`
+	EventCount      int64              `protobuf:"varint,6,opt,name=event_count,json=eventCount,proto3" json:"event_count,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *SimulationSum) Reset() {
+	*x = SimulationSum{}
+	mi := &file_lodge_v1_proof_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SimulationSum) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SimulationSum) ProtoMessage() {}
+
+func (x *SimulationSum) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_proof_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SimulationSum.ProtoReflect.Descriptor instead.
+func (*SimulationSum) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_proof_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *SimulationSum) GetCurrencyCode() string {
+	if x != nil {
+		return x.CurrencyCode
+	}
+	return ""
+}
+
+func (x *SimulationSum) GetHotelCount() int32 {
+	if x != nil {
+		return x.HotelCount
+	}
+	return 0
+}
+
+func (x *SimulationSum) GetBaseline() *SimulationFigures {
+	if x != nil {
+		return x.Baseline
+	}
+	return nil
+}
+
+func (x *SimulationSum) GetScenario() *SimulationFigures {
+	if x != nil {
+		return x.Scenario
+	}
+	return nil
+}
+
+func (x *SimulationSum) GetDivergenceCount() int32 {
+	if x != nil {
+		return x.DivergenceCount
+	}
+	return 0
+}
+
+func (x *SimulationSum) GetEventCount() int64 {
+	if x != nil {
+		return x.EventCount
+	}
+	return 0
+}
+
 type SimulationOutcome struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Total         *SimulationFigures     `protobuf:"bytes,1,opt,name=total,proto3" json:"total,omitempty"`
@@ -1109,7 +1486,7 @@ type SimulationOutcome struct {
 
 func (x *SimulationOutcome) Reset() {
 	*x = SimulationOutcome{}
-	mi := &file_lodge_v1_proof_proto_msgTypes[11]
+	mi := &file_lodge_v1_proof_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1121,7 +1498,7 @@ func (x *SimulationOutcome) String() string {
 func (*SimulationOutcome) ProtoMessage() {}
 
 func (x *SimulationOutcome) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_proof_proto_msgTypes[11]
+	mi := &file_lodge_v1_proof_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1134,7 +1511,7 @@ func (x *SimulationOutcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SimulationOutcome.ProtoReflect.Descriptor instead.
 func (*SimulationOutcome) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_proof_proto_rawDescGZIP(), []int{11}
+	return file_lodge_v1_proof_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *SimulationOutcome) GetTotal() *SimulationFigures {
@@ -1163,7 +1540,7 @@ type SimulationStretch struct {
 
 func (x *SimulationStretch) Reset() {
 	*x = SimulationStretch{}
-	mi := &file_lodge_v1_proof_proto_msgTypes[12]
+	mi := &file_lodge_v1_proof_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1175,7 +1552,7 @@ func (x *SimulationStretch) String() string {
 func (*SimulationStretch) ProtoMessage() {}
 
 func (x *SimulationStretch) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_proof_proto_msgTypes[12]
+	mi := &file_lodge_v1_proof_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1188,7 +1565,7 @@ func (x *SimulationStretch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SimulationStretch.ProtoReflect.Descriptor instead.
 func (*SimulationStretch) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_proof_proto_rawDescGZIP(), []int{12}
+	return file_lodge_v1_proof_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *SimulationStretch) GetStartDate() *date.Date {
@@ -1245,7 +1622,7 @@ type SimulationFigures struct {
 
 func (x *SimulationFigures) Reset() {
 	*x = SimulationFigures{}
-	mi := &file_lodge_v1_proof_proto_msgTypes[13]
+	mi := &file_lodge_v1_proof_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1257,7 +1634,7 @@ func (x *SimulationFigures) String() string {
 func (*SimulationFigures) ProtoMessage() {}
 
 func (x *SimulationFigures) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_proof_proto_msgTypes[13]
+	mi := &file_lodge_v1_proof_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1270,7 +1647,7 @@ func (x *SimulationFigures) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SimulationFigures.ProtoReflect.Descriptor instead.
 func (*SimulationFigures) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_proof_proto_rawDescGZIP(), []int{13}
+	return file_lodge_v1_proof_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *SimulationFigures) GetRequestCount() int64 {
@@ -1499,7 +1876,42 @@ const file_lodge_v1_proof_proto_rawDesc = "" +
 	"eventCount\x120\n" +
 	"\n" +
 	"start_date\x18\x05 \x01(\v2\x11.google.type.DateR\tstartDate\x12,\n" +
-	"\bend_date\x18\x06 \x01(\v2\x11.google.type.DateR\aendDate\"}\n" +
+	"\bend_date\x18\x06 \x01(\v2\x11.google.type.DateR\aendDate\"\xeb\x03\n" +
+	"\x15SimulateHotelsRequest\x12#\n" +
+	"\x06hotels\x18\x01 \x03(\tB\v\xbaH\b\x92\x01\x05\x10\xe8\a\x18\x01R\x06hotels\x12\x10\n" +
+	"\x03all\x18\x02 \x01(\bR\x03all\x12-\n" +
+	"\x11overbooking_limit\x18\x03 \x01(\x05H\x00R\x10overbookingLimit\x121\n" +
+	"\x13overbooking_percent\x18\x04 \x01(\x05H\x00R\x12overbookingPercent\x12?\n" +
+	"\fcancellation\x18\x05 \x01(\v2\x1b.lodge.v1.CancellationTermsR\fcancellation\x12/\n" +
+	"\twalk_cost\x18\x06 \x01(\v2\x12.google.type.MoneyR\bwalkCost\x12\x1a\n" +
+	"\bupgrades\x18\a \x01(\bR\bupgrades\x12<\n" +
+	"\x06period\x18\b \x01(\x0e2\x1a.lodge.v1.SimulationPeriodB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06period\x120\n" +
+	"\n" +
+	"start_date\x18\t \x01(\v2\x11.google.type.DateR\tstartDate\x12,\n" +
+	"\bend_date\x18\n" +
+	" \x01(\v2\x11.google.type.DateR\aendDateB\r\n" +
+	"\voverbooking\"\xb6\x01\n" +
+	"\x16SimulateHotelsResponse\x12\x1f\n" +
+	"\vhotel_count\x18\x01 \x01(\x05R\n" +
+	"hotelCount\x12\x1d\n" +
+	"\n" +
+	"done_count\x18\x02 \x01(\x05R\tdoneCount\x12/\n" +
+	"\x05hotel\x18\x03 \x01(\v2\x19.lodge.v1.HotelSimulationR\x05hotel\x12+\n" +
+	"\x04sums\x18\x04 \x03(\v2\x17.lodge.v1.SimulationSumR\x04sums\"\xb0\x01\n" +
+	"\x0fHotelSimulation\x12\x14\n" +
+	"\x05hotel\x18\x01 \x01(\tR\x05hotel\x12=\n" +
+	"\x06result\x18\x02 \x01(\v2%.lodge.v1.SimulateOverbookingResponseR\x06result\x12%\n" +
+	"\x0efailure_reason\x18\x03 \x01(\tR\rfailureReason\x12!\n" +
+	"\ffailure_text\x18\x04 \x01(\tR\vfailureText\"\x93\x02\n" +
+	"\rSimulationSum\x12#\n" +
+	"\rcurrency_code\x18\x01 \x01(\tR\fcurrencyCode\x12\x1f\n" +
+	"\vhotel_count\x18\x02 \x01(\x05R\n" +
+	"hotelCount\x127\n" +
+	"\bbaseline\x18\x03 \x01(\v2\x1b.lodge.v1.SimulationFiguresR\bbaseline\x127\n" +
+	"\bscenario\x18\x04 \x01(\v2\x1b.lodge.v1.SimulationFiguresR\bscenario\x12)\n" +
+	"\x10divergence_count\x18\x05 \x01(\x05R\x0fdivergenceCount\x12\x1f\n" +
+	"\vevent_count\x18\x06 \x01(\x03R\n" +
+	"eventCount\"}\n" +
 	"\x11SimulationOutcome\x121\n" +
 	"\x05total\x18\x01 \x01(\v2\x1b.lodge.v1.SimulationFiguresR\x05total\x125\n" +
 	"\aperiods\x18\x02 \x03(\v2\x1b.lodge.v1.SimulationStretchR\aperiods\"\xaa\x01\n" +
@@ -1535,11 +1947,12 @@ const file_lodge_v1_proof_proto_rawDesc = "" +
 	"\x15SIMULATION_PERIOD_DAY\x10\x01\x12\x1a\n" +
 	"\x16SIMULATION_PERIOD_WEEK\x10\x02\x12\x1b\n" +
 	"\x17SIMULATION_PERIOD_MONTH\x10\x03\x12\x1a\n" +
-	"\x16SIMULATION_PERIOD_YEAR\x10\x042\xe4\x02\n" +
+	"\x16SIMULATION_PERIOD_YEAR\x10\x042\xc0\x03\n" +
 	"\fProofService\x12[\n" +
 	"\x10VerifyNoOversell\x12!.lodge.v1.VerifyNoOversellRequest\x1a\".lodge.v1.VerifyNoOversellResponse0\x01\x12[\n" +
 	"\x10CheckCertificate\x12!.lodge.v1.CheckCertificateRequest\x1a\".lodge.v1.VerifyNoOversellResponse0\x01\x12\x99\x01\n" +
-	"\x13SimulateOverbooking\x12$.lodge.v1.SimulateOverbookingRequest\x1a%.lodge.v1.SimulateOverbookingResponse\"5\x82\xd3\xe4\x93\x02,:\x01*\"'/v1/{name=hotels/*}:simulateOverbooking\x90\x02\x01B Z\x1elodge/api/gen/lodge/v1;lodgev1b\x06proto3"
+	"\x13SimulateOverbooking\x12$.lodge.v1.SimulateOverbookingRequest\x1a%.lodge.v1.SimulateOverbookingResponse\"5\x82\xd3\xe4\x93\x02,:\x01*\"'/v1/{name=hotels/*}:simulateOverbooking\x90\x02\x01\x12Z\n" +
+	"\x0eSimulateHotels\x12\x1f.lodge.v1.SimulateHotelsRequest\x1a .lodge.v1.SimulateHotelsResponse\"\x03\x90\x02\x010\x01B Z\x1elodge/api/gen/lodge/v1;lodgev1b\x06proto3"
 
 var (
 	file_lodge_v1_proof_proto_rawDescOnce sync.Once
@@ -1554,7 +1967,7 @@ func file_lodge_v1_proof_proto_rawDescGZIP() []byte {
 }
 
 var file_lodge_v1_proof_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_lodge_v1_proof_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_lodge_v1_proof_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_lodge_v1_proof_proto_goTypes = []any{
 	(SimulationPeriod)(0),               // 0: lodge.v1.SimulationPeriod
 	(*VerifyNoOversellRequest)(nil),     // 1: lodge.v1.VerifyNoOversellRequest
@@ -1568,12 +1981,16 @@ var file_lodge_v1_proof_proto_goTypes = []any{
 	(*ProofMoney)(nil),                  // 9: lodge.v1.ProofMoney
 	(*SimulateOverbookingRequest)(nil),  // 10: lodge.v1.SimulateOverbookingRequest
 	(*SimulateOverbookingResponse)(nil), // 11: lodge.v1.SimulateOverbookingResponse
-	(*SimulationOutcome)(nil),           // 12: lodge.v1.SimulationOutcome
-	(*SimulationStretch)(nil),           // 13: lodge.v1.SimulationStretch
-	(*SimulationFigures)(nil),           // 14: lodge.v1.SimulationFigures
-	(*date.Date)(nil),                   // 15: google.type.Date
-	(*money.Money)(nil),                 // 16: google.type.Money
-	(*CancellationTerms)(nil),           // 17: lodge.v1.CancellationTerms
+	(*SimulateHotelsRequest)(nil),       // 12: lodge.v1.SimulateHotelsRequest
+	(*SimulateHotelsResponse)(nil),      // 13: lodge.v1.SimulateHotelsResponse
+	(*HotelSimulation)(nil),             // 14: lodge.v1.HotelSimulation
+	(*SimulationSum)(nil),               // 15: lodge.v1.SimulationSum
+	(*SimulationOutcome)(nil),           // 16: lodge.v1.SimulationOutcome
+	(*SimulationStretch)(nil),           // 17: lodge.v1.SimulationStretch
+	(*SimulationFigures)(nil),           // 18: lodge.v1.SimulationFigures
+	(*date.Date)(nil),                   // 19: google.type.Date
+	(*money.Money)(nil),                 // 20: google.type.Money
+	(*CancellationTerms)(nil),           // 21: lodge.v1.CancellationTerms
 }
 var file_lodge_v1_proof_proto_depIdxs = []int32{
 	4,  // 0: lodge.v1.VerifyNoOversellResponse.report:type_name -> lodge.v1.ProofReport
@@ -1585,41 +2002,53 @@ var file_lodge_v1_proof_proto_depIdxs = []int32{
 	7,  // 6: lodge.v1.ProofHotel.counts:type_name -> lodge.v1.ProofCounts
 	8,  // 7: lodge.v1.ProofHotel.fullest:type_name -> lodge.v1.ProofNight
 	8,  // 8: lodge.v1.ProofHotel.busiest:type_name -> lodge.v1.ProofNight
-	15, // 9: lodge.v1.ProofNight.night:type_name -> google.type.Date
-	16, // 10: lodge.v1.ProofMoney.captured:type_name -> google.type.Money
-	16, // 11: lodge.v1.ProofMoney.refunded:type_name -> google.type.Money
-	16, // 12: lodge.v1.ProofMoney.refunding:type_name -> google.type.Money
-	16, // 13: lodge.v1.ProofMoney.owed:type_name -> google.type.Money
-	16, // 14: lodge.v1.ProofMoney.kept:type_name -> google.type.Money
-	17, // 15: lodge.v1.SimulateOverbookingRequest.cancellation:type_name -> lodge.v1.CancellationTerms
-	16, // 16: lodge.v1.SimulateOverbookingRequest.walk_cost:type_name -> google.type.Money
+	19, // 9: lodge.v1.ProofNight.night:type_name -> google.type.Date
+	20, // 10: lodge.v1.ProofMoney.captured:type_name -> google.type.Money
+	20, // 11: lodge.v1.ProofMoney.refunded:type_name -> google.type.Money
+	20, // 12: lodge.v1.ProofMoney.refunding:type_name -> google.type.Money
+	20, // 13: lodge.v1.ProofMoney.owed:type_name -> google.type.Money
+	20, // 14: lodge.v1.ProofMoney.kept:type_name -> google.type.Money
+	21, // 15: lodge.v1.SimulateOverbookingRequest.cancellation:type_name -> lodge.v1.CancellationTerms
+	20, // 16: lodge.v1.SimulateOverbookingRequest.walk_cost:type_name -> google.type.Money
 	0,  // 17: lodge.v1.SimulateOverbookingRequest.period:type_name -> lodge.v1.SimulationPeriod
-	15, // 18: lodge.v1.SimulateOverbookingRequest.start_date:type_name -> google.type.Date
-	15, // 19: lodge.v1.SimulateOverbookingRequest.end_date:type_name -> google.type.Date
-	12, // 20: lodge.v1.SimulateOverbookingResponse.baseline:type_name -> lodge.v1.SimulationOutcome
-	12, // 21: lodge.v1.SimulateOverbookingResponse.scenario:type_name -> lodge.v1.SimulationOutcome
-	15, // 22: lodge.v1.SimulateOverbookingResponse.start_date:type_name -> google.type.Date
-	15, // 23: lodge.v1.SimulateOverbookingResponse.end_date:type_name -> google.type.Date
-	14, // 24: lodge.v1.SimulationOutcome.total:type_name -> lodge.v1.SimulationFigures
-	13, // 25: lodge.v1.SimulationOutcome.periods:type_name -> lodge.v1.SimulationStretch
-	15, // 26: lodge.v1.SimulationStretch.start_date:type_name -> google.type.Date
-	15, // 27: lodge.v1.SimulationStretch.end_date:type_name -> google.type.Date
-	14, // 28: lodge.v1.SimulationStretch.figures:type_name -> lodge.v1.SimulationFigures
-	16, // 29: lodge.v1.SimulationFigures.room_revenue:type_name -> google.type.Money
-	16, // 30: lodge.v1.SimulationFigures.fee_revenue:type_name -> google.type.Money
-	16, // 31: lodge.v1.SimulationFigures.walk_costs:type_name -> google.type.Money
-	16, // 32: lodge.v1.SimulationFigures.revenue:type_name -> google.type.Money
-	1,  // 33: lodge.v1.ProofService.VerifyNoOversell:input_type -> lodge.v1.VerifyNoOversellRequest
-	2,  // 34: lodge.v1.ProofService.CheckCertificate:input_type -> lodge.v1.CheckCertificateRequest
-	10, // 35: lodge.v1.ProofService.SimulateOverbooking:input_type -> lodge.v1.SimulateOverbookingRequest
-	3,  // 36: lodge.v1.ProofService.VerifyNoOversell:output_type -> lodge.v1.VerifyNoOversellResponse
-	3,  // 37: lodge.v1.ProofService.CheckCertificate:output_type -> lodge.v1.VerifyNoOversellResponse
-	11, // 38: lodge.v1.ProofService.SimulateOverbooking:output_type -> lodge.v1.SimulateOverbookingResponse
-	36, // [36:39] is the sub-list for method output_type
-	33, // [33:36] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	19, // 18: lodge.v1.SimulateOverbookingRequest.start_date:type_name -> google.type.Date
+	19, // 19: lodge.v1.SimulateOverbookingRequest.end_date:type_name -> google.type.Date
+	16, // 20: lodge.v1.SimulateOverbookingResponse.baseline:type_name -> lodge.v1.SimulationOutcome
+	16, // 21: lodge.v1.SimulateOverbookingResponse.scenario:type_name -> lodge.v1.SimulationOutcome
+	19, // 22: lodge.v1.SimulateOverbookingResponse.start_date:type_name -> google.type.Date
+	19, // 23: lodge.v1.SimulateOverbookingResponse.end_date:type_name -> google.type.Date
+	21, // 24: lodge.v1.SimulateHotelsRequest.cancellation:type_name -> lodge.v1.CancellationTerms
+	20, // 25: lodge.v1.SimulateHotelsRequest.walk_cost:type_name -> google.type.Money
+	0,  // 26: lodge.v1.SimulateHotelsRequest.period:type_name -> lodge.v1.SimulationPeriod
+	19, // 27: lodge.v1.SimulateHotelsRequest.start_date:type_name -> google.type.Date
+	19, // 28: lodge.v1.SimulateHotelsRequest.end_date:type_name -> google.type.Date
+	14, // 29: lodge.v1.SimulateHotelsResponse.hotel:type_name -> lodge.v1.HotelSimulation
+	15, // 30: lodge.v1.SimulateHotelsResponse.sums:type_name -> lodge.v1.SimulationSum
+	11, // 31: lodge.v1.HotelSimulation.result:type_name -> lodge.v1.SimulateOverbookingResponse
+	18, // 32: lodge.v1.SimulationSum.baseline:type_name -> lodge.v1.SimulationFigures
+	18, // 33: lodge.v1.SimulationSum.scenario:type_name -> lodge.v1.SimulationFigures
+	18, // 34: lodge.v1.SimulationOutcome.total:type_name -> lodge.v1.SimulationFigures
+	17, // 35: lodge.v1.SimulationOutcome.periods:type_name -> lodge.v1.SimulationStretch
+	19, // 36: lodge.v1.SimulationStretch.start_date:type_name -> google.type.Date
+	19, // 37: lodge.v1.SimulationStretch.end_date:type_name -> google.type.Date
+	18, // 38: lodge.v1.SimulationStretch.figures:type_name -> lodge.v1.SimulationFigures
+	20, // 39: lodge.v1.SimulationFigures.room_revenue:type_name -> google.type.Money
+	20, // 40: lodge.v1.SimulationFigures.fee_revenue:type_name -> google.type.Money
+	20, // 41: lodge.v1.SimulationFigures.walk_costs:type_name -> google.type.Money
+	20, // 42: lodge.v1.SimulationFigures.revenue:type_name -> google.type.Money
+	1,  // 43: lodge.v1.ProofService.VerifyNoOversell:input_type -> lodge.v1.VerifyNoOversellRequest
+	2,  // 44: lodge.v1.ProofService.CheckCertificate:input_type -> lodge.v1.CheckCertificateRequest
+	10, // 45: lodge.v1.ProofService.SimulateOverbooking:input_type -> lodge.v1.SimulateOverbookingRequest
+	12, // 46: lodge.v1.ProofService.SimulateHotels:input_type -> lodge.v1.SimulateHotelsRequest
+	3,  // 47: lodge.v1.ProofService.VerifyNoOversell:output_type -> lodge.v1.VerifyNoOversellResponse
+	3,  // 48: lodge.v1.ProofService.CheckCertificate:output_type -> lodge.v1.VerifyNoOversellResponse
+	11, // 49: lodge.v1.ProofService.SimulateOverbooking:output_type -> lodge.v1.SimulateOverbookingResponse
+	13, // 50: lodge.v1.ProofService.SimulateHotels:output_type -> lodge.v1.SimulateHotelsResponse
+	47, // [47:51] is the sub-list for method output_type
+	43, // [43:47] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_lodge_v1_proof_proto_init() }
@@ -1632,13 +2061,17 @@ func file_lodge_v1_proof_proto_init() {
 		(*SimulateOverbookingRequest_OverbookingLimit)(nil),
 		(*SimulateOverbookingRequest_OverbookingPercent)(nil),
 	}
+	file_lodge_v1_proof_proto_msgTypes[11].OneofWrappers = []any{
+		(*SimulateHotelsRequest_OverbookingLimit)(nil),
+		(*SimulateHotelsRequest_OverbookingPercent)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lodge_v1_proof_proto_rawDesc), len(file_lodge_v1_proof_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   14,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -1339,6 +1339,168 @@ func (x *UpdateReservationRequest) GetQuote() string {
 	return ""
 }
 
+type QuoteModificationRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in UpdateReservationRequest.
+	Reservation *Reservation `protobuf:"bytes,1,opt,name=reservation,proto3" json:"reservation,omitempty"`
+	// As in UpdateReservationRequest.
+	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QuoteModificationRequest) Reset() {
+	*x = QuoteModificationRequest{}
+	mi := &file_lodge_v1_reservation_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QuoteModificationRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QuoteModificationRequest) ProtoMessage() {}
+
+func (x *QuoteModificationRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_reservation_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QuoteModificationRequest.ProtoReflect.Descriptor instead.
+func (*QuoteModificationRequest) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *QuoteModificationRequest) GetReservation() *Reservation {
+	if x != nil {
+		return x.Reservation
+	}
+	return nil
+}
+
+func (x *QuoteModificationRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
+	if x != nil {
+		return x.UpdateMask
+	}
+	return nil
+}
+
+// What a change of a reservation would do.
+type ModificationQuote struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What UpdateReservation would answer with return=minimal: the stay, its price and terms as they would be. With unavailable its name only.
+	Reservation *Reservation `protobuf:"bytes,1,opt,name=reservation,proto3" json:"reservation,omitempty"`
+	// Why there would be no rooms: SOLD_OUT or RESTRICTED. Empty: there are, and the change would succeed. What follows is set then.
+	Unavailable string `protobuf:"bytes,2,opt,name=unavailable,proto3" json:"unavailable,omitempty"`
+	// The nights that are full, or that a restriction forbids.
+	Nights        []*date.Date `protobuf:"bytes,3,rep,name=nights,proto3" json:"nights,omitempty"`
+	PreviousTotal *money.Money `protobuf:"bytes,4,opt,name=previous_total,json=previousTotal,proto3" json:"previous_total,omitempty"`
+	// The new total less the previous one.
+	Difference *money.Money `protobuf:"bytes,5,opt,name=difference,proto3" json:"difference,omitempty"`
+	// What would be left to be paid: all of a pending reservation, of a paid one the balance, which is charged at once.
+	Charge *money.Money `protobuf:"bytes,6,opt,name=charge,proto3" json:"charge,omitempty"`
+	// What would be given back of what was paid.
+	Refund *money.Money `protobuf:"bytes,7,opt,name=refund,proto3" json:"refund,omitempty"`
+	// What the terms in force would have kept of the old stay, if it was canceled now: so much at least the house keeps when the new one costs less. Zero: nothing.
+	Fee           *money.Money `protobuf:"bytes,8,opt,name=fee,proto3" json:"fee,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ModificationQuote) Reset() {
+	*x = ModificationQuote{}
+	mi := &file_lodge_v1_reservation_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ModificationQuote) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ModificationQuote) ProtoMessage() {}
+
+func (x *ModificationQuote) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_reservation_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ModificationQuote.ProtoReflect.Descriptor instead.
+func (*ModificationQuote) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ModificationQuote) GetReservation() *Reservation {
+	if x != nil {
+		return x.Reservation
+	}
+	return nil
+}
+
+func (x *ModificationQuote) GetUnavailable() string {
+	if x != nil {
+		return x.Unavailable
+	}
+	return ""
+}
+
+func (x *ModificationQuote) GetNights() []*date.Date {
+	if x != nil {
+		return x.Nights
+	}
+	return nil
+}
+
+func (x *ModificationQuote) GetPreviousTotal() *money.Money {
+	if x != nil {
+		return x.PreviousTotal
+	}
+	return nil
+}
+
+func (x *ModificationQuote) GetDifference() *money.Money {
+	if x != nil {
+		return x.Difference
+	}
+	return nil
+}
+
+func (x *ModificationQuote) GetCharge() *money.Money {
+	if x != nil {
+		return x.Charge
+	}
+	return nil
+}
+
+func (x *ModificationQuote) GetRefund() *money.Money {
+	if x != nil {
+		return x.Refund
+	}
+	return nil
+}
+
+func (x *ModificationQuote) GetFee() *money.Money {
+	if x != nil {
+		return x.Fee
+	}
+	return nil
+}
+
 type ListReservationsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// hotels/{hotel}, or hotels/- for all hotels: then guest_id is required.
@@ -1359,15 +1521,22 @@ type ListReservationsRequest struct {
 	GroupId string `protobuf:"bytes,8,opt,name=group_id,json=groupId,proto3" json:"group_id,omitempty"`
 	// Only those of a list of one hotel's day.
 	StayList StayList `protobuf:"varint,9,opt,name=stay_list,json=stayList,proto3,enum=lodge.v1.StayList" json:"stay_list,omitempty"`
-	// The day of stay_list. Unset: today at the hotel.
-	StayDate      *date.Date `protobuf:"bytes,10,opt,name=stay_date,json=stayDate,proto3" json:"stay_date,omitempty"`
+	// The day of stay_list. Unset: today at the hotel; with as_of, that day.
+	StayDate *date.Date `protobuf:"bytes,10,opt,name=stay_date,json=stayDate,proto3" json:"stay_date,omitempty"`
+	// As they were in one hotel: which the list had then, and what each was. As in GetReservationRequest. LIMIT_REACHED where that is too much to be read.
+	//
+	// Types that are valid to be assigned to AsOf:
+	//
+	//	*ListReservationsRequest_AsOfTime
+	//	*ListReservationsRequest_AsOfPosition
+	AsOf          isListReservationsRequest_AsOf `protobuf_oneof:"as_of"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListReservationsRequest) Reset() {
 	*x = ListReservationsRequest{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[9]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1379,7 +1548,7 @@ func (x *ListReservationsRequest) String() string {
 func (*ListReservationsRequest) ProtoMessage() {}
 
 func (x *ListReservationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[9]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1392,7 +1561,7 @@ func (x *ListReservationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReservationsRequest.ProtoReflect.Descriptor instead.
 func (*ListReservationsRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{9}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListReservationsRequest) GetParent() string {
@@ -1465,6 +1634,47 @@ func (x *ListReservationsRequest) GetStayDate() *date.Date {
 	return nil
 }
 
+func (x *ListReservationsRequest) GetAsOf() isListReservationsRequest_AsOf {
+	if x != nil {
+		return x.AsOf
+	}
+	return nil
+}
+
+func (x *ListReservationsRequest) GetAsOfTime() *timestamppb.Timestamp {
+	if x != nil {
+		if x, ok := x.AsOf.(*ListReservationsRequest_AsOfTime); ok {
+			return x.AsOfTime
+		}
+	}
+	return nil
+}
+
+func (x *ListReservationsRequest) GetAsOfPosition() string {
+	if x != nil {
+		if x, ok := x.AsOf.(*ListReservationsRequest_AsOfPosition); ok {
+			return x.AsOfPosition
+		}
+	}
+	return ""
+}
+
+type isListReservationsRequest_AsOf interface {
+	isListReservationsRequest_AsOf()
+}
+
+type ListReservationsRequest_AsOfTime struct {
+	AsOfTime *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=as_of_time,json=asOfTime,proto3,oneof"`
+}
+
+type ListReservationsRequest_AsOfPosition struct {
+	AsOfPosition string `protobuf:"bytes,12,opt,name=as_of_position,json=asOfPosition,proto3,oneof"`
+}
+
+func (*ListReservationsRequest_AsOfTime) isListReservationsRequest_AsOf() {}
+
+func (*ListReservationsRequest_AsOfPosition) isListReservationsRequest_AsOf() {}
+
 type ListReservationsResponse struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
 	Reservations []*Reservation         `protobuf:"bytes,1,rep,name=reservations,proto3" json:"reservations,omitempty"`
@@ -1476,7 +1686,7 @@ type ListReservationsResponse struct {
 
 func (x *ListReservationsResponse) Reset() {
 	*x = ListReservationsResponse{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[10]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1488,7 +1698,7 @@ func (x *ListReservationsResponse) String() string {
 func (*ListReservationsResponse) ProtoMessage() {}
 
 func (x *ListReservationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[10]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1501,7 +1711,7 @@ func (x *ListReservationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReservationsResponse.ProtoReflect.Descriptor instead.
 func (*ListReservationsResponse) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{10}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListReservationsResponse) GetReservations() []*Reservation {
@@ -1530,7 +1740,7 @@ type ConfirmReservationRequest struct {
 
 func (x *ConfirmReservationRequest) Reset() {
 	*x = ConfirmReservationRequest{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[11]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1542,7 +1752,7 @@ func (x *ConfirmReservationRequest) String() string {
 func (*ConfirmReservationRequest) ProtoMessage() {}
 
 func (x *ConfirmReservationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[11]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1555,7 +1765,7 @@ func (x *ConfirmReservationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfirmReservationRequest.ProtoReflect.Descriptor instead.
 func (*ConfirmReservationRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{11}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ConfirmReservationRequest) GetName() string {
@@ -1590,7 +1800,7 @@ type CancelReservationRequest struct {
 
 func (x *CancelReservationRequest) Reset() {
 	*x = CancelReservationRequest{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[12]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1602,7 +1812,7 @@ func (x *CancelReservationRequest) String() string {
 func (*CancelReservationRequest) ProtoMessage() {}
 
 func (x *CancelReservationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[12]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1615,7 +1825,7 @@ func (x *CancelReservationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelReservationRequest.ProtoReflect.Descriptor instead.
 func (*CancelReservationRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{12}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CancelReservationRequest) GetName() string {
@@ -1667,7 +1877,7 @@ type MarkNoShowRequest struct {
 
 func (x *MarkNoShowRequest) Reset() {
 	*x = MarkNoShowRequest{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[13]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1679,7 +1889,7 @@ func (x *MarkNoShowRequest) String() string {
 func (*MarkNoShowRequest) ProtoMessage() {}
 
 func (x *MarkNoShowRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[13]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1692,7 +1902,7 @@ func (x *MarkNoShowRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MarkNoShowRequest.ProtoReflect.Descriptor instead.
 func (*MarkNoShowRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{13}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *MarkNoShowRequest) GetName() string {
@@ -1732,7 +1942,7 @@ type ListReservationEventsRequest struct {
 
 func (x *ListReservationEventsRequest) Reset() {
 	*x = ListReservationEventsRequest{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[14]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1744,7 +1954,7 @@ func (x *ListReservationEventsRequest) String() string {
 func (*ListReservationEventsRequest) ProtoMessage() {}
 
 func (x *ListReservationEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[14]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1757,7 +1967,7 @@ func (x *ListReservationEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReservationEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListReservationEventsRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{14}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListReservationEventsRequest) GetParent() string {
@@ -1799,7 +2009,7 @@ type ListReservationEventsResponse struct {
 
 func (x *ListReservationEventsResponse) Reset() {
 	*x = ListReservationEventsResponse{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[15]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1811,7 +2021,7 @@ func (x *ListReservationEventsResponse) String() string {
 func (*ListReservationEventsResponse) ProtoMessage() {}
 
 func (x *ListReservationEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[15]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1824,7 +2034,7 @@ func (x *ListReservationEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReservationEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListReservationEventsResponse) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{15}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ListReservationEventsResponse) GetEvents() []*Event {
@@ -1860,7 +2070,7 @@ type EventReference struct {
 
 func (x *EventReference) Reset() {
 	*x = EventReference{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[16]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1872,7 +2082,7 @@ func (x *EventReference) String() string {
 func (*EventReference) ProtoMessage() {}
 
 func (x *EventReference) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[16]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1885,7 +2095,7 @@ func (x *EventReference) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventReference.ProtoReflect.Descriptor instead.
 func (*EventReference) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{16}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *EventReference) GetEventId() string {
@@ -1953,7 +2163,7 @@ type GetReservationHistoryRequest struct {
 
 func (x *GetReservationHistoryRequest) Reset() {
 	*x = GetReservationHistoryRequest{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[17]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1965,7 +2175,7 @@ func (x *GetReservationHistoryRequest) String() string {
 func (*GetReservationHistoryRequest) ProtoMessage() {}
 
 func (x *GetReservationHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[17]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1978,7 +2188,7 @@ func (x *GetReservationHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetReservationHistoryRequest.ProtoReflect.Descriptor instead.
 func (*GetReservationHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{17}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *GetReservationHistoryRequest) GetName() string {
@@ -2020,7 +2230,7 @@ type GetReservationHistoryResponse struct {
 
 func (x *GetReservationHistoryResponse) Reset() {
 	*x = GetReservationHistoryResponse{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[18]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2032,7 +2242,7 @@ func (x *GetReservationHistoryResponse) String() string {
 func (*GetReservationHistoryResponse) ProtoMessage() {}
 
 func (x *GetReservationHistoryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[18]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2045,7 +2255,7 @@ func (x *GetReservationHistoryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetReservationHistoryResponse.ProtoReflect.Descriptor instead.
 func (*GetReservationHistoryResponse) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{18}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GetReservationHistoryResponse) GetEntries() []*ReservationHistoryEntry {
@@ -2075,7 +2285,7 @@ type ReservationHistoryEntry struct {
 
 func (x *ReservationHistoryEntry) Reset() {
 	*x = ReservationHistoryEntry{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[19]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2087,7 +2297,7 @@ func (x *ReservationHistoryEntry) String() string {
 func (*ReservationHistoryEntry) ProtoMessage() {}
 
 func (x *ReservationHistoryEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[19]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2100,7 +2310,7 @@ func (x *ReservationHistoryEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationHistoryEntry.ProtoReflect.Descriptor instead.
 func (*ReservationHistoryEntry) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{19}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ReservationHistoryEntry) GetEvent() *Event {
@@ -2136,7 +2346,7 @@ type ExplainRejectionRequest struct {
 
 func (x *ExplainRejectionRequest) Reset() {
 	*x = ExplainRejectionRequest{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[20]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2148,7 +2358,7 @@ func (x *ExplainRejectionRequest) String() string {
 func (*ExplainRejectionRequest) ProtoMessage() {}
 
 func (x *ExplainRejectionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[20]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2161,7 +2371,7 @@ func (x *ExplainRejectionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRejectionRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRejectionRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{20}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ExplainRejectionRequest) GetName() string {
@@ -2206,7 +2416,7 @@ type RejectionExplanation struct {
 
 func (x *RejectionExplanation) Reset() {
 	*x = RejectionExplanation{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[21]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2218,7 +2428,7 @@ func (x *RejectionExplanation) String() string {
 func (*RejectionExplanation) ProtoMessage() {}
 
 func (x *RejectionExplanation) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[21]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2231,7 +2441,7 @@ func (x *RejectionExplanation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RejectionExplanation.ProtoReflect.Descriptor instead.
 func (*RejectionExplanation) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{21}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *RejectionExplanation) GetReservation() string {
@@ -2333,7 +2543,7 @@ type FullNight struct {
 
 func (x *FullNight) Reset() {
 	*x = FullNight{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[22]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2345,7 +2555,7 @@ func (x *FullNight) String() string {
 func (*FullNight) ProtoMessage() {}
 
 func (x *FullNight) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[22]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2358,7 +2568,7 @@ func (x *FullNight) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FullNight.ProtoReflect.Descriptor instead.
 func (*FullNight) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{22}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *FullNight) GetDate() *date.Date {
@@ -2475,7 +2685,7 @@ type NightTaker struct {
 
 func (x *NightTaker) Reset() {
 	*x = NightTaker{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[23]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2487,7 +2697,7 @@ func (x *NightTaker) String() string {
 func (*NightTaker) ProtoMessage() {}
 
 func (x *NightTaker) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[23]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2500,7 +2710,7 @@ func (x *NightTaker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NightTaker.ProtoReflect.Descriptor instead.
 func (*NightTaker) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{23}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *NightTaker) GetReservation() string {
@@ -2545,7 +2755,7 @@ type RestrictionCause struct {
 
 func (x *RestrictionCause) Reset() {
 	*x = RestrictionCause{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[24]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2557,7 +2767,7 @@ func (x *RestrictionCause) String() string {
 func (*RestrictionCause) ProtoMessage() {}
 
 func (x *RestrictionCause) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[24]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2570,7 +2780,7 @@ func (x *RestrictionCause) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestrictionCause.ProtoReflect.Descriptor instead.
 func (*RestrictionCause) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{24}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *RestrictionCause) GetRestriction() Restriction {
@@ -2605,7 +2815,7 @@ type RestrictedNight struct {
 
 func (x *RestrictedNight) Reset() {
 	*x = RestrictedNight{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[25]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2617,7 +2827,7 @@ func (x *RestrictedNight) String() string {
 func (*RestrictedNight) ProtoMessage() {}
 
 func (x *RestrictedNight) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[25]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2630,7 +2840,7 @@ func (x *RestrictedNight) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestrictedNight.ProtoReflect.Descriptor instead.
 func (*RestrictedNight) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{25}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *RestrictedNight) GetDate() *date.Date {
@@ -2739,7 +2949,22 @@ const file_lodge_v1_reservation_proto_rawDesc = "" +
 	"updateMask\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x03 \x01(\tR\trequestId\x12\x1e\n" +
-	"\x05quote\x18\x04 \x01(\tB\b\xbaH\x05r\x03(\x80\x10R\x05quote\"\xc5\x03\n" +
+	"\x05quote\x18\x04 \x01(\tB\b\xbaH\x05r\x03(\x80\x10R\x05quote\"\x9b\x01\n" +
+	"\x18QuoteModificationRequest\x12B\n" +
+	"\vreservation\x18\x01 \x01(\v2\x15.lodge.v1.ReservationB\t\xe0A\x02\xbaH\x03\xd8\x01\x03R\vreservation\x12;\n" +
+	"\vupdate_mask\x18\x02 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
+	"updateMask\"\x86\x03\n" +
+	"\x11ModificationQuote\x127\n" +
+	"\vreservation\x18\x01 \x01(\v2\x15.lodge.v1.ReservationR\vreservation\x12 \n" +
+	"\vunavailable\x18\x02 \x01(\tR\vunavailable\x12)\n" +
+	"\x06nights\x18\x03 \x03(\v2\x11.google.type.DateR\x06nights\x129\n" +
+	"\x0eprevious_total\x18\x04 \x01(\v2\x12.google.type.MoneyR\rpreviousTotal\x122\n" +
+	"\n" +
+	"difference\x18\x05 \x01(\v2\x12.google.type.MoneyR\n" +
+	"difference\x12*\n" +
+	"\x06charge\x18\x06 \x01(\v2\x12.google.type.MoneyR\x06charge\x12*\n" +
+	"\x06refund\x18\a \x01(\v2\x12.google.type.MoneyR\x06refund\x12$\n" +
+	"\x03fee\x18\b \x01(\v2\x12.google.type.MoneyR\x03fee\"\xb2\x04\n" +
 	"\x17ListReservationsRequest\x12!\n" +
 	"\x06parent\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x06parent\x12\x19\n" +
 	"\bguest_id\x18\x02 \x01(\tR\aguestId\x12$\n" +
@@ -2752,7 +2977,11 @@ const file_lodge_v1_reservation_proto_rawDesc = "" +
 	"\bgroup_id\x18\b \x01(\tR\agroupId\x129\n" +
 	"\tstay_list\x18\t \x01(\x0e2\x12.lodge.v1.StayListB\b\xbaH\x05\x82\x01\x02\x10\x01R\bstayList\x12.\n" +
 	"\tstay_date\x18\n" +
-	" \x01(\v2\x11.google.type.DateR\bstayDate\"}\n" +
+	" \x01(\v2\x11.google.type.DateR\bstayDate\x12:\n" +
+	"\n" +
+	"as_of_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampH\x00R\basOfTime\x12&\n" +
+	"\x0eas_of_position\x18\f \x01(\tH\x00R\fasOfPositionB\a\n" +
+	"\x05as_of\"}\n" +
 	"\x18ListReservationsResponse\x129\n" +
 	"\freservations\x18\x01 \x03(\v2\x15.lodge.v1.ReservationR\freservations\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"Y\n" +
@@ -2892,14 +3121,15 @@ const file_lodge_v1_reservation_proto_rawDesc = "" +
 	"\x18EVENT_ORIGIN_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13EVENT_ORIGIN_CLIENT\x10\x01\x12 \n" +
 	"\x1cEVENT_ORIGIN_PROCESS_MANAGER\x10\x02\x12\x19\n" +
-	"\x15EVENT_ORIGIN_PLATFORM\x10\x032\xf4\f\n" +
+	"\x15EVENT_ORIGIN_PLATFORM\x10\x032\xa5\x0e\n" +
 	"\x12ReservationService\x12\x87\x01\n" +
 	"\x11CreateReservation\x12\".lodge.v1.CreateReservationRequest\x1a\x15.lodge.v1.Reservation\"7\x82\xd3\xe4\x93\x021:\vreservation\"\"/v1/{parent=hotels/*}/reservations\x12\xa9\x01\n" +
 	"\x17BatchCreateReservations\x12(.lodge.v1.BatchCreateReservationsRequest\x1a).lodge.v1.BatchCreateReservationsResponse\"9\x82\xd3\xe4\x93\x023:\x01*\"./v1/{parent=hotels/*}/reservations:batchCreate\x12w\n" +
 	"\x0eGetReservation\x12\x1f.lodge.v1.GetReservationRequest\x1a\x15.lodge.v1.Reservation\"-\x82\xd3\xe4\x93\x02$\x12\"/v1/{name=hotels/*/reservations/*}\x90\x02\x01\x12\x88\x01\n" +
 	"\x10ListReservations\x12!.lodge.v1.ListReservationsRequest\x1a\".lodge.v1.ListReservationsResponse\"-\x82\xd3\xe4\x93\x02$\x12\"/v1/{parent=hotels/*}/reservations\x90\x02\x01\x12\x93\x01\n" +
 	"\x11UpdateReservation\x12\".lodge.v1.UpdateReservationRequest\x1a\x15.lodge.v1.Reservation\"C\x82\xd3\xe4\x93\x02=:\vreservation2./v1/{reservation.name=hotels/*/reservations/*}\x12\x87\x01\n" +
-	"\x12ConfirmReservation\x12#.lodge.v1.ConfirmReservationRequest\x1a\x15.lodge.v1.Reservation\"5\x82\xd3\xe4\x93\x02/:\x01*\"*/v1/{name=hotels/*/reservations/*}:confirm\x12\xaa\x01\n" +
+	"\x12ConfirmReservation\x12#.lodge.v1.ConfirmReservationRequest\x1a\x15.lodge.v1.Reservation\"5\x82\xd3\xe4\x93\x02/:\x01*\"*/v1/{name=hotels/*/reservations/*}:confirm\x12\xae\x01\n" +
+	"\x11QuoteModification\x12\".lodge.v1.QuoteModificationRequest\x1a\x1b.lodge.v1.ModificationQuote\"X\x82\xd3\xe4\x93\x02O:\vreservation\"@/v1/{reservation.name=hotels/*/reservations/*}:quoteModification\x90\x02\x01\x12\xaa\x01\n" +
 	"\x11CancelReservation\x12\".lodge.v1.CancelReservationRequest\x1a\x15.lodge.v1.Reservation\"Z\x82\xd3\xe4\x93\x02T:\x01*Z$*\"/v1/{name=hotels/*/reservations/*}\")/v1/{name=hotels/*/reservations/*}:cancel\x12z\n" +
 	"\n" +
 	"MarkNoShow\x12\x1b.lodge.v1.MarkNoShowRequest\x1a\x15.lodge.v1.Reservation\"8\x82\xd3\xe4\x93\x022:\x01*\"-/v1/{name=hotels/*/reservations/*}:markNoShow\x12\xa0\x01\n" +
@@ -2920,7 +3150,7 @@ func file_lodge_v1_reservation_proto_rawDescGZIP() []byte {
 }
 
 var file_lodge_v1_reservation_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_lodge_v1_reservation_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_lodge_v1_reservation_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_lodge_v1_reservation_proto_goTypes = []any{
 	(ReservationStatus)(0),                  // 0: lodge.v1.ReservationStatus
 	(ReservationReason)(0),                  // 1: lodge.v1.ReservationReason
@@ -2937,121 +3167,135 @@ var file_lodge_v1_reservation_proto_goTypes = []any{
 	(*BatchCreateReservationsResponse)(nil), // 12: lodge.v1.BatchCreateReservationsResponse
 	(*GetReservationRequest)(nil),           // 13: lodge.v1.GetReservationRequest
 	(*UpdateReservationRequest)(nil),        // 14: lodge.v1.UpdateReservationRequest
-	(*ListReservationsRequest)(nil),         // 15: lodge.v1.ListReservationsRequest
-	(*ListReservationsResponse)(nil),        // 16: lodge.v1.ListReservationsResponse
-	(*ConfirmReservationRequest)(nil),       // 17: lodge.v1.ConfirmReservationRequest
-	(*CancelReservationRequest)(nil),        // 18: lodge.v1.CancelReservationRequest
-	(*MarkNoShowRequest)(nil),               // 19: lodge.v1.MarkNoShowRequest
-	(*ListReservationEventsRequest)(nil),    // 20: lodge.v1.ListReservationEventsRequest
-	(*ListReservationEventsResponse)(nil),   // 21: lodge.v1.ListReservationEventsResponse
-	(*EventReference)(nil),                  // 22: lodge.v1.EventReference
-	(*GetReservationHistoryRequest)(nil),    // 23: lodge.v1.GetReservationHistoryRequest
-	(*GetReservationHistoryResponse)(nil),   // 24: lodge.v1.GetReservationHistoryResponse
-	(*ReservationHistoryEntry)(nil),         // 25: lodge.v1.ReservationHistoryEntry
-	(*ExplainRejectionRequest)(nil),         // 26: lodge.v1.ExplainRejectionRequest
-	(*RejectionExplanation)(nil),            // 27: lodge.v1.RejectionExplanation
-	(*FullNight)(nil),                       // 28: lodge.v1.FullNight
-	(*NightTaker)(nil),                      // 29: lodge.v1.NightTaker
-	(*RestrictionCause)(nil),                // 30: lodge.v1.RestrictionCause
-	(*RestrictedNight)(nil),                 // 31: lodge.v1.RestrictedNight
-	(*date.Date)(nil),                       // 32: google.type.Date
-	(*money.Money)(nil),                     // 33: google.type.Money
-	(*timestamppb.Timestamp)(nil),           // 34: google.protobuf.Timestamp
-	(*Charge)(nil),                          // 35: lodge.v1.Charge
-	(*CancellationTerms)(nil),               // 36: lodge.v1.CancellationTerms
-	(*durationpb.Duration)(nil),             // 37: google.protobuf.Duration
-	(*fieldmaskpb.FieldMask)(nil),           // 38: google.protobuf.FieldMask
-	(*Event)(nil),                           // 39: lodge.v1.Event
+	(*QuoteModificationRequest)(nil),        // 15: lodge.v1.QuoteModificationRequest
+	(*ModificationQuote)(nil),               // 16: lodge.v1.ModificationQuote
+	(*ListReservationsRequest)(nil),         // 17: lodge.v1.ListReservationsRequest
+	(*ListReservationsResponse)(nil),        // 18: lodge.v1.ListReservationsResponse
+	(*ConfirmReservationRequest)(nil),       // 19: lodge.v1.ConfirmReservationRequest
+	(*CancelReservationRequest)(nil),        // 20: lodge.v1.CancelReservationRequest
+	(*MarkNoShowRequest)(nil),               // 21: lodge.v1.MarkNoShowRequest
+	(*ListReservationEventsRequest)(nil),    // 22: lodge.v1.ListReservationEventsRequest
+	(*ListReservationEventsResponse)(nil),   // 23: lodge.v1.ListReservationEventsResponse
+	(*EventReference)(nil),                  // 24: lodge.v1.EventReference
+	(*GetReservationHistoryRequest)(nil),    // 25: lodge.v1.GetReservationHistoryRequest
+	(*GetReservationHistoryResponse)(nil),   // 26: lodge.v1.GetReservationHistoryResponse
+	(*ReservationHistoryEntry)(nil),         // 27: lodge.v1.ReservationHistoryEntry
+	(*ExplainRejectionRequest)(nil),         // 28: lodge.v1.ExplainRejectionRequest
+	(*RejectionExplanation)(nil),            // 29: lodge.v1.RejectionExplanation
+	(*FullNight)(nil),                       // 30: lodge.v1.FullNight
+	(*NightTaker)(nil),                      // 31: lodge.v1.NightTaker
+	(*RestrictionCause)(nil),                // 32: lodge.v1.RestrictionCause
+	(*RestrictedNight)(nil),                 // 33: lodge.v1.RestrictedNight
+	(*date.Date)(nil),                       // 34: google.type.Date
+	(*money.Money)(nil),                     // 35: google.type.Money
+	(*timestamppb.Timestamp)(nil),           // 36: google.protobuf.Timestamp
+	(*Charge)(nil),                          // 37: lodge.v1.Charge
+	(*CancellationTerms)(nil),               // 38: lodge.v1.CancellationTerms
+	(*durationpb.Duration)(nil),             // 39: google.protobuf.Duration
+	(*fieldmaskpb.FieldMask)(nil),           // 40: google.protobuf.FieldMask
+	(*Event)(nil),                           // 41: lodge.v1.Event
 }
 var file_lodge_v1_reservation_proto_depIdxs = []int32{
 	4,  // 0: lodge.v1.BrokenRestriction.restriction:type_name -> lodge.v1.Restriction
-	32, // 1: lodge.v1.BrokenRestriction.nights:type_name -> google.type.Date
-	32, // 2: lodge.v1.Reservation.check_in_date:type_name -> google.type.Date
-	32, // 3: lodge.v1.Reservation.check_out_date:type_name -> google.type.Date
+	34, // 1: lodge.v1.BrokenRestriction.nights:type_name -> google.type.Date
+	34, // 2: lodge.v1.Reservation.check_in_date:type_name -> google.type.Date
+	34, // 3: lodge.v1.Reservation.check_out_date:type_name -> google.type.Date
 	9,  // 4: lodge.v1.Reservation.guest:type_name -> lodge.v1.Guest
 	0,  // 5: lodge.v1.Reservation.status:type_name -> lodge.v1.ReservationStatus
 	1,  // 6: lodge.v1.Reservation.reason:type_name -> lodge.v1.ReservationReason
-	33, // 7: lodge.v1.Reservation.nightly_amounts:type_name -> google.type.Money
-	33, // 8: lodge.v1.Reservation.total:type_name -> google.type.Money
-	34, // 9: lodge.v1.Reservation.hold_expire_time:type_name -> google.protobuf.Timestamp
-	34, // 10: lodge.v1.Reservation.create_time:type_name -> google.protobuf.Timestamp
-	34, // 11: lodge.v1.Reservation.update_time:type_name -> google.protobuf.Timestamp
-	32, // 12: lodge.v1.Reservation.full_nights:type_name -> google.type.Date
+	35, // 7: lodge.v1.Reservation.nightly_amounts:type_name -> google.type.Money
+	35, // 8: lodge.v1.Reservation.total:type_name -> google.type.Money
+	36, // 9: lodge.v1.Reservation.hold_expire_time:type_name -> google.protobuf.Timestamp
+	36, // 10: lodge.v1.Reservation.create_time:type_name -> google.protobuf.Timestamp
+	36, // 11: lodge.v1.Reservation.update_time:type_name -> google.protobuf.Timestamp
+	34, // 12: lodge.v1.Reservation.full_nights:type_name -> google.type.Date
 	6,  // 13: lodge.v1.Reservation.broken_restrictions:type_name -> lodge.v1.BrokenRestriction
-	35, // 14: lodge.v1.Reservation.charges:type_name -> lodge.v1.Charge
-	33, // 15: lodge.v1.Reservation.extra_guest_amount:type_name -> google.type.Money
-	36, // 16: lodge.v1.Reservation.cancellation:type_name -> lodge.v1.CancellationTerms
+	37, // 14: lodge.v1.Reservation.charges:type_name -> lodge.v1.Charge
+	35, // 15: lodge.v1.Reservation.extra_guest_amount:type_name -> google.type.Money
+	38, // 16: lodge.v1.Reservation.cancellation:type_name -> lodge.v1.CancellationTerms
 	2,  // 17: lodge.v1.Reservation.stay_status:type_name -> lodge.v1.StayStatus
 	8,  // 18: lodge.v1.Reservation.amounts:type_name -> lodge.v1.Amounts
-	33, // 19: lodge.v1.Amounts.captured:type_name -> google.type.Money
-	33, // 20: lodge.v1.Amounts.settled_outside:type_name -> google.type.Money
-	33, // 21: lodge.v1.Amounts.refund_pending:type_name -> google.type.Money
-	33, // 22: lodge.v1.Amounts.refunded:type_name -> google.type.Money
-	33, // 23: lodge.v1.Amounts.balance:type_name -> google.type.Money
-	33, // 24: lodge.v1.Amounts.fee:type_name -> google.type.Money
+	35, // 19: lodge.v1.Amounts.captured:type_name -> google.type.Money
+	35, // 20: lodge.v1.Amounts.settled_outside:type_name -> google.type.Money
+	35, // 21: lodge.v1.Amounts.refund_pending:type_name -> google.type.Money
+	35, // 22: lodge.v1.Amounts.refunded:type_name -> google.type.Money
+	35, // 23: lodge.v1.Amounts.balance:type_name -> google.type.Money
+	35, // 24: lodge.v1.Amounts.fee:type_name -> google.type.Money
 	7,  // 25: lodge.v1.CreateReservationRequest.reservation:type_name -> lodge.v1.Reservation
-	33, // 26: lodge.v1.CreateReservationRequest.nightly_rate_override:type_name -> google.type.Money
+	35, // 26: lodge.v1.CreateReservationRequest.nightly_rate_override:type_name -> google.type.Money
 	10, // 27: lodge.v1.BatchCreateReservationsRequest.requests:type_name -> lodge.v1.CreateReservationRequest
 	7,  // 28: lodge.v1.BatchCreateReservationsResponse.reservations:type_name -> lodge.v1.Reservation
-	37, // 29: lodge.v1.GetReservationRequest.settle_wait:type_name -> google.protobuf.Duration
-	34, // 30: lodge.v1.GetReservationRequest.as_of_time:type_name -> google.protobuf.Timestamp
+	39, // 29: lodge.v1.GetReservationRequest.settle_wait:type_name -> google.protobuf.Duration
+	36, // 30: lodge.v1.GetReservationRequest.as_of_time:type_name -> google.protobuf.Timestamp
 	7,  // 31: lodge.v1.UpdateReservationRequest.reservation:type_name -> lodge.v1.Reservation
-	38, // 32: lodge.v1.UpdateReservationRequest.update_mask:type_name -> google.protobuf.FieldMask
-	32, // 33: lodge.v1.ListReservationsRequest.check_in_start_date:type_name -> google.type.Date
-	32, // 34: lodge.v1.ListReservationsRequest.check_in_end_date:type_name -> google.type.Date
-	3,  // 35: lodge.v1.ListReservationsRequest.stay_list:type_name -> lodge.v1.StayList
-	32, // 36: lodge.v1.ListReservationsRequest.stay_date:type_name -> google.type.Date
-	7,  // 37: lodge.v1.ListReservationsResponse.reservations:type_name -> lodge.v1.Reservation
-	1,  // 38: lodge.v1.CancelReservationRequest.reason:type_name -> lodge.v1.ReservationReason
-	39, // 39: lodge.v1.ListReservationEventsResponse.events:type_name -> lodge.v1.Event
-	34, // 40: lodge.v1.EventReference.time:type_name -> google.protobuf.Timestamp
-	5,  // 41: lodge.v1.EventReference.origin:type_name -> lodge.v1.EventOrigin
-	25, // 42: lodge.v1.GetReservationHistoryResponse.entries:type_name -> lodge.v1.ReservationHistoryEntry
-	39, // 43: lodge.v1.ReservationHistoryEntry.event:type_name -> lodge.v1.Event
-	5,  // 44: lodge.v1.ReservationHistoryEntry.origin:type_name -> lodge.v1.EventOrigin
-	22, // 45: lodge.v1.ReservationHistoryEntry.causes:type_name -> lodge.v1.EventReference
-	1,  // 46: lodge.v1.RejectionExplanation.reason:type_name -> lodge.v1.ReservationReason
-	22, // 47: lodge.v1.RejectionExplanation.decision:type_name -> lodge.v1.EventReference
-	28, // 48: lodge.v1.RejectionExplanation.full_nights:type_name -> lodge.v1.FullNight
-	30, // 49: lodge.v1.RejectionExplanation.restrictions:type_name -> lodge.v1.RestrictionCause
-	32, // 50: lodge.v1.FullNight.date:type_name -> google.type.Date
-	22, // 51: lodge.v1.FullNight.physical_event:type_name -> lodge.v1.EventReference
-	22, // 52: lodge.v1.FullNight.out_of_order_event:type_name -> lodge.v1.EventReference
-	22, // 53: lodge.v1.FullNight.overbooking_event:type_name -> lodge.v1.EventReference
-	29, // 54: lodge.v1.FullNight.takers:type_name -> lodge.v1.NightTaker
-	0,  // 55: lodge.v1.NightTaker.status:type_name -> lodge.v1.ReservationStatus
-	22, // 56: lodge.v1.NightTaker.event:type_name -> lodge.v1.EventReference
-	4,  // 57: lodge.v1.RestrictionCause.restriction:type_name -> lodge.v1.Restriction
-	31, // 58: lodge.v1.RestrictionCause.nights:type_name -> lodge.v1.RestrictedNight
-	32, // 59: lodge.v1.RestrictedNight.date:type_name -> google.type.Date
-	22, // 60: lodge.v1.RestrictedNight.event:type_name -> lodge.v1.EventReference
-	10, // 61: lodge.v1.ReservationService.CreateReservation:input_type -> lodge.v1.CreateReservationRequest
-	11, // 62: lodge.v1.ReservationService.BatchCreateReservations:input_type -> lodge.v1.BatchCreateReservationsRequest
-	13, // 63: lodge.v1.ReservationService.GetReservation:input_type -> lodge.v1.GetReservationRequest
-	15, // 64: lodge.v1.ReservationService.ListReservations:input_type -> lodge.v1.ListReservationsRequest
-	14, // 65: lodge.v1.ReservationService.UpdateReservation:input_type -> lodge.v1.UpdateReservationRequest
-	17, // 66: lodge.v1.ReservationService.ConfirmReservation:input_type -> lodge.v1.ConfirmReservationRequest
-	18, // 67: lodge.v1.ReservationService.CancelReservation:input_type -> lodge.v1.CancelReservationRequest
-	19, // 68: lodge.v1.ReservationService.MarkNoShow:input_type -> lodge.v1.MarkNoShowRequest
-	20, // 69: lodge.v1.ReservationService.ListReservationEvents:input_type -> lodge.v1.ListReservationEventsRequest
-	23, // 70: lodge.v1.ReservationService.GetReservationHistory:input_type -> lodge.v1.GetReservationHistoryRequest
-	26, // 71: lodge.v1.ReservationService.ExplainRejection:input_type -> lodge.v1.ExplainRejectionRequest
-	7,  // 72: lodge.v1.ReservationService.CreateReservation:output_type -> lodge.v1.Reservation
-	12, // 73: lodge.v1.ReservationService.BatchCreateReservations:output_type -> lodge.v1.BatchCreateReservationsResponse
-	7,  // 74: lodge.v1.ReservationService.GetReservation:output_type -> lodge.v1.Reservation
-	16, // 75: lodge.v1.ReservationService.ListReservations:output_type -> lodge.v1.ListReservationsResponse
-	7,  // 76: lodge.v1.ReservationService.UpdateReservation:output_type -> lodge.v1.Reservation
-	7,  // 77: lodge.v1.ReservationService.ConfirmReservation:output_type -> lodge.v1.Reservation
-	7,  // 78: lodge.v1.ReservationService.CancelReservation:output_type -> lodge.v1.Reservation
-	7,  // 79: lodge.v1.ReservationService.MarkNoShow:output_type -> lodge.v1.Reservation
-	21, // 80: lodge.v1.ReservationService.ListReservationEvents:output_type -> lodge.v1.ListReservationEventsResponse
-	24, // 81: lodge.v1.ReservationService.GetReservationHistory:output_type -> lodge.v1.GetReservationHistoryResponse
-	27, // 82: lodge.v1.ReservationService.ExplainRejection:output_type -> lodge.v1.RejectionExplanation
-	72, // [72:83] is the sub-list for method output_type
-	61, // [61:72] is the sub-list for method input_type
-	61, // [61:61] is the sub-list for extension type_name
-	61, // [61:61] is the sub-list for extension extendee
-	0,  // [0:61] is the sub-list for field type_name
+	40, // 32: lodge.v1.UpdateReservationRequest.update_mask:type_name -> google.protobuf.FieldMask
+	7,  // 33: lodge.v1.QuoteModificationRequest.reservation:type_name -> lodge.v1.Reservation
+	40, // 34: lodge.v1.QuoteModificationRequest.update_mask:type_name -> google.protobuf.FieldMask
+	7,  // 35: lodge.v1.ModificationQuote.reservation:type_name -> lodge.v1.Reservation
+	34, // 36: lodge.v1.ModificationQuote.nights:type_name -> google.type.Date
+	35, // 37: lodge.v1.ModificationQuote.previous_total:type_name -> google.type.Money
+	35, // 38: lodge.v1.ModificationQuote.difference:type_name -> google.type.Money
+	35, // 39: lodge.v1.ModificationQuote.charge:type_name -> google.type.Money
+	35, // 40: lodge.v1.ModificationQuote.refund:type_name -> google.type.Money
+	35, // 41: lodge.v1.ModificationQuote.fee:type_name -> google.type.Money
+	34, // 42: lodge.v1.ListReservationsRequest.check_in_start_date:type_name -> google.type.Date
+	34, // 43: lodge.v1.ListReservationsRequest.check_in_end_date:type_name -> google.type.Date
+	3,  // 44: lodge.v1.ListReservationsRequest.stay_list:type_name -> lodge.v1.StayList
+	34, // 45: lodge.v1.ListReservationsRequest.stay_date:type_name -> google.type.Date
+	36, // 46: lodge.v1.ListReservationsRequest.as_of_time:type_name -> google.protobuf.Timestamp
+	7,  // 47: lodge.v1.ListReservationsResponse.reservations:type_name -> lodge.v1.Reservation
+	1,  // 48: lodge.v1.CancelReservationRequest.reason:type_name -> lodge.v1.ReservationReason
+	41, // 49: lodge.v1.ListReservationEventsResponse.events:type_name -> lodge.v1.Event
+	36, // 50: lodge.v1.EventReference.time:type_name -> google.protobuf.Timestamp
+	5,  // 51: lodge.v1.EventReference.origin:type_name -> lodge.v1.EventOrigin
+	27, // 52: lodge.v1.GetReservationHistoryResponse.entries:type_name -> lodge.v1.ReservationHistoryEntry
+	41, // 53: lodge.v1.ReservationHistoryEntry.event:type_name -> lodge.v1.Event
+	5,  // 54: lodge.v1.ReservationHistoryEntry.origin:type_name -> lodge.v1.EventOrigin
+	24, // 55: lodge.v1.ReservationHistoryEntry.causes:type_name -> lodge.v1.EventReference
+	1,  // 56: lodge.v1.RejectionExplanation.reason:type_name -> lodge.v1.ReservationReason
+	24, // 57: lodge.v1.RejectionExplanation.decision:type_name -> lodge.v1.EventReference
+	30, // 58: lodge.v1.RejectionExplanation.full_nights:type_name -> lodge.v1.FullNight
+	32, // 59: lodge.v1.RejectionExplanation.restrictions:type_name -> lodge.v1.RestrictionCause
+	34, // 60: lodge.v1.FullNight.date:type_name -> google.type.Date
+	24, // 61: lodge.v1.FullNight.physical_event:type_name -> lodge.v1.EventReference
+	24, // 62: lodge.v1.FullNight.out_of_order_event:type_name -> lodge.v1.EventReference
+	24, // 63: lodge.v1.FullNight.overbooking_event:type_name -> lodge.v1.EventReference
+	31, // 64: lodge.v1.FullNight.takers:type_name -> lodge.v1.NightTaker
+	0,  // 65: lodge.v1.NightTaker.status:type_name -> lodge.v1.ReservationStatus
+	24, // 66: lodge.v1.NightTaker.event:type_name -> lodge.v1.EventReference
+	4,  // 67: lodge.v1.RestrictionCause.restriction:type_name -> lodge.v1.Restriction
+	33, // 68: lodge.v1.RestrictionCause.nights:type_name -> lodge.v1.RestrictedNight
+	34, // 69: lodge.v1.RestrictedNight.date:type_name -> google.type.Date
+	24, // 70: lodge.v1.RestrictedNight.event:type_name -> lodge.v1.EventReference
+	10, // 71: lodge.v1.ReservationService.CreateReservation:input_type -> lodge.v1.CreateReservationRequest
+	11, // 72: lodge.v1.ReservationService.BatchCreateReservations:input_type -> lodge.v1.BatchCreateReservationsRequest
+	13, // 73: lodge.v1.ReservationService.GetReservation:input_type -> lodge.v1.GetReservationRequest
+	17, // 74: lodge.v1.ReservationService.ListReservations:input_type -> lodge.v1.ListReservationsRequest
+	14, // 75: lodge.v1.ReservationService.UpdateReservation:input_type -> lodge.v1.UpdateReservationRequest
+	19, // 76: lodge.v1.ReservationService.ConfirmReservation:input_type -> lodge.v1.ConfirmReservationRequest
+	15, // 77: lodge.v1.ReservationService.QuoteModification:input_type -> lodge.v1.QuoteModificationRequest
+	20, // 78: lodge.v1.ReservationService.CancelReservation:input_type -> lodge.v1.CancelReservationRequest
+	21, // 79: lodge.v1.ReservationService.MarkNoShow:input_type -> lodge.v1.MarkNoShowRequest
+	22, // 80: lodge.v1.ReservationService.ListReservationEvents:input_type -> lodge.v1.ListReservationEventsRequest
+	25, // 81: lodge.v1.ReservationService.GetReservationHistory:input_type -> lodge.v1.GetReservationHistoryRequest
+	28, // 82: lodge.v1.ReservationService.ExplainRejection:input_type -> lodge.v1.ExplainRejectionRequest
+	7,  // 83: lodge.v1.ReservationService.CreateReservation:output_type -> lodge.v1.Reservation
+	12, // 84: lodge.v1.ReservationService.BatchCreateReservations:output_type -> lodge.v1.BatchCreateReservationsResponse
+	7,  // 85: lodge.v1.ReservationService.GetReservation:output_type -> lodge.v1.Reservation
+	18, // 86: lodge.v1.ReservationService.ListReservations:output_type -> lodge.v1.ListReservationsResponse
+	7,  // 87: lodge.v1.ReservationService.UpdateReservation:output_type -> lodge.v1.Reservation
+	7,  // 88: lodge.v1.ReservationService.ConfirmReservation:output_type -> lodge.v1.Reservation
+	16, // 89: lodge.v1.ReservationService.QuoteModification:output_type -> lodge.v1.ModificationQuote
+	7,  // 90: lodge.v1.ReservationService.CancelReservation:output_type -> lodge.v1.Reservation
+	7,  // 91: lodge.v1.ReservationService.MarkNoShow:output_type -> lodge.v1.Reservation
+	23, // 92: lodge.v1.ReservationService.ListReservationEvents:output_type -> lodge.v1.ListReservationEventsResponse
+	26, // 93: lodge.v1.ReservationService.GetReservationHistory:output_type -> lodge.v1.GetReservationHistoryResponse
+	29, // 94: lodge.v1.ReservationService.ExplainRejection:output_type -> lodge.v1.RejectionExplanation
+	83, // [83:95] is the sub-list for method output_type
+	71, // [71:83] is the sub-list for method input_type
+	71, // [71:71] is the sub-list for extension type_name
+	71, // [71:71] is the sub-list for extension extendee
+	0,  // [0:71] is the sub-list for field type_name
 }
 
 func init() { file_lodge_v1_reservation_proto_init() }
@@ -3065,13 +3309,17 @@ func file_lodge_v1_reservation_proto_init() {
 		(*GetReservationRequest_AsOfTime)(nil),
 		(*GetReservationRequest_AsOfPosition)(nil),
 	}
+	file_lodge_v1_reservation_proto_msgTypes[11].OneofWrappers = []any{
+		(*ListReservationsRequest_AsOfTime)(nil),
+		(*ListReservationsRequest_AsOfPosition)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lodge_v1_reservation_proto_rawDesc), len(file_lodge_v1_reservation_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   26,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -42,6 +42,9 @@ const (
 	// ProofServiceSimulateOverbookingProcedure is the fully-qualified name of the ProofService's
 	// SimulateOverbooking RPC.
 	ProofServiceSimulateOverbookingProcedure = "/lodge.v1.ProofService/SimulateOverbooking"
+	// ProofServiceSimulateHotelsProcedure is the fully-qualified name of the ProofService's
+	// SimulateHotels RPC.
+	ProofServiceSimulateHotelsProcedure = "/lodge.v1.ProofService/SimulateHotels"
 )
 
 // ProofServiceClient is a client for the lodge.v1.ProofService service.
@@ -56,6 +59,9 @@ type ProofServiceClient interface {
 	// asked for, turnaways included; guests cancel, stay away and leave as they did; those who were turned away do what the one placed last before them in the same
 	// room type did. Errors: HOTEL_NOT_FOUND, ROOM_TYPE_NOT_FOUND, INVALID_ARGUMENT, INVALID_DATES, CURRENCY_MISMATCH, LIMIT_REACHED.
 	SimulateOverbooking(context.Context, *connect.Request[v1.SimulateOverbookingRequest]) (*connect.Response[v1.SimulateOverbookingResponse], error)
+	// Does so for several hotels, or all of them, one after the other: each hotel's answer comes as it is there, and the sums in the end. LIMIT_REACHED for more than
+	// 1,000 hotels, or when another is under way.
+	SimulateHotels(context.Context, *connect.Request[v1.SimulateHotelsRequest]) (*connect.ServerStreamForClient[v1.SimulateHotelsResponse], error)
 }
 
 // NewProofServiceClient constructs a client for the lodge.v1.ProofService service. By default, it
@@ -88,6 +94,13 @@ func NewProofServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
+		simulateHotels: connect.NewClient[v1.SimulateHotelsRequest, v1.SimulateHotelsResponse](
+			httpClient,
+			baseURL+ProofServiceSimulateHotelsProcedure,
+			connect.WithSchema(proofServiceMethods.ByName("SimulateHotels")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -96,6 +109,7 @@ type proofServiceClient struct {
 	verifyNoOversell    *connect.Client[v1.VerifyNoOversellRequest, v1.VerifyNoOversellResponse]
 	checkCertificate    *connect.Client[v1.CheckCertificateRequest, v1.VerifyNoOversellResponse]
 	simulateOverbooking *connect.Client[v1.SimulateOverbookingRequest, v1.SimulateOverbookingResponse]
+	simulateHotels      *connect.Client[v1.SimulateHotelsRequest, v1.SimulateHotelsResponse]
 }
 
 // VerifyNoOversell calls lodge.v1.ProofService.VerifyNoOversell.
@@ -113,6 +127,11 @@ func (c *proofServiceClient) SimulateOverbooking(ctx context.Context, req *conne
 	return c.simulateOverbooking.CallUnary(ctx, req)
 }
 
+// SimulateHotels calls lodge.v1.ProofService.SimulateHotels.
+func (c *proofServiceClient) SimulateHotels(ctx context.Context, req *connect.Request[v1.SimulateHotelsRequest]) (*connect.ServerStreamForClient[v1.SimulateHotelsResponse], error) {
+	return c.simulateHotels.CallServerStream(ctx, req)
+}
+
 // ProofServiceHandler is an implementation of the lodge.v1.ProofService service.
 type ProofServiceHandler interface {
 	// Proves from the log alone that no night was ever sold past what was sellable, that everything taken was released once, and that no money went astray. It goes
@@ -125,6 +144,9 @@ type ProofServiceHandler interface {
 	// asked for, turnaways included; guests cancel, stay away and leave as they did; those who were turned away do what the one placed last before them in the same
 	// room type did. Errors: HOTEL_NOT_FOUND, ROOM_TYPE_NOT_FOUND, INVALID_ARGUMENT, INVALID_DATES, CURRENCY_MISMATCH, LIMIT_REACHED.
 	SimulateOverbooking(context.Context, *connect.Request[v1.SimulateOverbookingRequest]) (*connect.Response[v1.SimulateOverbookingResponse], error)
+	// Does so for several hotels, or all of them, one after the other: each hotel's answer comes as it is there, and the sums in the end. LIMIT_REACHED for more than
+	// 1,000 hotels, or when another is under way.
+	SimulateHotels(context.Context, *connect.Request[v1.SimulateHotelsRequest], *connect.ServerStream[v1.SimulateHotelsResponse]) error
 }
 
 // NewProofServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -153,6 +175,13 @@ func NewProofServiceHandler(svc ProofServiceHandler, opts ...connect.HandlerOpti
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
+	proofServiceSimulateHotelsHandler := connect.NewServerStreamHandler(
+		ProofServiceSimulateHotelsProcedure,
+		svc.SimulateHotels,
+		connect.WithSchema(proofServiceMethods.ByName("SimulateHotels")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/lodge.v1.ProofService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case ProofServiceVerifyNoOversellProcedure:
@@ -161,6 +190,8 @@ func NewProofServiceHandler(svc ProofServiceHandler, opts ...connect.HandlerOpti
 			proofServiceCheckCertificateHandler.ServeHTTP(w, r)
 		case ProofServiceSimulateOverbookingProcedure:
 			proofServiceSimulateOverbookingHandler.ServeHTTP(w, r)
+		case ProofServiceSimulateHotelsProcedure:
+			proofServiceSimulateHotelsHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -180,4 +211,8 @@ func (UnimplementedProofServiceHandler) CheckCertificate(context.Context, *conne
 
 func (UnimplementedProofServiceHandler) SimulateOverbooking(context.Context, *connect.Request[v1.SimulateOverbookingRequest]) (*connect.Response[v1.SimulateOverbookingResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("lodge.v1.ProofService.SimulateOverbooking is not implemented"))
+}
+
+func (UnimplementedProofServiceHandler) SimulateHotels(context.Context, *connect.Request[v1.SimulateHotelsRequest], *connect.ServerStream[v1.SimulateHotelsResponse]) error {
+	return connect.NewError(connect.CodeUnimplemented, errors.New("lodge.v1.ProofService.SimulateHotels is not implemented"))
 }

@@ -51,6 +51,9 @@ const (
 	// ReservationServiceConfirmReservationProcedure is the fully-qualified name of the
 	// ReservationService's ConfirmReservation RPC.
 	ReservationServiceConfirmReservationProcedure = "/lodge.v1.ReservationService/ConfirmReservation"
+	// ReservationServiceQuoteModificationProcedure is the fully-qualified name of the
+	// ReservationService's QuoteModification RPC.
+	ReservationServiceQuoteModificationProcedure = "/lodge.v1.ReservationService/QuoteModification"
 	// ReservationServiceCancelReservationProcedure is the fully-qualified name of the
 	// ReservationService's CancelReservation RPC.
 	ReservationServiceCancelReservationProcedure = "/lodge.v1.ReservationService/CancelReservation"
@@ -89,6 +92,9 @@ type ReservationServiceClient interface {
 	UpdateReservation(context.Context, *connect.Request[v1.UpdateReservationRequest]) (*connect.Response[v1.Reservation], error)
 	// Confirms a pending reservation as paid outside the platform, or the balance of a paid one. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT.
 	ConfirmReservation(context.Context, *connect.Request[v1.ConfirmReservationRequest]) (*connect.Response[v1.Reservation], error)
+	// Says what UpdateReservation would do if it was called now: the price, what would be charged or given back, and whether there are rooms, its own ones counted as free.
+	// Nothing changes, and nothing is promised. Errors: those of UpdateReservation but SOLD_OUT and RESTRICTED, which the answer says.
+	QuoteModification(context.Context, *connect.Request[v1.QuoteModificationRequest]) (*connect.Response[v1.ModificationQuote], error)
 	// Cancels a pending or paid reservation and releases its rooms. Of what was captured the fee that the terms name is kept, the rest is given back:
 	// PaymentService.QuoteCancellation says it beforehand. DELETE does the same, with the fields as query parameters. Errors: RESERVATION_NOT_FOUND,
 	// STATUS_CONFLICT.
@@ -156,6 +162,13 @@ func NewReservationServiceClient(httpClient connect.HTTPClient, baseURL string, 
 			connect.WithSchema(reservationServiceMethods.ByName("ConfirmReservation")),
 			connect.WithClientOptions(opts...),
 		),
+		quoteModification: connect.NewClient[v1.QuoteModificationRequest, v1.ModificationQuote](
+			httpClient,
+			baseURL+ReservationServiceQuoteModificationProcedure,
+			connect.WithSchema(reservationServiceMethods.ByName("QuoteModification")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
 		cancelReservation: connect.NewClient[v1.CancelReservationRequest, v1.Reservation](
 			httpClient,
 			baseURL+ReservationServiceCancelReservationProcedure,
@@ -200,6 +213,7 @@ type reservationServiceClient struct {
 	listReservations        *connect.Client[v1.ListReservationsRequest, v1.ListReservationsResponse]
 	updateReservation       *connect.Client[v1.UpdateReservationRequest, v1.Reservation]
 	confirmReservation      *connect.Client[v1.ConfirmReservationRequest, v1.Reservation]
+	quoteModification       *connect.Client[v1.QuoteModificationRequest, v1.ModificationQuote]
 	cancelReservation       *connect.Client[v1.CancelReservationRequest, v1.Reservation]
 	markNoShow              *connect.Client[v1.MarkNoShowRequest, v1.Reservation]
 	listReservationEvents   *connect.Client[v1.ListReservationEventsRequest, v1.ListReservationEventsResponse]
@@ -235,6 +249,11 @@ func (c *reservationServiceClient) UpdateReservation(ctx context.Context, req *c
 // ConfirmReservation calls lodge.v1.ReservationService.ConfirmReservation.
 func (c *reservationServiceClient) ConfirmReservation(ctx context.Context, req *connect.Request[v1.ConfirmReservationRequest]) (*connect.Response[v1.Reservation], error) {
 	return c.confirmReservation.CallUnary(ctx, req)
+}
+
+// QuoteModification calls lodge.v1.ReservationService.QuoteModification.
+func (c *reservationServiceClient) QuoteModification(ctx context.Context, req *connect.Request[v1.QuoteModificationRequest]) (*connect.Response[v1.ModificationQuote], error) {
+	return c.quoteModification.CallUnary(ctx, req)
 }
 
 // CancelReservation calls lodge.v1.ReservationService.CancelReservation.
@@ -283,6 +302,9 @@ type ReservationServiceHandler interface {
 	UpdateReservation(context.Context, *connect.Request[v1.UpdateReservationRequest]) (*connect.Response[v1.Reservation], error)
 	// Confirms a pending reservation as paid outside the platform, or the balance of a paid one. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT.
 	ConfirmReservation(context.Context, *connect.Request[v1.ConfirmReservationRequest]) (*connect.Response[v1.Reservation], error)
+	// Says what UpdateReservation would do if it was called now: the price, what would be charged or given back, and whether there are rooms, its own ones counted as free.
+	// Nothing changes, and nothing is promised. Errors: those of UpdateReservation but SOLD_OUT and RESTRICTED, which the answer says.
+	QuoteModification(context.Context, *connect.Request[v1.QuoteModificationRequest]) (*connect.Response[v1.ModificationQuote], error)
 	// Cancels a pending or paid reservation and releases its rooms. Of what was captured the fee that the terms name is kept, the rest is given back:
 	// PaymentService.QuoteCancellation says it beforehand. DELETE does the same, with the fields as query parameters. Errors: RESERVATION_NOT_FOUND,
 	// STATUS_CONFLICT.
@@ -346,6 +368,13 @@ func NewReservationServiceHandler(svc ReservationServiceHandler, opts ...connect
 		connect.WithSchema(reservationServiceMethods.ByName("ConfirmReservation")),
 		connect.WithHandlerOptions(opts...),
 	)
+	reservationServiceQuoteModificationHandler := connect.NewUnaryHandler(
+		ReservationServiceQuoteModificationProcedure,
+		svc.QuoteModification,
+		connect.WithSchema(reservationServiceMethods.ByName("QuoteModification")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
 	reservationServiceCancelReservationHandler := connect.NewUnaryHandler(
 		ReservationServiceCancelReservationProcedure,
 		svc.CancelReservation,
@@ -393,6 +422,8 @@ func NewReservationServiceHandler(svc ReservationServiceHandler, opts ...connect
 			reservationServiceUpdateReservationHandler.ServeHTTP(w, r)
 		case ReservationServiceConfirmReservationProcedure:
 			reservationServiceConfirmReservationHandler.ServeHTTP(w, r)
+		case ReservationServiceQuoteModificationProcedure:
+			reservationServiceQuoteModificationHandler.ServeHTTP(w, r)
 		case ReservationServiceCancelReservationProcedure:
 			reservationServiceCancelReservationHandler.ServeHTTP(w, r)
 		case ReservationServiceMarkNoShowProcedure:
@@ -434,6 +465,10 @@ func (UnimplementedReservationServiceHandler) UpdateReservation(context.Context,
 
 func (UnimplementedReservationServiceHandler) ConfirmReservation(context.Context, *connect.Request[v1.ConfirmReservationRequest]) (*connect.Response[v1.Reservation], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("lodge.v1.ReservationService.ConfirmReservation is not implemented"))
+}
+
+func (UnimplementedReservationServiceHandler) QuoteModification(context.Context, *connect.Request[v1.QuoteModificationRequest]) (*connect.Response[v1.ModificationQuote], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("lodge.v1.ReservationService.QuoteModification is not implemented"))
 }
 
 func (UnimplementedReservationServiceHandler) CancelReservation(context.Context, *connect.Request[v1.CancelReservationRequest]) (*connect.Response[v1.Reservation], error) {
