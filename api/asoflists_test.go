@@ -2,7 +2,6 @@ package api_test
 
 import (
 	"context"
-	"fmt"
 	"testing"
 
 	"connectrpc.com/connect"
@@ -147,7 +146,7 @@ func TestListsThatHaveNoPast(t *testing.T) {
 	expect(t, err, connect.CodeInvalidArgument, "INVALID_PAGE_TOKEN", "page_token")
 	for _, bad := range []*lodgev1.ListReservationsRequest{
 		{AsOf: &lodgev1.ListReservationsRequest_AsOfPosition{}},
-		{AsOf: &lodgev1.ListReservationsRequest_AsOfPosition{AsOfPosition: fmt.Sprint("bookings/9@9")}},
+		{AsOf: &lodgev1.ListReservationsRequest_AsOfPosition{AsOfPosition: "bookings/9@9"}},
 	} {
 		bad.Parent = "hotels/ritz"
 		_, err = s.reservations.ListReservations(t.Context(), connect.NewRequest(bad))
