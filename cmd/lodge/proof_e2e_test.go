@@ -130,12 +130,23 @@ func TestSimulate(t *testing.T) {
 	if strings.Count(out, "as it was") < 5 || !strings.Contains(out, "replayed twice in") {
 		t.Error(out)
 	}
+	several := mustLodge(t, "simulate", "--all", "--data", dir, "--overbooking", "2")
+	if strings.Count(several, "policy") != 3 || !strings.Contains(several, "hotels/resort-hotel") || !strings.Contains(several, "all 2 in EUR") {
+		t.Error(several)
+	}
+	if stdout, stderr, code := lodge(t, "simulate", "resort-hotel", "ritz", "--data", dir, "--json"); code != codeFailed || !strings.Contains(stderr, "1 hotels could not be simulated") ||
+		!strings.Contains(stdout, "HOTEL_NOT_FOUND") || !strings.Contains(stdout, `"sums"`) {
+		t.Errorf("exit code %d, %s%s", code, stdout, stderr)
+	}
 	for args, want := range map[string]string{
-		"ritz":                                      "there is no hotel",
-		"resort-hotel --overbooking lot":            "neither a number of rooms nor per cent",
-		"resort-hotel --room-type zz":               "no overbooking limit is given",
-		"resort-hotel --never-free":                 "terms need a --fee",
-		"resort-hotel --walk-cost 1.x":              "is no amount",
+		"":                               "name a hotel, several, or --all",
+		"resort-hotel --all":             "--all goes without hotels",
+		"a b --room-type c":              "--room-type goes with one hotel",
+		"ritz":                           "there is no hotel",
+		"resort-hotel --overbooking lot": "neither a number of rooms nor per cent",
+		"resort-hotel --room-type zz":    "no overbooking limit is given",
+		"resort-hotel --never-free":      "terms need a --fee",
+		"resort-hotel --walk-cost 1.x":   "is no amount",
 		"resort-hotel --walk-cost 1 --currency USD": "the hotel's currency is EUR",
 		"resort-hotel --start 2015-7-1":             "is no day",
 	} {

@@ -17,24 +17,25 @@ import (
 	"lodge/api/gen/lodge/v1/lodgev1connect"
 )
 
-// simulateCommand replays a hotel's history under another policy.
+// simulateCommand replays the history of a hotel, or of several, under another policy.
 type simulateCommand struct {
 	dataFlag
-	Hotel       string `arg:"" help:"The hotel's id."`
-	Overbooking string `help:"Rooms sold beyond those that exist: a number, or per cent as in 10%. Default: as it was." placeholder:"ROOMS"`
-	RoomType    string `help:"The overbooking is of this room type only." placeholder:"ID"`
-	Fee         string `help:"What a late cancellation costs instead of what was agreed: 1n (nights), 50%, or 80.00." placeholder:"FEE"`
-	NoShowFee   string `help:"What a no-show costs, written so too. Default: as --fee." placeholder:"FEE"`
-	FreeDays    int32  `help:"With --fee: cancellations are free until so many days before arrival." default:"0"`
-	FreeUntil   int32  `help:"With --fee: at this hour, of the hotel's time." default:"18" placeholder:"HOUR"`
-	NeverFree   bool   `help:"With --fee: they are never free."`
-	WalkCost    string `help:"What a walked guest costs, for each room, as in 120.00." placeholder:"AMOUNT"`
-	Upgrades    bool   `help:"Guests get rooms of other types before they are walked."`
-	Period      string `help:"day, week, month or year." enum:"day,week,month,year" default:"month"`
-	Start       string `help:"First day to report, as in 2026-07-01. Default: the first." placeholder:"DATE"`
-	End         string `help:"Day behind the last one. Default: the latest event's." placeholder:"DATE"`
-	Currency    string `help:"Of amounts." default:"EUR"`
-	JSON        bool   `help:"Write the answer as one JSON object."`
+	Hotels      []string `arg:"" optional:"" name:"hotel" help:"The hotels' ids: one is shown by periods, several with their sums."`
+	All         bool     `help:"All hotels that are not archived."`
+	Overbooking string   `help:"Rooms sold beyond those that exist: a number, or per cent as in 10%. Default: as it was." placeholder:"ROOMS"`
+	RoomType    string   `help:"The overbooking is of this room type only." placeholder:"ID"`
+	Fee         string   `help:"What a late cancellation costs instead of what was agreed: 1n (nights), 50%, or 80.00." placeholder:"FEE"`
+	NoShowFee   string   `help:"What a no-show costs, written so too. Default: as --fee." placeholder:"FEE"`
+	FreeDays    int32    `help:"With --fee: cancellations are free until so many days before arrival." default:"0"`
+	FreeUntil   int32    `help:"With --fee: at this hour, of the hotel's time." default:"18" placeholder:"HOUR"`
+	NeverFree   bool     `help:"With --fee: they are never free."`
+	WalkCost    string   `help:"What a walked guest costs, for each room, as in 120.00." placeholder:"AMOUNT"`
+	Upgrades    bool     `help:"Guests get rooms of other types before they are walked."`
+	Period      string   `help:"day, week, month or year." enum:"day,week,month,year" default:"month"`
+	Start       string   `help:"First day to report, as in 2026-07-01. Default: the first." placeholder:"DATE"`
+	End         string   `help:"Day behind the last one. Default: the latest event's." placeholder:"DATE"`
+	Currency    string   `help:"Of amounts." default:"EUR"`
+	JSON        bool     `help:"Write the answer as one JSON object."`
 }
 
 // Help shows examples.
@@ -46,7 +47,9 @@ room type did. Other terms change what a cancellation costs, not who cancels. Th
 Examples:
   lodge simulate resort-hotel --overbooking 5% --walk-cost 150.00
   lodge simulate resort-hotel --overbooking 3 --room-type a --upgrades --period week
-  lodge simulate resort-hotel --fee 1n --free-days 2`
+  lodge simulate resort-hotel --fee 1n --free-days 2
+  lodge simulate resort-hotel city-hotel --overbooking 10%
+  lodge simulate --all --overbooking 10%`
 }
 
 // Run implements the command.
@@ -54,6 +57,13 @@ func (c *simulateCommand) Run(ctx context.Context, m *Main) error {
 	req, err := c.request()
 	if err != nil {
 		return err
+	}
+	if c.All || len(c.Hotels) != 1 {
+		all, err := c.several(req)
+		if err != nil {
+			return err
+		}
+		return withServer(ctx, c.Data, func(s *server) error { return c.runSeveral(ctx, m, s, all) })
 	}
 	return withServer(ctx, c.Data, func(s *server) error {
 		start := time.Now()
@@ -72,8 +82,11 @@ func (c *simulateCommand) Run(ctx context.Context, m *Main) error {
 
 func (c *simulateCommand) request() (*lodgev1.SimulateOverbookingRequest, error) {
 	req := &lodgev1.SimulateOverbookingRequest{
-		Name: "hotels/" + c.Hotel, Upgrades: c.Upgrades,
-		Period: lodgev1.SimulationPeriod(lodgev1.SimulationPeriod_value["SIMULATION_PERIOD_"+strings.ToUpper(c.Period)]),
+		Upgrades: c.Upgrades,
+		Period:   lodgev1.SimulationPeriod(lodgev1.SimulationPeriod_value["SIMULATION_PERIOD_"+strings.ToUpper(c.Period)]),
+	}
+	if len(c.Hotels) == 1 {
+		req.Name = "hotels/" + c.Hotels[0]
 	}
 	if c.RoomType != "" {
 		req.RoomType = req.GetName() + "/roomTypes/" + c.RoomType
@@ -174,24 +187,31 @@ func dayText(d *date.Date) string {
 	return fmt.Sprintf("%04d-%02d-%02d", d.GetYear(), d.GetMonth(), d.GetDay())
 }
 
+// newFiguresWriter begins a table of figures, whose first column is named so.
+func newFiguresWriter(out io.Writer, first string) *tabwriter.Writer {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, first+"\t\tREQUESTS\tTURNAWAYS\tCANCELED\tNO-SHOWS\tWALKS\tROOM NIGHTS\tOCCUPANCY\tROOMS\tFEES\tWALK COSTS\tREVENUE\t")
+	return w
+}
+
+func writeFigures(w io.Writer, from, what string, f *lodgev1.SimulationFigures) {
+	fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%.1f%%\t%s\t%s\t%s\t%s\t\n", from, what, f.GetRequestCount(), f.GetTurnawayCount(), f.GetCanceledCount(),
+		f.GetNoShowCount(), f.GetWalkedRoomCount(), f.GetOccupiedRoomNights(), 100*f.GetOccupancyRate(), amountOf(f.GetRoomRevenue()),
+		amountOf(f.GetFeeRevenue()), amountOf(f.GetWalkCosts()), amountOf(f.GetRevenue()))
+}
+
 // writeSimulation writes the two replays side by side.
 func writeSimulation(out io.Writer, res *lodgev1.SimulateOverbookingResponse, took time.Duration) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "FROM\t\tREQUESTS\tTURNAWAYS\tCANCELED\tNO-SHOWS\tWALKS\tROOM NIGHTS\tOCCUPANCY\tROOMS\tFEES\tWALK COSTS\tREVENUE\t")
-	line := func(from, what string, f *lodgev1.SimulationFigures) {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%.1f%%\t%s\t%s\t%s\t%s\t\n", from, what, f.GetRequestCount(), f.GetTurnawayCount(), f.GetCanceledCount(),
-			f.GetNoShowCount(), f.GetWalkedRoomCount(), f.GetOccupiedRoomNights(), 100*f.GetOccupancyRate(), amountOf(f.GetRoomRevenue()),
-			amountOf(f.GetFeeRevenue()), amountOf(f.GetWalkCosts()), amountOf(f.GetRevenue()))
-	}
+	w := newFiguresWriter(out, "FROM")
 	scenario := res.GetScenario().GetPeriods()
 	for i, p := range res.GetBaseline().GetPeriods() {
-		line(dayText(p.GetStartDate()), "as it was", p.GetFigures())
+		writeFigures(w, dayText(p.GetStartDate()), "as it was", p.GetFigures())
 		if i < len(scenario) {
-			line("", "policy", scenario[i].GetFigures())
+			writeFigures(w, "", "policy", scenario[i].GetFigures())
 		}
 	}
-	line("all", "as it was", res.GetBaseline().GetTotal())
-	line("", "policy", res.GetScenario().GetTotal())
+	writeFigures(w, "all", "as it was", res.GetBaseline().GetTotal())
+	writeFigures(w, "", "policy", res.GetScenario().GetTotal())
 	if err := w.Flush(); err != nil {
 		return err
 	}
