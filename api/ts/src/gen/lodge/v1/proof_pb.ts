@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lodge/v1/proof.proto.
  */
 export const file_lodge_v1_proof: GenFile = /*@__PURE__*/
-  fileDesc("ChRsb2RnZS92MS9wcm9vZi5wcm90bxIIbG9kZ2UudjEiJwoXVmVyaWZ5Tm9PdmVyc2VsbFJlcXVlc3QSDAoEZnVsbBgBIAEoCCIuChdDaGVja0NlcnRpZmljYXRlUmVxdWVzdBITCgtjZXJ0aWZpY2F0ZRgBIAEoCSJuChhWZXJpZnlOb092ZXJzZWxsUmVzcG9uc2USFAoMcmVjb3Jkc19yZWFkGAEgASgDEhUKDXJlY29yZHNfdG90YWwYAiABKAMSJQoGcmVwb3J0GAMgASgLMhUubG9kZ2UudjEuUHJvb2ZSZXBvcnQiiQMKC1Byb29mUmVwb3J0Eg4KBnBhc3NlZBgBIAEoCBIXCg92aW9sYXRpb25fY291bnQYAiABKAMSLAoKdmlvbGF0aW9ucxgDIAMoCzIYLmxvZGdlLnYxLlByb29mVmlvbGF0aW9uEiQKBmhvdGVscxgEIAMoCzIULmxvZGdlLnYxLlByb29mSG90ZWwSEwoLZXZlbnRfY291bnQYBSABKAMSGAoQZXZlbnRfcmVhZF9jb3VudBgGIAEoAxIVCg1yZXF1ZXN0X2NvdW50GAcgASgDEiUKBmNvdW50cxgIIAEoCzIVLmxvZGdlLnYxLlByb29mQ291bnRzEiMKBW1vbmV5GAkgAygLMhQubG9kZ2UudjEuUHJvb2ZNb25leRIqCgx3b3JzdF9uaWdodHMYCiADKAsyFC5sb2RnZS52MS5Qcm9vZk5pZ2h0EhUKDXJlc3RhcnRfY2F1c2UYCyABKAkSEwoLY2VydGlmaWNhdGUYDCABKAkSEwoLZGlmZmVyZW5jZXMYDSADKAkiTQoOUHJvb2ZWaW9sYXRpb24SDAoEa2luZBgBIAEoCRIQCghwb3NpdGlvbhgCIAEoCRINCgVob3RlbBgDIAEoCRIMCgR0ZXh0GAQgASgJIr8BCgpQcm9vZkhvdGVsEg0KBWhvdGVsGAEgASgJEhQKDGRpc3BsYXlfbmFtZRgCIAEoCRIXCg9yb29tX3R5cGVfY291bnQYAyABKAUSJQoGY291bnRzGAQgASgLMhUubG9kZ2UudjEuUHJvb2ZDb3VudHMSJQoHZnVsbGVzdBgFIAEoCzIULmxvZGdlLnYxLlByb29mTmlnaHQSJQoHYnVzaWVzdBgGIAEoCzIULmxvZGdlLnYxLlByb29mTmlnaHQi/wEKC1Byb29mQ291bnRzEg4KBnBsYWNlZBgBIAEoAxIQCghyZWplY3RlZBgCIAEoAxIMCgRwYWlkGAMgASgDEhAKCGNhbmNlbGVkGAQgASgDEhAKCG5vX3Nob3dzGAUgASgDEhAKCGRlY2xpbmVkGAYgASgDEhAKCG1vZGlmaWVkGAcgASgDEhIKCmNoZWNrZWRfaW4YCCABKAMSEwoLY2hlY2tlZF9vdXQYCSABKAMSDgoGd2Fsa2VkGAogASgDEhAKCHJlZnVuZGVkGAsgASgDEhMKC3Jvb21fbmlnaHRzGAwgASgDEhgKEGtlcHRfcm9vbV9uaWdodHMYDSABKAMilwEKClByb29mTmlnaHQSEQoJcm9vbV90eXBlGAEgASgJEiAKBW5pZ2h0GAIgASgLMhEuZ29vZ2xlLnR5cGUuRGF0ZRISCgpzb2xkX2NvdW50GAMgASgDEhYKDnNlbGxhYmxlX2NvdW50GAQgASgDEhAKCHBvc2l0aW9uGAUgASgJEhYKDnBoeXNpY2FsX2NvdW50GAYgASgDIsMBCgpQcm9vZk1vbmV5EiQKCGNhcHR1cmVkGAEgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSJAoIcmVmdW5kZWQYAiABKAsyEi5nb29nbGUudHlwZS5Nb25leRIlCglyZWZ1bmRpbmcYAyABKAsyEi5nb29nbGUudHlwZS5Nb25leRIgCgRvd2VkGAQgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSIAoEa2VwdBgFIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5IuwCChpTaW11bGF0ZU92ZXJib29raW5nUmVxdWVzdBIMCgRuYW1lGAEgASgJEhsKEW92ZXJib29raW5nX2xpbWl0GAIgASgFSAASHQoTb3ZlcmJvb2tpbmdfcGVyY2VudBgDIAEoBUgAEhEKCXJvb21fdHlwZRgEIAEoCRIxCgxjYW5jZWxsYXRpb24YBSABKAsyGy5sb2RnZS52MS5DYW5jZWxsYXRpb25UZXJtcxIlCgl3YWxrX2Nvc3QYBiABKAsyEi5nb29nbGUudHlwZS5Nb25leRIQCgh1cGdyYWRlcxgHIAEoCBIqCgZwZXJpb2QYCCABKA4yGi5sb2RnZS52MS5TaW11bGF0aW9uUGVyaW9kEiUKCnN0YXJ0X2RhdGUYCSABKAsyES5nb29nbGUudHlwZS5EYXRlEiMKCGVuZF9kYXRlGAogASgLMhEuZ29vZ2xlLnR5cGUuRGF0ZUINCgtvdmVyYm9va2luZyL2AQobU2ltdWxhdGVPdmVyYm9va2luZ1Jlc3BvbnNlEi0KCGJhc2VsaW5lGAEgASgLMhsubG9kZ2UudjEuU2ltdWxhdGlvbk91dGNvbWUSLQoIc2NlbmFyaW8YAiABKAsyGy5sb2RnZS52MS5TaW11bGF0aW9uT3V0Y29tZRIYChBkaXZlcmdlbmNlX2NvdW50GAMgASgFEhMKC2V2ZW50X2NvdW50GAQgASgFEiUKCnN0YXJ0X2RhdGUYBSABKAsyES5nb29nbGUudHlwZS5EYXRlEiMKCGVuZF9kYXRlGAYgASgLMhEuZ29vZ2xlLnR5cGUuRGF0ZSJtChFTaW11bGF0aW9uT3V0Y29tZRIqCgV0b3RhbBgBIAEoCzIbLmxvZGdlLnYxLlNpbXVsYXRpb25GaWd1cmVzEiwKB3BlcmlvZHMYAiADKAsyGy5sb2RnZS52MS5TaW11bGF0aW9uU3RyZXRjaCKNAQoRU2ltdWxhdGlvblN0cmV0Y2gSJQoKc3RhcnRfZGF0ZRgBIAEoCzIRLmdvb2dsZS50eXBlLkRhdGUSIwoIZW5kX2RhdGUYAiABKAsyES5nb29nbGUudHlwZS5EYXRlEiwKB2ZpZ3VyZXMYAyABKAsyGy5sb2RnZS52MS5TaW11bGF0aW9uRmlndXJlcyKkBAoRU2ltdWxhdGlvbkZpZ3VyZXMSFQoNcmVxdWVzdF9jb3VudBgBIAEoAxIVCg1ncmFudGVkX2NvdW50GAIgASgDEhYKDnR1cm5hd2F5X2NvdW50GAMgASgDEhgKEHJlc3RyaWN0ZWRfY291bnQYBCABKAMSFgoOY2FuY2VsZWRfY291bnQYBSABKAMSFQoNbm9fc2hvd19jb3VudBgGIAEoAxIZChFsb3N0X2NoYW5nZV9jb3VudBgHIAEoAxIaChJhcnJpdmVkX3Jvb21fY291bnQYCCABKAMSGQoRd2Fsa2VkX3Jvb21fY291bnQYCSABKAMSGwoTdXBncmFkZWRfcm9vbV9jb3VudBgKIAEoAxIcChR0dXJuYXdheV9yb29tX25pZ2h0cxgLIAEoAxIcChRvY2N1cGllZF9yb29tX25pZ2h0cxgMIAEoAxIdChVhdmFpbGFibGVfcm9vbV9uaWdodHMYDSABKAMSFgoOb2NjdXBhbmN5X3JhdGUYDiABKAESKAoMcm9vbV9yZXZlbnVlGA8gASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSJwoLZmVlX3JldmVudWUYECABKAsyEi5nb29nbGUudHlwZS5Nb25leRImCgp3YWxrX2Nvc3RzGBEgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSIwoHcmV2ZW51ZRgSIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5KqUBChBTaW11bGF0aW9uUGVyaW9kEiEKHVNJTVVMQVRJT05fUEVSSU9EX1VOU1BFQ0lGSUVEEAASGQoVU0lNVUxBVElPTl9QRVJJT0RfREFZEAESGgoWU0lNVUxBVElPTl9QRVJJT0RfV0VFSxACEhsKF1NJTVVMQVRJT05fUEVSSU9EX01PTlRIEAMSGgoWU0lNVUxBVElPTl9QRVJJT0RfWUVBUhAEMrECCgxQcm9vZlNlcnZpY2USWwoQVmVyaWZ5Tm9PdmVyc2VsbBIhLmxvZGdlLnYxLlZlcmlmeU5vT3ZlcnNlbGxSZXF1ZXN0GiIubG9kZ2UudjEuVmVyaWZ5Tm9PdmVyc2VsbFJlc3BvbnNlMAESWwoQQ2hlY2tDZXJ0aWZpY2F0ZRIhLmxvZGdlLnYxLkNoZWNrQ2VydGlmaWNhdGVSZXF1ZXN0GiIubG9kZ2UudjEuVmVyaWZ5Tm9PdmVyc2VsbFJlc3BvbnNlMAESZwoTU2ltdWxhdGVPdmVyYm9va2luZxIkLmxvZGdlLnYxLlNpbXVsYXRlT3ZlcmJvb2tpbmdSZXF1ZXN0GiUubG9kZ2UudjEuU2ltdWxhdGVPdmVyYm9va2luZ1Jlc3BvbnNlIgOQAgFCIFoebG9kZ2UvYXBpL2dlbi9sb2RnZS92MTtsb2RnZXYxYgZwcm90bzM", [file_google_type_date, file_google_type_money, file_lodge_v1_rate]);
+  fileDesc("ChRsb2RnZS92MS9wcm9vZi5wcm90bxIIbG9kZ2UudjEiJwoXVmVyaWZ5Tm9PdmVyc2VsbFJlcXVlc3QSDAoEZnVsbBgBIAEoCCIuChdDaGVja0NlcnRpZmljYXRlUmVxdWVzdBITCgtjZXJ0aWZpY2F0ZRgBIAEoCSJuChhWZXJpZnlOb092ZXJzZWxsUmVzcG9uc2USFAoMcmVjb3Jkc19yZWFkGAEgASgDEhUKDXJlY29yZHNfdG90YWwYAiABKAMSJQoGcmVwb3J0GAMgASgLMhUubG9kZ2UudjEuUHJvb2ZSZXBvcnQiiQMKC1Byb29mUmVwb3J0Eg4KBnBhc3NlZBgBIAEoCBIXCg92aW9sYXRpb25fY291bnQYAiABKAMSLAoKdmlvbGF0aW9ucxgDIAMoCzIYLmxvZGdlLnYxLlByb29mVmlvbGF0aW9uEiQKBmhvdGVscxgEIAMoCzIULmxvZGdlLnYxLlByb29mSG90ZWwSEwoLZXZlbnRfY291bnQYBSABKAMSGAoQZXZlbnRfcmVhZF9jb3VudBgGIAEoAxIVCg1yZXF1ZXN0X2NvdW50GAcgASgDEiUKBmNvdW50cxgIIAEoCzIVLmxvZGdlLnYxLlByb29mQ291bnRzEiMKBW1vbmV5GAkgAygLMhQubG9kZ2UudjEuUHJvb2ZNb25leRIqCgx3b3JzdF9uaWdodHMYCiADKAsyFC5sb2RnZS52MS5Qcm9vZk5pZ2h0EhUKDXJlc3RhcnRfY2F1c2UYCyABKAkSEwoLY2VydGlmaWNhdGUYDCABKAkSEwoLZGlmZmVyZW5jZXMYDSADKAkiTQoOUHJvb2ZWaW9sYXRpb24SDAoEa2luZBgBIAEoCRIQCghwb3NpdGlvbhgCIAEoCRINCgVob3RlbBgDIAEoCRIMCgR0ZXh0GAQgASgJIr8BCgpQcm9vZkhvdGVsEg0KBWhvdGVsGAEgASgJEhQKDGRpc3BsYXlfbmFtZRgCIAEoCRIXCg9yb29tX3R5cGVfY291bnQYAyABKAUSJQoGY291bnRzGAQgASgLMhUubG9kZ2UudjEuUHJvb2ZDb3VudHMSJQoHZnVsbGVzdBgFIAEoCzIULmxvZGdlLnYxLlByb29mTmlnaHQSJQoHYnVzaWVzdBgGIAEoCzIULmxvZGdlLnYxLlByb29mTmlnaHQi/wEKC1Byb29mQ291bnRzEg4KBnBsYWNlZBgBIAEoAxIQCghyZWplY3RlZBgCIAEoAxIMCgRwYWlkGAMgASgDEhAKCGNhbmNlbGVkGAQgASgDEhAKCG5vX3Nob3dzGAUgASgDEhAKCGRlY2xpbmVkGAYgASgDEhAKCG1vZGlmaWVkGAcgASgDEhIKCmNoZWNrZWRfaW4YCCABKAMSEwoLY2hlY2tlZF9vdXQYCSABKAMSDgoGd2Fsa2VkGAogASgDEhAKCHJlZnVuZGVkGAsgASgDEhMKC3Jvb21fbmlnaHRzGAwgASgDEhgKEGtlcHRfcm9vbV9uaWdodHMYDSABKAMilwEKClByb29mTmlnaHQSEQoJcm9vbV90eXBlGAEgASgJEiAKBW5pZ2h0GAIgASgLMhEuZ29vZ2xlLnR5cGUuRGF0ZRISCgpzb2xkX2NvdW50GAMgASgDEhYKDnNlbGxhYmxlX2NvdW50GAQgASgDEhAKCHBvc2l0aW9uGAUgASgJEhYKDnBoeXNpY2FsX2NvdW50GAYgASgDIsMBCgpQcm9vZk1vbmV5EiQKCGNhcHR1cmVkGAEgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSJAoIcmVmdW5kZWQYAiABKAsyEi5nb29nbGUudHlwZS5Nb25leRIlCglyZWZ1bmRpbmcYAyABKAsyEi5nb29nbGUudHlwZS5Nb25leRIgCgRvd2VkGAQgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSIAoEa2VwdBgFIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5IuwCChpTaW11bGF0ZU92ZXJib29raW5nUmVxdWVzdBIMCgRuYW1lGAEgASgJEhsKEW92ZXJib29raW5nX2xpbWl0GAIgASgFSAASHQoTb3ZlcmJvb2tpbmdfcGVyY2VudBgDIAEoBUgAEhEKCXJvb21fdHlwZRgEIAEoCRIxCgxjYW5jZWxsYXRpb24YBSABKAsyGy5sb2RnZS52MS5DYW5jZWxsYXRpb25UZXJtcxIlCgl3YWxrX2Nvc3QYBiABKAsyEi5nb29nbGUudHlwZS5Nb25leRIQCgh1cGdyYWRlcxgHIAEoCBIqCgZwZXJpb2QYCCABKA4yGi5sb2RnZS52MS5TaW11bGF0aW9uUGVyaW9kEiUKCnN0YXJ0X2RhdGUYCSABKAsyES5nb29nbGUudHlwZS5EYXRlEiMKCGVuZF9kYXRlGAogASgLMhEuZ29vZ2xlLnR5cGUuRGF0ZUINCgtvdmVyYm9va2luZyL2AQobU2ltdWxhdGVPdmVyYm9va2luZ1Jlc3BvbnNlEi0KCGJhc2VsaW5lGAEgASgLMhsubG9kZ2UudjEuU2ltdWxhdGlvbk91dGNvbWUSLQoIc2NlbmFyaW8YAiABKAsyGy5sb2RnZS52MS5TaW11bGF0aW9uT3V0Y29tZRIYChBkaXZlcmdlbmNlX2NvdW50GAMgASgFEhMKC2V2ZW50X2NvdW50GAQgASgFEiUKCnN0YXJ0X2RhdGUYBSABKAsyES5nb29nbGUudHlwZS5EYXRlEiMKCGVuZF9kYXRlGAYgASgLMhEuZ29vZ2xlLnR5cGUuRGF0ZSLjAgoVU2ltdWxhdGVIb3RlbHNSZXF1ZXN0Eg4KBmhvdGVscxgBIAMoCRILCgNhbGwYAiABKAgSGwoRb3ZlcmJvb2tpbmdfbGltaXQYAyABKAVIABIdChNvdmVyYm9va2luZ19wZXJjZW50GAQgASgFSAASMQoMY2FuY2VsbGF0aW9uGAUgASgLMhsubG9kZ2UudjEuQ2FuY2VsbGF0aW9uVGVybXMSJQoJd2Fsa19jb3N0GAYgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSEAoIdXBncmFkZXMYByABKAgSKgoGcGVyaW9kGAggASgOMhoubG9kZ2UudjEuU2ltdWxhdGlvblBlcmlvZBIlCgpzdGFydF9kYXRlGAkgASgLMhEuZ29vZ2xlLnR5cGUuRGF0ZRIjCghlbmRfZGF0ZRgKIAEoCzIRLmdvb2dsZS50eXBlLkRhdGVCDQoLb3ZlcmJvb2tpbmcikgEKFlNpbXVsYXRlSG90ZWxzUmVzcG9uc2USEwoLaG90ZWxfY291bnQYASABKAUSEgoKZG9uZV9jb3VudBgCIAEoBRIoCgVob3RlbBgDIAEoCzIZLmxvZGdlLnYxLkhvdGVsU2ltdWxhdGlvbhIlCgRzdW1zGAQgAygLMhcubG9kZ2UudjEuU2ltdWxhdGlvblN1bSKFAQoPSG90ZWxTaW11bGF0aW9uEg0KBWhvdGVsGAEgASgJEjUKBnJlc3VsdBgCIAEoCzIlLmxvZGdlLnYxLlNpbXVsYXRlT3ZlcmJvb2tpbmdSZXNwb25zZRIWCg5mYWlsdXJlX3JlYXNvbhgDIAEoCRIUCgxmYWlsdXJlX3RleHQYBCABKAkiyAEKDVNpbXVsYXRpb25TdW0SFQoNY3VycmVuY3lfY29kZRgBIAEoCRITCgtob3RlbF9jb3VudBgCIAEoBRItCghiYXNlbGluZRgDIAEoCzIbLmxvZGdlLnYxLlNpbXVsYXRpb25GaWd1cmVzEi0KCHNjZW5hcmlvGAQgASgLMhsubG9kZ2UudjEuU2ltdWxhdGlvbkZpZ3VyZXMSGAoQZGl2ZXJnZW5jZV9jb3VudBgFIAEoBRITCgtldmVudF9jb3VudBgGIAEoAyJtChFTaW11bGF0aW9uT3V0Y29tZRIqCgV0b3RhbBgBIAEoCzIbLmxvZGdlLnYxLlNpbXVsYXRpb25GaWd1cmVzEiwKB3BlcmlvZHMYAiADKAsyGy5sb2RnZS52MS5TaW11bGF0aW9uU3RyZXRjaCKNAQoRU2ltdWxhdGlvblN0cmV0Y2gSJQoKc3RhcnRfZGF0ZRgBIAEoCzIRLmdvb2dsZS50eXBlLkRhdGUSIwoIZW5kX2RhdGUYAiABKAsyES5nb29nbGUudHlwZS5EYXRlEiwKB2ZpZ3VyZXMYAyABKAsyGy5sb2RnZS52MS5TaW11bGF0aW9uRmlndXJlcyKkBAoRU2ltdWxhdGlvbkZpZ3VyZXMSFQoNcmVxdWVzdF9jb3VudBgBIAEoAxIVCg1ncmFudGVkX2NvdW50GAIgASgDEhYKDnR1cm5hd2F5X2NvdW50GAMgASgDEhgKEHJlc3RyaWN0ZWRfY291bnQYBCABKAMSFgoOY2FuY2VsZWRfY291bnQYBSABKAMSFQoNbm9fc2hvd19jb3VudBgGIAEoAxIZChFsb3N0X2NoYW5nZV9jb3VudBgHIAEoAxIaChJhcnJpdmVkX3Jvb21fY291bnQYCCABKAMSGQoRd2Fsa2VkX3Jvb21fY291bnQYCSABKAMSGwoTdXBncmFkZWRfcm9vbV9jb3VudBgKIAEoAxIcChR0dXJuYXdheV9yb29tX25pZ2h0cxgLIAEoAxIcChRvY2N1cGllZF9yb29tX25pZ2h0cxgMIAEoAxIdChVhdmFpbGFibGVfcm9vbV9uaWdodHMYDSABKAMSFgoOb2NjdXBhbmN5X3JhdGUYDiABKAESKAoMcm9vbV9yZXZlbnVlGA8gASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSJwoLZmVlX3JldmVudWUYECABKAsyEi5nb29nbGUudHlwZS5Nb25leRImCgp3YWxrX2Nvc3RzGBEgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSIwoHcmV2ZW51ZRgSIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5KqUBChBTaW11bGF0aW9uUGVyaW9kEiEKHVNJTVVMQVRJT05fUEVSSU9EX1VOU1BFQ0lGSUVEEAASGQoVU0lNVUxBVElPTl9QRVJJT0RfREFZEAESGgoWU0lNVUxBVElPTl9QRVJJT0RfV0VFSxACEhsKF1NJTVVMQVRJT05fUEVSSU9EX01PTlRIEAMSGgoWU0lNVUxBVElPTl9QRVJJT0RfWUVBUhAEMo0DCgxQcm9vZlNlcnZpY2USWwoQVmVyaWZ5Tm9PdmVyc2VsbBIhLmxvZGdlLnYxLlZlcmlmeU5vT3ZlcnNlbGxSZXF1ZXN0GiIubG9kZ2UudjEuVmVyaWZ5Tm9PdmVyc2VsbFJlc3BvbnNlMAESWwoQQ2hlY2tDZXJ0aWZpY2F0ZRIhLmxvZGdlLnYxLkNoZWNrQ2VydGlmaWNhdGVSZXF1ZXN0GiIubG9kZ2UudjEuVmVyaWZ5Tm9PdmVyc2VsbFJlc3BvbnNlMAESZwoTU2ltdWxhdGVPdmVyYm9va2luZxIkLmxvZGdlLnYxLlNpbXVsYXRlT3ZlcmJvb2tpbmdSZXF1ZXN0GiUubG9kZ2UudjEuU2ltdWxhdGVPdmVyYm9va2luZ1Jlc3BvbnNlIgOQAgESWgoOU2ltdWxhdGVIb3RlbHMSHy5sb2RnZS52MS5TaW11bGF0ZUhvdGVsc1JlcXVlc3QaIC5sb2RnZS52MS5TaW11bGF0ZUhvdGVsc1Jlc3BvbnNlIgOQAgEwAUIgWh5sb2RnZS9hcGkvZ2VuL2xvZGdlL3YxO2xvZGdldjFiBnByb3RvMw", [file_google_type_date, file_google_type_money, file_lodge_v1_rate]);
 
 /**
  * @generated from message lodge.v1.VerifyNoOversellRequest
@@ -588,6 +588,201 @@ export const SimulateOverbookingResponseSchema: GenMessage<SimulateOverbookingRe
   messageDesc(file_lodge_v1_proof, 10);
 
 /**
+ * @generated from message lodge.v1.SimulateHotelsRequest
+ */
+export type SimulateHotelsRequest = Message<"lodge.v1.SimulateHotelsRequest"> & {
+  /**
+   * hotels/{hotel}, each once. None with all.
+   *
+   * @generated from field: repeated string hotels = 1;
+   */
+  hotels: string[];
+
+  /**
+   * All hotels that are not archived.
+   *
+   * @generated from field: bool all = 2;
+   */
+  all: boolean;
+
+  /**
+   * As in SimulateOverbookingRequest, and so are the others.
+   *
+   * @generated from oneof lodge.v1.SimulateHotelsRequest.overbooking
+   */
+  overbooking: {
+    /**
+     * @generated from field: int32 overbooking_limit = 3;
+     */
+    value: number;
+    case: "overbookingLimit";
+  } | {
+    /**
+     * @generated from field: int32 overbooking_percent = 4;
+     */
+    value: number;
+    case: "overbookingPercent";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * @generated from field: lodge.v1.CancellationTerms cancellation = 5;
+   */
+  cancellation?: CancellationTerms;
+
+  /**
+   * @generated from field: google.type.Money walk_cost = 6;
+   */
+  walkCost?: Money;
+
+  /**
+   * @generated from field: bool upgrades = 7;
+   */
+  upgrades: boolean;
+
+  /**
+   * @generated from field: lodge.v1.SimulationPeriod period = 8;
+   */
+  period: SimulationPeriod;
+
+  /**
+   * @generated from field: google.type.Date start_date = 9;
+   */
+  startDate?: Date;
+
+  /**
+   * @generated from field: google.type.Date end_date = 10;
+   */
+  endDate?: Date;
+};
+
+/**
+ * Describes the message lodge.v1.SimulateHotelsRequest.
+ * Use `create(SimulateHotelsRequestSchema)` to create a new message.
+ */
+export const SimulateHotelsRequestSchema: GenMessage<SimulateHotelsRequest> = /*@__PURE__*/
+  messageDesc(file_lodge_v1_proof, 11);
+
+/**
+ * @generated from message lodge.v1.SimulateHotelsResponse
+ */
+export type SimulateHotelsResponse = Message<"lodge.v1.SimulateHotelsResponse"> & {
+  /**
+   * @generated from field: int32 hotel_count = 1;
+   */
+  hotelCount: number;
+
+  /**
+   * Of them, with the one of this message.
+   *
+   * @generated from field: int32 done_count = 2;
+   */
+  doneCount: number;
+
+  /**
+   * Not in the last message.
+   *
+   * @generated from field: lodge.v1.HotelSimulation hotel = 3;
+   */
+  hotel?: HotelSimulation;
+
+  /**
+   * In the last message only: the sums of the hotels of each currency.
+   *
+   * @generated from field: repeated lodge.v1.SimulationSum sums = 4;
+   */
+  sums: SimulationSum[];
+};
+
+/**
+ * Describes the message lodge.v1.SimulateHotelsResponse.
+ * Use `create(SimulateHotelsResponseSchema)` to create a new message.
+ */
+export const SimulateHotelsResponseSchema: GenMessage<SimulateHotelsResponse> = /*@__PURE__*/
+  messageDesc(file_lodge_v1_proof, 12);
+
+/**
+ * @generated from message lodge.v1.HotelSimulation
+ */
+export type HotelSimulation = Message<"lodge.v1.HotelSimulation"> & {
+  /**
+   * hotels/{hotel}.
+   *
+   * @generated from field: string hotel = 1;
+   */
+  hotel: string;
+
+  /**
+   * Unset when there is none.
+   *
+   * @generated from field: lodge.v1.SimulateOverbookingResponse result = 2;
+   */
+  result?: SimulateOverbookingResponse;
+
+  /**
+   * Why there is none, such as CURRENCY_MISMATCH, and in words. Such a hotel is in no sum.
+   *
+   * @generated from field: string failure_reason = 3;
+   */
+  failureReason: string;
+
+  /**
+   * @generated from field: string failure_text = 4;
+   */
+  failureText: string;
+};
+
+/**
+ * Describes the message lodge.v1.HotelSimulation.
+ * Use `create(HotelSimulationSchema)` to create a new message.
+ */
+export const HotelSimulationSchema: GenMessage<HotelSimulation> = /*@__PURE__*/
+  messageDesc(file_lodge_v1_proof, 13);
+
+/**
+ * @generated from message lodge.v1.SimulationSum
+ */
+export type SimulationSum = Message<"lodge.v1.SimulationSum"> & {
+  /**
+   * @generated from field: string currency_code = 1;
+   */
+  currencyCode: string;
+
+  /**
+   * @generated from field: int32 hotel_count = 2;
+   */
+  hotelCount: number;
+
+  /**
+   * As it was.
+   *
+   * @generated from field: lodge.v1.SimulationFigures baseline = 3;
+   */
+  baseline?: SimulationFigures;
+
+  /**
+   * @generated from field: lodge.v1.SimulationFigures scenario = 4;
+   */
+  scenario?: SimulationFigures;
+
+  /**
+   * @generated from field: int32 divergence_count = 5;
+   */
+  divergenceCount: number;
+
+  /**
+   * @generated from field: int64 event_count = 6;
+   */
+  eventCount: bigint;
+};
+
+/**
+ * Describes the message lodge.v1.SimulationSum.
+ * Use `create(SimulationSumSchema)` to create a new message.
+ */
+export const SimulationSumSchema: GenMessage<SimulationSum> = /*@__PURE__*/
+  messageDesc(file_lodge_v1_proof, 14);
+
+/**
  * @generated from message lodge.v1.SimulationOutcome
  */
 export type SimulationOutcome = Message<"lodge.v1.SimulationOutcome"> & {
@@ -607,7 +802,7 @@ export type SimulationOutcome = Message<"lodge.v1.SimulationOutcome"> & {
  * Use `create(SimulationOutcomeSchema)` to create a new message.
  */
 export const SimulationOutcomeSchema: GenMessage<SimulationOutcome> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_proof, 11);
+  messageDesc(file_lodge_v1_proof, 15);
 
 /**
  * @generated from message lodge.v1.SimulationStretch
@@ -636,7 +831,7 @@ export type SimulationStretch = Message<"lodge.v1.SimulationStretch"> & {
  * Use `create(SimulationStretchSchema)` to create a new message.
  */
 export const SimulationStretchSchema: GenMessage<SimulationStretch> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_proof, 12);
+  messageDesc(file_lodge_v1_proof, 16);
 
 /**
  * What belongs to a reservation counts on its day of arrival, nights on their own days.
@@ -752,7 +947,7 @@ export type SimulationFigures = Message<"lodge.v1.SimulationFigures"> & {
  * Use `create(SimulationFiguresSchema)` to create a new message.
  */
 export const SimulationFiguresSchema: GenMessage<SimulationFigures> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_proof, 13);
+  messageDesc(file_lodge_v1_proof, 17);
 
 /**
  * What figures are summed over.
@@ -835,6 +1030,17 @@ export const ProofService: GenService<{
     methodKind: "unary";
     input: typeof SimulateOverbookingRequestSchema;
     output: typeof SimulateOverbookingResponseSchema;
+  },
+  /**
+   * Does so for several hotels, or all of them, one after the other: each hotel's answer comes as it is there, and the sums in the end. LIMIT_REACHED for more than
+   * 1,000 hotels, or when another is under way.
+   *
+   * @generated from rpc lodge.v1.ProofService.SimulateHotels
+   */
+  simulateHotels: {
+    methodKind: "server_streaming";
+    input: typeof SimulateHotelsRequestSchema;
+    output: typeof SimulateHotelsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_lodge_v1_proof, 0);

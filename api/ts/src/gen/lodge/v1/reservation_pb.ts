@@ -20,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lodge/v1/reservation.proto.
  */
 export const file_lodge_v1_reservation: GenFile = /*@__PURE__*/
-  fileDesc("Chpsb2RnZS92MS9yZXNlcnZhdGlvbi5wcm90bxIIbG9kZ2UudjEicQoRQnJva2VuUmVzdHJpY3Rpb24SKgoLcmVzdHJpY3Rpb24YASABKA4yFS5sb2RnZS52MS5SZXN0cmljdGlvbhIhCgZuaWdodHMYAiADKAsyES5nb29nbGUudHlwZS5EYXRlEg0KBWxpbWl0GAMgASgFIuUHCgtSZXNlcnZhdGlvbhIMCgRuYW1lGAEgASgJEhEKCXJvb21fdHlwZRgCIAEoCRIQCghxdWFudGl0eRgDIAEoBRIoCg1jaGVja19pbl9kYXRlGAQgASgLMhEuZ29vZ2xlLnR5cGUuRGF0ZRIpCg5jaGVja19vdXRfZGF0ZRgFIAEoCzIRLmdvb2dsZS50eXBlLkRhdGUSHgoFZ3Vlc3QYBiABKAsyDy5sb2RnZS52MS5HdWVzdBIrCgZzdGF0dXMYByABKA4yGy5sb2RnZS52MS5SZXNlcnZhdGlvblN0YXR1cxIrCgZyZWFzb24YCCABKA4yGy5sb2RnZS52MS5SZXNlcnZhdGlvblJlYXNvbhIrCg9uaWdodGx5X2Ftb3VudHMYCSADKAsyEi5nb29nbGUudHlwZS5Nb25leRIhCgV0b3RhbBgKIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EjQKEGhvbGRfZXhwaXJlX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2NoYW5uZWwYDCABKAkSGgoSZXh0ZXJuYWxfcmVmZXJlbmNlGA0gASgJEi8KC2NyZWF0ZV90aW1lGA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJgoLZnVsbF9uaWdodHMYECADKAsyES5nb29nbGUudHlwZS5EYXRlEgwKBG5vdGUYESABKAkSOAoTYnJva2VuX3Jlc3RyaWN0aW9ucxgSIAMoCzIbLmxvZGdlLnYxLkJyb2tlblJlc3RyaWN0aW9uEhEKCXJhdGVfcGxhbhgTIAEoCRIhCgdjaGFyZ2VzGBQgAygLMhAubG9kZ2UudjEuQ2hhcmdlEi4KEmV4dHJhX2d1ZXN0X2Ftb3VudBgVIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EjEKDGNhbmNlbGxhdGlvbhgWIAEoCzIbLmxvZGdlLnYxLkNhbmNlbGxhdGlvblRlcm1zEikKC3N0YXlfc3RhdHVzGBcgASgOMhQubG9kZ2UudjEuU3RheVN0YXR1cxINCgVyb29tcxgYIAMoCRIQCghncm91cF9pZBgZIAEoCRIaChJ3YWl0aW5nX2xpc3RfZW50cnkYGiABKAkSIgoHYW1vdW50cxgbIAEoCzIRLmxvZGdlLnYxLkFtb3VudHMSFAoMcmVsb2NhdGVkX3RvGBwgASgJEhQKDGRlY2xpbmVfY29kZRgdIAEoCSL0AQoHQW1vdW50cxIkCghjYXB0dXJlZBgBIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EisKD3NldHRsZWRfb3V0c2lkZRgCIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EioKDnJlZnVuZF9wZW5kaW5nGAMgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSJAoIcmVmdW5kZWQYBCABKAsyEi5nb29nbGUudHlwZS5Nb25leRIjCgdiYWxhbmNlGAUgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSHwoDZmVlGAYgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkicQoFR3Vlc3QSEAoIZ3Vlc3RfaWQYASABKAkSFAoMZGlzcGxheV9uYW1lGAIgASgJEg0KBWVtYWlsGAMgASgJEg4KBmFkdWx0cxgEIAEoBRIQCghjaGlsZHJlbhgFIAEoBRIPCgdpbmZhbnRzGAYgASgFItwBChhDcmVhdGVSZXNlcnZhdGlvblJlcXVlc3QSDgoGcGFyZW50GAEgASgJEioKC3Jlc2VydmF0aW9uGAIgASgLMhUubG9kZ2UudjEuUmVzZXJ2YXRpb24SFgoOcmVzZXJ2YXRpb25faWQYAyABKAkSEgoKcmVxdWVzdF9pZBgEIAEoCRIxChVuaWdodGx5X3JhdGVfb3ZlcnJpZGUYBSABKAsyEi5nb29nbGUudHlwZS5Nb25leRIWCg5ub19ob2xkX2V4cGlyeRgGIAEoCBINCgVxdW90ZRgHIAEoCSKMAQoeQmF0Y2hDcmVhdGVSZXNlcnZhdGlvbnNSZXF1ZXN0Eg4KBnBhcmVudBgBIAEoCRI0CghyZXF1ZXN0cxgCIAMoCzIiLmxvZGdlLnYxLkNyZWF0ZVJlc2VydmF0aW9uUmVxdWVzdBIQCghncm91cF9pZBgDIAEoCRISCgpyZXF1ZXN0X2lkGAQgASgJImAKH0JhdGNoQ3JlYXRlUmVzZXJ2YXRpb25zUmVzcG9uc2USKwoMcmVzZXJ2YXRpb25zGAEgAygLMhUubG9kZ2UudjEuUmVzZXJ2YXRpb24SEAoIZ3JvdXBfaWQYAiABKAkiwAEKFUdldFJlc2VydmF0aW9uUmVxdWVzdBIMCgRuYW1lGAEgASgJEhQKDG1pbl9wb3NpdGlvbhgCIAEoCRIuCgtzZXR0bGVfd2FpdBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIwCgphc19vZl90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgAEhgKDmFzX29mX3Bvc2l0aW9uGAUgASgJSABCBwoFYXNfb2YimgEKGFVwZGF0ZVJlc2VydmF0aW9uUmVxdWVzdBIqCgtyZXNlcnZhdGlvbhgBIAEoCzIVLmxvZGdlLnYxLlJlc2VydmF0aW9uEi8KC3VwZGF0ZV9tYXNrGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzaxISCgpyZXF1ZXN0X2lkGAMgASgJEg0KBXF1b3RlGAQgASgJIrUCChdMaXN0UmVzZXJ2YXRpb25zUmVxdWVzdBIOCgZwYXJlbnQYASABKAkSEAoIZ3Vlc3RfaWQYAiABKAkSEQoJcGFnZV9zaXplGAMgASgFEhIKCnBhZ2VfdG9rZW4YBCABKAkSFAoMbWluX3Bvc2l0aW9uGAUgASgJEi4KE2NoZWNrX2luX3N0YXJ0X2RhdGUYBiABKAsyES5nb29nbGUudHlwZS5EYXRlEiwKEWNoZWNrX2luX2VuZF9kYXRlGAcgASgLMhEuZ29vZ2xlLnR5cGUuRGF0ZRIQCghncm91cF9pZBgIIAEoCRIlCglzdGF5X2xpc3QYCSABKA4yEi5sb2RnZS52MS5TdGF5TGlzdBIkCglzdGF5X2RhdGUYCiABKAsyES5nb29nbGUudHlwZS5EYXRlImAKGExpc3RSZXNlcnZhdGlvbnNSZXNwb25zZRIrCgxyZXNlcnZhdGlvbnMYASADKAsyFS5sb2RnZS52MS5SZXNlcnZhdGlvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiPQoZQ29uZmlybVJlc2VydmF0aW9uUmVxdWVzdBIMCgRuYW1lGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkihgEKGENhbmNlbFJlc2VydmF0aW9uUmVxdWVzdBIMCgRuYW1lGAEgASgJEisKBnJlYXNvbhgCIAEoDjIbLmxvZGdlLnYxLlJlc2VydmF0aW9uUmVhc29uEgwKBG5vdGUYAyABKAkSEgoKcmVxdWVzdF9pZBgEIAEoCRINCgV3YWl2ZRgFIAEoCCJEChFNYXJrTm9TaG93UmVxdWVzdBIMCgRuYW1lGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkSDQoFd2FpdmUYAyABKAgiawocTGlzdFJlc2VydmF0aW9uRXZlbnRzUmVxdWVzdBIOCgZwYXJlbnQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkSFAoMbWluX3Bvc2l0aW9uGAQgASgJIlkKHUxpc3RSZXNlcnZhdGlvbkV2ZW50c1Jlc3BvbnNlEh8KBmV2ZW50cxgBIAMoCzIPLmxvZGdlLnYxLkV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSK/AQoORXZlbnRSZWZlcmVuY2USEAoIZXZlbnRfaWQYASABKAkSDAoEdHlwZRgCIAEoCRIQCghwb3NpdGlvbhgDIAEoCRIoCgR0aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpyZXF1ZXN0X2lkGAUgASgJEhYKDmNvcnJlbGF0aW9uX2lkGAYgASgJEiUKBm9yaWdpbhgHIAEoDjIVLmxvZGdlLnYxLkV2ZW50T3JpZ2luImkKHEdldFJlc2VydmF0aW9uSGlzdG9yeVJlcXVlc3QSDAoEbmFtZRgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCRIUCgxtaW5fcG9zaXRpb24YBCABKAkibAodR2V0UmVzZXJ2YXRpb25IaXN0b3J5UmVzcG9uc2USMgoHZW50cmllcxgBIAMoCzIhLmxvZGdlLnYxLlJlc2VydmF0aW9uSGlzdG9yeUVudHJ5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKKAQoXUmVzZXJ2YXRpb25IaXN0b3J5RW50cnkSHgoFZXZlbnQYASABKAsyDy5sb2RnZS52MS5FdmVudBIlCgZvcmlnaW4YAiABKA4yFS5sb2RnZS52MS5FdmVudE9yaWdpbhIoCgZjYXVzZXMYAyADKAsyGC5sb2RnZS52MS5FdmVudFJlZmVyZW5jZSI9ChdFeHBsYWluUmVqZWN0aW9uUmVxdWVzdBIMCgRuYW1lGAEgASgJEhQKDG1pbl9wb3NpdGlvbhgCIAEoCSLQAgoUUmVqZWN0aW9uRXhwbGFuYXRpb24SEwoLcmVzZXJ2YXRpb24YASABKAkSKwoGcmVhc29uGAIgASgOMhsubG9kZ2UudjEuUmVzZXJ2YXRpb25SZWFzb24SKgoIZGVjaXNpb24YAyABKAsyGC5sb2RnZS52MS5FdmVudFJlZmVyZW5jZRIRCglyb29tX3R5cGUYBCABKAkSEAoIcXVhbnRpdHkYBSABKAUSGgoSaW52ZW50b3J5X3Bvc2l0aW9uGAYgASgJEigKC2Z1bGxfbmlnaHRzGAcgAygLMhMubG9kZ2UudjEuRnVsbE5pZ2h0EjAKDHJlc3RyaWN0aW9ucxgIIAMoCzIaLmxvZGdlLnYxLlJlc3RyaWN0aW9uQ2F1c2USFwoPZ3JvdXBfb2JzdGFjbGVzGAkgAygJEhQKDGRlY2xpbmVfY29kZRgKIAEoCSLJAwoJRnVsbE5pZ2h0Eh8KBGRhdGUYASABKAsyES5nb29nbGUudHlwZS5EYXRlEhYKDnBoeXNpY2FsX2NvdW50GAIgASgFEhoKEm91dF9vZl9vcmRlcl9jb3VudBgDIAEoBRIZChFvdmVyYm9va2luZ19saW1pdBgEIAEoBRIbChNvdmVyYm9va2luZ19wZXJjZW50GAUgASgFEhYKDnNlbGxhYmxlX2NvdW50GAYgASgFEhIKCnNvbGRfY291bnQYByABKAUSEgoKaGVsZF9jb3VudBgIIAEoBRITCgtncm91cF9jb3VudBgJIAEoBRIXCg9hdmFpbGFibGVfY291bnQYCiABKAUSMAoOcGh5c2ljYWxfZXZlbnQYCyABKAsyGC5sb2RnZS52MS5FdmVudFJlZmVyZW5jZRI0ChJvdXRfb2Zfb3JkZXJfZXZlbnQYDCABKAsyGC5sb2RnZS52MS5FdmVudFJlZmVyZW5jZRIzChFvdmVyYm9va2luZ19ldmVudBgNIAEoCzIYLmxvZGdlLnYxLkV2ZW50UmVmZXJlbmNlEiQKBnRha2VycxgOIAMoCzIULmxvZGdlLnYxLk5pZ2h0VGFrZXIiiQEKCk5pZ2h0VGFrZXISEwoLcmVzZXJ2YXRpb24YASABKAkSEAoIcXVhbnRpdHkYAiABKAUSKwoGc3RhdHVzGAMgASgOMhsubG9kZ2UudjEuUmVzZXJ2YXRpb25TdGF0dXMSJwoFZXZlbnQYBCABKAsyGC5sb2RnZS52MS5FdmVudFJlZmVyZW5jZSJ4ChBSZXN0cmljdGlvbkNhdXNlEioKC3Jlc3RyaWN0aW9uGAEgASgOMhUubG9kZ2UudjEuUmVzdHJpY3Rpb24SDQoFbGltaXQYAiABKAUSKQoGbmlnaHRzGAMgAygLMhkubG9kZ2UudjEuUmVzdHJpY3RlZE5pZ2h0IlsKD1Jlc3RyaWN0ZWROaWdodBIfCgRkYXRlGAEgASgLMhEuZ29vZ2xlLnR5cGUuRGF0ZRInCgVldmVudBgCIAEoCzIYLmxvZGdlLnYxLkV2ZW50UmVmZXJlbmNlKtcBChFSZXNlcnZhdGlvblN0YXR1cxIiCh5SRVNFUlZBVElPTl9TVEFUVVNfVU5TUEVDSUZJRUQQABIeChpSRVNFUlZBVElPTl9TVEFUVVNfUEVORElORxABEhsKF1JFU0VSVkFUSU9OX1NUQVRVU19QQUlEEAISHwobUkVTRVJWQVRJT05fU1RBVFVTX0NBTkNFTEVEEAMSHwobUkVTRVJWQVRJT05fU1RBVFVTX1JFSkVDVEVEEAQSHwobUkVTRVJWQVRJT05fU1RBVFVTX1JFRlVOREVEEAUq/QIKEVJlc2VydmF0aW9uUmVhc29uEiIKHlJFU0VSVkFUSU9OX1JFQVNPTl9VTlNQRUNJRklFRBAAEh8KG1JFU0VSVkFUSU9OX1JFQVNPTl9TT0xEX09VVBABEiMKH1JFU0VSVkFUSU9OX1JFQVNPTl9IT0xEX0VYUElSRUQQAhIkCiBSRVNFUlZBVElPTl9SRUFTT05fR1VFU1RfUkVRVUVTVBADEiQKIFJFU0VSVkFUSU9OX1JFQVNPTl9IT1RFTF9SRVFVRVNUEAQSHgoaUkVTRVJWQVRJT05fUkVBU09OX05PX1NIT1cQBRInCiNSRVNFUlZBVElPTl9SRUFTT05fUEFZTUVOVF9ERUNMSU5FRBAGEiEKHVJFU0VSVkFUSU9OX1JFQVNPTl9SRVNUUklDVEVEEAcSJwojUkVTRVJWQVRJT05fUkVBU09OX0dST1VQX0lOQ09NUExFVEUQCBIdChlSRVNFUlZBVElPTl9SRUFTT05fV0FMS0VEEAkqYgoKU3RheVN0YXR1cxIbChdTVEFZX1NUQVRVU19VTlNQRUNJRklFRBAAEhoKFlNUQVlfU1RBVFVTX0NIRUNLRURfSU4QARIbChdTVEFZX1NUQVRVU19DSEVDS0VEX09VVBACKm8KCFN0YXlMaXN0EhkKFVNUQVlfTElTVF9VTlNQRUNJRklFRBAAEhYKElNUQVlfTElTVF9BUlJJVkFMUxABEhgKFFNUQVlfTElTVF9ERVBBUlRVUkVTEAISFgoSU1RBWV9MSVNUX0lOX0hPVVNFEAMqiQIKC1Jlc3RyaWN0aW9uEhsKF1JFU1RSSUNUSU9OX1VOU1BFQ0lGSUVEEAASGAoUUkVTVFJJQ1RJT05fTUlOX1NUQVkQARIYChRSRVNUUklDVElPTl9NQVhfU1RBWRACEiEKHVJFU1RSSUNUSU9OX0NMT1NFRF9UT19BUlJJVkFMEAMSIwofUkVTVFJJQ1RJT05fQ0xPU0VEX1RPX0RFUEFSVFVSRRAEEhkKFVJFU1RSSUNUSU9OX1NUT1BfU0VMTBAFEiIKHlJFU1RSSUNUSU9OX1JBVEVfUExBTl9NSU5fU1RBWRAGEiIKHlJFU1RSSUNUSU9OX1JBVEVfUExBTl9NQVhfU1RBWRAHKoEBCgtFdmVudE9yaWdpbhIcChhFVkVOVF9PUklHSU5fVU5TUEVDSUZJRUQQABIXChNFVkVOVF9PUklHSU5fQ0xJRU5UEAESIAocRVZFTlRfT1JJR0lOX1BST0NFU1NfTUFOQUdFUhACEhkKFUVWRU5UX09SSUdJTl9QTEFURk9STRADMvEHChJSZXNlcnZhdGlvblNlcnZpY2USTgoRQ3JlYXRlUmVzZXJ2YXRpb24SIi5sb2RnZS52MS5DcmVhdGVSZXNlcnZhdGlvblJlcXVlc3QaFS5sb2RnZS52MS5SZXNlcnZhdGlvbhJuChdCYXRjaENyZWF0ZVJlc2VydmF0aW9ucxIoLmxvZGdlLnYxLkJhdGNoQ3JlYXRlUmVzZXJ2YXRpb25zUmVxdWVzdBopLmxvZGdlLnYxLkJhdGNoQ3JlYXRlUmVzZXJ2YXRpb25zUmVzcG9uc2USTQoOR2V0UmVzZXJ2YXRpb24SHy5sb2RnZS52MS5HZXRSZXNlcnZhdGlvblJlcXVlc3QaFS5sb2RnZS52MS5SZXNlcnZhdGlvbiIDkAIBEl4KEExpc3RSZXNlcnZhdGlvbnMSIS5sb2RnZS52MS5MaXN0UmVzZXJ2YXRpb25zUmVxdWVzdBoiLmxvZGdlLnYxLkxpc3RSZXNlcnZhdGlvbnNSZXNwb25zZSIDkAIBEk4KEVVwZGF0ZVJlc2VydmF0aW9uEiIubG9kZ2UudjEuVXBkYXRlUmVzZXJ2YXRpb25SZXF1ZXN0GhUubG9kZ2UudjEuUmVzZXJ2YXRpb24SUAoSQ29uZmlybVJlc2VydmF0aW9uEiMubG9kZ2UudjEuQ29uZmlybVJlc2VydmF0aW9uUmVxdWVzdBoVLmxvZGdlLnYxLlJlc2VydmF0aW9uEk4KEUNhbmNlbFJlc2VydmF0aW9uEiIubG9kZ2UudjEuQ2FuY2VsUmVzZXJ2YXRpb25SZXF1ZXN0GhUubG9kZ2UudjEuUmVzZXJ2YXRpb24SQAoKTWFya05vU2hvdxIbLmxvZGdlLnYxLk1hcmtOb1Nob3dSZXF1ZXN0GhUubG9kZ2UudjEuUmVzZXJ2YXRpb24SbQoVTGlzdFJlc2VydmF0aW9uRXZlbnRzEiYubG9kZ2UudjEuTGlzdFJlc2VydmF0aW9uRXZlbnRzUmVxdWVzdBonLmxvZGdlLnYxLkxpc3RSZXNlcnZhdGlvbkV2ZW50c1Jlc3BvbnNlIgOQAgESbQoVR2V0UmVzZXJ2YXRpb25IaXN0b3J5EiYubG9kZ2UudjEuR2V0UmVzZXJ2YXRpb25IaXN0b3J5UmVxdWVzdBonLmxvZGdlLnYxLkdldFJlc2VydmF0aW9uSGlzdG9yeVJlc3BvbnNlIgOQAgESWgoQRXhwbGFpblJlamVjdGlvbhIhLmxvZGdlLnYxLkV4cGxhaW5SZWplY3Rpb25SZXF1ZXN0Gh4ubG9kZ2UudjEuUmVqZWN0aW9uRXhwbGFuYXRpb24iA5ACAUIgWh5sb2RnZS9hcGkvZ2VuL2xvZGdlL3YxO2xvZGdldjFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_google_type_date, file_google_type_money, file_lodge_v1_event, file_lodge_v1_rate]);
+  fileDesc("Chpsb2RnZS92MS9yZXNlcnZhdGlvbi5wcm90bxIIbG9kZ2UudjEicQoRQnJva2VuUmVzdHJpY3Rpb24SKgoLcmVzdHJpY3Rpb24YASABKA4yFS5sb2RnZS52MS5SZXN0cmljdGlvbhIhCgZuaWdodHMYAiADKAsyES5nb29nbGUudHlwZS5EYXRlEg0KBWxpbWl0GAMgASgFIuUHCgtSZXNlcnZhdGlvbhIMCgRuYW1lGAEgASgJEhEKCXJvb21fdHlwZRgCIAEoCRIQCghxdWFudGl0eRgDIAEoBRIoCg1jaGVja19pbl9kYXRlGAQgASgLMhEuZ29vZ2xlLnR5cGUuRGF0ZRIpCg5jaGVja19vdXRfZGF0ZRgFIAEoCzIRLmdvb2dsZS50eXBlLkRhdGUSHgoFZ3Vlc3QYBiABKAsyDy5sb2RnZS52MS5HdWVzdBIrCgZzdGF0dXMYByABKA4yGy5sb2RnZS52MS5SZXNlcnZhdGlvblN0YXR1cxIrCgZyZWFzb24YCCABKA4yGy5sb2RnZS52MS5SZXNlcnZhdGlvblJlYXNvbhIrCg9uaWdodGx5X2Ftb3VudHMYCSADKAsyEi5nb29nbGUudHlwZS5Nb25leRIhCgV0b3RhbBgKIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EjQKEGhvbGRfZXhwaXJlX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2NoYW5uZWwYDCABKAkSGgoSZXh0ZXJuYWxfcmVmZXJlbmNlGA0gASgJEi8KC2NyZWF0ZV90aW1lGA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJgoLZnVsbF9uaWdodHMYECADKAsyES5nb29nbGUudHlwZS5EYXRlEgwKBG5vdGUYESABKAkSOAoTYnJva2VuX3Jlc3RyaWN0aW9ucxgSIAMoCzIbLmxvZGdlLnYxLkJyb2tlblJlc3RyaWN0aW9uEhEKCXJhdGVfcGxhbhgTIAEoCRIhCgdjaGFyZ2VzGBQgAygLMhAubG9kZ2UudjEuQ2hhcmdlEi4KEmV4dHJhX2d1ZXN0X2Ftb3VudBgVIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EjEKDGNhbmNlbGxhdGlvbhgWIAEoCzIbLmxvZGdlLnYxLkNhbmNlbGxhdGlvblRlcm1zEikKC3N0YXlfc3RhdHVzGBcgASgOMhQubG9kZ2UudjEuU3RheVN0YXR1cxINCgVyb29tcxgYIAMoCRIQCghncm91cF9pZBgZIAEoCRIaChJ3YWl0aW5nX2xpc3RfZW50cnkYGiABKAkSIgoHYW1vdW50cxgbIAEoCzIRLmxvZGdlLnYxLkFtb3VudHMSFAoMcmVsb2NhdGVkX3RvGBwgASgJEhQKDGRlY2xpbmVfY29kZRgdIAEoCSL0AQoHQW1vdW50cxIkCghjYXB0dXJlZBgBIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EisKD3NldHRsZWRfb3V0c2lkZRgCIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EioKDnJlZnVuZF9wZW5kaW5nGAMgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSJAoIcmVmdW5kZWQYBCABKAsyEi5nb29nbGUudHlwZS5Nb25leRIjCgdiYWxhbmNlGAUgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSHwoDZmVlGAYgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkicQoFR3Vlc3QSEAoIZ3Vlc3RfaWQYASABKAkSFAoMZGlzcGxheV9uYW1lGAIgASgJEg0KBWVtYWlsGAMgASgJEg4KBmFkdWx0cxgEIAEoBRIQCghjaGlsZHJlbhgFIAEoBRIPCgdpbmZhbnRzGAYgASgFItwBChhDcmVhdGVSZXNlcnZhdGlvblJlcXVlc3QSDgoGcGFyZW50GAEgASgJEioKC3Jlc2VydmF0aW9uGAIgASgLMhUubG9kZ2UudjEuUmVzZXJ2YXRpb24SFgoOcmVzZXJ2YXRpb25faWQYAyABKAkSEgoKcmVxdWVzdF9pZBgEIAEoCRIxChVuaWdodGx5X3JhdGVfb3ZlcnJpZGUYBSABKAsyEi5nb29nbGUudHlwZS5Nb25leRIWCg5ub19ob2xkX2V4cGlyeRgGIAEoCBINCgVxdW90ZRgHIAEoCSKMAQoeQmF0Y2hDcmVhdGVSZXNlcnZhdGlvbnNSZXF1ZXN0Eg4KBnBhcmVudBgBIAEoCRI0CghyZXF1ZXN0cxgCIAMoCzIiLmxvZGdlLnYxLkNyZWF0ZVJlc2VydmF0aW9uUmVxdWVzdBIQCghncm91cF9pZBgDIAEoCRISCgpyZXF1ZXN0X2lkGAQgASgJImAKH0JhdGNoQ3JlYXRlUmVzZXJ2YXRpb25zUmVzcG9uc2USKwoMcmVzZXJ2YXRpb25zGAEgAygLMhUubG9kZ2UudjEuUmVzZXJ2YXRpb24SEAoIZ3JvdXBfaWQYAiABKAkiwAEKFUdldFJlc2VydmF0aW9uUmVxdWVzdBIMCgRuYW1lGAEgASgJEhQKDG1pbl9wb3NpdGlvbhgCIAEoCRIuCgtzZXR0bGVfd2FpdBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIwCgphc19vZl90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgAEhgKDmFzX29mX3Bvc2l0aW9uGAUgASgJSABCBwoFYXNfb2YimgEKGFVwZGF0ZVJlc2VydmF0aW9uUmVxdWVzdBIqCgtyZXNlcnZhdGlvbhgBIAEoCzIVLmxvZGdlLnYxLlJlc2VydmF0aW9uEi8KC3VwZGF0ZV9tYXNrGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzaxISCgpyZXF1ZXN0X2lkGAMgASgJEg0KBXF1b3RlGAQgASgJIncKGFF1b3RlTW9kaWZpY2F0aW9uUmVxdWVzdBIqCgtyZXNlcnZhdGlvbhgBIAEoCzIVLmxvZGdlLnYxLlJlc2VydmF0aW9uEi8KC3VwZGF0ZV9tYXNrGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayK0AgoRTW9kaWZpY2F0aW9uUXVvdGUSKgoLcmVzZXJ2YXRpb24YASABKAsyFS5sb2RnZS52MS5SZXNlcnZhdGlvbhITCgt1bmF2YWlsYWJsZRgCIAEoCRIhCgZuaWdodHMYAyADKAsyES5nb29nbGUudHlwZS5EYXRlEioKDnByZXZpb3VzX3RvdGFsGAQgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSJgoKZGlmZmVyZW5jZRgFIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EiIKBmNoYXJnZRgGIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EiIKBnJlZnVuZBgHIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5Eh8KA2ZlZRgIIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5IooDChdMaXN0UmVzZXJ2YXRpb25zUmVxdWVzdBIOCgZwYXJlbnQYASABKAkSEAoIZ3Vlc3RfaWQYAiABKAkSEQoJcGFnZV9zaXplGAMgASgFEhIKCnBhZ2VfdG9rZW4YBCABKAkSFAoMbWluX3Bvc2l0aW9uGAUgASgJEi4KE2NoZWNrX2luX3N0YXJ0X2RhdGUYBiABKAsyES5nb29nbGUudHlwZS5EYXRlEiwKEWNoZWNrX2luX2VuZF9kYXRlGAcgASgLMhEuZ29vZ2xlLnR5cGUuRGF0ZRIQCghncm91cF9pZBgIIAEoCRIlCglzdGF5X2xpc3QYCSABKA4yEi5sb2RnZS52MS5TdGF5TGlzdBIkCglzdGF5X2RhdGUYCiABKAsyES5nb29nbGUudHlwZS5EYXRlEjAKCmFzX29mX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAASGAoOYXNfb2ZfcG9zaXRpb24YDCABKAlIAEIHCgVhc19vZiJgChhMaXN0UmVzZXJ2YXRpb25zUmVzcG9uc2USKwoMcmVzZXJ2YXRpb25zGAEgAygLMhUubG9kZ2UudjEuUmVzZXJ2YXRpb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIj0KGUNvbmZpcm1SZXNlcnZhdGlvblJlcXVlc3QSDAoEbmFtZRgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJIoYBChhDYW5jZWxSZXNlcnZhdGlvblJlcXVlc3QSDAoEbmFtZRgBIAEoCRIrCgZyZWFzb24YAiABKA4yGy5sb2RnZS52MS5SZXNlcnZhdGlvblJlYXNvbhIMCgRub3RlGAMgASgJEhIKCnJlcXVlc3RfaWQYBCABKAkSDQoFd2FpdmUYBSABKAgiRAoRTWFya05vU2hvd1JlcXVlc3QSDAoEbmFtZRgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEg0KBXdhaXZlGAMgASgIImsKHExpc3RSZXNlcnZhdGlvbkV2ZW50c1JlcXVlc3QSDgoGcGFyZW50GAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJEhQKDG1pbl9wb3NpdGlvbhgEIAEoCSJZCh1MaXN0UmVzZXJ2YXRpb25FdmVudHNSZXNwb25zZRIfCgZldmVudHMYASADKAsyDy5sb2RnZS52MS5FdmVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkivwEKDkV2ZW50UmVmZXJlbmNlEhAKCGV2ZW50X2lkGAEgASgJEgwKBHR5cGUYAiABKAkSEAoIcG9zaXRpb24YAyABKAkSKAoEdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKcmVxdWVzdF9pZBgFIAEoCRIWCg5jb3JyZWxhdGlvbl9pZBgGIAEoCRIlCgZvcmlnaW4YByABKA4yFS5sb2RnZS52MS5FdmVudE9yaWdpbiJpChxHZXRSZXNlcnZhdGlvbkhpc3RvcnlSZXF1ZXN0EgwKBG5hbWUYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkSFAoMbWluX3Bvc2l0aW9uGAQgASgJImwKHUdldFJlc2VydmF0aW9uSGlzdG9yeVJlc3BvbnNlEjIKB2VudHJpZXMYASADKAsyIS5sb2RnZS52MS5SZXNlcnZhdGlvbkhpc3RvcnlFbnRyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiigEKF1Jlc2VydmF0aW9uSGlzdG9yeUVudHJ5Eh4KBWV2ZW50GAEgASgLMg8ubG9kZ2UudjEuRXZlbnQSJQoGb3JpZ2luGAIgASgOMhUubG9kZ2UudjEuRXZlbnRPcmlnaW4SKAoGY2F1c2VzGAMgAygLMhgubG9kZ2UudjEuRXZlbnRSZWZlcmVuY2UiPQoXRXhwbGFpblJlamVjdGlvblJlcXVlc3QSDAoEbmFtZRgBIAEoCRIUCgxtaW5fcG9zaXRpb24YAiABKAki0AIKFFJlamVjdGlvbkV4cGxhbmF0aW9uEhMKC3Jlc2VydmF0aW9uGAEgASgJEisKBnJlYXNvbhgCIAEoDjIbLmxvZGdlLnYxLlJlc2VydmF0aW9uUmVhc29uEioKCGRlY2lzaW9uGAMgASgLMhgubG9kZ2UudjEuRXZlbnRSZWZlcmVuY2USEQoJcm9vbV90eXBlGAQgASgJEhAKCHF1YW50aXR5GAUgASgFEhoKEmludmVudG9yeV9wb3NpdGlvbhgGIAEoCRIoCgtmdWxsX25pZ2h0cxgHIAMoCzITLmxvZGdlLnYxLkZ1bGxOaWdodBIwCgxyZXN0cmljdGlvbnMYCCADKAsyGi5sb2RnZS52MS5SZXN0cmljdGlvbkNhdXNlEhcKD2dyb3VwX29ic3RhY2xlcxgJIAMoCRIUCgxkZWNsaW5lX2NvZGUYCiABKAkiyQMKCUZ1bGxOaWdodBIfCgRkYXRlGAEgASgLMhEuZ29vZ2xlLnR5cGUuRGF0ZRIWCg5waHlzaWNhbF9jb3VudBgCIAEoBRIaChJvdXRfb2Zfb3JkZXJfY291bnQYAyABKAUSGQoRb3ZlcmJvb2tpbmdfbGltaXQYBCABKAUSGwoTb3ZlcmJvb2tpbmdfcGVyY2VudBgFIAEoBRIWCg5zZWxsYWJsZV9jb3VudBgGIAEoBRISCgpzb2xkX2NvdW50GAcgASgFEhIKCmhlbGRfY291bnQYCCABKAUSEwoLZ3JvdXBfY291bnQYCSABKAUSFwoPYXZhaWxhYmxlX2NvdW50GAogASgFEjAKDnBoeXNpY2FsX2V2ZW50GAsgASgLMhgubG9kZ2UudjEuRXZlbnRSZWZlcmVuY2USNAoSb3V0X29mX29yZGVyX2V2ZW50GAwgASgLMhgubG9kZ2UudjEuRXZlbnRSZWZlcmVuY2USMwoRb3ZlcmJvb2tpbmdfZXZlbnQYDSABKAsyGC5sb2RnZS52MS5FdmVudFJlZmVyZW5jZRIkCgZ0YWtlcnMYDiADKAsyFC5sb2RnZS52MS5OaWdodFRha2VyIokBCgpOaWdodFRha2VyEhMKC3Jlc2VydmF0aW9uGAEgASgJEhAKCHF1YW50aXR5GAIgASgFEisKBnN0YXR1cxgDIAEoDjIbLmxvZGdlLnYxLlJlc2VydmF0aW9uU3RhdHVzEicKBWV2ZW50GAQgASgLMhgubG9kZ2UudjEuRXZlbnRSZWZlcmVuY2UieAoQUmVzdHJpY3Rpb25DYXVzZRIqCgtyZXN0cmljdGlvbhgBIAEoDjIVLmxvZGdlLnYxLlJlc3RyaWN0aW9uEg0KBWxpbWl0GAIgASgFEikKBm5pZ2h0cxgDIAMoCzIZLmxvZGdlLnYxLlJlc3RyaWN0ZWROaWdodCJbCg9SZXN0cmljdGVkTmlnaHQSHwoEZGF0ZRgBIAEoCzIRLmdvb2dsZS50eXBlLkRhdGUSJwoFZXZlbnQYAiABKAsyGC5sb2RnZS52MS5FdmVudFJlZmVyZW5jZSrXAQoRUmVzZXJ2YXRpb25TdGF0dXMSIgoeUkVTRVJWQVRJT05fU1RBVFVTX1VOU1BFQ0lGSUVEEAASHgoaUkVTRVJWQVRJT05fU1RBVFVTX1BFTkRJTkcQARIbChdSRVNFUlZBVElPTl9TVEFUVVNfUEFJRBACEh8KG1JFU0VSVkFUSU9OX1NUQVRVU19DQU5DRUxFRBADEh8KG1JFU0VSVkFUSU9OX1NUQVRVU19SRUpFQ1RFRBAEEh8KG1JFU0VSVkFUSU9OX1NUQVRVU19SRUZVTkRFRBAFKv0CChFSZXNlcnZhdGlvblJlYXNvbhIiCh5SRVNFUlZBVElPTl9SRUFTT05fVU5TUEVDSUZJRUQQABIfChtSRVNFUlZBVElPTl9SRUFTT05fU09MRF9PVVQQARIjCh9SRVNFUlZBVElPTl9SRUFTT05fSE9MRF9FWFBJUkVEEAISJAogUkVTRVJWQVRJT05fUkVBU09OX0dVRVNUX1JFUVVFU1QQAxIkCiBSRVNFUlZBVElPTl9SRUFTT05fSE9URUxfUkVRVUVTVBAEEh4KGlJFU0VSVkFUSU9OX1JFQVNPTl9OT19TSE9XEAUSJwojUkVTRVJWQVRJT05fUkVBU09OX1BBWU1FTlRfREVDTElORUQQBhIhCh1SRVNFUlZBVElPTl9SRUFTT05fUkVTVFJJQ1RFRBAHEicKI1JFU0VSVkFUSU9OX1JFQVNPTl9HUk9VUF9JTkNPTVBMRVRFEAgSHQoZUkVTRVJWQVRJT05fUkVBU09OX1dBTEtFRBAJKmIKClN0YXlTdGF0dXMSGwoXU1RBWV9TVEFUVVNfVU5TUEVDSUZJRUQQABIaChZTVEFZX1NUQVRVU19DSEVDS0VEX0lOEAESGwoXU1RBWV9TVEFUVVNfQ0hFQ0tFRF9PVVQQAipvCghTdGF5TGlzdBIZChVTVEFZX0xJU1RfVU5TUEVDSUZJRUQQABIWChJTVEFZX0xJU1RfQVJSSVZBTFMQARIYChRTVEFZX0xJU1RfREVQQVJUVVJFUxACEhYKElNUQVlfTElTVF9JTl9IT1VTRRADKokCCgtSZXN0cmljdGlvbhIbChdSRVNUUklDVElPTl9VTlNQRUNJRklFRBAAEhgKFFJFU1RSSUNUSU9OX01JTl9TVEFZEAESGAoUUkVTVFJJQ1RJT05fTUFYX1NUQVkQAhIhCh1SRVNUUklDVElPTl9DTE9TRURfVE9fQVJSSVZBTBADEiMKH1JFU1RSSUNUSU9OX0NMT1NFRF9UT19ERVBBUlRVUkUQBBIZChVSRVNUUklDVElPTl9TVE9QX1NFTEwQBRIiCh5SRVNUUklDVElPTl9SQVRFX1BMQU5fTUlOX1NUQVkQBhIiCh5SRVNUUklDVElPTl9SQVRFX1BMQU5fTUFYX1NUQVkQByqBAQoLRXZlbnRPcmlnaW4SHAoYRVZFTlRfT1JJR0lOX1VOU1BFQ0lGSUVEEAASFwoTRVZFTlRfT1JJR0lOX0NMSUVOVBABEiAKHEVWRU5UX09SSUdJTl9QUk9DRVNTX01BTkFHRVIQAhIZChVFVkVOVF9PUklHSU5fUExBVEZPUk0QAzLMCAoSUmVzZXJ2YXRpb25TZXJ2aWNlEk4KEUNyZWF0ZVJlc2VydmF0aW9uEiIubG9kZ2UudjEuQ3JlYXRlUmVzZXJ2YXRpb25SZXF1ZXN0GhUubG9kZ2UudjEuUmVzZXJ2YXRpb24SbgoXQmF0Y2hDcmVhdGVSZXNlcnZhdGlvbnMSKC5sb2RnZS52MS5CYXRjaENyZWF0ZVJlc2VydmF0aW9uc1JlcXVlc3QaKS5sb2RnZS52MS5CYXRjaENyZWF0ZVJlc2VydmF0aW9uc1Jlc3BvbnNlEk0KDkdldFJlc2VydmF0aW9uEh8ubG9kZ2UudjEuR2V0UmVzZXJ2YXRpb25SZXF1ZXN0GhUubG9kZ2UudjEuUmVzZXJ2YXRpb24iA5ACARJeChBMaXN0UmVzZXJ2YXRpb25zEiEubG9kZ2UudjEuTGlzdFJlc2VydmF0aW9uc1JlcXVlc3QaIi5sb2RnZS52MS5MaXN0UmVzZXJ2YXRpb25zUmVzcG9uc2UiA5ACARJOChFVcGRhdGVSZXNlcnZhdGlvbhIiLmxvZGdlLnYxLlVwZGF0ZVJlc2VydmF0aW9uUmVxdWVzdBoVLmxvZGdlLnYxLlJlc2VydmF0aW9uElAKEkNvbmZpcm1SZXNlcnZhdGlvbhIjLmxvZGdlLnYxLkNvbmZpcm1SZXNlcnZhdGlvblJlcXVlc3QaFS5sb2RnZS52MS5SZXNlcnZhdGlvbhJZChFRdW90ZU1vZGlmaWNhdGlvbhIiLmxvZGdlLnYxLlF1b3RlTW9kaWZpY2F0aW9uUmVxdWVzdBobLmxvZGdlLnYxLk1vZGlmaWNhdGlvblF1b3RlIgOQAgESTgoRQ2FuY2VsUmVzZXJ2YXRpb24SIi5sb2RnZS52MS5DYW5jZWxSZXNlcnZhdGlvblJlcXVlc3QaFS5sb2RnZS52MS5SZXNlcnZhdGlvbhJACgpNYXJrTm9TaG93EhsubG9kZ2UudjEuTWFya05vU2hvd1JlcXVlc3QaFS5sb2RnZS52MS5SZXNlcnZhdGlvbhJtChVMaXN0UmVzZXJ2YXRpb25FdmVudHMSJi5sb2RnZS52MS5MaXN0UmVzZXJ2YXRpb25FdmVudHNSZXF1ZXN0GicubG9kZ2UudjEuTGlzdFJlc2VydmF0aW9uRXZlbnRzUmVzcG9uc2UiA5ACARJtChVHZXRSZXNlcnZhdGlvbkhpc3RvcnkSJi5sb2RnZS52MS5HZXRSZXNlcnZhdGlvbkhpc3RvcnlSZXF1ZXN0GicubG9kZ2UudjEuR2V0UmVzZXJ2YXRpb25IaXN0b3J5UmVzcG9uc2UiA5ACARJaChBFeHBsYWluUmVqZWN0aW9uEiEubG9kZ2UudjEuRXhwbGFpblJlamVjdGlvblJlcXVlc3QaHi5sb2RnZS52MS5SZWplY3Rpb25FeHBsYW5hdGlvbiIDkAIBQiBaHmxvZGdlL2FwaS9nZW4vbG9kZ2UvdjE7bG9kZ2V2MWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_google_type_date, file_google_type_money, file_lodge_v1_event, file_lodge_v1_rate]);
 
 /**
  * A restriction that a stay breaks.
@@ -590,6 +590,100 @@ export const UpdateReservationRequestSchema: GenMessage<UpdateReservationRequest
   messageDesc(file_lodge_v1_reservation, 8);
 
 /**
+ * @generated from message lodge.v1.QuoteModificationRequest
+ */
+export type QuoteModificationRequest = Message<"lodge.v1.QuoteModificationRequest"> & {
+  /**
+   * As in UpdateReservationRequest.
+   *
+   * @generated from field: lodge.v1.Reservation reservation = 1;
+   */
+  reservation?: Reservation;
+
+  /**
+   * As in UpdateReservationRequest.
+   *
+   * @generated from field: google.protobuf.FieldMask update_mask = 2;
+   */
+  updateMask?: FieldMask;
+};
+
+/**
+ * Describes the message lodge.v1.QuoteModificationRequest.
+ * Use `create(QuoteModificationRequestSchema)` to create a new message.
+ */
+export const QuoteModificationRequestSchema: GenMessage<QuoteModificationRequest> = /*@__PURE__*/
+  messageDesc(file_lodge_v1_reservation, 9);
+
+/**
+ * What a change of a reservation would do.
+ *
+ * @generated from message lodge.v1.ModificationQuote
+ */
+export type ModificationQuote = Message<"lodge.v1.ModificationQuote"> & {
+  /**
+   * What UpdateReservation would answer with return=minimal: the stay, its price and terms as they would be. With unavailable its name only.
+   *
+   * @generated from field: lodge.v1.Reservation reservation = 1;
+   */
+  reservation?: Reservation;
+
+  /**
+   * Why there would be no rooms: SOLD_OUT or RESTRICTED. Empty: there are, and the change would succeed. What follows is set then.
+   *
+   * @generated from field: string unavailable = 2;
+   */
+  unavailable: string;
+
+  /**
+   * The nights that are full, or that a restriction forbids.
+   *
+   * @generated from field: repeated google.type.Date nights = 3;
+   */
+  nights: Date[];
+
+  /**
+   * @generated from field: google.type.Money previous_total = 4;
+   */
+  previousTotal?: Money;
+
+  /**
+   * The new total less the previous one.
+   *
+   * @generated from field: google.type.Money difference = 5;
+   */
+  difference?: Money;
+
+  /**
+   * What would be left to be paid: all of a pending reservation, of a paid one the balance, which is charged at once.
+   *
+   * @generated from field: google.type.Money charge = 6;
+   */
+  charge?: Money;
+
+  /**
+   * What would be given back of what was paid.
+   *
+   * @generated from field: google.type.Money refund = 7;
+   */
+  refund?: Money;
+
+  /**
+   * What the terms in force would have kept of the old stay, if it was canceled now: so much at least the house keeps when the new one costs less. Zero: nothing.
+   *
+   * @generated from field: google.type.Money fee = 8;
+   */
+  fee?: Money;
+};
+
+/**
+ * Describes the message lodge.v1.ModificationQuote.
+ * Use `create(ModificationQuoteSchema)` to create a new message.
+ */
+export const ModificationQuoteSchema: GenMessage<ModificationQuote> = /*@__PURE__*/
+  messageDesc(file_lodge_v1_reservation, 10);
+
+/**
  * @generated from message lodge.v1.ListReservationsRequest
  */
 export type ListReservationsRequest = Message<"lodge.v1.ListReservationsRequest"> & {
@@ -657,11 +751,30 @@ export type ListReservationsRequest = Message<"lodge.v1.ListReservationsRequest"
   stayList: StayList;
 
   /**
-   * The day of stay_list. Unset: today at the hotel.
+   * The day of stay_list. Unset: today at the hotel; with as_of, that day.
    *
    * @generated from field: google.type.Date stay_date = 10;
    */
   stayDate?: Date;
+
+  /**
+   * As they were in one hotel: which the list had then, and what each was. As in GetReservationRequest. LIMIT_REACHED where that is too much to be read.
+   *
+   * @generated from oneof lodge.v1.ListReservationsRequest.as_of
+   */
+  asOf: {
+    /**
+     * @generated from field: google.protobuf.Timestamp as_of_time = 11;
+     */
+    value: Timestamp;
+    case: "asOfTime";
+  } | {
+    /**
+     * @generated from field: string as_of_position = 12;
+     */
+    value: string;
+    case: "asOfPosition";
+  } | { case: undefined; value?: undefined };
 };
 
 /**
@@ -669,7 +782,7 @@ export type ListReservationsRequest = Message<"lodge.v1.ListReservationsRequest"
  * Use `create(ListReservationsRequestSchema)` to create a new message.
  */
 export const ListReservationsRequestSchema: GenMessage<ListReservationsRequest> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_reservation, 9);
+  messageDesc(file_lodge_v1_reservation, 11);
 
 /**
  * @generated from message lodge.v1.ListReservationsResponse
@@ -693,7 +806,7 @@ export type ListReservationsResponse = Message<"lodge.v1.ListReservationsRespons
  * Use `create(ListReservationsResponseSchema)` to create a new message.
  */
 export const ListReservationsResponseSchema: GenMessage<ListReservationsResponse> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_reservation, 10);
+  messageDesc(file_lodge_v1_reservation, 12);
 
 /**
  * @generated from message lodge.v1.ConfirmReservationRequest
@@ -719,7 +832,7 @@ export type ConfirmReservationRequest = Message<"lodge.v1.ConfirmReservationRequ
  * Use `create(ConfirmReservationRequestSchema)` to create a new message.
  */
 export const ConfirmReservationRequestSchema: GenMessage<ConfirmReservationRequest> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_reservation, 11);
+  messageDesc(file_lodge_v1_reservation, 13);
 
 /**
  * @generated from message lodge.v1.CancelReservationRequest
@@ -766,7 +879,7 @@ export type CancelReservationRequest = Message<"lodge.v1.CancelReservationReques
  * Use `create(CancelReservationRequestSchema)` to create a new message.
  */
 export const CancelReservationRequestSchema: GenMessage<CancelReservationRequest> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_reservation, 12);
+  messageDesc(file_lodge_v1_reservation, 14);
 
 /**
  * @generated from message lodge.v1.MarkNoShowRequest
@@ -799,7 +912,7 @@ export type MarkNoShowRequest = Message<"lodge.v1.MarkNoShowRequest"> & {
  * Use `create(MarkNoShowRequestSchema)` to create a new message.
  */
 export const MarkNoShowRequestSchema: GenMessage<MarkNoShowRequest> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_reservation, 13);
+  messageDesc(file_lodge_v1_reservation, 15);
 
 /**
  * @generated from message lodge.v1.ListReservationEventsRequest
@@ -839,7 +952,7 @@ export type ListReservationEventsRequest = Message<"lodge.v1.ListReservationEven
  * Use `create(ListReservationEventsRequestSchema)` to create a new message.
  */
 export const ListReservationEventsRequestSchema: GenMessage<ListReservationEventsRequest> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_reservation, 14);
+  messageDesc(file_lodge_v1_reservation, 16);
 
 /**
  * @generated from message lodge.v1.ListReservationEventsResponse
@@ -863,7 +976,7 @@ export type ListReservationEventsResponse = Message<"lodge.v1.ListReservationEve
  * Use `create(ListReservationEventsResponseSchema)` to create a new message.
  */
 export const ListReservationEventsResponseSchema: GenMessage<ListReservationEventsResponse> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_reservation, 15);
+  messageDesc(file_lodge_v1_reservation, 17);
 
 /**
  * An event that something refers to.
@@ -918,7 +1031,7 @@ export type EventReference = Message<"lodge.v1.EventReference"> & {
  * Use `create(EventReferenceSchema)` to create a new message.
  */
 export const EventReferenceSchema: GenMessage<EventReference> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_reservation, 16);
+  messageDesc(file_lodge_v1_reservation, 18);
 
 /**
  * @generated from message lodge.v1.GetReservationHistoryRequest
@@ -958,7 +1071,7 @@ export type GetReservationHistoryRequest = Message<"lodge.v1.GetReservationHisto
  * Use `create(GetReservationHistoryRequestSchema)` to create a new message.
  */
 export const GetReservationHistoryRequestSchema: GenMessage<GetReservationHistoryRequest> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_reservation, 17);
+  messageDesc(file_lodge_v1_reservation, 19);
 
 /**
  * @generated from message lodge.v1.GetReservationHistoryResponse
@@ -982,7 +1095,7 @@ export type GetReservationHistoryResponse = Message<"lodge.v1.GetReservationHist
  * Use `create(GetReservationHistoryResponseSchema)` to create a new message.
  */
 export const GetReservationHistoryResponseSchema: GenMessage<GetReservationHistoryResponse> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_reservation, 18);
+  messageDesc(file_lodge_v1_reservation, 20);
 
 /**
  * An event of a reservation and what led to it.
@@ -1013,7 +1126,7 @@ export type ReservationHistoryEntry = Message<"lodge.v1.ReservationHistoryEntry"
  * Use `create(ReservationHistoryEntrySchema)` to create a new message.
  */
 export const ReservationHistoryEntrySchema: GenMessage<ReservationHistoryEntry> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_reservation, 19);
+  messageDesc(file_lodge_v1_reservation, 21);
 
 /**
  * @generated from message lodge.v1.ExplainRejectionRequest
@@ -1039,7 +1152,7 @@ export type ExplainRejectionRequest = Message<"lodge.v1.ExplainRejectionRequest"
  * Use `create(ExplainRejectionRequestSchema)` to create a new message.
  */
 export const ExplainRejectionRequestSchema: GenMessage<ExplainRejectionRequest> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_reservation, 20);
+  messageDesc(file_lodge_v1_reservation, 22);
 
 /**
  * Why a reservation was rejected.
@@ -1121,7 +1234,7 @@ export type RejectionExplanation = Message<"lodge.v1.RejectionExplanation"> & {
  * Use `create(RejectionExplanationSchema)` to create a new message.
  */
 export const RejectionExplanationSchema: GenMessage<RejectionExplanation> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_reservation, 21);
+  messageDesc(file_lodge_v1_reservation, 23);
 
 /**
  * A night without enough rooms, as it was when that was decided.
@@ -1217,7 +1330,7 @@ export type FullNight = Message<"lodge.v1.FullNight"> & {
  * Use `create(FullNightSchema)` to create a new message.
  */
 export const FullNightSchema: GenMessage<FullNight> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_reservation, 22);
+  messageDesc(file_lodge_v1_reservation, 24);
 
 /**
  * A reservation that has rooms on a night.
@@ -1257,7 +1370,7 @@ export type NightTaker = Message<"lodge.v1.NightTaker"> & {
  * Use `create(NightTakerSchema)` to create a new message.
  */
 export const NightTakerSchema: GenMessage<NightTaker> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_reservation, 23);
+  messageDesc(file_lodge_v1_reservation, 25);
 
 /**
  * A restriction that a stay breaks, and what had set it.
@@ -1290,7 +1403,7 @@ export type RestrictionCause = Message<"lodge.v1.RestrictionCause"> & {
  * Use `create(RestrictionCauseSchema)` to create a new message.
  */
 export const RestrictionCauseSchema: GenMessage<RestrictionCause> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_reservation, 24);
+  messageDesc(file_lodge_v1_reservation, 26);
 
 /**
  * @generated from message lodge.v1.RestrictedNight
@@ -1314,7 +1427,7 @@ export type RestrictedNight = Message<"lodge.v1.RestrictedNight"> & {
  * Use `create(RestrictedNightSchema)` to create a new message.
  */
 export const RestrictedNightSchema: GenMessage<RestrictedNight> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_reservation, 25);
+  messageDesc(file_lodge_v1_reservation, 27);
 
 /**
  * @generated from enum lodge.v1.ReservationStatus
@@ -1672,6 +1785,17 @@ export const ReservationService: GenService<{
     methodKind: "unary";
     input: typeof ConfirmReservationRequestSchema;
     output: typeof ReservationSchema;
+  },
+  /**
+   * Says what UpdateReservation would do if it was called now: the price, what would be charged or given back, and whether there are rooms, its own ones counted as free.
+   * Nothing changes, and nothing is promised. Errors: those of UpdateReservation but SOLD_OUT and RESTRICTED, which the answer says.
+   *
+   * @generated from rpc lodge.v1.ReservationService.QuoteModification
+   */
+  quoteModification: {
+    methodKind: "unary";
+    input: typeof QuoteModificationRequestSchema;
+    output: typeof ModificationQuoteSchema;
   },
   /**
    * Cancels a pending or paid reservation and releases its rooms. Of what was captured the fee that the terms name is kept, the rest is given back:
