@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"connectrpc.com/connect"
+	sdk "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/genproto/googleapis/type/date"
 
 	"lodge/api"
@@ -48,12 +50,20 @@ func BenchmarkCreateReservation(b *testing.B) {
 // BenchmarkHandler is the platform's own work for a reservation posted as JSON: no network, no client. Once where nobody is asked who they are, once with a token.
 func BenchmarkHandler(b *testing.B) {
 	for _, required := range []bool{false, true} {
-		b.Run(fmt.Sprintf("auth=%t", required), func(b *testing.B) { benchmarkHandler(b, required) })
+		b.Run(fmt.Sprintf("auth=%t", required), func(b *testing.B) { benchmarkHandler(b, required, nil) })
 	}
 }
 
-func benchmarkHandler(b *testing.B, required bool) {
-	s := newStack(b, api.Options{AuthRequired: required})
+// BenchmarkTracedHandler is the same where calls are told in traces, none or each of them; what an exporter costs comes on top.
+func BenchmarkTracedHandler(b *testing.B) {
+	for name, sampler := range map[string]sdk.Sampler{"none": sdk.NeverSample(), "all": sdk.AlwaysSample()} {
+		tracer := sdk.NewTracerProvider(sdk.WithSampler(sampler)).Tracer("")
+		b.Run("sampled="+name, func(b *testing.B) { benchmarkHandler(b, false, tracer) })
+	}
+}
+
+func benchmarkHandler(b *testing.B, required bool, tracer trace.Tracer) {
+	s := newStack(b, api.Options{AuthRequired: required, Tracer: tracer})
 	s.seed(100_000)
 	authorization := ""
 	if required {

@@ -114,7 +114,7 @@ func newStackWith(t testing.TB, dir string, fs vfs.FS, opts api.Options, schedul
 	if _, err := commands.CreateTopics(ctx, s.broker, partitions, log.Sync); err != nil {
 		t.Fatal(err)
 	}
-	if s.engine, err = commands.Open(ctx, s.broker, commands.Options{Partitions: partitions, Clock: s.clock.now}); err != nil {
+	if s.engine, err = commands.Open(ctx, s.broker, commands.Options{Partitions: partitions, Clock: s.clock.now, Tracer: opts.Tracer}); err != nil {
 		t.Fatal(err)
 	}
 	s.store, err = projections.Open(t.TempDir(), s.broker, projectors, projections.Options{

@@ -56,6 +56,22 @@ func TestHeadersAreCloudEvents(t *testing.T) {
 	}
 }
 
+// The trace that an event is part of comes back with it, and nothing of one with an event that is part of none.
+func TestTraceParents(t *testing.T) {
+	e := typicalEnvelope()
+	if _, header := stored(t, e); header("ce_traceparent") != nil {
+		t.Errorf("%q", header("ce_traceparent"))
+	}
+	e.TraceParent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	value, header := stored(t, e)
+	if string(header("ce_traceparent")) != e.TraceParent {
+		t.Errorf("%q", header("ce_traceparent"))
+	}
+	if got, err := event.Decode(value, header); err != nil || got.TraceParent != e.TraceParent {
+		t.Errorf("%+v %v", got, err)
+	}
+}
+
 func TestEncodeRefuses(t *testing.T) {
 	for name, spoil := range map[string]func(*event.Envelope){
 		"no message":     func(e *event.Envelope) { e.Message = nil },
