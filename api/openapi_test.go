@@ -20,12 +20,12 @@ type document struct {
 	OpenAPI string
 	Paths   map[string]map[string]struct {
 		OperationID string
-		RequestBody struct {
+		Responses   map[string]struct {
+			Ref     string `json:"$ref"`
 			Content map[string]struct {
 				Examples map[string]struct{ Value any }
 			}
 		}
-		Responses  map[string]any
 		Parameters []map[string]any
 	}
 }
@@ -49,7 +49,7 @@ func TestOpenAPIHasEveryMethod(t *testing.T) {
 	for path, operations := range d.Paths {
 		for method, op := range operations {
 			documented[op.OperationID]++
-			if op.Responses["default"] == nil {
+			if op.Responses["default"].Ref == "" {
 				t.Errorf("%s %s has no errors", method, path)
 			}
 		}
@@ -79,7 +79,7 @@ func TestOpenAPIHasEveryMethod(t *testing.T) {
 	for _, p := range create.Parameters {
 		keyed = keyed || p["$ref"] == "#/components/parameters/IdempotencyKey"
 	}
-	if !keyed || create.Responses["409"] == nil || create.Responses["422"] == nil {
+	if !keyed || create.Responses["409"].Ref == "" || create.Responses["422"].Ref == "" {
 		t.Errorf("CreateReservation without Idempotency-Key: %v", create)
 	}
 	if status, header, body := s.rest(http.MethodGet, "/openapi.yaml", ""); status != http.StatusOK || header.Get("Content-Type") != "application/yaml" || !strings.Contains(body, "openapi: 3.1.0") {
@@ -87,52 +87,70 @@ func TestOpenAPIHasEveryMethod(t *testing.T) {
 	}
 }
 
-// Every example of the document is a request that is made here, in the order of the file that both have them from.
-func TestOpenAPIExamples(t *testing.T) {
+// withoutExample says why an operation has none.
+var withoutExample = map[string]string{
+	"MessageService.Commit":        "is of a Consume stream, which REST does not have",
+	"ProcessService.GetLetter":     "only a process manager that fails writes letters",
+	"ProcessService.RequeueLetter": "likewise",
+	"ProcessService.DeleteLetter":  "likewise",
+
+	"AccountService.AcceptInvitation":      "is new, and has none yet",
+	"AccountService.ChangePassword":        "is new, and has none yet",
+	"AccountService.CreateAccount":         "is new, and has none yet",
+	"AccountService.DeleteAccount":         "is new, and has none yet",
+	"AccountService.DisableAccount":        "is new, and has none yet",
+	"AccountService.EnableAccount":         "is new, and has none yet",
+	"AccountService.GetAccount":            "is new, and has none yet",
+	"AccountService.InviteAccount":         "is new, and has none yet",
+	"AccountService.ListAccounts":          "is new, and has none yet",
+	"AccountService.SignUp":                "is new, and has none yet",
+	"AccountService.UpdateAccount":         "is new, and has none yet",
+	"PaymentService.SettleRefund":          "is new, and has none yet",
+	"ReservationService.QuoteModification": "is new, and has none yet",
+	"SessionService.CreateSession":         "is new, and has none yet",
+	"SessionService.DeleteSession":         "is new, and has none yet",
+	"SessionService.ListSessions":          "is new, and has none yet",
+	"SessionService.RefreshSession":        "is new, and has none yet",
+}
+
+// Every operation has an example, with an answer. They are in openapi/examples.json, and each is made against a platform by cmd/internal/platform's tests.
+func TestOpenAPIHasExamples(t *testing.T) {
 	s := newStack(t, api.Options{})
 	data, err := os.ReadFile("openapi/examples.json")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var examples []struct {
-		Operation, Name, Method, Path string
-		Body                          any
-		Want                          map[string]any
+		Operation, Name string
+		Status          int
+		Answer          any
 	}
 	if err := json.Unmarshal(data, &examples); err != nil {
 		t.Fatal(err)
 	}
-	made := map[string]any{} // bodies by operation and name
+	answers := map[string]any{} // by operation and name
 	for _, e := range examples {
-		body, err := json.Marshal(e.Body)
-		if err != nil {
-			t.Fatal(err)
+		if e.Status == 0 {
+			answers[e.Operation+" "+strings.NewReplacer(" ", "_", ",", "").Replace(e.Name)] = e.Answer
 		}
-		s.settle()
-		status, _, got := s.rest(e.Method, e.Path, string(body), "Idempotency-Key: "+e.Name)
-		var answer map[string]any
-		if err := json.Unmarshal([]byte(got), &answer); err != nil || status != http.StatusOK {
-			t.Fatalf("%s: %d %s %v", e.Name, status, got, err)
-		}
-		for field, want := range e.Want {
-			if !reflect.DeepEqual(answer[field], want) {
-				t.Errorf("%s: %s is %v, not %v", e.Name, field, answer[field], want)
-			}
-		}
-		made[e.Operation+" "+strings.ReplaceAll(e.Name, " ", "_")] = e.Body
 	}
 	shown := 0
 	for _, operations := range s.document().Paths {
 		for _, op := range operations {
-			for name, example := range op.RequestBody.Content["application/json"].Examples {
+			id := strings.TrimPrefix(op.OperationID, "lodge.v1.")
+			answered := op.Responses["200"].Content["application/json"].Examples
+			if why, excepted := withoutExample[id]; excepted == (len(answered) > 0) {
+				t.Errorf("%s has %d examples with an answer (excepted because it %q)", id, len(answered), why)
+			}
+			for name, example := range answered {
 				shown++
-				if !reflect.DeepEqual(made[strings.TrimPrefix(op.OperationID, "lodge.v1.")+" "+name], example.Value) {
-					t.Errorf("the example %q of %s is not of examples.json", name, op.OperationID)
+				if !reflect.DeepEqual(answers[id+" "+name], example.Value) {
+					t.Errorf("the example %q of %s is not as examples.json has it: .ci/generate", name, id)
 				}
 			}
 		}
 	}
-	if shown != len(examples) {
-		t.Errorf("%d of %d examples are shown", shown, len(examples))
+	if shown != len(answers) {
+		t.Errorf("%d of %d examples are shown", shown, len(answers))
 	}
 }

@@ -1,17 +1,26 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
+	"net/url"
 	"strings"
 )
 
 type object = map[string]any
 
-// example is a request that the document shows and the tests make.
+// example is a request and its answer, which the document shows and a test makes (cmd/internal/platform/examples_test.go).
 type example struct {
 	Operation string `json:"operation"` // its operationId
 	Name      string `json:"name"`
+	Path      string `json:"path"`
 	Body      any    `json:"body"` // nil: the request has none
+	Status    int    `json:"status"`
+	Asked     *struct {
+		Path string `json:"path"`
+		Body any    `json:"body"`
+	} `json:"asked"` // what was sent, where path and body leave something open
+	Answer any `json:"answer"`
 }
 
 const (
@@ -50,19 +59,102 @@ func finish(doc object, examples []example) error {
 		"LodgePosition": object{"description": "The position of the change's last event: hand it to a query as minPosition to see the change.", "schema": text},
 		"LodgeReplayed": object{"description": "true when this is the first answer again.", "schema": text},
 	}
-	operations := map[string]object{}
-	for _, path := range at(doc, "paths") {
-		for _, op := range path.(object) {
+	operations, paths := map[string]object{}, map[string]string{}
+	for template, path := range at(doc, "paths") {
+		for method, op := range path.(object) {
 			op, ok := op.(object)
 			if !ok {
 				continue
 			}
 			id, _ := op["operationId"].(string)
-			operations[id] = op
+			operations[id], paths[id] = op, template
+			if method == "post" && op["requestBody"] == nil {
+				op["requestBody"] = missingBody(id, template, schemas)
+			}
 			finishOperation(op, schemas)
 		}
 	}
-	return addExamples(operations, examples)
+	trim(doc, schemas)
+	return addExamples(operations, paths, examples)
+}
+
+// missingBody returns the body of a custom method, its request without what is in the path: the plugin leaves it out where the request has a oneof, or nothing else.
+func missingBody(id, template string, schemas object) object {
+	method := id[strings.LastIndexByte(id, '.')+1:]
+	schema, _ := copied(schemas["lodge.v1."+method+"Request"]).(object)
+	for _, part := range append([]any{schema}, list(schema["allOf"])...) {
+		part, _ := part.(object)
+		delete(at(part, "properties"), "name")
+		var required []any
+		for _, field := range list(part["required"]) {
+			if field != "name" {
+				required = append(required, field)
+			}
+		}
+		delete(part, "required")
+		if required != nil {
+			part["required"] = required
+		}
+	}
+	if schema == nil {
+		schema = object{"type": "object", "description": "Nothing but what is in " + template + "."}
+	}
+	return object{"required": true, "content": object{"application/json": object{"schema": schema}}}
+}
+
+// trim drops the schemas that nothing in the document leads to.
+func trim(doc, schemas object) {
+	used := map[string]bool{}
+	var follow func(v any)
+	follow = func(v any) {
+		switch v := v.(type) {
+		case object:
+			if ref, ok := v["$ref"].(string); ok {
+				if name, ok := strings.CutPrefix(ref, "#/components/schemas/"); ok && !used[name] {
+					used[name] = true
+					follow(schemas[name])
+				}
+			}
+			for _, inner := range v {
+				follow(inner)
+			}
+		case []any:
+			for _, inner := range v {
+				follow(inner)
+			}
+		}
+	}
+	follow(doc["paths"])
+	follow(at(doc, "components")["responses"])
+	for name := range schemas {
+		if !used[name] {
+			delete(schemas, name)
+		}
+	}
+}
+
+// copied returns a value of its own.
+func copied(v any) any {
+	switch v := v.(type) {
+	case object:
+		out := make(object, len(v))
+		for k, inner := range v {
+			out[k] = copied(inner)
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, inner := range v {
+			out[i] = copied(inner)
+		}
+		return out
+	}
+	return v
+}
+
+func list(v any) []any {
+	l, _ := v.([]any)
+	return l
 }
 
 func finishOperation(op, schemas object) {
@@ -122,27 +214,101 @@ func statusSchema() object {
 	}
 }
 
-func addExamples(operations map[string]object, examples []example) error {
+// addExamples shows the examples: the first of an operation also as the values of its parameters.
+func addExamples(operations map[string]object, paths map[string]string, examples []example) error {
 	for _, e := range examples {
-		op, found := operations["lodge.v1."+e.Operation]
+		id := "lodge.v1." + e.Operation
+		op, found := operations[id]
 		if !found {
 			return fmt.Errorf("example %q is of the operation %q, which there is not", e.Name, e.Operation)
 		}
-		if e.Body == nil {
-			continue
+		path, body := e.Path, e.Body
+		if e.Asked != nil {
+			path, body = e.Asked.Path, e.Asked.Body
 		}
-		media, found := at(at(op, "requestBody"), "content")["application/json"].(object)
-		if !found {
-			return fmt.Errorf("example %q has a body, which %q has not", e.Name, e.Operation)
+		if err := e.addParameters(op, paths[id], path); err != nil {
+			return err
 		}
-		named, ok := media["examples"].(object)
-		if !ok {
-			named = object{}
-			media["examples"] = named
+		if body != nil {
+			media, found := at(at(op, "requestBody"), "content")["application/json"].(object)
+			if !found {
+				return fmt.Errorf("example %q has a body, which %q has not", e.Name, e.Operation)
+			}
+			e.add(media, body)
 		}
-		named[strings.ReplaceAll(e.Name, " ", "_")] = object{"summary": e.Name, "value": e.Body}
+		if e.Status != 0 {
+			continue // errors have one schema for all
+		}
+		media, found := at(at(at(op, "responses"), "200"), "content")["application/json"].(object)
+		if !found || e.Answer == nil {
+			return fmt.Errorf("example %q of %q has no answer", e.Name, e.Operation)
+		}
+		e.add(media, e.Answer)
 	}
 	return nil
+}
+
+// add adds a value to the examples of a request or an answer.
+func (e *example) add(media object, value any) {
+	named, ok := media["examples"].(object)
+	if !ok {
+		named = object{}
+		media["examples"] = named
+	}
+	named[strings.NewReplacer(" ", "_", ",", "").Replace(e.Name)] = object{"summary": e.Name, "value": value}
+}
+
+// addParameters gives the parameters of an operation that have no example the values that they have in a path with a query.
+func (e *example) addParameters(op object, template, path string) error {
+	u, err := url.Parse(path)
+	if err != nil {
+		return fmt.Errorf("example %q: %w", e.Name, err)
+	}
+	values := map[string]string{}
+	for name, of := range u.Query() {
+		values["query "+name] = of[0]
+	}
+	names := strings.FieldsFunc(template, func(r rune) bool { return r == '/' || r == ':' })
+	parts := strings.FieldsFunc(u.Path, func(r rune) bool { return r == '/' || r == ':' })
+	if len(names) != len(parts) {
+		return fmt.Errorf("example %q of %q: %s is not a path of %s", e.Name, e.Operation, u.Path, template)
+	}
+	for i, name := range names {
+		if inner, ok := strings.CutPrefix(name, "{"); ok {
+			values["path "+strings.TrimSuffix(inner, "}")] = parts[i]
+		}
+	}
+	params, _ := op["parameters"].([]any)
+	for _, p := range params {
+		p, _ := p.(object)
+		value, given := values[fmt.Sprint(p["in"], " ", p["name"])]
+		if given && p["example"] == nil {
+			p["example"] = typed(value, at(p, "schema"))
+		}
+	}
+	return nil
+}
+
+// typed reads a value of a path or query as its schema has it.
+func typed(value string, schema object) any {
+	if schema["type"] == "array" {
+		return []any{value}
+	}
+	var v any
+	if err := json.Unmarshal([]byte(value), &v); err != nil {
+		return value
+	}
+	switch types := fmt.Sprint(schema["type"]); v.(type) {
+	case float64:
+		if strings.Contains(types, "integer") || strings.Contains(types, "number") {
+			return v
+		}
+	case bool:
+		if strings.Contains(types, "boolean") {
+			return v
+		}
+	}
+	return value
 }
 
 // untitled drops titles that only repeat a field's name.
