@@ -27,6 +27,7 @@ type Command struct {
 	CorrelationID string // goes into the events as it is
 	CausationID   string // goes into the events as it is
 	Actor         string // who gives the command, as role:id; goes into the events as it is
+	Reason        string // why, in their words; goes into the events as it is
 
 	Body hotel.Command
 }

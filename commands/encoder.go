@@ -44,7 +44,7 @@ func (n *encoder) fill(e *event.Envelope, c *Pending, i int, m proto.Message) {
 	e.Source = n.source
 	e.Time = c.command.Time
 	e.CorrelationID, e.CausationID = c.command.CorrelationID, c.command.CausationID
-	e.TraceParent, e.Actor = c.parent, c.command.Actor
+	e.TraceParent, e.Actor, e.Reason = c.parent, c.command.Actor, c.command.Reason
 	if e.RequestID = c.command.RequestID; e.RequestID != zeroID {
 		e.RequestFingerprint = c.finger
 	}

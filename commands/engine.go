@@ -130,6 +130,8 @@ func check(c Command) error {
 		return domain.Errorf(domain.InvalidArgument, "causation_id", "%d bytes are more than %d", len(c.CausationID), event.AttributeMax)
 	case len(c.Actor) > event.AttributeMax:
 		return domain.Errorf(domain.InvalidArgument, "actor", "%d bytes are more than %d", len(c.Actor), event.AttributeMax)
+	case len(c.Reason) > event.ReasonMax:
+		return domain.Errorf(domain.InvalidArgument, "reason", "%d bytes are more than %d", len(c.Reason), event.ReasonMax)
 	case !c.Time.IsZero() && (c.Time.UTC().Year() < 1 || c.Time.UTC().Year() > 9999):
 		return domain.Errorf(domain.InvalidArgument, "time", "the year %d is not from 1 to 9999", c.Time.UTC().Year())
 	}

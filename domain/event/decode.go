@@ -74,6 +74,7 @@ func (e *Envelope) readAttributes(header func(key string) []byte) error {
 	e.CausationID = string(header(HeaderCausationID))
 	e.TraceParent = string(header(HeaderTraceParent))
 	e.Actor = string(header(HeaderActor))
+	e.Reason = string(header(HeaderReason))
 	if err := copyHeader(&e.RequestID, HeaderRequestID, header); err != nil {
 		return err
 	}

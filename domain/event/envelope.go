@@ -17,6 +17,7 @@ type Envelope struct {
 	CorrelationID string    // optional
 	CausationID   string    // optional
 	Actor         string    // who gave the command, as role:id; empty where nobody was asked, or the platform itself acted
+	Reason        string    // why, in the words of who gave it; optional
 
 	// TraceParent is the W3C trace context of the command, where its trace is sampled; else empty. After the distributed tracing extension of CloudEvents.
 	TraceParent string
@@ -40,12 +41,16 @@ const (
 	HeaderCausationID        = "ce_causationid"
 	HeaderTraceParent        = "ce_traceparent"
 	HeaderActor              = "lodge_actor"
+	HeaderReason             = "lodge_reason"
 	HeaderRequestID          = "lodge_request_id"
 	HeaderRequestFingerprint = "lodge_request_fp"
 )
 
 // AttributeMax is the longest id, source, correlation or causation id, trace parent, or actor in bytes.
 const AttributeMax = 256
+
+// ReasonMax is the longest reason in bytes.
+const ReasonMax = 512
 
 // ErrUnknownType is what Decode wraps when no kind has the record's ce_type: a newer program wrote it.
 var ErrUnknownType = errors.New("unknown event type")
@@ -81,7 +86,7 @@ func (r *Registry) Encode(e *Envelope, header func(key string, value []byte)) ([
 		return nil, fmt.Errorf("encode event %s: %w", e.ID, err)
 	}
 	size := proto.Size(e.Message)
-	buffer := make([]byte, 0, size+len(e.ID)+len(e.Source)+len(time.RFC3339Nano)+len(e.CorrelationID)+len(e.CausationID)+len(e.TraceParent)+len(e.Actor)+32)
+	buffer := make([]byte, 0, size+len(e.ID)+len(e.Source)+len(time.RFC3339Nano)+len(e.CorrelationID)+len(e.CausationID)+len(e.TraceParent)+len(e.Actor)+len(e.Reason)+32)
 	buffer, err := proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(buffer, e.Message)
 	if err != nil {
 		return nil, fmt.Errorf("encode event %s: %w", e.ID, err)
@@ -109,6 +114,7 @@ func (e *Envelope) putHeaders(kind *Kind, buffer []byte, header func(key string,
 	text(HeaderCausationID, e.CausationID)
 	text(HeaderTraceParent, e.TraceParent)
 	text(HeaderActor, e.Actor)
+	text(HeaderReason, e.Reason)
 	for _, h := range [...]struct {
 		key   string
 		value *[16]byte
@@ -127,6 +133,9 @@ func (e *Envelope) validate() error {
 	}
 	if max(len(e.ID), len(e.Source), len(e.CorrelationID), len(e.CausationID), len(e.TraceParent), len(e.Actor)) > AttributeMax {
 		return fmt.Errorf("an attribute is longer than %d bytes", AttributeMax)
+	}
+	if len(e.Reason) > ReasonMax {
+		return fmt.Errorf("its reason is longer than %d bytes", ReasonMax)
 	}
 	if year := e.Time.UTC().Year(); year < 1 || year > 9999 {
 		return fmt.Errorf("its time is in the year %d", year)
