@@ -18,6 +18,7 @@ import (
 	"lodge/api/access"
 	lodgev1 "lodge/api/gen/lodge/v1"
 	"lodge/api/gen/lodge/v1/lodgev1connect"
+	"lodge/api/trail"
 	"lodge/commands"
 	"lodge/commands/process"
 	"lodge/log"
@@ -39,6 +40,8 @@ type Deps struct {
 	Scheduler log.Scheduler   // nil: calls about schedules are answered UNAVAILABLE
 	Processes *process.Router // nil: calls about process managers are answered UNAVAILABLE
 	Parts     []Part          // of the platform, beside the log and the read models, that have a health
+
+	Trail *trail.Trail // takes what events do not tell; nil: nothing is recorded
 
 	Access *access.Store // the tokens; nil: there are none, and calls about them are answered UNAVAILABLE
 
@@ -82,6 +85,7 @@ type API struct {
 	hottest *fastPost    // also in handler, but asked before it
 	cross   http.Handler // around both, for browsers at other origins; nil: they may not call
 	gate    *gate        // nil: everybody may do everything, as often as they like
+	audit   *auditor     // nil: nothing is recorded
 
 	cache    *cache.Cache // of what hotels have and are; told by the read models what to forget
 	watchers watchers     // of hotels' nights
@@ -122,6 +126,7 @@ func New(deps Deps, opts Options) (*API, error) {
 		return nil, errors.New("api: callers are asked for tokens, and there are none")
 	}
 	a.gate = a.newGate()
+	a.audit = a.newAuditor()
 	if err := a.openCache(); err != nil {
 		return nil, err
 	}
@@ -138,6 +143,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if a.gate != nil && a.gate.required {
 		if err := a.gate.crossOrigin(r); err != nil {
 			a.refuse(w, r, denied(ReasonCrossOrigin, "a page of another site may not ask for this"))
+			a.audit.unrouted(r, r.URL.Path, unreached{connect.CodePermissionDenied, ReasonCrossOrigin})
 			return
 		}
 	}
@@ -165,7 +171,7 @@ var services = []string{
 	lodgev1connect.RateServiceName, lodgev1connect.ReservationServiceName, lodgev1connect.StayServiceName,
 	lodgev1connect.PaymentServiceName, lodgev1connect.RoomServiceName, lodgev1connect.WaitingListServiceName, lodgev1connect.EventServiceName, lodgev1connect.AdminServiceName,
 	lodgev1connect.MessageServiceName, lodgev1connect.GroupServiceName, lodgev1connect.QueueServiceName, lodgev1connect.ScheduleServiceName,
-	lodgev1connect.ProofServiceName, lodgev1connect.ProcessServiceName, lodgev1connect.AccessServiceName,
+	lodgev1connect.ProofServiceName, lodgev1connect.ProcessServiceName, lodgev1connect.AccessServiceName, lodgev1connect.AuditServiceName,
 	lodgev1connect.AccountServiceName, lodgev1connect.SessionServiceName,
 }
 
@@ -188,7 +194,7 @@ func (a *API) routes() (http.Handler, error) {
 	if a.opts.Tracer != nil {
 		traces = &tracing{a.opts.Tracer}
 	}
-	e := &edge{tracing: traces, validator: validator, logger: a.opts.Logger, timeout: a.opts.CallTimeout, calls: counted, gate: a.gate}
+	e := &edge{tracing: traces, validator: validator, logger: a.opts.Logger, timeout: a.opts.CallTimeout, calls: counted, gate: a.gate, audit: a.audit}
 	options := []connect.HandlerOption{
 		connect.WithInterceptors(e),
 		connect.WithReadMaxBytes(a.opts.MessageBytesMax),
@@ -200,7 +206,7 @@ func (a *API) routes() (http.Handler, error) {
 	routed := make([]*vanguard.Service, 0, len(services))
 	unknownToUs := vanguard.WithRESTUnmarshalOptions(vanguard.RESTUnmarshalOptions{DiscardUnknownQueryParams: true}) // the edge refuses them, by name
 	serve := func(path string, handler http.Handler) {
-		mux.Handle(path, handler)
+		mux.Handle(path, a.audit.unread(handler))
 		routed = append(routed, vanguard.NewService(path, handler, unknownToUs))
 	}
 	serve(lodgev1connect.NewHotelServiceHandler(&hotelService{a}, options...))
@@ -208,14 +214,16 @@ func (a *API) routes() (http.Handler, error) {
 	serve(lodgev1connect.NewAvailabilityServiceHandler(&availabilityService{a}, options...))
 	serve(lodgev1connect.NewRateServiceHandler(&rateService{a}, options...))
 	path, reservations := lodgev1connect.NewReservationServiceHandler(&reservationService{a}, options...)
-	a.hottest = &fastPost{service: &reservationService{a}, edge: e, connect: reservations, errors: connect.NewErrorWriter(options...)}
-	serve(path, a.hottest)
+	a.hottest = &fastPost{service: &reservationService{a}, edge: e, connect: a.audit.unread(reservations), errors: connect.NewErrorWriter(options...)}
+	routed = append(routed, vanguard.NewService(path, a.hottest, unknownToUs))
+	mux.Handle(path, a.hottest)
 	serve(lodgev1connect.NewPaymentServiceHandler(&paymentService{a}, options...))
 	serve(lodgev1connect.NewStayServiceHandler(&stayService{a}, options...))
 	serve(lodgev1connect.NewRoomServiceHandler(&roomService{a}, options...))
 	serve(lodgev1connect.NewAccessServiceHandler(&accessService{a}, options...))
 	serve(lodgev1connect.NewAccountServiceHandler(&accountService{a}, options...))
 	serve(lodgev1connect.NewSessionServiceHandler(&sessionService{a}, options...))
+	serve(lodgev1connect.NewAuditServiceHandler(&auditService{a}, options...))
 	serve(lodgev1connect.NewWaitingListServiceHandler(&waitingListService{a}, options...))
 	serve(lodgev1connect.NewEventServiceHandler(&eventService{a}, options...))
 	serve(lodgev1connect.NewAdminServiceHandler(&adminService{a}, options...))
@@ -229,7 +237,7 @@ func (a *API) routes() (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the REST routes: %w", err)
 	}
-	mux.Handle("/v1/", &rest{next: transcoder, bodyMax: int64(a.opts.MessageBytesMax)})
+	mux.Handle("/v1/", &rest{next: transcoder, bodyMax: int64(a.opts.MessageBytesMax), audit: a.audit})
 	a.routePlatform(mux, options)
 	a.routePages(mux)
 	a.routeOpenAPI(mux)
@@ -245,7 +253,7 @@ func (a *API) routePlatform(mux *http.ServeMux, options []connect.HandlerOption)
 	mux.HandleFunc("GET /healthz", a.serveHealthz)
 	mux.HandleFunc("GET /readyz", a.serveReadyz)
 	for provider, webhook := range a.deps.Webhooks {
-		mux.Handle("POST /webhooks/"+provider, webhook)
+		mux.Handle("POST /webhooks/"+provider, a.audit.posted(webhook))
 	}
 }
 

@@ -151,6 +151,7 @@ func eventOf(e *event.Envelope, at log.Position) (*lodgev1.Event, error) {
 		CorrelationId: e.CorrelationID,
 		CausationId:   e.CausationID,
 		Actor:         e.Actor,
+		Reason:        e.Reason,
 		Hotel:         hotelName(e.HotelID),
 		Position:      at.String(),
 		Data:          data,

@@ -33,6 +33,7 @@ func (a *API) do(ctx context.Context, c call, body hotel.Command) (commands.Resu
 		Time:          c.time,
 		CorrelationID: c.correlationID,
 		Actor:         c.actor,
+		Reason:        c.reason,
 		Body:          body,
 	})
 }

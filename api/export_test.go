@@ -1,6 +1,8 @@
 package api
 
 import (
+	"slices"
+
 	"lodge/projections/payments"
 	"lodge/projections/reservations"
 )
@@ -16,3 +18,16 @@ func Settled(r *reservations.Reservation, of []payments.Payment) bool {
 	c := account{r, of, payments.SumsOf(of)}
 	return c.settled()
 }
+
+// Effects returns the calls that change something, with what: command, action or flow.
+func Effects() map[string]string {
+	names := map[effect]string{command: "command", action: "action", flow: "flow"}
+	all := map[string]string{}
+	for procedure, e := range effects {
+		all[procedure] = names[e]
+	}
+	return all
+}
+
+// Harmless reports whether a call is known to change nothing.
+func Harmless(procedure string) bool { return slices.Contains(harmless, procedure) }

@@ -114,7 +114,7 @@ func (f *fastPost) answer(w http.ResponseWriter, r *http.Request, form *postForm
 	memory.Reset()
 	answer := memory.AvailableBuffer()
 	ctx, span := f.edge.tracing.begin(r.Context(), r.URL.Path, connect.ProtocolConnect, r.Header)
-	err := f.edge.guard(ctx, r.URL.Path, span, msg, func(ctx context.Context) (err error) {
+	err := f.edge.guard(ctx, incoming{procedure: r.URL.Path, header: r.Header, addr: r.RemoteAddr, span: span, msg: msg}, func(ctx context.Context) (err error) {
 		if f.edge.gate != nil {
 			if ctx, err = f.edge.gate.enter(ctx, r.URL.Path, r.Header, r.RemoteAddr, msg); err != nil {
 				return err

@@ -53,6 +53,9 @@ func (a *API) newGate() *gate {
 // localActor is who acts over the socket without a token: somebody whom the system lets use it.
 const localActor = "local:socket"
 
+// anonymousActor is who shows no token where one is asked for.
+const anonymousActor = "anonymous:"
+
 // actor returns who gives a command, for its events; empty: nobody is asked.
 func actor(ctx context.Context) string {
 	c := callerOf(ctx)
@@ -64,7 +67,7 @@ func actor(ctx context.Context) string {
 	case c.local:
 		return localActor
 	}
-	return "anonymous:"
+	return anonymousActor
 }
 
 // enter lets a call in, or not. The context knows the caller.

@@ -17,6 +17,8 @@ import (
 	"lodge/api/access"
 	lodgev1 "lodge/api/gen/lodge/v1"
 	"lodge/api/gen/lodge/v1/lodgev1connect"
+	"lodge/log"
+	"lodge/log/vfs"
 )
 
 // bearer shows a token with every request that shows none. No token: it shows nothing.
@@ -56,9 +58,11 @@ type gated struct {
 
 var everybody = []string{"anonymous", "guest", "staff", "service", "admin"}
 
-func newGated(t *testing.T, opts api.Options) *gated {
+func newGated(t *testing.T, opts api.Options) *gated { return newGatedWith(t, opts, nil) }
+
+func newGatedWith(t *testing.T, opts api.Options, scheduler func(*stack) log.Scheduler) *gated {
 	opts.AuthRequired = true
-	s := newStack(t, opts)
+	s := newStackWith(t, "data", vfs.NewMem(), opts, scheduler)
 	s.seed(20)
 	s.seedHotel("savoy", "Lisbon", 20)
 	g := &gated{stack: s, plain: &http.Client{Transport: s.client.Transport.(*bearer).RoundTripper}, secrets: map[string]string{

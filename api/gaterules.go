@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -47,6 +48,7 @@ var (
 	history   = rule{nil, nil, eventsOfTheirHotels, notTheirs}
 	programs  = rule{nil, nil, nil, notTheirs}
 	own       = rule{nil, theirOwn, theirOwn, theirOwn}
+	audited   = rule{nil, nil, inTheirHotels, nil} // programs have the events; who tried what is for people
 	adminOnly = rule{}
 )
 
@@ -124,6 +126,8 @@ var rules = map[string]rule{
 	rpc.SessionServiceCreateSessionProcedure: public, rpc.SessionServiceRefreshSessionProcedure: public,
 	rpc.SessionServiceListSessionsProcedure: own, rpc.SessionServiceDeleteSessionProcedure: own,
 
+	rpc.AuditServiceListAuditEntriesProcedure: audited,
+
 	"/" + grpchealth.HealthV1ServiceName + "/Check": public, "/" + grpchealth.HealthV1ServiceName + "/Watch": public,
 	"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo": public, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": public,
 }
@@ -145,6 +149,8 @@ func resourceOf(msg proto.Message) string {
 		return m.GetRoom().GetName()
 	case *lodgev1.SetRatesRequest:
 		return m.GetRatePlan()
+	case *lodgev1.ListAuditEntriesRequest:
+		return cmp.Or(m.GetHotel(), m.GetReservation())
 	case interface{ GetParent() string }:
 		return m.GetParent()
 	case interface{ GetName() string }:

@@ -36,18 +36,19 @@ func (a *API) gated(procedure string, asked func(*http.Request) []proto.Message,
 			}
 			return
 		}
-		a.refuse(w, r, err)
+		a.audit.refused(ctx, incoming{procedure: procedure, header: r.Header, addr: r.RemoteAddr}, err, a.refuse(w, r, err))
 	}
 }
 
 // refuse answers a request that the gate does not let in, where there is no protocol to do so.
-func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
+func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) *connect.Error {
 	answer := translate(r.Context(), a.opts.Logger, r.URL.Path, nil, err)
 	challenge(answer)
 	for name, values := range answer.Meta() {
 		w.Header()[name] = values
 	}
 	http.Error(w, answer.Message(), gateStatus(answer.Code()))
+	return answer
 }
 
 func gateStatus(code connect.Code) int {

@@ -143,7 +143,7 @@ func referTo(e *projections.Event) *lodgev1.EventReference {
 	}
 	out := &lodgev1.EventReference{
 		EventId: e.Envelope.ID, Type: e.Envelope.Type, Position: e.Position.String(), Time: timestamppb.New(e.Envelope.Time),
-		CorrelationId: e.Envelope.CorrelationID, Origin: originOf(e.Envelope),
+		CorrelationId: e.Envelope.CorrelationID, Origin: originOf(e.Envelope), Actor: e.Envelope.Actor, Reason: e.Envelope.Reason,
 	}
 	if e.Envelope.RequestID != uuid.Nil {
 		out.RequestId = uuid.UUID(e.Envelope.RequestID).String()

@@ -47,7 +47,7 @@ func newProcessHouse(t *testing.T) *processHouse {
 		process.Handler{Name: "charges", Topic: process.TimersTopic, Types: []string{"retry"}, HandleRecord: handle}); err != nil {
 		t.Fatal(err)
 	}
-	a, err := api.New(api.Deps{Engine: h.engine, Log: h.broker, Store: h.store, Processes: router}, api.Options{Clock: h.clock.now})
+	a, err := api.New(api.Deps{Engine: h.engine, Log: h.broker, Store: h.store, Processes: router, Trail: h.trail}, api.Options{Clock: h.clock.now})
 	if err != nil {
 		t.Fatal(err)
 	}

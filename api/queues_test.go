@@ -97,7 +97,11 @@ func TestAWaitingReceiveEndsWithTheServer(t *testing.T) {
 
 // newScheduling makes a stack with a running bridge.
 func newScheduling(t *testing.T) *stack {
-	return newStackWith(t, "data", vfs.NewMem(), api.Options{}, func(s *stack) log.Scheduler {
+	return newStackWith(t, "data", vfs.NewMem(), api.Options{}, bridge(t))
+}
+
+func bridge(t *testing.T) func(*stack) log.Scheduler {
+	return func(s *stack) log.Scheduler {
 		b, err := natsbridge.Open(context.Background(), s.broker, natsbridge.Options{StoreDir: t.TempDir(), Clock: s.clock.now})
 		if err != nil {
 			t.Fatal(err)
@@ -115,7 +119,7 @@ func newScheduling(t *testing.T) *stack {
 			}
 		})
 		return b
-	})
+	}
 }
 
 func TestSchedulesOverTheAPI(t *testing.T) {

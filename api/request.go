@@ -23,6 +23,8 @@ const (
 	HeaderCommandTime = "Lodge-Command-Time"
 	// HeaderCorrelationID goes into the events of a change as it is.
 	HeaderCorrelationID = "Lodge-Correlation-Id"
+	// HeaderReason says why a change is made, in the caller's words: into its events, and into the audit trail. Not for what is known of a guest.
+	HeaderReason = "Lodge-Reason"
 	// HeaderPrefer with return=minimal asks for an answer that does not wait for read models.
 	HeaderPrefer = "Prefer"
 )
@@ -39,6 +41,7 @@ type call struct {
 	time          time.Time
 	correlationID string
 	actor         string // who gives it; empty: nobody is asked
+	reason        string // why, in their words
 }
 
 func newCall(ctx context.Context, header http.Header, requestID string) (call, error) {
@@ -47,6 +50,11 @@ func newCall(ctx context.Context, header http.Header, requestID string) (call, e
 		return c, domain.Errorf(domain.InvalidArgument, HeaderCorrelationID, "the header %s is longer than %d bytes", HeaderCorrelationID, correlationMax)
 	}
 	var err error
+	if header[HeaderReason] != nil {
+		if c.reason, err = parseReason(header); err != nil {
+			return c, err
+		}
+	}
 	if c.requestID, c.named, err = parseRequestID(requestID, header); err != nil {
 		return c, err
 	}

@@ -28,6 +28,7 @@ import (
 type rest struct {
 	next    http.Handler
 	bodyMax int64
+	audit   *auditor
 	running keysRunning
 }
 
@@ -53,13 +54,16 @@ func restOf(ctx context.Context) *restCall {
 func (h *rest) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &restCall{running: &h.running, query: r.URL.RawQuery}
 	defer c.release()
+	path := r.URL.Path // which the next handler changes to the method's when it knows it
 	r = r.WithContext(context.WithValue(r.Context(), restKey{}, c))
 	if r.Body != nil && r.Body != http.NoBody {
 		r.Body = &restBody{http.MaxBytesReader(w, r.Body, h.bodyMax), c}
 	}
 	answer := &restWriter{ResponseWriter: w, call: c}
 	h.next.ServeHTTP(answer, r)
-	answer.finish()
+	if refusal, refused := answer.finish(); refused {
+		h.audit.unrouted(r, path, refusal)
+	}
 }
 
 // begin says that the request got to its method, and refuses query parameters that its message does not have, and those that its path or body say already.
@@ -175,22 +179,29 @@ func (w *restWriter) Flush() {
 // Unwrap is for http.ResponseController.
 func (w *restWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// finish writes what was held back.
-func (w *restWriter) finish() {
+// unreached is why a request got to no method.
+type unreached struct {
+	code   connect.Code
+	reason string
+}
+
+// finish writes what was held back, if there is something.
+func (w *restWriter) finish() (refusal unreached, refused bool) {
 	if w.held == 0 {
-		return
+		return refusal, false
 	}
-	code, answer := w.unreached()
+	refusal, code, answer := w.unreached()
 	header := w.Header()
 	header.Del("Content-Length")
 	header.Del("Content-Encoding")
 	header.Set("Content-Type", "application/json")
 	w.ResponseWriter.WriteHeader(code)
 	_, _ = w.ResponseWriter.Write(answer) // whoever asked may have gone
+	return refusal, true
 }
 
 // unreached makes the answer to a request that got to no method. It is the request's fault, whatever vanguard makes of it.
-func (w *restWriter) unreached() (int, []byte) {
+func (w *restWriter) unreached() (unreached, int, []byte) {
 	code, grpc, reason, text := w.held, connect.CodeInvalidArgument, string(domain.InvalidArgument), strings.TrimSpace(w.text.String())
 	said := new(status.Status)
 	if protojson.Unmarshal(w.text.Bytes(), said) == nil {
@@ -210,13 +221,13 @@ func (w *restWriter) unreached() (int, []byte) {
 	}
 	info, err := anypb.New(&errdetails.ErrorInfo{Reason: reason, Domain: ErrorDomain})
 	if err != nil { // never: it is a message that can be written
-		return code, nil
+		return unreached{grpc, reason}, code, nil
 	}
 	answer, err := protojson.Marshal(&status.Status{Code: int32(grpc), Message: shortened(text), Details: append([]*anypb.Any{info}, said.GetDetails()...)})
 	if err != nil { // a detail of a type that is not known here
 		answer, _ = json.Marshal(map[string]any{"code": int32(grpc), "message": shortened(text)})
 	}
-	return code, answer
+	return unreached{grpc, reason}, code, answer
 }
 
 // shortened bounds what is said again of what was sent.

@@ -80,6 +80,16 @@ func toBroken(b *hotel.Broken) *lodgev1.BrokenRestriction {
 // turnedAway says why a reservation was rejected. The rejection is in the log, so it has a name and a position; index, unless empty, says which one of
 // several it is.
 func turnedAway(m *eventpb.ReservationRejected, result commands.Result, index string) error {
+	return &recordedError{rejected(m, result, index)}
+}
+
+// recordedError is a refusal that is an event: the audit trail does not repeat it.
+type recordedError struct{ error }
+
+// Unwrap returns the refusal.
+func (e *recordedError) Unwrap() error { return e.error }
+
+func rejected(m *eventpb.ReservationRejected, result commands.Result, index string) error {
 	metadata := map[string]string{
 		"room_type":   roomTypeName(m.GetHotelId(), m.GetStay().GetRoomTypeId()),
 		"reservation": reservationName(m.GetHotelId(), m.GetReservationId()),

@@ -25,6 +25,7 @@ import (
 	"lodge/api/access"
 	lodgev1 "lodge/api/gen/lodge/v1"
 	"lodge/api/gen/lodge/v1/lodgev1connect"
+	"lodge/api/trail"
 	"lodge/commands"
 	"lodge/log"
 	"lodge/log/broker"
@@ -73,6 +74,7 @@ type stack struct {
 	api    *api.API
 	server *httptest.Server
 	client *http.Client
+	trail  *trail.Trail
 	tokens *access.Store // nil: callers are not asked who they are; else client shows an admin's
 
 	accounts *access.Accounts
@@ -127,10 +129,16 @@ func newStackWith(t testing.TB, dir string, fs vfs.FS, opts api.Options, schedul
 	group.Go(func() error { return s.broker.Run(ctx) })
 	group.Go(func() error { return s.engine.Run(ctx) })
 	group.Go(func() error { return s.store.Run(ctx) })
+	if s.trail, err = trail.Open(ctx, s.broker, trail.Options{Clock: s.clock.now}); err != nil {
+		t.Fatal(err)
+	}
+	trailing, stopTrail := context.WithCancel(ctx)
+	trailed := make(chan error, 1)
+	go func() { trailed <- s.trail.Run(trailing) }()
 	if err := s.store.WaitReady(ctx); err != nil {
 		t.Fatal(err)
 	}
-	deps := api.Deps{Engine: s.engine, Log: s.broker, Store: s.store}
+	deps := api.Deps{Engine: s.engine, Log: s.broker, Store: s.store, Trail: s.trail}
 	if scheduler != nil {
 		deps.Scheduler = scheduler(s)
 	}
@@ -154,6 +162,10 @@ func newStackWith(t testing.TB, dir string, fs vfs.FS, opts api.Options, schedul
 		s.api.EndStreams()
 		s.client.CloseIdleConnections()
 		s.server.Close()
+		stopTrail()
+		if err := <-trailed; err != nil {
+			t.Error(err)
+		}
 		stop()
 		if err := group.Wait(); err != nil {
 			t.Error(err)
@@ -276,6 +288,9 @@ func (s *stack) eventCount() (n int64) {
 		s.Fatal(err)
 	}
 	for _, topic := range topics {
+		if topic.Name == trail.Topic { // what changed nothing is there too
+			continue
+		}
 		for _, p := range topic.Partitions {
 			n += int64(p.HighWatermark)
 		}

@@ -426,7 +426,7 @@ func TestAdmin(t *testing.T) {
 	_, err := s.admin.GetTopic(ctx, connect.NewRequest(&lodgev1.GetTopicRequest{Name: "topics/gossip"}))
 	expect(t, err, connect.CodeNotFound, "TOPIC_NOT_FOUND", "")
 	health, _ := must[lodgev1.Health](t)(s.admin.GetHealth(ctx, connect.NewRequest(&lodgev1.GetHealthRequest{})))
-	if !health.GetHealthy() || len(health.GetParts()) != 4+len(projectors) {
+	if !health.GetHealthy() || len(health.GetParts()) != 5+len(projectors) {
 		t.Errorf("health %v", health)
 	}
 	stream, err := s.admin.RebuildProjection(ctx, connect.NewRequest(&lodgev1.RebuildProjectionRequest{Name: "projections/hotels"}))

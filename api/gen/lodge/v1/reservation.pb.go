@@ -2064,6 +2064,10 @@ type EventReference struct {
 	RequestId     string      `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	CorrelationId string      `protobuf:"bytes,6,opt,name=correlation_id,json=correlationId,proto3" json:"correlation_id,omitempty"`
 	Origin        EventOrigin `protobuf:"varint,7,opt,name=origin,proto3,enum=lodge.v1.EventOrigin" json:"origin,omitempty"`
+	// Who gave the command that it came from, as role:id; empty where nobody is asked, and where the platform itself acted.
+	Actor string `protobuf:"bytes,8,opt,name=actor,proto3" json:"actor,omitempty"`
+	// Why it was given, in the caller's words; or empty.
+	Reason        string `protobuf:"bytes,9,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2145,6 +2149,20 @@ func (x *EventReference) GetOrigin() EventOrigin {
 		return x.Origin
 	}
 	return EventOrigin_EVENT_ORIGIN_UNSPECIFIED
+}
+
+func (x *EventReference) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *EventReference) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
 }
 
 type GetReservationHistoryRequest struct {
@@ -3009,7 +3027,7 @@ const file_lodge_v1_reservation_proto_rawDesc = "" +
 	"\fmin_position\x18\x04 \x01(\tR\vminPosition\"p\n" +
 	"\x1dListReservationEventsResponse\x12'\n" +
 	"\x06events\x18\x01 \x03(\v2\x0f.lodge.v1.EventR\x06events\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x80\x02\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xae\x02\n" +
 	"\x0eEventReference\x12\x19\n" +
 	"\bevent_id\x18\x01 \x01(\tR\aeventId\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x1a\n" +
@@ -3018,7 +3036,9 @@ const file_lodge_v1_reservation_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x05 \x01(\tR\trequestId\x12%\n" +
 	"\x0ecorrelation_id\x18\x06 \x01(\tR\rcorrelationId\x12-\n" +
-	"\x06origin\x18\a \x01(\x0e2\x15.lodge.v1.EventOriginR\x06origin\"\xa5\x01\n" +
+	"\x06origin\x18\a \x01(\x0e2\x15.lodge.v1.EventOriginR\x06origin\x12\x14\n" +
+	"\x05actor\x18\b \x01(\tR\x05actor\x12\x16\n" +
+	"\x06reason\x18\t \x01(\tR\x06reason\"\xa5\x01\n" +
 	"\x1cGetReservationHistoryRequest\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12$\n" +
 	"\tpage_size\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12\x1d\n" +
