@@ -177,7 +177,7 @@ func changedFields(msg proto.Message) string {
 // entry says who made a call, and of what.
 func (u *auditor) entry(ctx context.Context, in *incoming) trail.Entry {
 	e := trail.Entry{
-		Actor: u.who(ctx, in.header), Client: addressOf(ctx, in.addr), Trace: traceOf(in.header),
+		Actor: u.who(ctx, in.header), Client: addressOf(ctx, in.addr), Trace: traceOf(in),
 		Method: strings.TrimPrefix(in.procedure, "/"), CorrelationID: idText(in.header.Get(HeaderCorrelationID)),
 	}
 	e.Reason, _ = parseReason(in.header) // what is malformed is no reason
@@ -229,9 +229,17 @@ func addressOf(ctx context.Context, addr string) string {
 	return access.ClientOf(addr)
 }
 
-// traceOf returns the id of the trace that a call says it belongs to, after W3C's Trace Context, or "".
-func traceOf(header http.Header) string {
-	parts := strings.Split(header.Get("Traceparent"), "-")
+// traceOf returns the id of the trace that a call belongs to, or "".
+func traceOf(in *incoming) string {
+	if in.span != nil && in.span.SpanContext().HasTraceID() {
+		return in.span.SpanContext().TraceID().String()
+	}
+	return traceIn(in.header.Get("Traceparent"))
+}
+
+// traceIn returns the id in a trace parent after W3C's Trace Context, or "".
+func traceIn(parent string) string {
+	parts := strings.Split(parent, "-")
 	if len(parts) < 4 || len(parts[1]) != 32 || strings.Trim(parts[1], "0123456789abcdef") != "" {
 		return ""
 	}
@@ -394,7 +402,7 @@ func (u *auditor) posted(next http.Handler) http.Handler {
 		if seen.status < http.StatusBadRequest {
 			return
 		}
-		e := trail.Entry{Client: addressOf(r.Context(), r.RemoteAddr), Trace: traceOf(r.Header), Method: "POST " + r.URL.Path, Outcome: trail.Refused, Code: "INVALID_ARGUMENT", Refusal: reasonMalformed}
+		e := trail.Entry{Client: addressOf(r.Context(), r.RemoteAddr), Trace: traceIn(r.Header.Get("Traceparent")), Method: "POST " + r.URL.Path, Outcome: trail.Refused, Code: "INVALID_ARGUMENT", Refusal: reasonMalformed}
 		if seen.status >= http.StatusInternalServerError {
 			e.Outcome, e.Code, e.Refusal = trail.Failed, "UNAVAILABLE", ReasonUnavailable
 		}

@@ -261,7 +261,7 @@ func (c *changes) houses() {
 	c.do("RateService/UpdateRatePlan", `{"ratePlan":{"name":"hotels/ritz/ratePlans/flex","displayName":"Flexible"}}`)
 	c.do("RateService/SetRates", `{"ratePlan":"hotels/ritz/ratePlans/flex","roomType":"hotels/ritz/roomTypes/double",`+span+`,"nightlyRate":{"currencyCode":"EUR","units":"90"}}`)
 	c.do("RateService/ArchiveRatePlan", name("hotels/ritz/ratePlans/flex"))
-	for _, room := range []string{"101", "102"} {
+	for _, room := range []string{"101", "102", "103"} {
 		c.do("RoomService/CreateRoom", fmt.Sprintf(`{"parent":"hotels/ritz","roomId":%q,"room":{"roomType":"hotels/ritz/roomTypes/double","displayName":%[1]q}}`, room))
 	}
 	c.do("RoomService/UpdateRoom", `{"room":{"name":"hotels/ritz/rooms/102","floor":"1"}}`)
@@ -279,6 +279,7 @@ func (c *changes) lives() {
 	c.do("PaymentService/RefundReservation", fmt.Sprintf(`{"name":%q,"amount":{"currencyCode":"EUR","units":"10"}}`, refunded))
 	stays, walks, missing := c.paid(0, 2), c.paid(0, 1), c.paid(0, 1)
 	c.do("StayService/CheckInReservation", fmt.Sprintf(`{"name":%q,"rooms":["hotels/ritz/rooms/101"]}`, stays))
+	c.do("StayService/MoveGuest", fmt.Sprintf(`{"name":%q,"toRoom":"hotels/ritz/rooms/103"}`, stays))
 	c.do("StayService/CheckOutReservation", name(stays))
 	c.do("StayService/WalkReservation", fmt.Sprintf(`{"name":%q,"relocatedTo":"The Savoy"}`, walks))
 	c.clock.advance(36 * 3600e9)

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	lodgev1 "lodge/api/gen/lodge/v1"
@@ -234,7 +233,7 @@ func (f *auditFilter) callEntry(r *log.Record, e *trail.Entry) *lodgev1.AuditEnt
 func eventEntry(r *log.Record, e *event.Envelope) *lodgev1.AuditEntry {
 	out := &lodgev1.AuditEntry{
 		Position: r.Position().String(), Time: timestamppb.New(r.Timestamp), Actor: e.Actor, EventType: e.Type, EventId: e.ID,
-		Resource: eventSubject(e), Hotel: hotelName(e.HotelID), CorrelationId: e.CorrelationID, CausationId: e.CausationID, Reason: e.Reason,
+		Resource: eventSubject(e), Hotel: hotelName(e.HotelID), CorrelationId: e.CorrelationID, CausationId: e.CausationID, TraceId: traceIn(e.TraceParent), Reason: e.Reason,
 		Outcome: lodgev1.AuditOutcome_AUDIT_OUTCOME_DONE, Count: 1, Origin: originOf(e),
 	}
 	if e.RequestID != uuid.Nil {
@@ -255,8 +254,7 @@ func eventSubject(e *event.Envelope) string {
 		}
 		return hotelName(e.HotelID) + infix + id
 	}
-	var m proto.Message = e.Message
-	switch m := m.(type) {
+	switch m := e.Message.(type) {
 	case interface{ GetEntryId() string }:
 		return child(waitingListInfix, m.GetEntryId())
 	case interface{ GetReservationId() string }:

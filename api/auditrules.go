@@ -29,6 +29,7 @@ var effects = map[string]effect{
 	rpc.PaymentServicePayReservationProcedure: command, rpc.PaymentServiceRefundReservationProcedure: command,
 
 	rpc.StayServiceCheckInReservationProcedure: command, rpc.StayServiceCheckOutReservationProcedure: command, rpc.StayServiceWalkReservationProcedure: command,
+	rpc.StayServiceMoveGuestProcedure: command,
 
 	rpc.RoomServiceCreateRoomProcedure: command, rpc.RoomServiceUpdateRoomProcedure: command, rpc.RoomServiceArchiveRoomProcedure: command,
 

@@ -27,7 +27,7 @@ func (a *API) crossOrigin() http.Handler {
 	return cors.New(cors.Options{
 		AllowedOrigins: a.opts.CORSOrigins,
 		AllowedMethods: []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete},
-		AllowedHeaders: append(connectcors.AllowedHeaders(), "Authorization", HeaderIdempotencyKey, HeaderGuestEmail, HeaderCorrelationID, HeaderPrefer, "Traceparent", "Tracestate"),
+		AllowedHeaders: append(connectcors.AllowedHeaders(), "Authorization", HeaderIdempotencyKey, HeaderGuestEmail, HeaderCorrelationID, HeaderReason, HeaderPrefer, "Traceparent", "Tracestate"),
 		ExposedHeaders: append(connectcors.ExposedHeaders(), HeaderPosition, HeaderReplayed, "Www-Authenticate"),
 		MaxAge:         int(preflightAge.Seconds()),
 	}).Handler(http.HandlerFunc(a.serve))

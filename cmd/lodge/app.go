@@ -32,12 +32,15 @@ type commandLine struct {
 	Processes   processesCommand   `cmd:"" help:"Look after process managers, and what they gave up on."`
 	Log         logCommand         `cmd:"" help:"Look into the files of the log, and mend them."`
 	Events      eventsCommand      `cmd:"" help:"Show events, and follow them."`
+	Audit       auditCommand       `cmd:"" help:"Show who did what, when and why, and what was refused."`
 	Projections projectionsCommand `cmd:"" help:"List and rebuild read models."`
 	Verify      verifyCommand      `cmd:"" help:"Prove from the log that no night was ever oversold."`
 	Simulate    simulateCommand    `cmd:"" help:"Replay a hotel's history under another overbooking limit or other cancellation terms."`
 	Bench       benchCommand       `cmd:"" help:"Measure this machine and Lodge on it."`
 	BenchClient benchClientCommand `cmd:"" hidden:"" help:"Drive a server for bench."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
+
+	Reason string `help:"Why: goes into the audit trail with whatever the command changes." placeholder:"TEXT"`
 }
 
 // dataFlag is the flag that every command has.
@@ -87,6 +90,7 @@ func (m *Main) Run(ctx context.Context, args []string) (code int) {
 		fmt.Fprintf(m.Stderr, "lodge: %v\nlodge --help shows what there is.\n", err)
 		return codeUsage
 	}
+	parsed.BindTo(context.WithValue(ctx, reasonKey{}, line.Reason), (*context.Context)(nil))
 	return m.report(parsed.Run(m))
 }
 

@@ -281,13 +281,24 @@ func (w *eventWriter) write(e *lodgev1.Event) error {
 	if w.json {
 		_, err = fmt.Fprintln(w.m.Stdout, string(line))
 	} else {
-		_, err = fmt.Fprintf(w.m.Stdout, "%s  %-20s  %-32s  %-20s  %s\n", e.GetTime().AsTime().UTC().Format("2006-01-02 15:04:05.000"),
-			e.GetPosition(), e.GetType(), lastPart(e.GetHotel()), describe(line))
+		_, err = fmt.Fprintf(w.m.Stdout, "%s  %-20s  %-32s  %-20s  %s%s\n", e.GetTime().AsTime().UTC().Format("2006-01-02 15:04:05.000"),
+			e.GetPosition(), e.GetType(), lastPart(e.GetHotel()), describe(line), byWhom(e))
 	}
 	if err == nil && w.limited && w.left == 0 {
 		return errEnough
 	}
 	return err
+}
+
+// byWhom says who led to an event, and why, as far as it tells.
+func byWhom(e *lodgev1.Event) (text string) {
+	if e.GetActor() != "" {
+		text = "  by " + e.GetActor()
+	}
+	if e.GetReason() != "" {
+		text += fmt.Sprintf("  %q", e.GetReason())
+	}
+	return text
 }
 
 // describe returns an event's own fields, without those that the line has already.

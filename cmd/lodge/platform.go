@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 
+	"lodge/api"
 	"lodge/cmd/internal/platform"
 )
 
@@ -67,7 +69,7 @@ type server struct {
 // a stopped house neither charges guests nor ends their holds.
 func reach(ctx context.Context, dir string) (*server, error) {
 	if client, ok := platform.Dial(ctx, dir); ok {
-		return &server{client: client, url: platform.SocketURL}, nil
+		return &server{client: because(ctx, client), url: platform.SocketURL}, nil
 	}
 	if !platform.Exists(dir) {
 		return nil, fmt.Errorf("%s is not a data folder: lodge import or lodge serve makes one", dir)
@@ -83,7 +85,37 @@ func reach(ctx context.Context, dir string) (*server, error) {
 	if !ok {
 		return nil, errors.Join(fmt.Errorf("the socket of %s does not answer", dir), own.stop())
 	}
-	return &server{client: client, url: platform.SocketURL, own: own}, nil
+	return &server{client: because(ctx, client), url: platform.SocketURL, own: own}, nil
+}
+
+type reasonKey struct{}
+
+// because makes a client say with each call why it is made, if the command line does.
+func because(ctx context.Context, client *http.Client) *http.Client {
+	if reason, _ := ctx.Value(reasonKey{}).(string); reason != "" {
+		client.Transport = &reasoned{client.Transport, "UTF-8''" + url.PathEscape(reason)}
+	}
+	return client
+}
+
+// reasoned adds the header Lodge-Reason to requests.
+type reasoned struct {
+	http.RoundTripper
+	reason string
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *reasoned) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set(api.HeaderReason, t.reason)
+	return t.RoundTripper.RoundTrip(r)
+}
+
+// CloseIdleConnections is for http.Client.
+func (t *reasoned) CloseIdleConnections() {
+	if c, ok := t.RoundTripper.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
 }
 
 // close hangs up, and ends the platform if it is this process's.

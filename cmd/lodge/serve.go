@@ -34,6 +34,8 @@ type serveCommand struct {
 
 	CORSOrigins []string `help:"Origins of browser apps that may call, several by comma, as in https://app.example; default: none. *, any, only with --auth required." name:"cors-origins" placeholder:"ORIGIN" env:"LODGE_CORS_ORIGINS"`
 
+	AuditKeep time.Duration `help:"How long the audit trail is kept, at least 1h; it is remembered. Default: 9600h (400 days) in a new folder." placeholder:"9600h" env:"LODGE_AUDIT_KEEP"`
+
 	LogLevel slog.Level    `help:"Least level that is logged: debug, info, warn, error." default:"info" env:"LODGE_LOG_LEVEL"`
 	LogJSON  bool          `help:"Log in JSON." env:"LODGE_LOG_JSON"`
 	Grace    time.Duration `help:"How long calls in flight may take at shutdown." default:"10s"`
@@ -67,6 +69,7 @@ func (c *serveCommand) Run(ctx context.Context, m *Main) error {
 		Addr: c.Addr, AdminAddr: c.AdminAddr, Partitions: c.Partitions, Durability: log.Durability(c.Durability), Profile: broker.Profile(c.Profile),
 		OffloadDir: c.OffloadDir, Logger: logger, ShutdownTimeout: c.Grace, NATSURL: c.NATSURL, NATSCredentials: c.NATSCreds, Payments: payments,
 		AuthRequired: c.Auth == authRequired, PublicURL: c.PublicURL, RateLimit: c.RateLimit, RateBurst: c.RateBurst, CORSOrigins: c.CORSOrigins, Traces: true, TracesEndpoint: c.OTLPEndpoint,
+		AuditRetention: c.AuditKeep,
 		OnOpen: func(p commands.OpenProgress) {
 			logger.Debug("state rebuilt", "partition", p.Partition, "from_snapshot", p.FromSnapshot, "replayed", p.Replayed, "total", p.Total)
 		},

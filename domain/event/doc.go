@@ -9,6 +9,7 @@
 //	ce_time              RFC 3339 with nanoseconds, UTC: the time of the command
 //	ce_correlationid     optional: what the event belongs to
 //	ce_causationid       optional: what caused it
+//	ce_traceparent       optional: the W3C trace context of the command, where its trace is sampled
 //	lodge_actor          optional: who gave the command, as role:id
 //	lodge_reason         optional: why, in their words
 //	lodge_request_id     optional, 16 bytes: the request id of the command

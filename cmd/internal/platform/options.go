@@ -52,6 +52,9 @@ type Options struct {
 	Traces         bool
 	TracesEndpoint string
 
+	// AuditRetention is how long the audit trail is kept; 0: as long as it was, trail.RetentionDefault in a new folder.
+	AuditRetention time.Duration
+
 	// ShutdownTimeout is how long calls in flight may take when Run ends. Default 10 s; then their connections are closed.
 	ShutdownTimeout time.Duration
 

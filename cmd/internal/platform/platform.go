@@ -14,6 +14,7 @@ import (
 
 	"lodge/api"
 	"lodge/api/access"
+	"lodge/api/trail"
 	"lodge/cmd/internal/tracing"
 	"lodge/commands"
 	"lodge/commands/payment"
@@ -37,6 +38,7 @@ type Platform struct {
 	Bridge    *natsbridge.Bridge // nil: without schedules
 	Processes *process.Router
 	Payments  *process.Payments
+	Trail     *trail.Trail
 	API       *api.API
 
 	Partitions int // of each topic
@@ -197,6 +199,11 @@ func (p *Platform) openAPI(ctx context.Context) error {
 	if deps.Access, err = access.Open(ctx, p.Broker, p.opts.Clock); err != nil {
 		return err
 	}
+	if p.Trail, err = trail.Open(ctx, p.Broker, trail.Options{Retention: p.opts.AuditRetention, Clock: p.opts.Clock, Logger: p.opts.Logger}); err != nil {
+		return err
+	}
+	deps.Trail = p.Trail
+	deps.Parts = append(deps.Parts, api.Part{Name: "audit trail", Check: p.Trail.Health})
 	key, err := quoteKey(p.dir)
 	if err != nil {
 		return err

@@ -19,7 +19,7 @@ type part struct {
 
 // Run serves until ctx ends or a part fails, and then ends everything in the order of dependence: the servers let nothing
 // new in and finish the calls that they have, the process managers stop between two commands, the schedules fire no more, the engine commits what it has accepted, the projections finish their
-// transactions, the log syncs. Nothing that was acknowledged is lost, and nothing runs when Run returns. Call it once.
+// transactions, the audit trail writes what it has put aside, the log syncs. Nothing that was acknowledged is lost, and nothing runs when Run returns. Call it once.
 func (p *Platform) Run(ctx context.Context) error {
 	failed := make(chan struct{})
 	var once sync.Once
@@ -34,7 +34,7 @@ func (p *Platform) Run(ctx context.Context) error {
 		}()
 		return t
 	}
-	parts := []*part{start("log", p.Broker.Run), start("projections", p.Store.Run), start("commands", p.Engine.Run), start("session keys", p.runSessionKeys)}
+	parts := []*part{start("log", p.Broker.Run), start("audit trail", p.Trail.Run), start("projections", p.Store.Run), start("commands", p.Engine.Run), start("session keys", p.runSessionKeys)}
 	if p.Bridge != nil {
 		parts = append(parts, start("schedules", p.Bridge.Run))
 	}
