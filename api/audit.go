@@ -31,11 +31,8 @@ func (a *API) newAuditor() *auditor {
 	return &auditor{a.deps.Trail, a.gate}
 }
 
-// Why a call is refused when its change cannot be recorded, and what is recorded of a call that could not be read.
-const (
-	ReasonAuditUnavailable = "AUDIT_UNAVAILABLE"
-	reasonMalformed        = "MALFORMED"
-)
+// reasonMalformed is recorded of a call that could not be read.
+const reasonMalformed = "MALFORMED"
 
 // around makes a call that has been let in. A change that no event tells of is on record before it is answered.
 func (u *auditor) around(ctx context.Context, in *incoming, do func() (any, error)) error {

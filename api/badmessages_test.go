@@ -14,6 +14,7 @@ import (
 
 	"lodge/api"
 	lodgev1 "lodge/api/gen/lodge/v1"
+	"lodge/api/trail"
 )
 
 // standing is all that the message queue holds, to be compared.
@@ -26,6 +27,9 @@ func (s *stack) standing() string {
 	}
 	var all strings.Builder
 	for i := range topics {
+		if topics[i].Name == trail.Topic { // what changed nothing is there too
+			continue
+		}
 		fmt.Fprintf(&all, "%+v\n", topics[i])
 	}
 	groups, err := s.broker.ListGroups(ctx)

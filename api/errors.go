@@ -58,6 +58,7 @@ const (
 	ReasonForbiddenHeader    = "FORBIDDEN_HEADER"
 	ReasonForbiddenField     = "FORBIDDEN_FIELD"
 	ReasonInternal           = "INTERNAL"
+	ReasonAuditUnavailable   = "AUDIT_UNAVAILABLE" // what is to be on record before it is answered cannot be
 
 	// Over REST only.
 	ReasonRequestInProgress = "IDEMPOTENCY_KEY_IN_PROGRESS" // the first request with the key has no answer yet

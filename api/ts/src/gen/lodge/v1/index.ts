@@ -2,6 +2,7 @@
 export * from "./access_pb.js";
 export * from "./account_pb.js";
 export * from "./admin_pb.js";
+export * from "./audit_pb.js";
 export * from "./availability_pb.js";
 export * from "./event_pb.js";
 export * from "./group_pb.js";
