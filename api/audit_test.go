@@ -206,22 +206,35 @@ func (c *changes) do(call, body string) map[string]any {
 }
 
 // paid books at the ritz as do does, and has the money come.
-func (c *changes) paid(in, out int) (name string) {
+func (c *changes) paid(in, out int) (name, payment string) {
 	c.Helper()
 	name = c.do("ReservationService/CreateReservation", c.booking(in, out))["name"].(string)
-	payment := uuid.NewString()
+	payment = uuid.NewString()
 	c.do("PaymentService/PayReservation", fmt.Sprintf(`{"name":%q,"paymentId":%q,"paymentMethod":"tok"}`, name, payment))
 	id, amount := name[strings.LastIndexByte(name, '/')+1:], domain.Money{Currency: "EUR", MinorUnits: int64(out-in) * 100_00}
-	for _, body := range []hotel.Command{
-		&hotel.RecordPayment{Hotel: "ritz", ReservationID: id, PaymentID: payment, Outcome: hotel.PaymentCaptured, Amount: amount, ProviderReference: "ch_1"},
-		&hotel.ConfirmReservation{Hotel: "ritz", ReservationID: id, PaymentID: payment, Amount: amount},
-	} {
-		if _, err := c.engine.Execute(context.Background(), commands.Command{RequestID: uuid.New(), Body: body}); err != nil {
-			c.Fatal(err)
-		}
-	}
+	c.command(&hotel.RecordPayment{Hotel: "ritz", ReservationID: id, PaymentID: payment, Outcome: hotel.PaymentCaptured, Amount: amount, ProviderReference: "ch_1"})
+	c.command(&hotel.ConfirmReservation{Hotel: "ritz", ReservationID: id, PaymentID: payment, Amount: amount})
 	c.settle()
-	return name
+	return name, payment
+}
+
+// command gives the engine a command as a process manager does.
+func (c *changes) command(body hotel.Command) {
+	c.Helper()
+	if _, err := c.engine.Execute(context.Background(), commands.Command{RequestID: uuid.New(), Body: body}); err != nil {
+		c.Fatal(err)
+	}
+}
+
+// failed has a refund of a reservation fail, and returns it.
+func (c *changes) failed(name, payment string) (refund string) {
+	c.Helper()
+	id := name[strings.LastIndexByte(name, '/')+1:]
+	refund = uuid.NewString()
+	c.command(&hotel.SettleRefunds{Hotel: "ritz", ReservationID: id, RefundID: refund})
+	c.command(&hotel.RecordRefund{Hotel: "ritz", ReservationID: id, PaymentID: payment, RefundID: refund, Cause: "the card is no more"})
+	c.settle()
+	return refund
 }
 
 func (c *changes) booking(in, out int) string {
@@ -275,9 +288,12 @@ func (c *changes) lives() {
 	c.do("ReservationService/UpdateReservation", fmt.Sprintf(`{"reservation":{"name":%q,"quantity":2},"updateMask":"quantity"}`, changed))
 	c.do("ReservationService/ConfirmReservation", name(changed))
 	c.do("ReservationService/CancelReservation", name(changed))
-	refunded := c.paid(2, 4)
+	refunded, payment := c.paid(2, 4)
 	c.do("PaymentService/RefundReservation", fmt.Sprintf(`{"name":%q,"amount":{"currencyCode":"EUR","units":"10"}}`, refunded))
-	stays, walks, missing := c.paid(0, 2), c.paid(0, 1), c.paid(0, 1)
+	c.do("PaymentService/SettleRefund", fmt.Sprintf(`{"name":"%s/payments/%s","refundId":%q,"method":"REFUND_METHOD_CASH"}`, refunded, payment, c.failed(refunded, payment)))
+	stays, _ := c.paid(0, 2)
+	walks, _ := c.paid(0, 1)
+	missing, _ := c.paid(0, 1)
 	c.do("StayService/CheckInReservation", fmt.Sprintf(`{"name":%q,"rooms":["hotels/ritz/rooms/101"]}`, stays))
 	c.do("StayService/MoveGuest", fmt.Sprintf(`{"name":%q,"toRoom":"hotels/ritz/rooms/103"}`, stays))
 	c.do("StayService/CheckOutReservation", name(stays))

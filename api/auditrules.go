@@ -26,7 +26,7 @@ var effects = map[string]effect{
 	rpc.ReservationServiceUpdateReservationProcedure: command, rpc.ReservationServiceConfirmReservationProcedure: command,
 	rpc.ReservationServiceCancelReservationProcedure: command, rpc.ReservationServiceMarkNoShowProcedure: command,
 
-	rpc.PaymentServicePayReservationProcedure: command, rpc.PaymentServiceRefundReservationProcedure: command,
+	rpc.PaymentServicePayReservationProcedure: command, rpc.PaymentServiceRefundReservationProcedure: command, rpc.PaymentServiceSettleRefundProcedure: command,
 
 	rpc.StayServiceCheckInReservationProcedure: command, rpc.StayServiceCheckOutReservationProcedure: command, rpc.StayServiceWalkReservationProcedure: command,
 	rpc.StayServiceMoveGuestProcedure: command,
