@@ -81,6 +81,7 @@ var rules = map[string]rule{
 	rpc.PaymentServicePayReservationProcedure: reserved, rpc.PaymentServiceGetPaymentProcedure: reserved,
 	rpc.PaymentServiceListPaymentsProcedure: reserved, rpc.PaymentServiceQuoteCancellationProcedure: reserved,
 	rpc.PaymentServiceRefundReservationProcedure: house, rpc.PaymentServiceSettleRefundProcedure: house,
+	rpc.PaymentServicePayGroupProcedure: house, rpc.ReservationServiceCancelGroupProcedure: house,
 
 	rpc.StayServiceCheckInReservationProcedure: house, rpc.StayServiceCheckOutReservationProcedure: house, rpc.StayServiceWalkReservationProcedure: house,
 	rpc.StayServiceMoveGuestProcedure: house,

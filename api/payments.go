@@ -40,11 +40,7 @@ func (s *paymentService) PayReservation(ctx context.Context, req *connect.Reques
 	if err != nil {
 		return nil, err
 	}
-	res.Msg = &lodgev1.Payment{
-		Name: paymentName(m.GetHotelId(), m.GetReservationId(), m.GetPaymentId()), Status: lodgev1.PaymentStatus_PAYMENT_STATUS_REQUESTED,
-		Amount: toMoney(m.GetAmount().GetCurrencyCode(), m.GetAmount().GetMinorUnits()), Provider: m.GetProvider(),
-		CreateTime: timestamppb.New(e.Time), UpdateTime: timestamppb.New(e.Time),
-	}
+	res.Msg = requested(e, m)
 	if wait := req.Msg.GetWait().AsDuration(); wait > 0 {
 		if p := s.awaitPayment(ctx, m, wait); p != nil {
 			res.Msg = p
@@ -59,18 +55,26 @@ func (s *paymentService) requestPayment(req *lodgev1.PayReservationRequest) (*ho
 	if err != nil {
 		return nil, err
 	}
-	provider := req.GetProvider()
-	switch {
-	case provider == "":
-		provider = s.opts.PaymentProviders[0]
-	case !slices.Contains(s.opts.PaymentProviders, provider):
-		return nil, domain.Errorf(domain.InvalidArgument, "provider", "%.80q is none of this platform's providers %v", provider, s.opts.PaymentProviders)
+	provider, err := s.providerOr(req.GetProvider())
+	if err != nil {
+		return nil, err
 	}
 	body := &hotel.RequestPayment{
 		Hotel: hotelID, ReservationID: id.String(), ClientAssigned: req.GetPaymentId() != "", Provider: provider, PaymentMethod: req.GetPaymentMethod(),
 	}
 	body.PaymentID, err = ownOrNew(req.GetPaymentId())
 	return body, err
+}
+
+// providerOr returns the provider that a request names, or the platform's first.
+func (s *paymentService) providerOr(provider string) (string, error) {
+	switch {
+	case provider == "":
+		return s.opts.PaymentProviders[0], nil
+	case !slices.Contains(s.opts.PaymentProviders, provider):
+		return "", domain.Errorf(domain.InvalidArgument, "provider", "%.80q is none of this platform's providers %v", provider, s.opts.PaymentProviders)
+	}
+	return provider, nil
 }
 
 // awaitPayment returns a payment once the provider has said and the reservation shows it, or as it is when wait is over; nil when it

@@ -147,7 +147,7 @@ func (l *hotelLife) place() hotel.PlaceReservation {
 func (l *hotelLife) step() {
 	reservation, payment, refund := pick(l, l.ids), pick(l, l.payments), pick(l, l.refunds)
 	amount := domain.Money{Currency: "EUR", MinorUnits: int64(1 + l.rng.IntN(9000))}
-	switch l.rng.IntN(28) {
+	switch l.rng.IntN(29) {
 	case 0, 1, 2:
 		c := l.place()
 		l.give(&c)
@@ -162,6 +162,7 @@ func (l *hotelLife) step() {
 	case 7, 8, 9:
 		l.conclude(payment)
 	case 10:
+		l.give(&hotel.RecordPayment{Hotel: "grand", ReservationID: payment[1], PaymentID: payment[0], Outcome: hotel.PaymentDeclined})
 		l.give(&hotel.DeclineReservation{Hotel: "grand", ReservationID: payment[1], PaymentID: payment[0]})
 	case 11:
 		l.give(&hotel.ConfirmReservation{Hotel: "grand", ReservationID: reservation})
@@ -189,6 +190,15 @@ func (l *hotelLife) step() {
 		l.give(&hotel.CheckIn{Hotel: "grand", ReservationID: reservation, SettledAtHotel: true})
 	case 21:
 		l.give(&hotel.CheckOut{Hotel: "grand", ReservationID: reservation, SettledAtHotel: l.rng.IntN(2) == 0, LeftUnpaid: l.rng.IntN(3) == 0})
+	case 28:
+		some := []string{pick(l, l.ids), reservation}
+		if l.rng.IntN(3) == 0 {
+			l.give(&hotel.CancelGroup{Hotel: "grand", GroupID: l.id(), Reservations: some})
+		} else {
+			l.give(&hotel.PayGroup{
+				Hotel: "grand", GroupID: l.id(), Provider: "simulator", PaymentMethod: "card", Payments: []hotel.GroupPayment{{ReservationID: some[0], PaymentID: l.id()}, {ReservationID: some[1], PaymentID: l.id()}},
+			})
+		}
 	case 26: // also of guests who are there
 		out := l.day(l.rng.IntN(6))
 		l.give(&hotel.ModifyReservation{Hotel: "grand", ReservationID: reservation, CheckOut: &out})
@@ -266,7 +276,7 @@ func TestWhatDecidersDecidePasses(t *testing.T) {
 	for _, c := range []hotel.Command{
 		&hotel.PlaceReservation{}, &hotel.PlaceGroup{}, &hotel.RequestPayment{}, &hotel.RecordPayment{}, &hotel.DeclineReservation{}, &hotel.ConfirmReservation{},
 		&hotel.ModifyReservation{}, &hotel.CancelReservation{}, &hotel.MarkNoShow{}, &hotel.GrantRefund{}, &hotel.SettleRefunds{}, &hotel.RecordRefund{}, &hotel.SettleRefund{}, &hotel.CompleteRefund{},
-		&hotel.CheckIn{}, &hotel.CheckOut{}, &hotel.MoveGuest{}, &hotel.Walk{}, &hotel.SetRestrictions{}, &hotel.UpdateRatePlan{}, &hotel.JoinWaitingList{}, &hotel.OfferRooms{}, &hotel.ExpireHolds{},
+		&hotel.CheckIn{}, &hotel.CheckOut{}, &hotel.MoveGuest{}, &hotel.PayGroup{}, &hotel.CancelGroup{}, &hotel.Walk{}, &hotel.SetRestrictions{}, &hotel.UpdateRatePlan{}, &hotel.JoinWaitingList{}, &hotel.OfferRooms{}, &hotel.ExpireHolds{},
 	} {
 		if name := fmt.Sprintf("%T", c); given[name] == 0 {
 			t.Errorf("%s never led to anything", name)

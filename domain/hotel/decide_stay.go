@@ -28,6 +28,10 @@ func (s *State) decideStay(c Command, at At) ([]proto.Message, error) {
 		return s.walk(c, at)
 	case *PlaceGroup:
 		return s.placeGroup(c, at)
+	case *CancelGroup:
+		return s.cancelGroup(c, at)
+	case *PayGroup:
+		return s.payGroup(c, at)
 	case *JoinWaitingList:
 		return s.joinWaitingList(c, at)
 	case *LeaveWaitingList:

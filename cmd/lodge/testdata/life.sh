@@ -202,7 +202,7 @@ is endReason WAITING_LIST_END_REASON_ACCEPTED
 
 echo '== a group has all of its rooms or none'
 two() {
-  local one="{\"parent\":\"hotels/ritz\",\"reservation\":{\"roomType\":\"hotels/ritz/roomTypes/$1\",\"quantity\":1,\"guest\":{\"displayName\":\"Gil\",\"adults\":1},$(nights 20 22)}}"
+  local one="{\"parent\":\"hotels/ritz\",\"reservation\":{\"roomType\":\"hotels/ritz/roomTypes/$1\",\"quantity\":1,\"guest\":{\"displayName\":\"Gil\",\"adults\":1},$(nights "${2:-20}" "${3:-22}")}}"
   echo "{\"requests\":[$one,$one]}"
 }
 refused SOLD_OUT POST hotels/ritz/reservations:batchCreate "$(two suite)"
@@ -218,6 +218,23 @@ costs settledOutside 204.00
 ok POST "$gil:cancel" '{"reason":"RESERVATION_REASON_HOTEL_REQUEST","note":"burst pipe"}'
 is status RESERVATION_STATUS_CANCELED
 is note 'burst pipe'
+
+echo '== a group pays and is canceled in one call each'
+ok POST hotels/ritz/reservations:batchCreate "$(two double 30 32)"
+group="\"groupId\":\"$(value groupId)\""
+gil=$(value name)
+refused RESERVATION_NOT_FOUND POST hotels/ritz/reservations:payGroup '{"groupId":"0190a1b2-0000-7000-8000-00000000dead","paymentMethod":"tok_approve"}'
+ok POST hotels/ritz/reservations:payGroup "{$group,\"paymentMethod\":\"tok_approve\"}"
+count PAYMENT_STATUS_REQUESTED 2
+settled "$gil"
+is status RESERVATION_STATUS_PAID
+ok POST hotels/ritz/reservations:cancelGroup "{$group,\"reason\":\"RESERVATION_REASON_HOTEL_REQUEST\",\"note\":\"the wedding is off\"}"
+count RESERVATION_STATUS_CANCELED 2
+settled "$gil"
+is status RESERVATION_STATUS_REFUNDED
+is note 'the wedding is off'
+refused STATUS_CONFLICT POST hotels/ritz/reservations:cancelGroup "{$group}"
+refused NOTHING_DUE POST hotels/ritz/reservations:payGroup "{$group,\"paymentMethod\":\"tok_approve\"}"
 
 echo '== the tenth day: arrivals, and Dan does not come'
 at=$(hour 10 14:00)

@@ -622,6 +622,132 @@ func (x *PayReservationRequest) GetRequestId() string {
 	return ""
 }
 
+type PayGroupRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// hotels/{hotel}.
+	Parent string `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
+	// As in BatchCreateReservationsResponse.
+	GroupId string `protobuf:"bytes,2,opt,name=group_id,json=groupId,proto3" json:"group_id,omitempty"`
+	// As in PayReservationRequest.
+	Provider string `protobuf:"bytes,3,opt,name=provider,proto3" json:"provider,omitempty"`
+	// As in PayReservationRequest; taken once for each reservation, so it must be one that may be.
+	PaymentMethod string `protobuf:"bytes,4,opt,name=payment_method,json=paymentMethod,proto3" json:"payment_method,omitempty"`
+	// As in PayReservationRequest.
+	RequestId     string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PayGroupRequest) Reset() {
+	*x = PayGroupRequest{}
+	mi := &file_lodge_v1_payment_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PayGroupRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PayGroupRequest) ProtoMessage() {}
+
+func (x *PayGroupRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_payment_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PayGroupRequest.ProtoReflect.Descriptor instead.
+func (*PayGroupRequest) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_payment_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *PayGroupRequest) GetParent() string {
+	if x != nil {
+		return x.Parent
+	}
+	return ""
+}
+
+func (x *PayGroupRequest) GetGroupId() string {
+	if x != nil {
+		return x.GroupId
+	}
+	return ""
+}
+
+func (x *PayGroupRequest) GetProvider() string {
+	if x != nil {
+		return x.Provider
+	}
+	return ""
+}
+
+func (x *PayGroupRequest) GetPaymentMethod() string {
+	if x != nil {
+		return x.PaymentMethod
+	}
+	return ""
+}
+
+func (x *PayGroupRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+type PayGroupResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One for each reservation that something was due for, REQUESTED. What becomes of them, ListPayments and GetReservation (settle_wait) say.
+	Payments      []*Payment `protobuf:"bytes,1,rep,name=payments,proto3" json:"payments,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PayGroupResponse) Reset() {
+	*x = PayGroupResponse{}
+	mi := &file_lodge_v1_payment_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PayGroupResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PayGroupResponse) ProtoMessage() {}
+
+func (x *PayGroupResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_payment_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PayGroupResponse.ProtoReflect.Descriptor instead.
+func (*PayGroupResponse) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_payment_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *PayGroupResponse) GetPayments() []*Payment {
+	if x != nil {
+		return x.Payments
+	}
+	return nil
+}
+
 type RefundReservationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// hotels/{hotel}/reservations/{reservation}.
@@ -638,7 +764,7 @@ type RefundReservationRequest struct {
 
 func (x *RefundReservationRequest) Reset() {
 	*x = RefundReservationRequest{}
-	mi := &file_lodge_v1_payment_proto_msgTypes[4]
+	mi := &file_lodge_v1_payment_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -650,7 +776,7 @@ func (x *RefundReservationRequest) String() string {
 func (*RefundReservationRequest) ProtoMessage() {}
 
 func (x *RefundReservationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_payment_proto_msgTypes[4]
+	mi := &file_lodge_v1_payment_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -663,7 +789,7 @@ func (x *RefundReservationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefundReservationRequest.ProtoReflect.Descriptor instead.
 func (*RefundReservationRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_payment_proto_rawDescGZIP(), []int{4}
+	return file_lodge_v1_payment_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *RefundReservationRequest) GetName() string {
@@ -714,7 +840,7 @@ type SettleRefundRequest struct {
 
 func (x *SettleRefundRequest) Reset() {
 	*x = SettleRefundRequest{}
-	mi := &file_lodge_v1_payment_proto_msgTypes[5]
+	mi := &file_lodge_v1_payment_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -726,7 +852,7 @@ func (x *SettleRefundRequest) String() string {
 func (*SettleRefundRequest) ProtoMessage() {}
 
 func (x *SettleRefundRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_payment_proto_msgTypes[5]
+	mi := &file_lodge_v1_payment_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -739,7 +865,7 @@ func (x *SettleRefundRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleRefundRequest.ProtoReflect.Descriptor instead.
 func (*SettleRefundRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_payment_proto_rawDescGZIP(), []int{5}
+	return file_lodge_v1_payment_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *SettleRefundRequest) GetName() string {
@@ -796,7 +922,7 @@ type GetPaymentRequest struct {
 
 func (x *GetPaymentRequest) Reset() {
 	*x = GetPaymentRequest{}
-	mi := &file_lodge_v1_payment_proto_msgTypes[6]
+	mi := &file_lodge_v1_payment_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -808,7 +934,7 @@ func (x *GetPaymentRequest) String() string {
 func (*GetPaymentRequest) ProtoMessage() {}
 
 func (x *GetPaymentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_payment_proto_msgTypes[6]
+	mi := &file_lodge_v1_payment_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -821,7 +947,7 @@ func (x *GetPaymentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPaymentRequest.ProtoReflect.Descriptor instead.
 func (*GetPaymentRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_payment_proto_rawDescGZIP(), []int{6}
+	return file_lodge_v1_payment_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GetPaymentRequest) GetName() string {
@@ -850,7 +976,7 @@ type ListPaymentsRequest struct {
 
 func (x *ListPaymentsRequest) Reset() {
 	*x = ListPaymentsRequest{}
-	mi := &file_lodge_v1_payment_proto_msgTypes[7]
+	mi := &file_lodge_v1_payment_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -862,7 +988,7 @@ func (x *ListPaymentsRequest) String() string {
 func (*ListPaymentsRequest) ProtoMessage() {}
 
 func (x *ListPaymentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_payment_proto_msgTypes[7]
+	mi := &file_lodge_v1_payment_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -875,7 +1001,7 @@ func (x *ListPaymentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPaymentsRequest.ProtoReflect.Descriptor instead.
 func (*ListPaymentsRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_payment_proto_rawDescGZIP(), []int{7}
+	return file_lodge_v1_payment_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListPaymentsRequest) GetParent() string {
@@ -906,7 +1032,7 @@ type ListPaymentsResponse struct {
 
 func (x *ListPaymentsResponse) Reset() {
 	*x = ListPaymentsResponse{}
-	mi := &file_lodge_v1_payment_proto_msgTypes[8]
+	mi := &file_lodge_v1_payment_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -918,7 +1044,7 @@ func (x *ListPaymentsResponse) String() string {
 func (*ListPaymentsResponse) ProtoMessage() {}
 
 func (x *ListPaymentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_payment_proto_msgTypes[8]
+	mi := &file_lodge_v1_payment_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -931,7 +1057,7 @@ func (x *ListPaymentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPaymentsResponse.ProtoReflect.Descriptor instead.
 func (*ListPaymentsResponse) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_payment_proto_rawDescGZIP(), []int{8}
+	return file_lodge_v1_payment_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListPaymentsResponse) GetPayments() []*Payment {
@@ -969,7 +1095,7 @@ type QuoteCancellationRequest struct {
 
 func (x *QuoteCancellationRequest) Reset() {
 	*x = QuoteCancellationRequest{}
-	mi := &file_lodge_v1_payment_proto_msgTypes[9]
+	mi := &file_lodge_v1_payment_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -981,7 +1107,7 @@ func (x *QuoteCancellationRequest) String() string {
 func (*QuoteCancellationRequest) ProtoMessage() {}
 
 func (x *QuoteCancellationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_payment_proto_msgTypes[9]
+	mi := &file_lodge_v1_payment_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -994,7 +1120,7 @@ func (x *QuoteCancellationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuoteCancellationRequest.ProtoReflect.Descriptor instead.
 func (*QuoteCancellationRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_payment_proto_rawDescGZIP(), []int{9}
+	return file_lodge_v1_payment_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *QuoteCancellationRequest) GetName() string {
@@ -1068,7 +1194,16 @@ const file_lodge_v1_payment_proto_rawDesc = "" +
 	"payment_id\x18\x04 \x01(\tR\tpaymentId\x12;\n" +
 	"\x04wait\x18\x05 \x01(\v2\x19.google.protobuf.DurationB\f\xbaH\t\xaa\x01\x06\"\x02\b\x192\x00R\x04wait\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x06 \x01(\tR\trequestId\"\xad\x01\n" +
+	"request_id\x18\x06 \x01(\tR\trequestId\"\xcf\x01\n" +
+	"\x0fPayGroupRequest\x12!\n" +
+	"\x06parent\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x06parent\x12$\n" +
+	"\bgroup_id\x18\x02 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\agroupId\x12#\n" +
+	"\bprovider\x18\x03 \x01(\tB\a\xbaH\x04r\x02(?R\bprovider\x12/\n" +
+	"\x0epayment_method\x18\x04 \x01(\tB\b\xbaH\x05r\x03(\xff\x01R\rpaymentMethod\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x05 \x01(\tR\trequestId\"A\n" +
+	"\x10PayGroupResponse\x12-\n" +
+	"\bpayments\x18\x01 \x03(\v2\x11.lodge.v1.PaymentR\bpayments\"\xad\x01\n" +
 	"\x18RefundReservationRequest\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x125\n" +
 	"\x06amount\x18\x02 \x01(\v2\x12.google.type.MoneyB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x06amount\x12\x1c\n" +
@@ -1113,9 +1248,10 @@ const file_lodge_v1_payment_proto_rawDesc = "" +
 	"\x19REFUND_METHOD_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12REFUND_METHOD_CASH\x10\x01\x12\x1f\n" +
 	"\x1bREFUND_METHOD_BANK_TRANSFER\x10\x02\x12\x17\n" +
-	"\x13REFUND_METHOD_OTHER\x10\x032\xb4\x06\n" +
+	"\x13REFUND_METHOD_OTHER\x10\x032\xaf\a\n" +
 	"\x0ePaymentService\x12w\n" +
-	"\x0ePayReservation\x12\x1f.lodge.v1.PayReservationRequest\x1a\x11.lodge.v1.Payment\"1\x82\xd3\xe4\x93\x02+:\x01*\"&/v1/{name=hotels/*/reservations/*}:pay\x12\x84\x01\n" +
+	"\x0ePayReservation\x12\x1f.lodge.v1.PayReservationRequest\x1a\x11.lodge.v1.Payment\"1\x82\xd3\xe4\x93\x02+:\x01*\"&/v1/{name=hotels/*/reservations/*}:pay\x12y\n" +
+	"\bPayGroup\x12\x19.lodge.v1.PayGroupRequest\x1a\x1a.lodge.v1.PayGroupResponse\"6\x82\xd3\xe4\x93\x020:\x01*\"+/v1/{parent=hotels/*}/reservations:payGroup\x12\x84\x01\n" +
 	"\x11RefundReservation\x12\".lodge.v1.RefundReservationRequest\x1a\x15.lodge.v1.Reservation\"4\x82\xd3\xe4\x93\x02.:\x01*\")/v1/{name=hotels/*/reservations/*}:refund\x12\x87\x01\n" +
 	"\fSettleRefund\x12\x1d.lodge.v1.SettleRefundRequest\x1a\x11.lodge.v1.Payment\"E\x82\xd3\xe4\x93\x02?:\x01*\":/v1/{name=hotels/*/reservations/*/payments/*}:settleRefund\x12v\n" +
 	"\n" +
@@ -1136,7 +1272,7 @@ func file_lodge_v1_payment_proto_rawDescGZIP() []byte {
 }
 
 var file_lodge_v1_payment_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_lodge_v1_payment_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_lodge_v1_payment_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_lodge_v1_payment_proto_goTypes = []any{
 	(PaymentStatus)(0),               // 0: lodge.v1.PaymentStatus
 	(RefundStatus)(0),                // 1: lodge.v1.RefundStatus
@@ -1145,58 +1281,63 @@ var file_lodge_v1_payment_proto_goTypes = []any{
 	(*Refund)(nil),                   // 4: lodge.v1.Refund
 	(*CancellationQuote)(nil),        // 5: lodge.v1.CancellationQuote
 	(*PayReservationRequest)(nil),    // 6: lodge.v1.PayReservationRequest
-	(*RefundReservationRequest)(nil), // 7: lodge.v1.RefundReservationRequest
-	(*SettleRefundRequest)(nil),      // 8: lodge.v1.SettleRefundRequest
-	(*GetPaymentRequest)(nil),        // 9: lodge.v1.GetPaymentRequest
-	(*ListPaymentsRequest)(nil),      // 10: lodge.v1.ListPaymentsRequest
-	(*ListPaymentsResponse)(nil),     // 11: lodge.v1.ListPaymentsResponse
-	(*QuoteCancellationRequest)(nil), // 12: lodge.v1.QuoteCancellationRequest
-	(*money.Money)(nil),              // 13: google.type.Money
-	(*timestamppb.Timestamp)(nil),    // 14: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),      // 15: google.protobuf.Duration
-	(*Amounts)(nil),                  // 16: lodge.v1.Amounts
-	(*Reservation)(nil),              // 17: lodge.v1.Reservation
+	(*PayGroupRequest)(nil),          // 7: lodge.v1.PayGroupRequest
+	(*PayGroupResponse)(nil),         // 8: lodge.v1.PayGroupResponse
+	(*RefundReservationRequest)(nil), // 9: lodge.v1.RefundReservationRequest
+	(*SettleRefundRequest)(nil),      // 10: lodge.v1.SettleRefundRequest
+	(*GetPaymentRequest)(nil),        // 11: lodge.v1.GetPaymentRequest
+	(*ListPaymentsRequest)(nil),      // 12: lodge.v1.ListPaymentsRequest
+	(*ListPaymentsResponse)(nil),     // 13: lodge.v1.ListPaymentsResponse
+	(*QuoteCancellationRequest)(nil), // 14: lodge.v1.QuoteCancellationRequest
+	(*money.Money)(nil),              // 15: google.type.Money
+	(*timestamppb.Timestamp)(nil),    // 16: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),      // 17: google.protobuf.Duration
+	(*Amounts)(nil),                  // 18: lodge.v1.Amounts
+	(*Reservation)(nil),              // 19: lodge.v1.Reservation
 }
 var file_lodge_v1_payment_proto_depIdxs = []int32{
 	0,  // 0: lodge.v1.Payment.status:type_name -> lodge.v1.PaymentStatus
-	13, // 1: lodge.v1.Payment.amount:type_name -> google.type.Money
+	15, // 1: lodge.v1.Payment.amount:type_name -> google.type.Money
 	4,  // 2: lodge.v1.Payment.refunds:type_name -> lodge.v1.Refund
-	14, // 3: lodge.v1.Payment.create_time:type_name -> google.protobuf.Timestamp
-	14, // 4: lodge.v1.Payment.update_time:type_name -> google.protobuf.Timestamp
+	16, // 3: lodge.v1.Payment.create_time:type_name -> google.protobuf.Timestamp
+	16, // 4: lodge.v1.Payment.update_time:type_name -> google.protobuf.Timestamp
 	1,  // 5: lodge.v1.Refund.status:type_name -> lodge.v1.RefundStatus
-	13, // 6: lodge.v1.Refund.amount:type_name -> google.type.Money
-	14, // 7: lodge.v1.Refund.create_time:type_name -> google.protobuf.Timestamp
-	14, // 8: lodge.v1.Refund.update_time:type_name -> google.protobuf.Timestamp
+	15, // 6: lodge.v1.Refund.amount:type_name -> google.type.Money
+	16, // 7: lodge.v1.Refund.create_time:type_name -> google.protobuf.Timestamp
+	16, // 8: lodge.v1.Refund.update_time:type_name -> google.protobuf.Timestamp
 	2,  // 9: lodge.v1.Refund.method:type_name -> lodge.v1.RefundMethod
-	14, // 10: lodge.v1.CancellationQuote.cancel_time:type_name -> google.protobuf.Timestamp
-	13, // 11: lodge.v1.CancellationQuote.fee:type_name -> google.type.Money
-	13, // 12: lodge.v1.CancellationQuote.kept:type_name -> google.type.Money
-	13, // 13: lodge.v1.CancellationQuote.refund:type_name -> google.type.Money
-	14, // 14: lodge.v1.CancellationQuote.free_until_time:type_name -> google.protobuf.Timestamp
-	15, // 15: lodge.v1.PayReservationRequest.wait:type_name -> google.protobuf.Duration
-	13, // 16: lodge.v1.RefundReservationRequest.amount:type_name -> google.type.Money
-	2,  // 17: lodge.v1.SettleRefundRequest.method:type_name -> lodge.v1.RefundMethod
-	3,  // 18: lodge.v1.ListPaymentsResponse.payments:type_name -> lodge.v1.Payment
-	13, // 19: lodge.v1.ListPaymentsResponse.total:type_name -> google.type.Money
-	16, // 20: lodge.v1.ListPaymentsResponse.amounts:type_name -> lodge.v1.Amounts
-	14, // 21: lodge.v1.QuoteCancellationRequest.cancel_time:type_name -> google.protobuf.Timestamp
-	6,  // 22: lodge.v1.PaymentService.PayReservation:input_type -> lodge.v1.PayReservationRequest
-	7,  // 23: lodge.v1.PaymentService.RefundReservation:input_type -> lodge.v1.RefundReservationRequest
-	8,  // 24: lodge.v1.PaymentService.SettleRefund:input_type -> lodge.v1.SettleRefundRequest
-	9,  // 25: lodge.v1.PaymentService.GetPayment:input_type -> lodge.v1.GetPaymentRequest
-	10, // 26: lodge.v1.PaymentService.ListPayments:input_type -> lodge.v1.ListPaymentsRequest
-	12, // 27: lodge.v1.PaymentService.QuoteCancellation:input_type -> lodge.v1.QuoteCancellationRequest
-	3,  // 28: lodge.v1.PaymentService.PayReservation:output_type -> lodge.v1.Payment
-	17, // 29: lodge.v1.PaymentService.RefundReservation:output_type -> lodge.v1.Reservation
-	3,  // 30: lodge.v1.PaymentService.SettleRefund:output_type -> lodge.v1.Payment
-	3,  // 31: lodge.v1.PaymentService.GetPayment:output_type -> lodge.v1.Payment
-	11, // 32: lodge.v1.PaymentService.ListPayments:output_type -> lodge.v1.ListPaymentsResponse
-	5,  // 33: lodge.v1.PaymentService.QuoteCancellation:output_type -> lodge.v1.CancellationQuote
-	28, // [28:34] is the sub-list for method output_type
-	22, // [22:28] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	16, // 10: lodge.v1.CancellationQuote.cancel_time:type_name -> google.protobuf.Timestamp
+	15, // 11: lodge.v1.CancellationQuote.fee:type_name -> google.type.Money
+	15, // 12: lodge.v1.CancellationQuote.kept:type_name -> google.type.Money
+	15, // 13: lodge.v1.CancellationQuote.refund:type_name -> google.type.Money
+	16, // 14: lodge.v1.CancellationQuote.free_until_time:type_name -> google.protobuf.Timestamp
+	17, // 15: lodge.v1.PayReservationRequest.wait:type_name -> google.protobuf.Duration
+	3,  // 16: lodge.v1.PayGroupResponse.payments:type_name -> lodge.v1.Payment
+	15, // 17: lodge.v1.RefundReservationRequest.amount:type_name -> google.type.Money
+	2,  // 18: lodge.v1.SettleRefundRequest.method:type_name -> lodge.v1.RefundMethod
+	3,  // 19: lodge.v1.ListPaymentsResponse.payments:type_name -> lodge.v1.Payment
+	15, // 20: lodge.v1.ListPaymentsResponse.total:type_name -> google.type.Money
+	18, // 21: lodge.v1.ListPaymentsResponse.amounts:type_name -> lodge.v1.Amounts
+	16, // 22: lodge.v1.QuoteCancellationRequest.cancel_time:type_name -> google.protobuf.Timestamp
+	6,  // 23: lodge.v1.PaymentService.PayReservation:input_type -> lodge.v1.PayReservationRequest
+	7,  // 24: lodge.v1.PaymentService.PayGroup:input_type -> lodge.v1.PayGroupRequest
+	9,  // 25: lodge.v1.PaymentService.RefundReservation:input_type -> lodge.v1.RefundReservationRequest
+	10, // 26: lodge.v1.PaymentService.SettleRefund:input_type -> lodge.v1.SettleRefundRequest
+	11, // 27: lodge.v1.PaymentService.GetPayment:input_type -> lodge.v1.GetPaymentRequest
+	12, // 28: lodge.v1.PaymentService.ListPayments:input_type -> lodge.v1.ListPaymentsRequest
+	14, // 29: lodge.v1.PaymentService.QuoteCancellation:input_type -> lodge.v1.QuoteCancellationRequest
+	3,  // 30: lodge.v1.PaymentService.PayReservation:output_type -> lodge.v1.Payment
+	8,  // 31: lodge.v1.PaymentService.PayGroup:output_type -> lodge.v1.PayGroupResponse
+	19, // 32: lodge.v1.PaymentService.RefundReservation:output_type -> lodge.v1.Reservation
+	3,  // 33: lodge.v1.PaymentService.SettleRefund:output_type -> lodge.v1.Payment
+	3,  // 34: lodge.v1.PaymentService.GetPayment:output_type -> lodge.v1.Payment
+	13, // 35: lodge.v1.PaymentService.ListPayments:output_type -> lodge.v1.ListPaymentsResponse
+	5,  // 36: lodge.v1.PaymentService.QuoteCancellation:output_type -> lodge.v1.CancellationQuote
+	30, // [30:37] is the sub-list for method output_type
+	23, // [23:30] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_lodge_v1_payment_proto_init() }
@@ -1211,7 +1352,7 @@ func file_lodge_v1_payment_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lodge_v1_payment_proto_rawDesc), len(file_lodge_v1_payment_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   10,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -1152,6 +1152,141 @@ func (x *BatchCreateReservationsResponse) GetGroupId() string {
 	return ""
 }
 
+type CancelGroupRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// hotels/{hotel}.
+	Parent string `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
+	// As in BatchCreateReservationsResponse.
+	GroupId string `protobuf:"bytes,2,opt,name=group_id,json=groupId,proto3" json:"group_id,omitempty"`
+	// As in CancelReservationRequest.
+	Reason ReservationReason `protobuf:"varint,3,opt,name=reason,proto3,enum=lodge.v1.ReservationReason" json:"reason,omitempty"`
+	// For people: at most 1,000 bytes.
+	Note string `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
+	// As in CreateReservationRequest.
+	RequestId string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Keep no fee, whatever the terms say. HOTEL_REQUEST never has one.
+	Waive         bool `protobuf:"varint,6,opt,name=waive,proto3" json:"waive,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CancelGroupRequest) Reset() {
+	*x = CancelGroupRequest{}
+	mi := &file_lodge_v1_reservation_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CancelGroupRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CancelGroupRequest) ProtoMessage() {}
+
+func (x *CancelGroupRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_reservation_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CancelGroupRequest.ProtoReflect.Descriptor instead.
+func (*CancelGroupRequest) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *CancelGroupRequest) GetParent() string {
+	if x != nil {
+		return x.Parent
+	}
+	return ""
+}
+
+func (x *CancelGroupRequest) GetGroupId() string {
+	if x != nil {
+		return x.GroupId
+	}
+	return ""
+}
+
+func (x *CancelGroupRequest) GetReason() ReservationReason {
+	if x != nil {
+		return x.Reason
+	}
+	return ReservationReason_RESERVATION_REASON_UNSPECIFIED
+}
+
+func (x *CancelGroupRequest) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+func (x *CancelGroupRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *CancelGroupRequest) GetWaive() bool {
+	if x != nil {
+		return x.Waive
+	}
+	return false
+}
+
+type CancelGroupResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Those that were canceled, as the event of each says.
+	Reservations  []*Reservation `protobuf:"bytes,1,rep,name=reservations,proto3" json:"reservations,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CancelGroupResponse) Reset() {
+	*x = CancelGroupResponse{}
+	mi := &file_lodge_v1_reservation_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CancelGroupResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CancelGroupResponse) ProtoMessage() {}
+
+func (x *CancelGroupResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_reservation_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CancelGroupResponse.ProtoReflect.Descriptor instead.
+func (*CancelGroupResponse) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *CancelGroupResponse) GetReservations() []*Reservation {
+	if x != nil {
+		return x.Reservations
+	}
+	return nil
+}
+
 type GetReservationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// hotels/{hotel}/reservations/{reservation}.
@@ -1174,7 +1309,7 @@ type GetReservationRequest struct {
 
 func (x *GetReservationRequest) Reset() {
 	*x = GetReservationRequest{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[7]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1186,7 +1321,7 @@ func (x *GetReservationRequest) String() string {
 func (*GetReservationRequest) ProtoMessage() {}
 
 func (x *GetReservationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[7]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1199,7 +1334,7 @@ func (x *GetReservationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetReservationRequest.ProtoReflect.Descriptor instead.
 func (*GetReservationRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{7}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GetReservationRequest) GetName() string {
@@ -1283,7 +1418,7 @@ type UpdateReservationRequest struct {
 
 func (x *UpdateReservationRequest) Reset() {
 	*x = UpdateReservationRequest{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[8]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1295,7 +1430,7 @@ func (x *UpdateReservationRequest) String() string {
 func (*UpdateReservationRequest) ProtoMessage() {}
 
 func (x *UpdateReservationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[8]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1308,7 +1443,7 @@ func (x *UpdateReservationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateReservationRequest.ProtoReflect.Descriptor instead.
 func (*UpdateReservationRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{8}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *UpdateReservationRequest) GetReservation() *Reservation {
@@ -1351,7 +1486,7 @@ type QuoteModificationRequest struct {
 
 func (x *QuoteModificationRequest) Reset() {
 	*x = QuoteModificationRequest{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[9]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1363,7 +1498,7 @@ func (x *QuoteModificationRequest) String() string {
 func (*QuoteModificationRequest) ProtoMessage() {}
 
 func (x *QuoteModificationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[9]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1376,7 +1511,7 @@ func (x *QuoteModificationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuoteModificationRequest.ProtoReflect.Descriptor instead.
 func (*QuoteModificationRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{9}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *QuoteModificationRequest) GetReservation() *Reservation {
@@ -1417,7 +1552,7 @@ type ModificationQuote struct {
 
 func (x *ModificationQuote) Reset() {
 	*x = ModificationQuote{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[10]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1429,7 +1564,7 @@ func (x *ModificationQuote) String() string {
 func (*ModificationQuote) ProtoMessage() {}
 
 func (x *ModificationQuote) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[10]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1442,7 +1577,7 @@ func (x *ModificationQuote) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModificationQuote.ProtoReflect.Descriptor instead.
 func (*ModificationQuote) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{10}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ModificationQuote) GetReservation() *Reservation {
@@ -1536,7 +1671,7 @@ type ListReservationsRequest struct {
 
 func (x *ListReservationsRequest) Reset() {
 	*x = ListReservationsRequest{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[11]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1548,7 +1683,7 @@ func (x *ListReservationsRequest) String() string {
 func (*ListReservationsRequest) ProtoMessage() {}
 
 func (x *ListReservationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[11]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1561,7 +1696,7 @@ func (x *ListReservationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReservationsRequest.ProtoReflect.Descriptor instead.
 func (*ListReservationsRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{11}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ListReservationsRequest) GetParent() string {
@@ -1686,7 +1821,7 @@ type ListReservationsResponse struct {
 
 func (x *ListReservationsResponse) Reset() {
 	*x = ListReservationsResponse{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[12]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1698,7 +1833,7 @@ func (x *ListReservationsResponse) String() string {
 func (*ListReservationsResponse) ProtoMessage() {}
 
 func (x *ListReservationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[12]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1711,7 +1846,7 @@ func (x *ListReservationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReservationsResponse.ProtoReflect.Descriptor instead.
 func (*ListReservationsResponse) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{12}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ListReservationsResponse) GetReservations() []*Reservation {
@@ -1740,7 +1875,7 @@ type ConfirmReservationRequest struct {
 
 func (x *ConfirmReservationRequest) Reset() {
 	*x = ConfirmReservationRequest{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[13]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1752,7 +1887,7 @@ func (x *ConfirmReservationRequest) String() string {
 func (*ConfirmReservationRequest) ProtoMessage() {}
 
 func (x *ConfirmReservationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[13]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1765,7 +1900,7 @@ func (x *ConfirmReservationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfirmReservationRequest.ProtoReflect.Descriptor instead.
 func (*ConfirmReservationRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{13}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ConfirmReservationRequest) GetName() string {
@@ -1800,7 +1935,7 @@ type CancelReservationRequest struct {
 
 func (x *CancelReservationRequest) Reset() {
 	*x = CancelReservationRequest{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[14]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1812,7 +1947,7 @@ func (x *CancelReservationRequest) String() string {
 func (*CancelReservationRequest) ProtoMessage() {}
 
 func (x *CancelReservationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[14]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1825,7 +1960,7 @@ func (x *CancelReservationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelReservationRequest.ProtoReflect.Descriptor instead.
 func (*CancelReservationRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{14}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *CancelReservationRequest) GetName() string {
@@ -1877,7 +2012,7 @@ type MarkNoShowRequest struct {
 
 func (x *MarkNoShowRequest) Reset() {
 	*x = MarkNoShowRequest{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[15]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1889,7 +2024,7 @@ func (x *MarkNoShowRequest) String() string {
 func (*MarkNoShowRequest) ProtoMessage() {}
 
 func (x *MarkNoShowRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[15]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1902,7 +2037,7 @@ func (x *MarkNoShowRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MarkNoShowRequest.ProtoReflect.Descriptor instead.
 func (*MarkNoShowRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{15}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *MarkNoShowRequest) GetName() string {
@@ -1942,7 +2077,7 @@ type ListReservationEventsRequest struct {
 
 func (x *ListReservationEventsRequest) Reset() {
 	*x = ListReservationEventsRequest{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[16]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1954,7 +2089,7 @@ func (x *ListReservationEventsRequest) String() string {
 func (*ListReservationEventsRequest) ProtoMessage() {}
 
 func (x *ListReservationEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[16]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1967,7 +2102,7 @@ func (x *ListReservationEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReservationEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListReservationEventsRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{16}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ListReservationEventsRequest) GetParent() string {
@@ -2009,7 +2144,7 @@ type ListReservationEventsResponse struct {
 
 func (x *ListReservationEventsResponse) Reset() {
 	*x = ListReservationEventsResponse{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[17]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2021,7 +2156,7 @@ func (x *ListReservationEventsResponse) String() string {
 func (*ListReservationEventsResponse) ProtoMessage() {}
 
 func (x *ListReservationEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[17]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2034,7 +2169,7 @@ func (x *ListReservationEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReservationEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListReservationEventsResponse) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{17}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ListReservationEventsResponse) GetEvents() []*Event {
@@ -2074,7 +2209,7 @@ type EventReference struct {
 
 func (x *EventReference) Reset() {
 	*x = EventReference{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[18]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2086,7 +2221,7 @@ func (x *EventReference) String() string {
 func (*EventReference) ProtoMessage() {}
 
 func (x *EventReference) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[18]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2099,7 +2234,7 @@ func (x *EventReference) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventReference.ProtoReflect.Descriptor instead.
 func (*EventReference) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{18}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *EventReference) GetEventId() string {
@@ -2181,7 +2316,7 @@ type GetReservationHistoryRequest struct {
 
 func (x *GetReservationHistoryRequest) Reset() {
 	*x = GetReservationHistoryRequest{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[19]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2193,7 +2328,7 @@ func (x *GetReservationHistoryRequest) String() string {
 func (*GetReservationHistoryRequest) ProtoMessage() {}
 
 func (x *GetReservationHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[19]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2206,7 +2341,7 @@ func (x *GetReservationHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetReservationHistoryRequest.ProtoReflect.Descriptor instead.
 func (*GetReservationHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{19}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetReservationHistoryRequest) GetName() string {
@@ -2248,7 +2383,7 @@ type GetReservationHistoryResponse struct {
 
 func (x *GetReservationHistoryResponse) Reset() {
 	*x = GetReservationHistoryResponse{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[20]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2260,7 +2395,7 @@ func (x *GetReservationHistoryResponse) String() string {
 func (*GetReservationHistoryResponse) ProtoMessage() {}
 
 func (x *GetReservationHistoryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[20]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2273,7 +2408,7 @@ func (x *GetReservationHistoryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetReservationHistoryResponse.ProtoReflect.Descriptor instead.
 func (*GetReservationHistoryResponse) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{20}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *GetReservationHistoryResponse) GetEntries() []*ReservationHistoryEntry {
@@ -2303,7 +2438,7 @@ type ReservationHistoryEntry struct {
 
 func (x *ReservationHistoryEntry) Reset() {
 	*x = ReservationHistoryEntry{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[21]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2315,7 +2450,7 @@ func (x *ReservationHistoryEntry) String() string {
 func (*ReservationHistoryEntry) ProtoMessage() {}
 
 func (x *ReservationHistoryEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[21]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2328,7 +2463,7 @@ func (x *ReservationHistoryEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationHistoryEntry.ProtoReflect.Descriptor instead.
 func (*ReservationHistoryEntry) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{21}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ReservationHistoryEntry) GetEvent() *Event {
@@ -2364,7 +2499,7 @@ type ExplainRejectionRequest struct {
 
 func (x *ExplainRejectionRequest) Reset() {
 	*x = ExplainRejectionRequest{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[22]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2376,7 +2511,7 @@ func (x *ExplainRejectionRequest) String() string {
 func (*ExplainRejectionRequest) ProtoMessage() {}
 
 func (x *ExplainRejectionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[22]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2389,7 +2524,7 @@ func (x *ExplainRejectionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRejectionRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRejectionRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{22}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ExplainRejectionRequest) GetName() string {
@@ -2434,7 +2569,7 @@ type RejectionExplanation struct {
 
 func (x *RejectionExplanation) Reset() {
 	*x = RejectionExplanation{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[23]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2446,7 +2581,7 @@ func (x *RejectionExplanation) String() string {
 func (*RejectionExplanation) ProtoMessage() {}
 
 func (x *RejectionExplanation) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[23]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2459,7 +2594,7 @@ func (x *RejectionExplanation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RejectionExplanation.ProtoReflect.Descriptor instead.
 func (*RejectionExplanation) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{23}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *RejectionExplanation) GetReservation() string {
@@ -2561,7 +2696,7 @@ type FullNight struct {
 
 func (x *FullNight) Reset() {
 	*x = FullNight{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[24]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2573,7 +2708,7 @@ func (x *FullNight) String() string {
 func (*FullNight) ProtoMessage() {}
 
 func (x *FullNight) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[24]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2586,7 +2721,7 @@ func (x *FullNight) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FullNight.ProtoReflect.Descriptor instead.
 func (*FullNight) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{24}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *FullNight) GetDate() *date.Date {
@@ -2703,7 +2838,7 @@ type NightTaker struct {
 
 func (x *NightTaker) Reset() {
 	*x = NightTaker{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[25]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2715,7 +2850,7 @@ func (x *NightTaker) String() string {
 func (*NightTaker) ProtoMessage() {}
 
 func (x *NightTaker) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[25]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2728,7 +2863,7 @@ func (x *NightTaker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NightTaker.ProtoReflect.Descriptor instead.
 func (*NightTaker) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{25}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *NightTaker) GetReservation() string {
@@ -2773,7 +2908,7 @@ type RestrictionCause struct {
 
 func (x *RestrictionCause) Reset() {
 	*x = RestrictionCause{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[26]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2785,7 +2920,7 @@ func (x *RestrictionCause) String() string {
 func (*RestrictionCause) ProtoMessage() {}
 
 func (x *RestrictionCause) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[26]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2798,7 +2933,7 @@ func (x *RestrictionCause) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestrictionCause.ProtoReflect.Descriptor instead.
 func (*RestrictionCause) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{26}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *RestrictionCause) GetRestriction() Restriction {
@@ -2833,7 +2968,7 @@ type RestrictedNight struct {
 
 func (x *RestrictedNight) Reset() {
 	*x = RestrictedNight{}
-	mi := &file_lodge_v1_reservation_proto_msgTypes[27]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2845,7 +2980,7 @@ func (x *RestrictedNight) String() string {
 func (*RestrictedNight) ProtoMessage() {}
 
 func (x *RestrictedNight) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_reservation_proto_msgTypes[27]
+	mi := &file_lodge_v1_reservation_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2858,7 +2993,7 @@ func (x *RestrictedNight) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestrictedNight.ProtoReflect.Descriptor instead.
 func (*RestrictedNight) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{27}
+	return file_lodge_v1_reservation_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *RestrictedNight) GetDate() *date.Date {
@@ -2951,7 +3086,17 @@ const file_lodge_v1_reservation_proto_rawDesc = "" +
 	"request_id\x18\x04 \x01(\tR\trequestId\"w\n" +
 	"\x1fBatchCreateReservationsResponse\x129\n" +
 	"\freservations\x18\x01 \x03(\v2\x15.lodge.v1.ReservationR\freservations\x12\x19\n" +
-	"\bgroup_id\x18\x02 \x01(\tR\agroupId\"\x90\x02\n" +
+	"\bgroup_id\x18\x02 \x01(\tR\agroupId\"\xf5\x01\n" +
+	"\x12CancelGroupRequest\x12!\n" +
+	"\x06parent\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x06parent\x12$\n" +
+	"\bgroup_id\x18\x02 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\agroupId\x12C\n" +
+	"\x06reason\x18\x03 \x01(\x0e2\x1b.lodge.v1.ReservationReasonB\x0e\xbaH\v\x82\x01\b\x18\x00\x18\x03\x18\x04\x18\x06R\x06reason\x12\x1c\n" +
+	"\x04note\x18\x04 \x01(\tB\b\xbaH\x05r\x03(\xe8\aR\x04note\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x05 \x01(\tR\trequestId\x12\x14\n" +
+	"\x05waive\x18\x06 \x01(\bR\x05waive\"P\n" +
+	"\x13CancelGroupResponse\x129\n" +
+	"\freservations\x18\x01 \x03(\v2\x15.lodge.v1.ReservationR\freservations\"\x90\x02\n" +
 	"\x15GetReservationRequest\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12!\n" +
 	"\fmin_position\x18\x02 \x01(\tR\vminPosition\x12H\n" +
@@ -3141,10 +3286,11 @@ const file_lodge_v1_reservation_proto_rawDesc = "" +
 	"\x18EVENT_ORIGIN_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13EVENT_ORIGIN_CLIENT\x10\x01\x12 \n" +
 	"\x1cEVENT_ORIGIN_PROCESS_MANAGER\x10\x02\x12\x19\n" +
-	"\x15EVENT_ORIGIN_PLATFORM\x10\x032\xa5\x0e\n" +
+	"\x15EVENT_ORIGIN_PLATFORM\x10\x032\xad\x0f\n" +
 	"\x12ReservationService\x12\x87\x01\n" +
 	"\x11CreateReservation\x12\".lodge.v1.CreateReservationRequest\x1a\x15.lodge.v1.Reservation\"7\x82\xd3\xe4\x93\x021:\vreservation\"\"/v1/{parent=hotels/*}/reservations\x12\xa9\x01\n" +
-	"\x17BatchCreateReservations\x12(.lodge.v1.BatchCreateReservationsRequest\x1a).lodge.v1.BatchCreateReservationsResponse\"9\x82\xd3\xe4\x93\x023:\x01*\"./v1/{parent=hotels/*}/reservations:batchCreate\x12w\n" +
+	"\x17BatchCreateReservations\x12(.lodge.v1.BatchCreateReservationsRequest\x1a).lodge.v1.BatchCreateReservationsResponse\"9\x82\xd3\xe4\x93\x023:\x01*\"./v1/{parent=hotels/*}/reservations:batchCreate\x12\x85\x01\n" +
+	"\vCancelGroup\x12\x1c.lodge.v1.CancelGroupRequest\x1a\x1d.lodge.v1.CancelGroupResponse\"9\x82\xd3\xe4\x93\x023:\x01*\"./v1/{parent=hotels/*}/reservations:cancelGroup\x12w\n" +
 	"\x0eGetReservation\x12\x1f.lodge.v1.GetReservationRequest\x1a\x15.lodge.v1.Reservation\"-\x82\xd3\xe4\x93\x02$\x12\"/v1/{name=hotels/*/reservations/*}\x90\x02\x01\x12\x88\x01\n" +
 	"\x10ListReservations\x12!.lodge.v1.ListReservationsRequest\x1a\".lodge.v1.ListReservationsResponse\"-\x82\xd3\xe4\x93\x02$\x12\"/v1/{parent=hotels/*}/reservations\x90\x02\x01\x12\x93\x01\n" +
 	"\x11UpdateReservation\x12\".lodge.v1.UpdateReservationRequest\x1a\x15.lodge.v1.Reservation\"C\x82\xd3\xe4\x93\x02=:\vreservation2./v1/{reservation.name=hotels/*/reservations/*}\x12\x87\x01\n" +
@@ -3170,7 +3316,7 @@ func file_lodge_v1_reservation_proto_rawDescGZIP() []byte {
 }
 
 var file_lodge_v1_reservation_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_lodge_v1_reservation_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_lodge_v1_reservation_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_lodge_v1_reservation_proto_goTypes = []any{
 	(ReservationStatus)(0),                  // 0: lodge.v1.ReservationStatus
 	(ReservationReason)(0),                  // 1: lodge.v1.ReservationReason
@@ -3185,137 +3331,143 @@ var file_lodge_v1_reservation_proto_goTypes = []any{
 	(*CreateReservationRequest)(nil),        // 10: lodge.v1.CreateReservationRequest
 	(*BatchCreateReservationsRequest)(nil),  // 11: lodge.v1.BatchCreateReservationsRequest
 	(*BatchCreateReservationsResponse)(nil), // 12: lodge.v1.BatchCreateReservationsResponse
-	(*GetReservationRequest)(nil),           // 13: lodge.v1.GetReservationRequest
-	(*UpdateReservationRequest)(nil),        // 14: lodge.v1.UpdateReservationRequest
-	(*QuoteModificationRequest)(nil),        // 15: lodge.v1.QuoteModificationRequest
-	(*ModificationQuote)(nil),               // 16: lodge.v1.ModificationQuote
-	(*ListReservationsRequest)(nil),         // 17: lodge.v1.ListReservationsRequest
-	(*ListReservationsResponse)(nil),        // 18: lodge.v1.ListReservationsResponse
-	(*ConfirmReservationRequest)(nil),       // 19: lodge.v1.ConfirmReservationRequest
-	(*CancelReservationRequest)(nil),        // 20: lodge.v1.CancelReservationRequest
-	(*MarkNoShowRequest)(nil),               // 21: lodge.v1.MarkNoShowRequest
-	(*ListReservationEventsRequest)(nil),    // 22: lodge.v1.ListReservationEventsRequest
-	(*ListReservationEventsResponse)(nil),   // 23: lodge.v1.ListReservationEventsResponse
-	(*EventReference)(nil),                  // 24: lodge.v1.EventReference
-	(*GetReservationHistoryRequest)(nil),    // 25: lodge.v1.GetReservationHistoryRequest
-	(*GetReservationHistoryResponse)(nil),   // 26: lodge.v1.GetReservationHistoryResponse
-	(*ReservationHistoryEntry)(nil),         // 27: lodge.v1.ReservationHistoryEntry
-	(*ExplainRejectionRequest)(nil),         // 28: lodge.v1.ExplainRejectionRequest
-	(*RejectionExplanation)(nil),            // 29: lodge.v1.RejectionExplanation
-	(*FullNight)(nil),                       // 30: lodge.v1.FullNight
-	(*NightTaker)(nil),                      // 31: lodge.v1.NightTaker
-	(*RestrictionCause)(nil),                // 32: lodge.v1.RestrictionCause
-	(*RestrictedNight)(nil),                 // 33: lodge.v1.RestrictedNight
-	(*date.Date)(nil),                       // 34: google.type.Date
-	(*money.Money)(nil),                     // 35: google.type.Money
-	(*timestamppb.Timestamp)(nil),           // 36: google.protobuf.Timestamp
-	(*Charge)(nil),                          // 37: lodge.v1.Charge
-	(*CancellationTerms)(nil),               // 38: lodge.v1.CancellationTerms
-	(*durationpb.Duration)(nil),             // 39: google.protobuf.Duration
-	(*fieldmaskpb.FieldMask)(nil),           // 40: google.protobuf.FieldMask
-	(*Event)(nil),                           // 41: lodge.v1.Event
+	(*CancelGroupRequest)(nil),              // 13: lodge.v1.CancelGroupRequest
+	(*CancelGroupResponse)(nil),             // 14: lodge.v1.CancelGroupResponse
+	(*GetReservationRequest)(nil),           // 15: lodge.v1.GetReservationRequest
+	(*UpdateReservationRequest)(nil),        // 16: lodge.v1.UpdateReservationRequest
+	(*QuoteModificationRequest)(nil),        // 17: lodge.v1.QuoteModificationRequest
+	(*ModificationQuote)(nil),               // 18: lodge.v1.ModificationQuote
+	(*ListReservationsRequest)(nil),         // 19: lodge.v1.ListReservationsRequest
+	(*ListReservationsResponse)(nil),        // 20: lodge.v1.ListReservationsResponse
+	(*ConfirmReservationRequest)(nil),       // 21: lodge.v1.ConfirmReservationRequest
+	(*CancelReservationRequest)(nil),        // 22: lodge.v1.CancelReservationRequest
+	(*MarkNoShowRequest)(nil),               // 23: lodge.v1.MarkNoShowRequest
+	(*ListReservationEventsRequest)(nil),    // 24: lodge.v1.ListReservationEventsRequest
+	(*ListReservationEventsResponse)(nil),   // 25: lodge.v1.ListReservationEventsResponse
+	(*EventReference)(nil),                  // 26: lodge.v1.EventReference
+	(*GetReservationHistoryRequest)(nil),    // 27: lodge.v1.GetReservationHistoryRequest
+	(*GetReservationHistoryResponse)(nil),   // 28: lodge.v1.GetReservationHistoryResponse
+	(*ReservationHistoryEntry)(nil),         // 29: lodge.v1.ReservationHistoryEntry
+	(*ExplainRejectionRequest)(nil),         // 30: lodge.v1.ExplainRejectionRequest
+	(*RejectionExplanation)(nil),            // 31: lodge.v1.RejectionExplanation
+	(*FullNight)(nil),                       // 32: lodge.v1.FullNight
+	(*NightTaker)(nil),                      // 33: lodge.v1.NightTaker
+	(*RestrictionCause)(nil),                // 34: lodge.v1.RestrictionCause
+	(*RestrictedNight)(nil),                 // 35: lodge.v1.RestrictedNight
+	(*date.Date)(nil),                       // 36: google.type.Date
+	(*money.Money)(nil),                     // 37: google.type.Money
+	(*timestamppb.Timestamp)(nil),           // 38: google.protobuf.Timestamp
+	(*Charge)(nil),                          // 39: lodge.v1.Charge
+	(*CancellationTerms)(nil),               // 40: lodge.v1.CancellationTerms
+	(*durationpb.Duration)(nil),             // 41: google.protobuf.Duration
+	(*fieldmaskpb.FieldMask)(nil),           // 42: google.protobuf.FieldMask
+	(*Event)(nil),                           // 43: lodge.v1.Event
 }
 var file_lodge_v1_reservation_proto_depIdxs = []int32{
 	4,  // 0: lodge.v1.BrokenRestriction.restriction:type_name -> lodge.v1.Restriction
-	34, // 1: lodge.v1.BrokenRestriction.nights:type_name -> google.type.Date
-	34, // 2: lodge.v1.Reservation.check_in_date:type_name -> google.type.Date
-	34, // 3: lodge.v1.Reservation.check_out_date:type_name -> google.type.Date
+	36, // 1: lodge.v1.BrokenRestriction.nights:type_name -> google.type.Date
+	36, // 2: lodge.v1.Reservation.check_in_date:type_name -> google.type.Date
+	36, // 3: lodge.v1.Reservation.check_out_date:type_name -> google.type.Date
 	9,  // 4: lodge.v1.Reservation.guest:type_name -> lodge.v1.Guest
 	0,  // 5: lodge.v1.Reservation.status:type_name -> lodge.v1.ReservationStatus
 	1,  // 6: lodge.v1.Reservation.reason:type_name -> lodge.v1.ReservationReason
-	35, // 7: lodge.v1.Reservation.nightly_amounts:type_name -> google.type.Money
-	35, // 8: lodge.v1.Reservation.total:type_name -> google.type.Money
-	36, // 9: lodge.v1.Reservation.hold_expire_time:type_name -> google.protobuf.Timestamp
-	36, // 10: lodge.v1.Reservation.create_time:type_name -> google.protobuf.Timestamp
-	36, // 11: lodge.v1.Reservation.update_time:type_name -> google.protobuf.Timestamp
-	34, // 12: lodge.v1.Reservation.full_nights:type_name -> google.type.Date
+	37, // 7: lodge.v1.Reservation.nightly_amounts:type_name -> google.type.Money
+	37, // 8: lodge.v1.Reservation.total:type_name -> google.type.Money
+	38, // 9: lodge.v1.Reservation.hold_expire_time:type_name -> google.protobuf.Timestamp
+	38, // 10: lodge.v1.Reservation.create_time:type_name -> google.protobuf.Timestamp
+	38, // 11: lodge.v1.Reservation.update_time:type_name -> google.protobuf.Timestamp
+	36, // 12: lodge.v1.Reservation.full_nights:type_name -> google.type.Date
 	6,  // 13: lodge.v1.Reservation.broken_restrictions:type_name -> lodge.v1.BrokenRestriction
-	37, // 14: lodge.v1.Reservation.charges:type_name -> lodge.v1.Charge
-	35, // 15: lodge.v1.Reservation.extra_guest_amount:type_name -> google.type.Money
-	38, // 16: lodge.v1.Reservation.cancellation:type_name -> lodge.v1.CancellationTerms
+	39, // 14: lodge.v1.Reservation.charges:type_name -> lodge.v1.Charge
+	37, // 15: lodge.v1.Reservation.extra_guest_amount:type_name -> google.type.Money
+	40, // 16: lodge.v1.Reservation.cancellation:type_name -> lodge.v1.CancellationTerms
 	2,  // 17: lodge.v1.Reservation.stay_status:type_name -> lodge.v1.StayStatus
 	8,  // 18: lodge.v1.Reservation.amounts:type_name -> lodge.v1.Amounts
-	35, // 19: lodge.v1.Amounts.captured:type_name -> google.type.Money
-	35, // 20: lodge.v1.Amounts.settled_outside:type_name -> google.type.Money
-	35, // 21: lodge.v1.Amounts.refund_pending:type_name -> google.type.Money
-	35, // 22: lodge.v1.Amounts.refunded:type_name -> google.type.Money
-	35, // 23: lodge.v1.Amounts.balance:type_name -> google.type.Money
-	35, // 24: lodge.v1.Amounts.fee:type_name -> google.type.Money
+	37, // 19: lodge.v1.Amounts.captured:type_name -> google.type.Money
+	37, // 20: lodge.v1.Amounts.settled_outside:type_name -> google.type.Money
+	37, // 21: lodge.v1.Amounts.refund_pending:type_name -> google.type.Money
+	37, // 22: lodge.v1.Amounts.refunded:type_name -> google.type.Money
+	37, // 23: lodge.v1.Amounts.balance:type_name -> google.type.Money
+	37, // 24: lodge.v1.Amounts.fee:type_name -> google.type.Money
 	7,  // 25: lodge.v1.CreateReservationRequest.reservation:type_name -> lodge.v1.Reservation
-	35, // 26: lodge.v1.CreateReservationRequest.nightly_rate_override:type_name -> google.type.Money
+	37, // 26: lodge.v1.CreateReservationRequest.nightly_rate_override:type_name -> google.type.Money
 	10, // 27: lodge.v1.BatchCreateReservationsRequest.requests:type_name -> lodge.v1.CreateReservationRequest
 	7,  // 28: lodge.v1.BatchCreateReservationsResponse.reservations:type_name -> lodge.v1.Reservation
-	39, // 29: lodge.v1.GetReservationRequest.settle_wait:type_name -> google.protobuf.Duration
-	36, // 30: lodge.v1.GetReservationRequest.as_of_time:type_name -> google.protobuf.Timestamp
-	7,  // 31: lodge.v1.UpdateReservationRequest.reservation:type_name -> lodge.v1.Reservation
-	40, // 32: lodge.v1.UpdateReservationRequest.update_mask:type_name -> google.protobuf.FieldMask
-	7,  // 33: lodge.v1.QuoteModificationRequest.reservation:type_name -> lodge.v1.Reservation
-	40, // 34: lodge.v1.QuoteModificationRequest.update_mask:type_name -> google.protobuf.FieldMask
-	7,  // 35: lodge.v1.ModificationQuote.reservation:type_name -> lodge.v1.Reservation
-	34, // 36: lodge.v1.ModificationQuote.nights:type_name -> google.type.Date
-	35, // 37: lodge.v1.ModificationQuote.previous_total:type_name -> google.type.Money
-	35, // 38: lodge.v1.ModificationQuote.difference:type_name -> google.type.Money
-	35, // 39: lodge.v1.ModificationQuote.charge:type_name -> google.type.Money
-	35, // 40: lodge.v1.ModificationQuote.refund:type_name -> google.type.Money
-	35, // 41: lodge.v1.ModificationQuote.fee:type_name -> google.type.Money
-	34, // 42: lodge.v1.ListReservationsRequest.check_in_start_date:type_name -> google.type.Date
-	34, // 43: lodge.v1.ListReservationsRequest.check_in_end_date:type_name -> google.type.Date
-	3,  // 44: lodge.v1.ListReservationsRequest.stay_list:type_name -> lodge.v1.StayList
-	34, // 45: lodge.v1.ListReservationsRequest.stay_date:type_name -> google.type.Date
-	36, // 46: lodge.v1.ListReservationsRequest.as_of_time:type_name -> google.protobuf.Timestamp
-	7,  // 47: lodge.v1.ListReservationsResponse.reservations:type_name -> lodge.v1.Reservation
-	1,  // 48: lodge.v1.CancelReservationRequest.reason:type_name -> lodge.v1.ReservationReason
-	41, // 49: lodge.v1.ListReservationEventsResponse.events:type_name -> lodge.v1.Event
-	36, // 50: lodge.v1.EventReference.time:type_name -> google.protobuf.Timestamp
-	5,  // 51: lodge.v1.EventReference.origin:type_name -> lodge.v1.EventOrigin
-	27, // 52: lodge.v1.GetReservationHistoryResponse.entries:type_name -> lodge.v1.ReservationHistoryEntry
-	41, // 53: lodge.v1.ReservationHistoryEntry.event:type_name -> lodge.v1.Event
-	5,  // 54: lodge.v1.ReservationHistoryEntry.origin:type_name -> lodge.v1.EventOrigin
-	24, // 55: lodge.v1.ReservationHistoryEntry.causes:type_name -> lodge.v1.EventReference
-	1,  // 56: lodge.v1.RejectionExplanation.reason:type_name -> lodge.v1.ReservationReason
-	24, // 57: lodge.v1.RejectionExplanation.decision:type_name -> lodge.v1.EventReference
-	30, // 58: lodge.v1.RejectionExplanation.full_nights:type_name -> lodge.v1.FullNight
-	32, // 59: lodge.v1.RejectionExplanation.restrictions:type_name -> lodge.v1.RestrictionCause
-	34, // 60: lodge.v1.FullNight.date:type_name -> google.type.Date
-	24, // 61: lodge.v1.FullNight.physical_event:type_name -> lodge.v1.EventReference
-	24, // 62: lodge.v1.FullNight.out_of_order_event:type_name -> lodge.v1.EventReference
-	24, // 63: lodge.v1.FullNight.overbooking_event:type_name -> lodge.v1.EventReference
-	31, // 64: lodge.v1.FullNight.takers:type_name -> lodge.v1.NightTaker
-	0,  // 65: lodge.v1.NightTaker.status:type_name -> lodge.v1.ReservationStatus
-	24, // 66: lodge.v1.NightTaker.event:type_name -> lodge.v1.EventReference
-	4,  // 67: lodge.v1.RestrictionCause.restriction:type_name -> lodge.v1.Restriction
-	33, // 68: lodge.v1.RestrictionCause.nights:type_name -> lodge.v1.RestrictedNight
-	34, // 69: lodge.v1.RestrictedNight.date:type_name -> google.type.Date
-	24, // 70: lodge.v1.RestrictedNight.event:type_name -> lodge.v1.EventReference
-	10, // 71: lodge.v1.ReservationService.CreateReservation:input_type -> lodge.v1.CreateReservationRequest
-	11, // 72: lodge.v1.ReservationService.BatchCreateReservations:input_type -> lodge.v1.BatchCreateReservationsRequest
-	13, // 73: lodge.v1.ReservationService.GetReservation:input_type -> lodge.v1.GetReservationRequest
-	17, // 74: lodge.v1.ReservationService.ListReservations:input_type -> lodge.v1.ListReservationsRequest
-	14, // 75: lodge.v1.ReservationService.UpdateReservation:input_type -> lodge.v1.UpdateReservationRequest
-	19, // 76: lodge.v1.ReservationService.ConfirmReservation:input_type -> lodge.v1.ConfirmReservationRequest
-	15, // 77: lodge.v1.ReservationService.QuoteModification:input_type -> lodge.v1.QuoteModificationRequest
-	20, // 78: lodge.v1.ReservationService.CancelReservation:input_type -> lodge.v1.CancelReservationRequest
-	21, // 79: lodge.v1.ReservationService.MarkNoShow:input_type -> lodge.v1.MarkNoShowRequest
-	22, // 80: lodge.v1.ReservationService.ListReservationEvents:input_type -> lodge.v1.ListReservationEventsRequest
-	25, // 81: lodge.v1.ReservationService.GetReservationHistory:input_type -> lodge.v1.GetReservationHistoryRequest
-	28, // 82: lodge.v1.ReservationService.ExplainRejection:input_type -> lodge.v1.ExplainRejectionRequest
-	7,  // 83: lodge.v1.ReservationService.CreateReservation:output_type -> lodge.v1.Reservation
-	12, // 84: lodge.v1.ReservationService.BatchCreateReservations:output_type -> lodge.v1.BatchCreateReservationsResponse
-	7,  // 85: lodge.v1.ReservationService.GetReservation:output_type -> lodge.v1.Reservation
-	18, // 86: lodge.v1.ReservationService.ListReservations:output_type -> lodge.v1.ListReservationsResponse
-	7,  // 87: lodge.v1.ReservationService.UpdateReservation:output_type -> lodge.v1.Reservation
-	7,  // 88: lodge.v1.ReservationService.ConfirmReservation:output_type -> lodge.v1.Reservation
-	16, // 89: lodge.v1.ReservationService.QuoteModification:output_type -> lodge.v1.ModificationQuote
-	7,  // 90: lodge.v1.ReservationService.CancelReservation:output_type -> lodge.v1.Reservation
-	7,  // 91: lodge.v1.ReservationService.MarkNoShow:output_type -> lodge.v1.Reservation
-	23, // 92: lodge.v1.ReservationService.ListReservationEvents:output_type -> lodge.v1.ListReservationEventsResponse
-	26, // 93: lodge.v1.ReservationService.GetReservationHistory:output_type -> lodge.v1.GetReservationHistoryResponse
-	29, // 94: lodge.v1.ReservationService.ExplainRejection:output_type -> lodge.v1.RejectionExplanation
-	83, // [83:95] is the sub-list for method output_type
-	71, // [71:83] is the sub-list for method input_type
-	71, // [71:71] is the sub-list for extension type_name
-	71, // [71:71] is the sub-list for extension extendee
-	0,  // [0:71] is the sub-list for field type_name
+	1,  // 29: lodge.v1.CancelGroupRequest.reason:type_name -> lodge.v1.ReservationReason
+	7,  // 30: lodge.v1.CancelGroupResponse.reservations:type_name -> lodge.v1.Reservation
+	41, // 31: lodge.v1.GetReservationRequest.settle_wait:type_name -> google.protobuf.Duration
+	38, // 32: lodge.v1.GetReservationRequest.as_of_time:type_name -> google.protobuf.Timestamp
+	7,  // 33: lodge.v1.UpdateReservationRequest.reservation:type_name -> lodge.v1.Reservation
+	42, // 34: lodge.v1.UpdateReservationRequest.update_mask:type_name -> google.protobuf.FieldMask
+	7,  // 35: lodge.v1.QuoteModificationRequest.reservation:type_name -> lodge.v1.Reservation
+	42, // 36: lodge.v1.QuoteModificationRequest.update_mask:type_name -> google.protobuf.FieldMask
+	7,  // 37: lodge.v1.ModificationQuote.reservation:type_name -> lodge.v1.Reservation
+	36, // 38: lodge.v1.ModificationQuote.nights:type_name -> google.type.Date
+	37, // 39: lodge.v1.ModificationQuote.previous_total:type_name -> google.type.Money
+	37, // 40: lodge.v1.ModificationQuote.difference:type_name -> google.type.Money
+	37, // 41: lodge.v1.ModificationQuote.charge:type_name -> google.type.Money
+	37, // 42: lodge.v1.ModificationQuote.refund:type_name -> google.type.Money
+	37, // 43: lodge.v1.ModificationQuote.fee:type_name -> google.type.Money
+	36, // 44: lodge.v1.ListReservationsRequest.check_in_start_date:type_name -> google.type.Date
+	36, // 45: lodge.v1.ListReservationsRequest.check_in_end_date:type_name -> google.type.Date
+	3,  // 46: lodge.v1.ListReservationsRequest.stay_list:type_name -> lodge.v1.StayList
+	36, // 47: lodge.v1.ListReservationsRequest.stay_date:type_name -> google.type.Date
+	38, // 48: lodge.v1.ListReservationsRequest.as_of_time:type_name -> google.protobuf.Timestamp
+	7,  // 49: lodge.v1.ListReservationsResponse.reservations:type_name -> lodge.v1.Reservation
+	1,  // 50: lodge.v1.CancelReservationRequest.reason:type_name -> lodge.v1.ReservationReason
+	43, // 51: lodge.v1.ListReservationEventsResponse.events:type_name -> lodge.v1.Event
+	38, // 52: lodge.v1.EventReference.time:type_name -> google.protobuf.Timestamp
+	5,  // 53: lodge.v1.EventReference.origin:type_name -> lodge.v1.EventOrigin
+	29, // 54: lodge.v1.GetReservationHistoryResponse.entries:type_name -> lodge.v1.ReservationHistoryEntry
+	43, // 55: lodge.v1.ReservationHistoryEntry.event:type_name -> lodge.v1.Event
+	5,  // 56: lodge.v1.ReservationHistoryEntry.origin:type_name -> lodge.v1.EventOrigin
+	26, // 57: lodge.v1.ReservationHistoryEntry.causes:type_name -> lodge.v1.EventReference
+	1,  // 58: lodge.v1.RejectionExplanation.reason:type_name -> lodge.v1.ReservationReason
+	26, // 59: lodge.v1.RejectionExplanation.decision:type_name -> lodge.v1.EventReference
+	32, // 60: lodge.v1.RejectionExplanation.full_nights:type_name -> lodge.v1.FullNight
+	34, // 61: lodge.v1.RejectionExplanation.restrictions:type_name -> lodge.v1.RestrictionCause
+	36, // 62: lodge.v1.FullNight.date:type_name -> google.type.Date
+	26, // 63: lodge.v1.FullNight.physical_event:type_name -> lodge.v1.EventReference
+	26, // 64: lodge.v1.FullNight.out_of_order_event:type_name -> lodge.v1.EventReference
+	26, // 65: lodge.v1.FullNight.overbooking_event:type_name -> lodge.v1.EventReference
+	33, // 66: lodge.v1.FullNight.takers:type_name -> lodge.v1.NightTaker
+	0,  // 67: lodge.v1.NightTaker.status:type_name -> lodge.v1.ReservationStatus
+	26, // 68: lodge.v1.NightTaker.event:type_name -> lodge.v1.EventReference
+	4,  // 69: lodge.v1.RestrictionCause.restriction:type_name -> lodge.v1.Restriction
+	35, // 70: lodge.v1.RestrictionCause.nights:type_name -> lodge.v1.RestrictedNight
+	36, // 71: lodge.v1.RestrictedNight.date:type_name -> google.type.Date
+	26, // 72: lodge.v1.RestrictedNight.event:type_name -> lodge.v1.EventReference
+	10, // 73: lodge.v1.ReservationService.CreateReservation:input_type -> lodge.v1.CreateReservationRequest
+	11, // 74: lodge.v1.ReservationService.BatchCreateReservations:input_type -> lodge.v1.BatchCreateReservationsRequest
+	13, // 75: lodge.v1.ReservationService.CancelGroup:input_type -> lodge.v1.CancelGroupRequest
+	15, // 76: lodge.v1.ReservationService.GetReservation:input_type -> lodge.v1.GetReservationRequest
+	19, // 77: lodge.v1.ReservationService.ListReservations:input_type -> lodge.v1.ListReservationsRequest
+	16, // 78: lodge.v1.ReservationService.UpdateReservation:input_type -> lodge.v1.UpdateReservationRequest
+	21, // 79: lodge.v1.ReservationService.ConfirmReservation:input_type -> lodge.v1.ConfirmReservationRequest
+	17, // 80: lodge.v1.ReservationService.QuoteModification:input_type -> lodge.v1.QuoteModificationRequest
+	22, // 81: lodge.v1.ReservationService.CancelReservation:input_type -> lodge.v1.CancelReservationRequest
+	23, // 82: lodge.v1.ReservationService.MarkNoShow:input_type -> lodge.v1.MarkNoShowRequest
+	24, // 83: lodge.v1.ReservationService.ListReservationEvents:input_type -> lodge.v1.ListReservationEventsRequest
+	27, // 84: lodge.v1.ReservationService.GetReservationHistory:input_type -> lodge.v1.GetReservationHistoryRequest
+	30, // 85: lodge.v1.ReservationService.ExplainRejection:input_type -> lodge.v1.ExplainRejectionRequest
+	7,  // 86: lodge.v1.ReservationService.CreateReservation:output_type -> lodge.v1.Reservation
+	12, // 87: lodge.v1.ReservationService.BatchCreateReservations:output_type -> lodge.v1.BatchCreateReservationsResponse
+	14, // 88: lodge.v1.ReservationService.CancelGroup:output_type -> lodge.v1.CancelGroupResponse
+	7,  // 89: lodge.v1.ReservationService.GetReservation:output_type -> lodge.v1.Reservation
+	20, // 90: lodge.v1.ReservationService.ListReservations:output_type -> lodge.v1.ListReservationsResponse
+	7,  // 91: lodge.v1.ReservationService.UpdateReservation:output_type -> lodge.v1.Reservation
+	7,  // 92: lodge.v1.ReservationService.ConfirmReservation:output_type -> lodge.v1.Reservation
+	18, // 93: lodge.v1.ReservationService.QuoteModification:output_type -> lodge.v1.ModificationQuote
+	7,  // 94: lodge.v1.ReservationService.CancelReservation:output_type -> lodge.v1.Reservation
+	7,  // 95: lodge.v1.ReservationService.MarkNoShow:output_type -> lodge.v1.Reservation
+	25, // 96: lodge.v1.ReservationService.ListReservationEvents:output_type -> lodge.v1.ListReservationEventsResponse
+	28, // 97: lodge.v1.ReservationService.GetReservationHistory:output_type -> lodge.v1.GetReservationHistoryResponse
+	31, // 98: lodge.v1.ReservationService.ExplainRejection:output_type -> lodge.v1.RejectionExplanation
+	86, // [86:99] is the sub-list for method output_type
+	73, // [73:86] is the sub-list for method input_type
+	73, // [73:73] is the sub-list for extension type_name
+	73, // [73:73] is the sub-list for extension extendee
+	0,  // [0:73] is the sub-list for field type_name
 }
 
 func init() { file_lodge_v1_reservation_proto_init() }
@@ -3325,11 +3477,11 @@ func file_lodge_v1_reservation_proto_init() {
 	}
 	file_lodge_v1_event_proto_init()
 	file_lodge_v1_rate_proto_init()
-	file_lodge_v1_reservation_proto_msgTypes[7].OneofWrappers = []any{
+	file_lodge_v1_reservation_proto_msgTypes[9].OneofWrappers = []any{
 		(*GetReservationRequest_AsOfTime)(nil),
 		(*GetReservationRequest_AsOfPosition)(nil),
 	}
-	file_lodge_v1_reservation_proto_msgTypes[11].OneofWrappers = []any{
+	file_lodge_v1_reservation_proto_msgTypes[13].OneofWrappers = []any{
 		(*ListReservationsRequest_AsOfTime)(nil),
 		(*ListReservationsRequest_AsOfPosition)(nil),
 	}
@@ -3339,7 +3491,7 @@ func file_lodge_v1_reservation_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lodge_v1_reservation_proto_rawDesc), len(file_lodge_v1_reservation_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   28,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -36,6 +36,8 @@ const (
 	// PaymentServicePayReservationProcedure is the fully-qualified name of the PaymentService's
 	// PayReservation RPC.
 	PaymentServicePayReservationProcedure = "/lodge.v1.PaymentService/PayReservation"
+	// PaymentServicePayGroupProcedure is the fully-qualified name of the PaymentService's PayGroup RPC.
+	PaymentServicePayGroupProcedure = "/lodge.v1.PaymentService/PayGroup"
 	// PaymentServiceRefundReservationProcedure is the fully-qualified name of the PaymentService's
 	// RefundReservation RPC.
 	PaymentServiceRefundReservationProcedure = "/lodge.v1.PaymentService/RefundReservation"
@@ -59,6 +61,10 @@ type PaymentServiceClient interface {
 	// payment is declined is REJECTED and loses its rooms. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT, PAYMENT_IN_PROGRESS, PAYMENT_EXISTS, NOTHING_DUE,
 	// LIMIT_REACHED, INVALID_ARGUMENT.
 	PayReservation(context.Context, *connect.Request[v1.PayReservationRequest]) (*connect.Response[v1.Payment], error)
+	// Asks the provider for what is due of all reservations of a group, a payment for each: all are asked for at once, or none, when one cannot be paid. What becomes
+	// of them is each reservation's own: one whose payment is declined is REJECTED and loses its rooms, and the others are PAID and stay. Who wants all or none cancels
+	// the group then (ReservationService.CancelGroup), and what was captured is given back by its terms. Errors: as PayReservation's.
+	PayGroup(context.Context, *connect.Request[v1.PayGroupRequest]) (*connect.Response[v1.PayGroupResponse], error)
 	// Promises a part of what was captured back, although the terms do not. Answers as ReservationService.CancelReservation does; the money follows.
 	// Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT, REFUND_TOO_LARGE, CURRENCY_MISMATCH.
 	RefundReservation(context.Context, *connect.Request[v1.RefundReservationRequest]) (*connect.Response[v1.Reservation], error)
@@ -90,6 +96,12 @@ func NewPaymentServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			httpClient,
 			baseURL+PaymentServicePayReservationProcedure,
 			connect.WithSchema(paymentServiceMethods.ByName("PayReservation")),
+			connect.WithClientOptions(opts...),
+		),
+		payGroup: connect.NewClient[v1.PayGroupRequest, v1.PayGroupResponse](
+			httpClient,
+			baseURL+PaymentServicePayGroupProcedure,
+			connect.WithSchema(paymentServiceMethods.ByName("PayGroup")),
 			connect.WithClientOptions(opts...),
 		),
 		refundReservation: connect.NewClient[v1.RefundReservationRequest, v1.Reservation](
@@ -131,6 +143,7 @@ func NewPaymentServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 // paymentServiceClient implements PaymentServiceClient.
 type paymentServiceClient struct {
 	payReservation    *connect.Client[v1.PayReservationRequest, v1.Payment]
+	payGroup          *connect.Client[v1.PayGroupRequest, v1.PayGroupResponse]
 	refundReservation *connect.Client[v1.RefundReservationRequest, v1.Reservation]
 	settleRefund      *connect.Client[v1.SettleRefundRequest, v1.Payment]
 	getPayment        *connect.Client[v1.GetPaymentRequest, v1.Payment]
@@ -141,6 +154,11 @@ type paymentServiceClient struct {
 // PayReservation calls lodge.v1.PaymentService.PayReservation.
 func (c *paymentServiceClient) PayReservation(ctx context.Context, req *connect.Request[v1.PayReservationRequest]) (*connect.Response[v1.Payment], error) {
 	return c.payReservation.CallUnary(ctx, req)
+}
+
+// PayGroup calls lodge.v1.PaymentService.PayGroup.
+func (c *paymentServiceClient) PayGroup(ctx context.Context, req *connect.Request[v1.PayGroupRequest]) (*connect.Response[v1.PayGroupResponse], error) {
+	return c.payGroup.CallUnary(ctx, req)
 }
 
 // RefundReservation calls lodge.v1.PaymentService.RefundReservation.
@@ -174,6 +192,10 @@ type PaymentServiceHandler interface {
 	// payment is declined is REJECTED and loses its rooms. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT, PAYMENT_IN_PROGRESS, PAYMENT_EXISTS, NOTHING_DUE,
 	// LIMIT_REACHED, INVALID_ARGUMENT.
 	PayReservation(context.Context, *connect.Request[v1.PayReservationRequest]) (*connect.Response[v1.Payment], error)
+	// Asks the provider for what is due of all reservations of a group, a payment for each: all are asked for at once, or none, when one cannot be paid. What becomes
+	// of them is each reservation's own: one whose payment is declined is REJECTED and loses its rooms, and the others are PAID and stay. Who wants all or none cancels
+	// the group then (ReservationService.CancelGroup), and what was captured is given back by its terms. Errors: as PayReservation's.
+	PayGroup(context.Context, *connect.Request[v1.PayGroupRequest]) (*connect.Response[v1.PayGroupResponse], error)
 	// Promises a part of what was captured back, although the terms do not. Answers as ReservationService.CancelReservation does; the money follows.
 	// Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT, REFUND_TOO_LARGE, CURRENCY_MISMATCH.
 	RefundReservation(context.Context, *connect.Request[v1.RefundReservationRequest]) (*connect.Response[v1.Reservation], error)
@@ -201,6 +223,12 @@ func NewPaymentServiceHandler(svc PaymentServiceHandler, opts ...connect.Handler
 		PaymentServicePayReservationProcedure,
 		svc.PayReservation,
 		connect.WithSchema(paymentServiceMethods.ByName("PayReservation")),
+		connect.WithHandlerOptions(opts...),
+	)
+	paymentServicePayGroupHandler := connect.NewUnaryHandler(
+		PaymentServicePayGroupProcedure,
+		svc.PayGroup,
+		connect.WithSchema(paymentServiceMethods.ByName("PayGroup")),
 		connect.WithHandlerOptions(opts...),
 	)
 	paymentServiceRefundReservationHandler := connect.NewUnaryHandler(
@@ -240,6 +268,8 @@ func NewPaymentServiceHandler(svc PaymentServiceHandler, opts ...connect.Handler
 		switch r.URL.Path {
 		case PaymentServicePayReservationProcedure:
 			paymentServicePayReservationHandler.ServeHTTP(w, r)
+		case PaymentServicePayGroupProcedure:
+			paymentServicePayGroupHandler.ServeHTTP(w, r)
 		case PaymentServiceRefundReservationProcedure:
 			paymentServiceRefundReservationHandler.ServeHTTP(w, r)
 		case PaymentServiceSettleRefundProcedure:
@@ -261,6 +291,10 @@ type UnimplementedPaymentServiceHandler struct{}
 
 func (UnimplementedPaymentServiceHandler) PayReservation(context.Context, *connect.Request[v1.PayReservationRequest]) (*connect.Response[v1.Payment], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("lodge.v1.PaymentService.PayReservation is not implemented"))
+}
+
+func (UnimplementedPaymentServiceHandler) PayGroup(context.Context, *connect.Request[v1.PayGroupRequest]) (*connect.Response[v1.PayGroupResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("lodge.v1.PaymentService.PayGroup is not implemented"))
 }
 
 func (UnimplementedPaymentServiceHandler) RefundReservation(context.Context, *connect.Request[v1.RefundReservationRequest]) (*connect.Response[v1.Reservation], error) {

@@ -39,6 +39,9 @@ const (
 	// ReservationServiceBatchCreateReservationsProcedure is the fully-qualified name of the
 	// ReservationService's BatchCreateReservations RPC.
 	ReservationServiceBatchCreateReservationsProcedure = "/lodge.v1.ReservationService/BatchCreateReservations"
+	// ReservationServiceCancelGroupProcedure is the fully-qualified name of the ReservationService's
+	// CancelGroup RPC.
+	ReservationServiceCancelGroupProcedure = "/lodge.v1.ReservationService/CancelGroup"
 	// ReservationServiceGetReservationProcedure is the fully-qualified name of the ReservationService's
 	// GetReservation RPC.
 	ReservationServiceGetReservationProcedure = "/lodge.v1.ReservationService/GetReservation"
@@ -82,6 +85,9 @@ type ReservationServiceClient interface {
 	// Reserves several stays of one hotel as a group: all of them or none. Each is a reservation of its own afterwards. Errors: as CreateReservation's,
 	// with the index of the request at fault in the metadata; LIMIT_REACHED.
 	BatchCreateReservations(context.Context, *connect.Request[v1.BatchCreateReservationsRequest]) (*connect.Response[v1.BatchCreateReservationsResponse], error)
+	// Cancels those reservations of a group that are pending or paid: all of them at once or, when the guest of one has checked in, none. Each has its own terms, fee and
+	// refund. What had ended before stays as it is. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT.
+	CancelGroup(context.Context, *connect.Request[v1.CancelGroupRequest]) (*connect.Response[v1.CancelGroupResponse], error)
 	// Returns one reservation. Errors: RESERVATION_NOT_FOUND.
 	GetReservation(context.Context, *connect.Request[v1.GetReservationRequest]) (*connect.Response[v1.Reservation], error)
 	// Lists reservations of a hotel, of a guest, of a guest at a hotel, or of a group, by check-in date; or who arrives, leaves or stays on a day.
@@ -134,6 +140,12 @@ func NewReservationServiceClient(httpClient connect.HTTPClient, baseURL string, 
 			httpClient,
 			baseURL+ReservationServiceBatchCreateReservationsProcedure,
 			connect.WithSchema(reservationServiceMethods.ByName("BatchCreateReservations")),
+			connect.WithClientOptions(opts...),
+		),
+		cancelGroup: connect.NewClient[v1.CancelGroupRequest, v1.CancelGroupResponse](
+			httpClient,
+			baseURL+ReservationServiceCancelGroupProcedure,
+			connect.WithSchema(reservationServiceMethods.ByName("CancelGroup")),
 			connect.WithClientOptions(opts...),
 		),
 		getReservation: connect.NewClient[v1.GetReservationRequest, v1.Reservation](
@@ -209,6 +221,7 @@ func NewReservationServiceClient(httpClient connect.HTTPClient, baseURL string, 
 type reservationServiceClient struct {
 	createReservation       *connect.Client[v1.CreateReservationRequest, v1.Reservation]
 	batchCreateReservations *connect.Client[v1.BatchCreateReservationsRequest, v1.BatchCreateReservationsResponse]
+	cancelGroup             *connect.Client[v1.CancelGroupRequest, v1.CancelGroupResponse]
 	getReservation          *connect.Client[v1.GetReservationRequest, v1.Reservation]
 	listReservations        *connect.Client[v1.ListReservationsRequest, v1.ListReservationsResponse]
 	updateReservation       *connect.Client[v1.UpdateReservationRequest, v1.Reservation]
@@ -229,6 +242,11 @@ func (c *reservationServiceClient) CreateReservation(ctx context.Context, req *c
 // BatchCreateReservations calls lodge.v1.ReservationService.BatchCreateReservations.
 func (c *reservationServiceClient) BatchCreateReservations(ctx context.Context, req *connect.Request[v1.BatchCreateReservationsRequest]) (*connect.Response[v1.BatchCreateReservationsResponse], error) {
 	return c.batchCreateReservations.CallUnary(ctx, req)
+}
+
+// CancelGroup calls lodge.v1.ReservationService.CancelGroup.
+func (c *reservationServiceClient) CancelGroup(ctx context.Context, req *connect.Request[v1.CancelGroupRequest]) (*connect.Response[v1.CancelGroupResponse], error) {
+	return c.cancelGroup.CallUnary(ctx, req)
 }
 
 // GetReservation calls lodge.v1.ReservationService.GetReservation.
@@ -292,6 +310,9 @@ type ReservationServiceHandler interface {
 	// Reserves several stays of one hotel as a group: all of them or none. Each is a reservation of its own afterwards. Errors: as CreateReservation's,
 	// with the index of the request at fault in the metadata; LIMIT_REACHED.
 	BatchCreateReservations(context.Context, *connect.Request[v1.BatchCreateReservationsRequest]) (*connect.Response[v1.BatchCreateReservationsResponse], error)
+	// Cancels those reservations of a group that are pending or paid: all of them at once or, when the guest of one has checked in, none. Each has its own terms, fee and
+	// refund. What had ended before stays as it is. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT.
+	CancelGroup(context.Context, *connect.Request[v1.CancelGroupRequest]) (*connect.Response[v1.CancelGroupResponse], error)
 	// Returns one reservation. Errors: RESERVATION_NOT_FOUND.
 	GetReservation(context.Context, *connect.Request[v1.GetReservationRequest]) (*connect.Response[v1.Reservation], error)
 	// Lists reservations of a hotel, of a guest, of a guest at a hotel, or of a group, by check-in date; or who arrives, leaves or stays on a day.
@@ -340,6 +361,12 @@ func NewReservationServiceHandler(svc ReservationServiceHandler, opts ...connect
 		ReservationServiceBatchCreateReservationsProcedure,
 		svc.BatchCreateReservations,
 		connect.WithSchema(reservationServiceMethods.ByName("BatchCreateReservations")),
+		connect.WithHandlerOptions(opts...),
+	)
+	reservationServiceCancelGroupHandler := connect.NewUnaryHandler(
+		ReservationServiceCancelGroupProcedure,
+		svc.CancelGroup,
+		connect.WithSchema(reservationServiceMethods.ByName("CancelGroup")),
 		connect.WithHandlerOptions(opts...),
 	)
 	reservationServiceGetReservationHandler := connect.NewUnaryHandler(
@@ -414,6 +441,8 @@ func NewReservationServiceHandler(svc ReservationServiceHandler, opts ...connect
 			reservationServiceCreateReservationHandler.ServeHTTP(w, r)
 		case ReservationServiceBatchCreateReservationsProcedure:
 			reservationServiceBatchCreateReservationsHandler.ServeHTTP(w, r)
+		case ReservationServiceCancelGroupProcedure:
+			reservationServiceCancelGroupHandler.ServeHTTP(w, r)
 		case ReservationServiceGetReservationProcedure:
 			reservationServiceGetReservationHandler.ServeHTTP(w, r)
 		case ReservationServiceListReservationsProcedure:
@@ -449,6 +478,10 @@ func (UnimplementedReservationServiceHandler) CreateReservation(context.Context,
 
 func (UnimplementedReservationServiceHandler) BatchCreateReservations(context.Context, *connect.Request[v1.BatchCreateReservationsRequest]) (*connect.Response[v1.BatchCreateReservationsResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("lodge.v1.ReservationService.BatchCreateReservations is not implemented"))
+}
+
+func (UnimplementedReservationServiceHandler) CancelGroup(context.Context, *connect.Request[v1.CancelGroupRequest]) (*connect.Response[v1.CancelGroupResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("lodge.v1.ReservationService.CancelGroup is not implemented"))
 }
 
 func (UnimplementedReservationServiceHandler) GetReservation(context.Context, *connect.Request[v1.GetReservationRequest]) (*connect.Response[v1.Reservation], error) {

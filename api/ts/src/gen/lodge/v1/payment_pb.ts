@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lodge/v1/payment.proto.
  */
 export const file_lodge_v1_payment: GenFile = /*@__PURE__*/
-  fileDesc("ChZsb2RnZS92MS9wYXltZW50LnByb3RvEghsb2RnZS52MSK8AgoHUGF5bWVudBIMCgRuYW1lGAEgASgJEicKBnN0YXR1cxgCIAEoDjIXLmxvZGdlLnYxLlBheW1lbnRTdGF0dXMSIgoGYW1vdW50GAMgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSEAoIcHJvdmlkZXIYBCABKAkSGgoScHJvdmlkZXJfcmVmZXJlbmNlGAUgASgJEhQKDGRlY2xpbmVfY29kZRgGIAEoCRINCgVjYXVzZRgHIAEoCRIhCgdyZWZ1bmRzGAggAygLMhAubG9kZ2UudjEuUmVmdW5kEi8KC2NyZWF0ZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAivQIKBlJlZnVuZBIRCglyZWZ1bmRfaWQYASABKAkSJgoGc3RhdHVzGAIgASgOMhYubG9kZ2UudjEuUmVmdW5kU3RhdHVzEiIKBmFtb3VudBgDIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EhoKEnByb3ZpZGVyX3JlZmVyZW5jZRgEIAEoCRINCgVjYXVzZRgFIAEoCRIvCgtjcmVhdGVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiYKBm1ldGhvZBgIIAEoDjIWLmxvZGdlLnYxLlJlZnVuZE1ldGhvZBIRCglyZWZlcmVuY2UYCSABKAkSDAoEbm90ZRgKIAEoCSL1AQoRQ2FuY2VsbGF0aW9uUXVvdGUSEwoLcmVzZXJ2YXRpb24YASABKAkSLwoLY2FuY2VsX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEh8KA2ZlZRgDIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EiAKBGtlcHQYBCABKAsyEi5nb29nbGUudHlwZS5Nb25leRIiCgZyZWZ1bmQYBSABKAsyEi5nb29nbGUudHlwZS5Nb25leRIzCg9mcmVlX3VudGlsX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIqABChVQYXlSZXNlcnZhdGlvblJlcXVlc3QSDAoEbmFtZRgBIAEoCRIQCghwcm92aWRlchgCIAEoCRIWCg5wYXltZW50X21ldGhvZBgDIAEoCRISCgpwYXltZW50X2lkGAQgASgJEicKBHdhaXQYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEgoKcmVxdWVzdF9pZBgGIAEoCSJuChhSZWZ1bmRSZXNlcnZhdGlvblJlcXVlc3QSDAoEbmFtZRgBIAEoCRIiCgZhbW91bnQYAiABKAsyEi5nb29nbGUudHlwZS5Nb25leRIMCgRub3RlGAMgASgJEhIKCnJlcXVlc3RfaWQYBCABKAkikwEKE1NldHRsZVJlZnVuZFJlcXVlc3QSDAoEbmFtZRgBIAEoCRIRCglyZWZ1bmRfaWQYAiABKAkSJgoGbWV0aG9kGAMgASgOMhYubG9kZ2UudjEuUmVmdW5kTWV0aG9kEhEKCXJlZmVyZW5jZRgEIAEoCRIMCgRub3RlGAUgASgJEhIKCnJlcXVlc3RfaWQYBiABKAkiNwoRR2V0UGF5bWVudFJlcXVlc3QSDAoEbmFtZRgBIAEoCRIUCgxtaW5fcG9zaXRpb24YAiABKAkiOwoTTGlzdFBheW1lbnRzUmVxdWVzdBIOCgZwYXJlbnQYASABKAkSFAoMbWluX3Bvc2l0aW9uGAIgASgJIoIBChRMaXN0UGF5bWVudHNSZXNwb25zZRIjCghwYXltZW50cxgBIAMoCzIRLmxvZGdlLnYxLlBheW1lbnQSIQoFdG90YWwYAiABKAsyEi5nb29nbGUudHlwZS5Nb25leRIiCgdhbW91bnRzGAMgASgLMhEubG9kZ2UudjEuQW1vdW50cyJvChhRdW90ZUNhbmNlbGxhdGlvblJlcXVlc3QSDAoEbmFtZRgBIAEoCRIvCgtjYW5jZWxfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFAoMbWluX3Bvc2l0aW9uGAMgASgJKqIBCg1QYXltZW50U3RhdHVzEh4KGlBBWU1FTlRfU1RBVFVTX1VOU1BFQ0lGSUVEEAASHAoYUEFZTUVOVF9TVEFUVVNfUkVRVUVTVEVEEAESGwoXUEFZTUVOVF9TVEFUVVNfQ0FQVFVSRUQQAhIbChdQQVlNRU5UX1NUQVRVU19ERUNMSU5FRBADEhkKFVBBWU1FTlRfU1RBVFVTX0ZBSUxFRBAEKoEBCgxSZWZ1bmRTdGF0dXMSHQoZUkVGVU5EX1NUQVRVU19VTlNQRUNJRklFRBAAEhsKF1JFRlVORF9TVEFUVVNfUkVRVUVTVEVEEAESGwoXUkVGVU5EX1NUQVRVU19TVUNDRUVERUQQAhIYChRSRUZVTkRfU1RBVFVTX0ZBSUxFRBADKn8KDFJlZnVuZE1ldGhvZBIdChlSRUZVTkRfTUVUSE9EX1VOU1BFQ0lGSUVEEAASFgoSUkVGVU5EX01FVEhPRF9DQVNIEAESHwobUkVGVU5EX01FVEhPRF9CQU5LX1RSQU5TRkVSEAISFwoTUkVGVU5EX01FVEhPRF9PVEhFUhADMtoDCg5QYXltZW50U2VydmljZRJECg5QYXlSZXNlcnZhdGlvbhIfLmxvZGdlLnYxLlBheVJlc2VydmF0aW9uUmVxdWVzdBoRLmxvZGdlLnYxLlBheW1lbnQSTgoRUmVmdW5kUmVzZXJ2YXRpb24SIi5sb2RnZS52MS5SZWZ1bmRSZXNlcnZhdGlvblJlcXVlc3QaFS5sb2RnZS52MS5SZXNlcnZhdGlvbhJACgxTZXR0bGVSZWZ1bmQSHS5sb2RnZS52MS5TZXR0bGVSZWZ1bmRSZXF1ZXN0GhEubG9kZ2UudjEuUGF5bWVudBJBCgpHZXRQYXltZW50EhsubG9kZ2UudjEuR2V0UGF5bWVudFJlcXVlc3QaES5sb2RnZS52MS5QYXltZW50IgOQAgESUgoMTGlzdFBheW1lbnRzEh0ubG9kZ2UudjEuTGlzdFBheW1lbnRzUmVxdWVzdBoeLmxvZGdlLnYxLkxpc3RQYXltZW50c1Jlc3BvbnNlIgOQAgESWQoRUXVvdGVDYW5jZWxsYXRpb24SIi5sb2RnZS52MS5RdW90ZUNhbmNlbGxhdGlvblJlcXVlc3QaGy5sb2RnZS52MS5DYW5jZWxsYXRpb25RdW90ZSIDkAIBQiBaHmxvZGdlL2FwaS9nZW4vbG9kZ2UvdjE7bG9kZ2V2MWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_google_type_money, file_lodge_v1_reservation]);
+  fileDesc("ChZsb2RnZS92MS9wYXltZW50LnByb3RvEghsb2RnZS52MSK8AgoHUGF5bWVudBIMCgRuYW1lGAEgASgJEicKBnN0YXR1cxgCIAEoDjIXLmxvZGdlLnYxLlBheW1lbnRTdGF0dXMSIgoGYW1vdW50GAMgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSEAoIcHJvdmlkZXIYBCABKAkSGgoScHJvdmlkZXJfcmVmZXJlbmNlGAUgASgJEhQKDGRlY2xpbmVfY29kZRgGIAEoCRINCgVjYXVzZRgHIAEoCRIhCgdyZWZ1bmRzGAggAygLMhAubG9kZ2UudjEuUmVmdW5kEi8KC2NyZWF0ZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAivQIKBlJlZnVuZBIRCglyZWZ1bmRfaWQYASABKAkSJgoGc3RhdHVzGAIgASgOMhYubG9kZ2UudjEuUmVmdW5kU3RhdHVzEiIKBmFtb3VudBgDIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EhoKEnByb3ZpZGVyX3JlZmVyZW5jZRgEIAEoCRINCgVjYXVzZRgFIAEoCRIvCgtjcmVhdGVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiYKBm1ldGhvZBgIIAEoDjIWLmxvZGdlLnYxLlJlZnVuZE1ldGhvZBIRCglyZWZlcmVuY2UYCSABKAkSDAoEbm90ZRgKIAEoCSL1AQoRQ2FuY2VsbGF0aW9uUXVvdGUSEwoLcmVzZXJ2YXRpb24YASABKAkSLwoLY2FuY2VsX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEh8KA2ZlZRgDIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EiAKBGtlcHQYBCABKAsyEi5nb29nbGUudHlwZS5Nb25leRIiCgZyZWZ1bmQYBSABKAsyEi5nb29nbGUudHlwZS5Nb25leRIzCg9mcmVlX3VudGlsX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIqABChVQYXlSZXNlcnZhdGlvblJlcXVlc3QSDAoEbmFtZRgBIAEoCRIQCghwcm92aWRlchgCIAEoCRIWCg5wYXltZW50X21ldGhvZBgDIAEoCRISCgpwYXltZW50X2lkGAQgASgJEicKBHdhaXQYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEgoKcmVxdWVzdF9pZBgGIAEoCSJxCg9QYXlHcm91cFJlcXVlc3QSDgoGcGFyZW50GAEgASgJEhAKCGdyb3VwX2lkGAIgASgJEhAKCHByb3ZpZGVyGAMgASgJEhYKDnBheW1lbnRfbWV0aG9kGAQgASgJEhIKCnJlcXVlc3RfaWQYBSABKAkiNwoQUGF5R3JvdXBSZXNwb25zZRIjCghwYXltZW50cxgBIAMoCzIRLmxvZGdlLnYxLlBheW1lbnQibgoYUmVmdW5kUmVzZXJ2YXRpb25SZXF1ZXN0EgwKBG5hbWUYASABKAkSIgoGYW1vdW50GAIgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSDAoEbm90ZRgDIAEoCRISCgpyZXF1ZXN0X2lkGAQgASgJIpMBChNTZXR0bGVSZWZ1bmRSZXF1ZXN0EgwKBG5hbWUYASABKAkSEQoJcmVmdW5kX2lkGAIgASgJEiYKBm1ldGhvZBgDIAEoDjIWLmxvZGdlLnYxLlJlZnVuZE1ldGhvZBIRCglyZWZlcmVuY2UYBCABKAkSDAoEbm90ZRgFIAEoCRISCgpyZXF1ZXN0X2lkGAYgASgJIjcKEUdldFBheW1lbnRSZXF1ZXN0EgwKBG5hbWUYASABKAkSFAoMbWluX3Bvc2l0aW9uGAIgASgJIjsKE0xpc3RQYXltZW50c1JlcXVlc3QSDgoGcGFyZW50GAEgASgJEhQKDG1pbl9wb3NpdGlvbhgCIAEoCSKCAQoUTGlzdFBheW1lbnRzUmVzcG9uc2USIwoIcGF5bWVudHMYASADKAsyES5sb2RnZS52MS5QYXltZW50EiEKBXRvdGFsGAIgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSIgoHYW1vdW50cxgDIAEoCzIRLmxvZGdlLnYxLkFtb3VudHMibwoYUXVvdGVDYW5jZWxsYXRpb25SZXF1ZXN0EgwKBG5hbWUYASABKAkSLwoLY2FuY2VsX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhQKDG1pbl9wb3NpdGlvbhgDIAEoCSqiAQoNUGF5bWVudFN0YXR1cxIeChpQQVlNRU5UX1NUQVRVU19VTlNQRUNJRklFRBAAEhwKGFBBWU1FTlRfU1RBVFVTX1JFUVVFU1RFRBABEhsKF1BBWU1FTlRfU1RBVFVTX0NBUFRVUkVEEAISGwoXUEFZTUVOVF9TVEFUVVNfREVDTElORUQQAxIZChVQQVlNRU5UX1NUQVRVU19GQUlMRUQQBCqBAQoMUmVmdW5kU3RhdHVzEh0KGVJFRlVORF9TVEFUVVNfVU5TUEVDSUZJRUQQABIbChdSRUZVTkRfU1RBVFVTX1JFUVVFU1RFRBABEhsKF1JFRlVORF9TVEFUVVNfU1VDQ0VFREVEEAISGAoUUkVGVU5EX1NUQVRVU19GQUlMRUQQAyp/CgxSZWZ1bmRNZXRob2QSHQoZUkVGVU5EX01FVEhPRF9VTlNQRUNJRklFRBAAEhYKElJFRlVORF9NRVRIT0RfQ0FTSBABEh8KG1JFRlVORF9NRVRIT0RfQkFOS19UUkFOU0ZFUhACEhcKE1JFRlVORF9NRVRIT0RfT1RIRVIQAzKdBAoOUGF5bWVudFNlcnZpY2USRAoOUGF5UmVzZXJ2YXRpb24SHy5sb2RnZS52MS5QYXlSZXNlcnZhdGlvblJlcXVlc3QaES5sb2RnZS52MS5QYXltZW50EkEKCFBheUdyb3VwEhkubG9kZ2UudjEuUGF5R3JvdXBSZXF1ZXN0GhoubG9kZ2UudjEuUGF5R3JvdXBSZXNwb25zZRJOChFSZWZ1bmRSZXNlcnZhdGlvbhIiLmxvZGdlLnYxLlJlZnVuZFJlc2VydmF0aW9uUmVxdWVzdBoVLmxvZGdlLnYxLlJlc2VydmF0aW9uEkAKDFNldHRsZVJlZnVuZBIdLmxvZGdlLnYxLlNldHRsZVJlZnVuZFJlcXVlc3QaES5sb2RnZS52MS5QYXltZW50EkEKCkdldFBheW1lbnQSGy5sb2RnZS52MS5HZXRQYXltZW50UmVxdWVzdBoRLmxvZGdlLnYxLlBheW1lbnQiA5ACARJSCgxMaXN0UGF5bWVudHMSHS5sb2RnZS52MS5MaXN0UGF5bWVudHNSZXF1ZXN0Gh4ubG9kZ2UudjEuTGlzdFBheW1lbnRzUmVzcG9uc2UiA5ACARJZChFRdW90ZUNhbmNlbGxhdGlvbhIiLmxvZGdlLnYxLlF1b3RlQ2FuY2VsbGF0aW9uUmVxdWVzdBobLmxvZGdlLnYxLkNhbmNlbGxhdGlvblF1b3RlIgOQAgFCIFoebG9kZ2UvYXBpL2dlbi9sb2RnZS92MTtsb2RnZXYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_google_type_money, file_lodge_v1_reservation]);
 
 /**
  * Money that a provider was asked for, for a reservation.
@@ -286,6 +286,72 @@ export const PayReservationRequestSchema: GenMessage<PayReservationRequest> = /*
   messageDesc(file_lodge_v1_payment, 3);
 
 /**
+ * @generated from message lodge.v1.PayGroupRequest
+ */
+export type PayGroupRequest = Message<"lodge.v1.PayGroupRequest"> & {
+  /**
+   * hotels/{hotel}.
+   *
+   * @generated from field: string parent = 1;
+   */
+  parent: string;
+
+  /**
+   * As in BatchCreateReservationsResponse.
+   *
+   * @generated from field: string group_id = 2;
+   */
+  groupId: string;
+
+  /**
+   * As in PayReservationRequest.
+   *
+   * @generated from field: string provider = 3;
+   */
+  provider: string;
+
+  /**
+   * As in PayReservationRequest; taken once for each reservation, so it must be one that may be.
+   *
+   * @generated from field: string payment_method = 4;
+   */
+  paymentMethod: string;
+
+  /**
+   * As in PayReservationRequest.
+   *
+   * @generated from field: string request_id = 5;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message lodge.v1.PayGroupRequest.
+ * Use `create(PayGroupRequestSchema)` to create a new message.
+ */
+export const PayGroupRequestSchema: GenMessage<PayGroupRequest> = /*@__PURE__*/
+  messageDesc(file_lodge_v1_payment, 4);
+
+/**
+ * @generated from message lodge.v1.PayGroupResponse
+ */
+export type PayGroupResponse = Message<"lodge.v1.PayGroupResponse"> & {
+  /**
+   * One for each reservation that something was due for, REQUESTED. What becomes of them, ListPayments and GetReservation (settle_wait) say.
+   *
+   * @generated from field: repeated lodge.v1.Payment payments = 1;
+   */
+  payments: Payment[];
+};
+
+/**
+ * Describes the message lodge.v1.PayGroupResponse.
+ * Use `create(PayGroupResponseSchema)` to create a new message.
+ */
+export const PayGroupResponseSchema: GenMessage<PayGroupResponse> = /*@__PURE__*/
+  messageDesc(file_lodge_v1_payment, 5);
+
+/**
  * @generated from message lodge.v1.RefundReservationRequest
  */
 export type RefundReservationRequest = Message<"lodge.v1.RefundReservationRequest"> & {
@@ -323,7 +389,7 @@ export type RefundReservationRequest = Message<"lodge.v1.RefundReservationReques
  * Use `create(RefundReservationRequestSchema)` to create a new message.
  */
 export const RefundReservationRequestSchema: GenMessage<RefundReservationRequest> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_payment, 4);
+  messageDesc(file_lodge_v1_payment, 6);
 
 /**
  * @generated from message lodge.v1.SettleRefundRequest
@@ -377,7 +443,7 @@ export type SettleRefundRequest = Message<"lodge.v1.SettleRefundRequest"> & {
  * Use `create(SettleRefundRequestSchema)` to create a new message.
  */
 export const SettleRefundRequestSchema: GenMessage<SettleRefundRequest> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_payment, 5);
+  messageDesc(file_lodge_v1_payment, 7);
 
 /**
  * @generated from message lodge.v1.GetPaymentRequest
@@ -403,7 +469,7 @@ export type GetPaymentRequest = Message<"lodge.v1.GetPaymentRequest"> & {
  * Use `create(GetPaymentRequestSchema)` to create a new message.
  */
 export const GetPaymentRequestSchema: GenMessage<GetPaymentRequest> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_payment, 6);
+  messageDesc(file_lodge_v1_payment, 8);
 
 /**
  * @generated from message lodge.v1.ListPaymentsRequest
@@ -429,7 +495,7 @@ export type ListPaymentsRequest = Message<"lodge.v1.ListPaymentsRequest"> & {
  * Use `create(ListPaymentsRequestSchema)` to create a new message.
  */
 export const ListPaymentsRequestSchema: GenMessage<ListPaymentsRequest> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_payment, 7);
+  messageDesc(file_lodge_v1_payment, 9);
 
 /**
  * @generated from message lodge.v1.ListPaymentsResponse
@@ -462,7 +528,7 @@ export type ListPaymentsResponse = Message<"lodge.v1.ListPaymentsResponse"> & {
  * Use `create(ListPaymentsResponseSchema)` to create a new message.
  */
 export const ListPaymentsResponseSchema: GenMessage<ListPaymentsResponse> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_payment, 8);
+  messageDesc(file_lodge_v1_payment, 10);
 
 /**
  * @generated from message lodge.v1.QuoteCancellationRequest
@@ -495,7 +561,7 @@ export type QuoteCancellationRequest = Message<"lodge.v1.QuoteCancellationReques
  * Use `create(QuoteCancellationRequestSchema)` to create a new message.
  */
 export const QuoteCancellationRequestSchema: GenMessage<QuoteCancellationRequest> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_payment, 9);
+  messageDesc(file_lodge_v1_payment, 11);
 
 /**
  * @generated from enum lodge.v1.PaymentStatus
@@ -629,6 +695,18 @@ export const PaymentService: GenService<{
     methodKind: "unary";
     input: typeof PayReservationRequestSchema;
     output: typeof PaymentSchema;
+  },
+  /**
+   * Asks the provider for what is due of all reservations of a group, a payment for each: all are asked for at once, or none, when one cannot be paid. What becomes
+   * of them is each reservation's own: one whose payment is declined is REJECTED and loses its rooms, and the others are PAID and stay. Who wants all or none cancels
+   * the group then (ReservationService.CancelGroup), and what was captured is given back by its terms. Errors: as PayReservation's.
+   *
+   * @generated from rpc lodge.v1.PaymentService.PayGroup
+   */
+  payGroup: {
+    methodKind: "unary";
+    input: typeof PayGroupRequestSchema;
+    output: typeof PayGroupResponseSchema;
   },
   /**
    * Promises a part of what was captured back, although the terms do not. Answers as ReservationService.CancelReservation does; the money follows.
