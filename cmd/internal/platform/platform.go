@@ -110,6 +110,9 @@ func Open(ctx context.Context, dir string, opts Options) (*Platform, error) {
 }
 
 func (p *Platform) open(ctx context.Context) error {
+	if err := checkFolder(p.dir); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(p.dir, 0o700); err != nil {
 		return fmt.Errorf("make the data folder: %w", err)
 	}
