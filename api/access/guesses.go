@@ -3,8 +3,6 @@ package access
 import (
 	"crypto/sha256"
 	"time"
-
-	"golang.org/x/time/rate"
 )
 
 // Guesses of passwords: a bucket each for an address, for an account from one address, and for an account from all. What is right costs nothing. They are in memory only: a restart
@@ -23,26 +21,30 @@ func newGuesses() *guesses {
 }
 
 // guess counts a guess before it is looked at, and says when to try again if there were too many. right gives it back.
-func (g *guesses) guess(email, addr string, now time.Time) (right func(), err error) {
+//
+// The address comes first: while it may not guess, nothing is remembered of the accounts that it names, so that naming many makes nobody forgotten.
+func (g *guesses) guess(email, addr string, clock func() time.Time) (right func(), err error) {
 	sum := sha256.Sum256([]byte(email))
-	account := string(sum[:16])
-	buckets := []*rate.Limiter{g.account.bucket(account)}
-	if client := ClientOf(addr); addr != "" {
-		buckets = append(buckets, g.pair.bucket(account+client), g.address.bucket(client))
+	account, client := string(sum[:16]), ClientOf(addr)
+	buckets := []struct {
+		of   *Limiter
+		name string
+	}{{g.address, client}, {g.pair, account + client}, {g.account, account}}
+	if addr == "" {
+		buckets = buckets[2:]
 	}
-	var taken []*rate.Reservation
+	now, taken := clock(), 0
 	giveBack := func() {
-		for _, r := range taken {
-			r.CancelAt(now)
+		for _, b := range buckets[:taken] {
+			b.of.giveBack(b.name, clock())
 		}
 	}
 	for _, b := range buckets {
-		r := b.ReserveN(now, 1)
-		taken = append(taken, r)
-		if wait := r.DelayFrom(now); wait > 0 {
+		if wait, ok := b.of.Allow(b.name, now); !ok {
 			giveBack()
 			return nil, tooMany(wait)
 		}
+		taken++
 	}
 	return giveBack, nil
 }

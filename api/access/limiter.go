@@ -43,6 +43,9 @@ func (l *Limiter) Allow(name string, now time.Time) (wait time.Duration, ok bool
 	return time.Duration(missing / float64(l.rate) * float64(time.Second)), false
 }
 
+// giveBack undoes an Allow, whatever was counted since: rate.Reservation.CancelAt would not, once as many have come as the bucket fills by.
+func (l *Limiter) giveBack(name string, now time.Time) { l.bucket(name).AllowN(now, -1) }
+
 func (l *Limiter) bucket(name string) *rate.Limiter {
 	l.mu.Lock()
 	defer l.mu.Unlock()
