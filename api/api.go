@@ -18,6 +18,7 @@ import (
 	"lodge/api/access"
 	lodgev1 "lodge/api/gen/lodge/v1"
 	"lodge/api/gen/lodge/v1/lodgev1connect"
+	"lodge/api/openid"
 	"lodge/api/trail"
 	"lodge/commands"
 	"lodge/commands/process"
@@ -46,6 +47,8 @@ type Deps struct {
 	Access *access.Store // the tokens; nil: there are none, and calls about them are answered UNAVAILABLE
 
 	Accounts *access.Accounts // who signs in; nil: nobody does, and calls about them are answered UNAVAILABLE
+
+	OpenID *openid.Provider // whose word is taken for who somebody is; nil: nobody's. Needs Accounts
 
 	Metrics prometheus.Registerer // nil: calls are not counted
 
@@ -121,6 +124,9 @@ func New(deps Deps, opts Options) (*API, error) {
 		proofs:       make(proofs, 1),
 		simulating:   make(chan struct{}, 1),
 		streaming:    make(chan struct{}, opts.StreamsMax),
+	}
+	if deps.OpenID != nil && deps.Accounts == nil {
+		return nil, errors.New("api: an OpenID provider needs accounts")
 	}
 	if opts.AuthRequired && deps.Access == nil {
 		return nil, errors.New("api: callers are asked for tokens, and there are none")
@@ -240,6 +246,7 @@ func (a *API) routes() (http.Handler, error) {
 	mux.Handle("/v1/", &rest{next: transcoder, bodyMax: int64(a.opts.MessageBytesMax), audit: a.audit})
 	a.routePlatform(mux, options)
 	a.routePages(mux)
+	a.routeOIDC(mux)
 	a.routeOpenAPI(mux)
 	return mux, nil
 }

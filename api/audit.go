@@ -205,7 +205,7 @@ func (u *auditor) who(ctx context.Context, header http.Header) string {
 	}
 	if u.gate != nil && u.gate.required {
 		c := &caller{header: header}
-		if err := u.gate.meet(c); err == nil && c.token != nil {
+		if err := u.gate.meet(ctx, c); err == nil && c.token != nil {
 			return c.token.Actor()
 		}
 		if !local(ctx) {

@@ -47,10 +47,10 @@ func BenchmarkCreateReservation(b *testing.B) {
 	}
 }
 
-// BenchmarkHandler is the platform's own work for a reservation posted as JSON: no network, no client. Once where nobody is asked who they are, once with a token.
+// BenchmarkHandler is the platform's own work for a reservation posted as JSON: no network, no client. Where nobody is asked who they are, with a token, with a session, and with a session's cookie.
 func BenchmarkHandler(b *testing.B) {
-	for _, required := range []bool{false, true} {
-		b.Run(fmt.Sprintf("auth=%t", required), func(b *testing.B) { benchmarkHandler(b, required, nil) })
+	for _, who := range []string{"open", "token", "session", "cookie"} {
+		b.Run("by="+who, func(b *testing.B) { benchmarkHandler(b, who, nil) })
 	}
 }
 
@@ -58,16 +58,28 @@ func BenchmarkHandler(b *testing.B) {
 func BenchmarkTracedHandler(b *testing.B) {
 	for name, sampler := range map[string]sdk.Sampler{"none": sdk.NeverSample(), "all": sdk.AlwaysSample()} {
 		tracer := sdk.NewTracerProvider(sdk.WithSampler(sampler)).Tracer("")
-		b.Run("sampled="+name, func(b *testing.B) { benchmarkHandler(b, false, tracer) })
+		b.Run("sampled="+name, func(b *testing.B) { benchmarkHandler(b, "open", tracer) })
 	}
 }
 
-func benchmarkHandler(b *testing.B, required bool, tracer trace.Tracer) {
-	s := newStack(b, api.Options{AuthRequired: required, Tracer: tracer})
+func benchmarkHandler(b *testing.B, who string, tracer trace.Tracer) {
+	s := newStack(b, api.Options{AuthRequired: who != "open", Tracer: tracer})
 	s.seed(100_000)
-	authorization := ""
-	if required {
-		authorization = "Bearer " + s.token(access.Token{Role: access.Service})
+	header, shown := "Authorization", ""
+	switch who {
+	case "token":
+		shown = "Bearer " + s.token(access.Token{Role: access.Service})
+	case "session", "cookie":
+		if _, _, err := s.accounts.Create(b.Context(), access.Account{Email: "robot@example.com", Role: access.Service}, sesame); err != nil {
+			b.Fatal(err)
+		}
+		g, err := s.accounts.SignIn(b.Context(), "robot@example.com", sesame, access.From{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if shown = "Bearer " + g.Secret; who == "cookie" {
+			header, shown = "Cookie", "lodge_session="+g.Secret
+		}
 	}
 	body := fmt.Appendf(nil, `{"parent":"hotels/ritz","reservation":{"roomType":"hotels/ritz/roomTypes/double","quantity":1,"checkInDate":%s,"checkOutDate":%s}}`,
 		dateJSON(day(1)), dateJSON(day(2)))
@@ -79,8 +91,8 @@ func benchmarkHandler(b *testing.B, required bool, tracer trace.Tracer) {
 		for pb.Next() {
 			req := httptest.NewRequest(http.MethodPost, "/lodge.v1.ReservationService/CreateReservation", bytes.NewReader(body))
 			req.Header.Set("Content-Type", "application/json")
-			if required {
-				req.Header.Set("Authorization", authorization)
+			if shown != "" {
+				req.Header.Set(header, shown)
 			}
 			clear(w.header)
 			s.api.ServeHTTP(w, req)

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"lodge/api/access"
+	"lodge/api/openid"
 	"lodge/commands"
 	"lodge/domain"
 	"lodge/log"
@@ -159,6 +160,7 @@ var domainCodes = map[domain.Reason]connect.Code{
 	access.ReasonSessionEnded:       connect.CodeUnauthenticated,
 	access.ReasonRefreshUnknown:     connect.CodeUnauthenticated,
 	access.ReasonRefreshReused:      connect.CodeUnauthenticated,
+	openid.ReasonSignInFailed:       connect.CodeUnauthenticated,
 }
 
 // translate makes of any error what a caller may see. It is the only place where codes are chosen. What is not meant for

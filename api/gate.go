@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"lodge/api/access"
+	"lodge/api/openid"
 	"lodge/domain"
 	"lodge/domain/event"
 	"lodge/log"
@@ -31,13 +32,14 @@ type gate struct {
 	api      *API
 	tokens   *access.Store
 	accounts *access.Accounts // nil: nobody signs in
+	openid   *openid.Provider // nil: no other's word is taken for who somebody is
 	origins  http.CrossOriginProtection
 	required bool            // callers are asked who they are
 	limiter  *access.Limiter // nil: calls are not counted
 }
 
 func (a *API) newGate() *gate {
-	g := &gate{api: a, tokens: a.deps.Access, accounts: a.deps.Accounts, required: a.opts.AuthRequired}
+	g := &gate{api: a, tokens: a.deps.Access, accounts: a.deps.Accounts, openid: a.deps.OpenID, required: a.opts.AuthRequired}
 	if a.opts.PublicURL != "" { // a proxy may ask by another name
 		_ = g.origins.AddTrustedOrigin(a.opts.PublicURL) // it is an origin: Validate has seen it
 	}
@@ -85,20 +87,31 @@ func (g *gate) enter(ctx context.Context, procedure string, header http.Header, 
 // identify says who calls, and counts the call. Who shows a token that is none is counted by address, so that guessing is limited too.
 func (g *gate) identify(ctx context.Context, header http.Header, addr string) (*caller, error) {
 	c := &caller{local: local(ctx), header: header}
-	err := g.meet(c)
+	err := g.meet(ctx, c)
 	if g.limiter != nil && !c.local {
 		name := access.ClientOf(addr)
 		if c.token != nil {
 			name = c.token.Actor()
 		}
-		if wait, ok := g.limiter.Allow(name, g.api.opts.Clock()); !ok {
-			return nil, limited(wait)
+		if err := g.count(name); err != nil {
+			return nil, err
 		}
 	}
 	if err != nil && g.required {
 		return nil, err
 	}
 	return c, nil
+}
+
+// count counts a call of a client.
+func (g *gate) count(name string) error {
+	if g.limiter == nil {
+		return nil
+	}
+	if wait, ok := g.limiter.Allow(name, g.api.opts.Clock()); !ok {
+		return limited(wait)
+	}
+	return nil
 }
 
 // limited answers who calls too often.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"lodge/api/access"
+	"lodge/api/openid"
 	"lodge/domain"
 )
 
@@ -29,9 +30,9 @@ func callerOf(ctx context.Context) *caller {
 	return c
 }
 
-// meet finds out who somebody is by what they show: a token, a session, in the header Authorization or, from a browser, a cookie. A cookie that is stale is no reason to keep somebody out of
+// meet finds out who somebody is by what they show: a token, a session or an OpenID provider's token in the header Authorization, or, from a browser, a cookie. A cookie that is stale is no reason to keep somebody out of
 // what everybody may, such as signing in again: the browser sends it until it is replaced.
-func (g *gate) meet(c *caller) error {
+func (g *gate) meet(ctx context.Context, c *caller) error {
 	shown := c.header.Get("Authorization")
 	if shown == "" {
 		if secret := g.api.cookie(c.header, sessionCookie); secret != "" && g.accounts != nil {
@@ -42,6 +43,9 @@ func (g *gate) meet(c *caller) error {
 	scheme, secret, _ := strings.Cut(shown, " ")
 	if g.accounts != nil && access.IsSessionSecret(secret) && strings.EqualFold(scheme, "Bearer") {
 		return g.meetSession(c, secret)
+	}
+	if g.openid != nil && openid.IsJWT(secret) && strings.EqualFold(scheme, "Bearer") {
+		return g.meetIssued(ctx, c, secret)
 	}
 	if g.tokens == nil {
 		return nil
@@ -57,6 +61,19 @@ func (g *gate) meetSession(c *caller, secret string) error {
 		return err
 	}
 	c.token, c.account, c.session, c.until = shown.Token, shown.Token.ID, shown.Session, shown.Until
+	return nil
+}
+
+// meetIssued finds out who somebody is by the word of the OpenID provider.
+func (g *gate) meetIssued(ctx context.Context, c *caller, secret string) error {
+	who, err := g.openid.Bearer(ctx, secret)
+	if err != nil {
+		return err
+	}
+	if c.token, err = g.accounts.Stand(&who.Issued, who.Expires); err != nil {
+		return err
+	}
+	c.account = c.token.ID
 	return nil
 }
 

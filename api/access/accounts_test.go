@@ -653,3 +653,36 @@ func TestHashesWaitTheirTurn(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// BenchmarkAuthenticate is what finding out who calls costs: by a token, and by a session.
+func BenchmarkAuthenticate(b *testing.B) {
+	h := openHouse(b)
+	_, secret := h.create(Token{Role: Admin})
+	g := h.signUp("ada@example.com")
+	b.Run("token", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := h.store.Authenticate("Bearer " + secret); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("session", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := h.accounts.Authenticate(g.Secret); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+// BenchmarkHash is what one password costs as it is kept by default.
+func BenchmarkHash(b *testing.B) {
+	h := newHasher(HashCost{})
+	for b.Loop() {
+		if _, err := h.make(b.Context(), sesame); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -39,6 +39,7 @@ type Session struct {
 
 	family            [sha256.Size]byte
 	current, previous [sha256.Size]byte
+	ends              time.Time // before its age is full; zero: not
 	rotations         uint64
 	keyID             uint32 // by which the current one was made of their number
 
@@ -49,6 +50,9 @@ type Session struct {
 // Expires returns when the session ends unless it is refreshed.
 func (s *Session) Expires() time.Time {
 	idle, old := s.Refreshed.Add(sessionIdle), s.Created.Add(sessionAge)
+	if !s.ends.IsZero() && s.ends.Before(old) {
+		old = s.ends
+	}
 	if idle.Before(old) {
 		return idle
 	}
@@ -141,21 +145,22 @@ func (s *Session) secret(signer *signer) (current [sha256.Size]byte) {
 
 // storedSession is a session in the log.
 type storedSession struct {
-	Version   int       `json:"version"`
-	Account   string    `json:"account"`
-	Label     string    `json:"label,omitempty"`
-	Created   time.Time `json:"created"`
-	Refreshed time.Time `json:"refreshed"`
-	Family    []byte    `json:"family_sha256"`
-	Current   []byte    `json:"current_sha256"`
-	Previous  []byte    `json:"previous_sha256"`
-	Rotations uint64    `json:"rotations"`
-	Key       uint32    `json:"key"`
+	Version   int        `json:"version"`
+	Account   string     `json:"account"`
+	Label     string     `json:"label,omitempty"`
+	Created   time.Time  `json:"created"`
+	Refreshed time.Time  `json:"refreshed"`
+	Ends      *time.Time `json:"ends,omitempty"`
+	Family    []byte     `json:"family_sha256"`
+	Current   []byte     `json:"current_sha256"`
+	Previous  []byte     `json:"previous_sha256"`
+	Rotations uint64     `json:"rotations"`
+	Key       uint32     `json:"key"`
 }
 
 func (s *Session) record() (log.Record, error) {
 	value, err := json.Marshal(storedSession{
-		Version: storedVersion, Account: s.AccountID, Label: s.Label, Created: s.Created, Refreshed: s.Refreshed,
+		Version: storedVersion, Account: s.AccountID, Label: s.Label, Created: s.Created, Refreshed: s.Refreshed, Ends: optional(s.ends),
 		Family: s.family[:], Current: s.current[:], Previous: s.previous[:], Rotations: s.rotations, Key: s.keyID,
 	})
 	return log.Record{Key: []byte(sessionPrefix + s.ID), Value: value}, err
@@ -169,7 +174,7 @@ func readSession(id string, value []byte) (*Session, error) {
 	if s.Version != storedVersion || len(s.Family) != sha256.Size || len(s.Current) != sha256.Size || len(s.Previous) != sha256.Size {
 		return nil, fmt.Errorf("a session of version %d is not one that this program knows", s.Version)
 	}
-	made := &Session{ID: id, AccountID: s.Account, Label: s.Label, Created: s.Created, Refreshed: s.Refreshed, rotations: s.Rotations, keyID: s.Key}
+	made := &Session{ID: id, AccountID: s.Account, Label: s.Label, Created: s.Created, Refreshed: s.Refreshed, ends: orZero(s.Ends), rotations: s.Rotations, keyID: s.Key}
 	copy(made.family[:], s.Family)
 	copy(made.current[:], s.Current)
 	copy(made.previous[:], s.Previous)

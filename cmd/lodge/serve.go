@@ -31,6 +31,7 @@ type serveCommand struct {
 	RateBurst    int     `help:"Calls of one client at once; 0: those of a second." default:"0" env:"LODGE_RATE_BURST"`
 	OTLPEndpoint string  `help:"OpenTelemetry collector that traces go to, as in http://localhost:4318 (OTLP over HTTP; gRPC with OTEL_EXPORTER_OTLP_PROTOCOL=grpc); the other OTEL_* variables count, too. Default: $OTEL_EXPORTER_OTLP_ENDPOINT, or no traces." name:"otlp-endpoint" placeholder:"URL"`
 	paymentFlags
+	oidcFlags
 
 	CORSOrigins []string `help:"Origins of browser apps that may call, several by comma, as in https://app.example; default: none. *, any, only with --auth required." name:"cors-origins" placeholder:"ORIGIN" env:"LODGE_CORS_ORIGINS"`
 
@@ -62,13 +63,17 @@ func (c *serveCommand) Run(ctx context.Context, m *Main) error {
 	if err != nil {
 		return err
 	}
+	provider, err := c.oidcFlags.options()
+	if err != nil {
+		return err
+	}
 	if c.Auth != authRequired && beyondLoopback(c.Addr) {
 		logger.Warn("everybody who reaches the port may do everything: give --auth required, or listen on loopback only", "addr", c.Addr)
 	}
 	r, err := start(ctx, c.Data, platform.Options{
 		Addr: c.Addr, AdminAddr: c.AdminAddr, Partitions: c.Partitions, Durability: log.Durability(c.Durability), Profile: broker.Profile(c.Profile),
 		OffloadDir: c.OffloadDir, Logger: logger, ShutdownTimeout: c.Grace, NATSURL: c.NATSURL, NATSCredentials: c.NATSCreds, Payments: payments,
-		AuthRequired: c.Auth == authRequired, PublicURL: c.PublicURL, RateLimit: c.RateLimit, RateBurst: c.RateBurst, CORSOrigins: c.CORSOrigins, Traces: true, TracesEndpoint: c.OTLPEndpoint,
+		AuthRequired: c.Auth == authRequired, PublicURL: c.PublicURL, OpenID: provider, RateLimit: c.RateLimit, RateBurst: c.RateBurst, CORSOrigins: c.CORSOrigins, Traces: true, TracesEndpoint: c.OTLPEndpoint,
 		AuditRetention: c.AuditKeep,
 		OnOpen: func(p commands.OpenProgress) {
 			logger.Debug("state rebuilt", "partition", p.Partition, "from_snapshot", p.FromSnapshot, "replayed", p.Replayed, "total", p.Total)

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"lodge/api/openid"
 	"lodge/commands"
 	"lodge/commands/payment"
 	"lodge/log"
@@ -43,7 +44,8 @@ type Options struct {
 
 	// AuthRequired asks callers for tokens, except over the socket; the others are as api.Options'.
 	AuthRequired bool
-	PublicURL    string // as api.Options'
+	PublicURL    string         // as api.Options'
+	OpenID       openid.Options // whose word is taken for who somebody is; no issuer: nobody's. Where browsers are sent back to, keys and clock are the platform's to fill in
 	RateLimit    float64
 	RateBurst    int
 	CORSOrigins  []string

@@ -207,6 +207,9 @@ func (p *Platform) openAPI(ctx context.Context) error {
 	}
 	deps.Trail = p.Trail
 	deps.Parts = append(deps.Parts, api.Part{Name: "audit trail", Check: p.Trail.Health})
+	if deps.OpenID, err = p.openID(); err != nil {
+		return err
+	}
 	key, err := quoteKey(p.dir)
 	if err != nil {
 		return err

@@ -10,7 +10,9 @@ import (
 	"path/filepath"
 	"time"
 
+	"lodge/api"
 	"lodge/api/access"
+	"lodge/api/openid"
 )
 
 // sessionKeysFile has the keys that sessions are signed with, for its user only. Without it everybody signs in again, and nothing else is lost.
@@ -30,6 +32,23 @@ func (p *Platform) openAccounts(ctx context.Context) error {
 	}
 	p.accounts, err = access.OpenAccounts(ctx, p.Broker, access.AccountsOptions{Keys: p.sessionKeys, Clock: p.opts.Clock, Logger: p.opts.Logger})
 	return err
+}
+
+// openID returns the OpenID provider, or nil when there is none. It is not asked anything yet.
+func (p *Platform) openID() (*openid.Provider, error) {
+	opts := p.opts.OpenID
+	if opts.Issuer == "" {
+		return nil, nil
+	}
+	opts.Keys, opts.Clock = p.sessionKeys, p.opts.Clock
+	if p.opts.PublicURL != "" {
+		opts.RedirectURL = p.opts.PublicURL + api.OIDCCallbackPath
+	}
+	provider, err := openid.New(opts)
+	if err != nil {
+		return nil, fmt.Errorf("set up the OpenID provider: %w", err)
+	}
+	return provider, nil
 }
 
 // currentKeys returns the keys of now. A new one is on disk before anything is signed with it. The folder is locked, so nobody does the same.
