@@ -45,6 +45,9 @@ func toProjection(status *projections.Status) *lodgev1.Projection {
 		}
 	}
 	slices.SortStableFunc(p.Partitions, func(a, b *lodgev1.ProjectionPartition) int { return strings.Compare(a.GetTopic(), b.GetTopic()) })
+	for _, y := range status.Archive {
+		p.Archive = append(p.Archive, &lodgev1.ProjectionArchive{Year: int32(y.Year), Rows: y.Rows, Bytes: y.Bytes})
+	}
 	if status.Rebuild != nil {
 		p.Rebuild = toProgress(*status.Rebuild)
 	}

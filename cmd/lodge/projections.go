@@ -19,15 +19,17 @@ type projectionsCommand struct {
 
 type projectionsList struct {
 	dataFlag
-	Shards bool `help:"One line for each topic and partition."`
-	JSON   bool `help:"One JSON object a line."`
+	Shards  bool `help:"One line for each topic and partition." xor:"what"`
+	Archive bool `help:"One line for each year of the archive, and one for what is hot." xor:"what"`
+	JSON    bool `help:"One JSON object a line."`
 }
 
 // Help shows examples.
 func (projectionsList) Help() string {
 	return `Examples:
   lodge projections list
-  lodge projections list --shards`
+  lodge projections list --shards
+  lodge projections list --archive`
 }
 
 // Run implements the command.
@@ -40,12 +42,33 @@ func (c *projectionsList) Run(ctx context.Context, m *Main) error {
 		if c.Shards {
 			return c.shards(m, res.Msg.GetProjections())
 		}
-		t := newTable(m.Stdout, c.JSON, "PROJECTION", "VERSION", "LAG", "ERROR")
+		if c.Archive {
+			return c.archive(m, res.Msg.GetProjections())
+		}
+		t := newTable(m.Stdout, c.JSON, "PROJECTION", "VERSION", "LAG", "BYTES", "ARCHIVED ROWS", "BYTES", "ERROR")
 		for _, p := range res.Msg.GetProjections() {
-			t.row(p, lastPart(p.GetName()), p.GetVersion(), p.GetLag(), p.GetError())
+			rows, bytes := int64(0), int64(0)
+			for _, y := range p.GetArchive() {
+				rows, bytes = rows+y.GetRows(), bytes+y.GetBytes()
+			}
+			t.row(p, lastPart(p.GetName()), p.GetVersion(), p.GetLag(), p.GetBytes(), rows, bytes, p.GetError())
 		}
 		return t.flush()
 	})
+}
+
+func (c *projectionsList) archive(m *Main, all []*lodgev1.Projection) error {
+	t := newTable(m.Stdout, c.JSON, "PROJECTION", "YEAR", "ROWS", "BYTES")
+	for _, p := range all {
+		t.row(p, lastPart(p.GetName()), "hot", "", p.GetBytes())
+		for _, y := range p.GetArchive() {
+			if c.JSON {
+				continue // it is in the projection's own object
+			}
+			t.row(y, lastPart(p.GetName()), y.GetYear(), y.GetRows(), y.GetBytes())
+		}
+	}
+	return t.flush()
 }
 
 func (c *projectionsList) shards(m *Main, all []*lodgev1.Projection) error {

@@ -47,7 +47,9 @@ var (
 	engineInFlight = gauge("engine_in_flight_commands", "Decided commands that wait for their commit.", "partition")
 
 	projectionLag       = gauge("projection_lag_events", "Events in the log that are not in the projection's tables.", "projection")
-	projectionBytes     = gauge("projection_bytes", "Bytes of the projection's database files.", "projection")
+	projectionBytes     = gauge("projection_bytes", "Bytes of the projection's database files, the archive's not.", "projection")
+	archiveRows         = gauge("projection_archive_rows", "Rows in the projection's archive, by year.", "projection", "year")
+	archiveBytes        = gauge("projection_archive_bytes", "Bytes of the files of the projection's archive, by year.", "projection", "year")
 	projectionFollowing = gauge("projection_following", "1 while the projection applies events as they come.", "projection")
 
 	logRecords   = gauge("log_records_total", "Records that were ever committed, by topic.", "topic")
@@ -62,7 +64,7 @@ var (
 func (partsCollector) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		cacheRequests, cacheOutdated, cacheForgotten, cacheEntries, cacheBytes, openStreams, engineWaiting, engineInFlight,
-		projectionLag, projectionBytes, projectionFollowing, logRecords, logBytes, logSegments, traceSpans, traceWaiting,
+		projectionLag, projectionBytes, archiveRows, archiveBytes, projectionFollowing, logRecords, logBytes, logSegments, traceSpans, traceWaiting,
 	} {
 		to <- d
 	}
@@ -112,6 +114,11 @@ func (c partsCollector) collectProjections(ctx context.Context, to chan<- promet
 	for _, s := range c.Store.Status(ctx) {
 		to <- prometheus.MustNewConstMetric(projectionLag, prometheus.GaugeValue, float64(s.Lag), s.Name)
 		to <- prometheus.MustNewConstMetric(projectionBytes, prometheus.GaugeValue, float64(s.Bytes), s.Name)
+		for _, y := range s.Archive {
+			year := strconv.Itoa(y.Year)
+			to <- prometheus.MustNewConstMetric(archiveRows, prometheus.GaugeValue, float64(y.Rows), s.Name, year)
+			to <- prometheus.MustNewConstMetric(archiveBytes, prometheus.GaugeValue, float64(y.Bytes), s.Name, year)
+		}
 		following := 0.0
 		if s.State == projections.Following {
 			following = 1

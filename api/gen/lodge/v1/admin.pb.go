@@ -382,10 +382,12 @@ type Projection struct {
 	Error string `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
 	// building, rebuilding, catching up, following, failed or stopped.
 	State string `protobuf:"bytes,6,opt,name=state,proto3" json:"state,omitempty"`
-	// Of its database files.
+	// Of its database files, the archive's not.
 	Bytes int64 `protobuf:"varint,7,opt,name=bytes,proto3" json:"bytes,omitempty"`
 	// Of a rebuild under way.
-	Rebuild       *RebuildProjectionResponse `protobuf:"bytes,8,opt,name=rebuild,proto3" json:"rebuild,omitempty"`
+	Rebuild *RebuildProjectionResponse `protobuf:"bytes,8,opt,name=rebuild,proto3" json:"rebuild,omitempty"`
+	// What is long past and lies in files by year, the oldest first. Queries find it there.
+	Archive       []*ProjectionArchive `protobuf:"bytes,9,rep,name=archive,proto3" json:"archive,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -476,6 +478,77 @@ func (x *Projection) GetRebuild() *RebuildProjectionResponse {
 	return nil
 }
 
+func (x *Projection) GetArchive() []*ProjectionArchive {
+	if x != nil {
+		return x.Archive
+	}
+	return nil
+}
+
+// What a read model's archive holds of one year.
+type ProjectionArchive struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of the nights, or of the days on which guests left.
+	Year int32 `protobuf:"varint,1,opt,name=year,proto3" json:"year,omitempty"`
+	// Of all tables.
+	Rows int64 `protobuf:"varint,2,opt,name=rows,proto3" json:"rows,omitempty"`
+	// Of its files.
+	Bytes         int64 `protobuf:"varint,3,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProjectionArchive) Reset() {
+	*x = ProjectionArchive{}
+	mi := &file_lodge_v1_admin_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProjectionArchive) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProjectionArchive) ProtoMessage() {}
+
+func (x *ProjectionArchive) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_v1_admin_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProjectionArchive.ProtoReflect.Descriptor instead.
+func (*ProjectionArchive) Descriptor() ([]byte, []int) {
+	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ProjectionArchive) GetYear() int32 {
+	if x != nil {
+		return x.Year
+	}
+	return 0
+}
+
+func (x *ProjectionArchive) GetRows() int64 {
+	if x != nil {
+		return x.Rows
+	}
+	return 0
+}
+
+func (x *ProjectionArchive) GetBytes() int64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
 // How far a read model has got in one partition.
 type ProjectionPartition struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -490,7 +563,7 @@ type ProjectionPartition struct {
 
 func (x *ProjectionPartition) Reset() {
 	*x = ProjectionPartition{}
-	mi := &file_lodge_v1_admin_proto_msgTypes[3]
+	mi := &file_lodge_v1_admin_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -502,7 +575,7 @@ func (x *ProjectionPartition) String() string {
 func (*ProjectionPartition) ProtoMessage() {}
 
 func (x *ProjectionPartition) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_admin_proto_msgTypes[3]
+	mi := &file_lodge_v1_admin_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -515,7 +588,7 @@ func (x *ProjectionPartition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProjectionPartition.ProtoReflect.Descriptor instead.
 func (*ProjectionPartition) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{3}
+	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ProjectionPartition) GetTopic() string {
@@ -558,7 +631,7 @@ type Health struct {
 
 func (x *Health) Reset() {
 	*x = Health{}
-	mi := &file_lodge_v1_admin_proto_msgTypes[4]
+	mi := &file_lodge_v1_admin_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -570,7 +643,7 @@ func (x *Health) String() string {
 func (*Health) ProtoMessage() {}
 
 func (x *Health) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_admin_proto_msgTypes[4]
+	mi := &file_lodge_v1_admin_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -583,7 +656,7 @@ func (x *Health) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Health.ProtoReflect.Descriptor instead.
 func (*Health) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{4}
+	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Health) GetHealthy() bool {
@@ -614,7 +687,7 @@ type ListTopicsRequest struct {
 
 func (x *ListTopicsRequest) Reset() {
 	*x = ListTopicsRequest{}
-	mi := &file_lodge_v1_admin_proto_msgTypes[5]
+	mi := &file_lodge_v1_admin_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -626,7 +699,7 @@ func (x *ListTopicsRequest) String() string {
 func (*ListTopicsRequest) ProtoMessage() {}
 
 func (x *ListTopicsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_admin_proto_msgTypes[5]
+	mi := &file_lodge_v1_admin_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -639,7 +712,7 @@ func (x *ListTopicsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTopicsRequest.ProtoReflect.Descriptor instead.
 func (*ListTopicsRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{5}
+	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ListTopicsRequest) GetPageSize() int32 {
@@ -674,7 +747,7 @@ type ListTopicsResponse struct {
 
 func (x *ListTopicsResponse) Reset() {
 	*x = ListTopicsResponse{}
-	mi := &file_lodge_v1_admin_proto_msgTypes[6]
+	mi := &file_lodge_v1_admin_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -686,7 +759,7 @@ func (x *ListTopicsResponse) String() string {
 func (*ListTopicsResponse) ProtoMessage() {}
 
 func (x *ListTopicsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_admin_proto_msgTypes[6]
+	mi := &file_lodge_v1_admin_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -699,7 +772,7 @@ func (x *ListTopicsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTopicsResponse.ProtoReflect.Descriptor instead.
 func (*ListTopicsResponse) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{6}
+	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListTopicsResponse) GetTopics() []*Topic {
@@ -726,7 +799,7 @@ type GetTopicRequest struct {
 
 func (x *GetTopicRequest) Reset() {
 	*x = GetTopicRequest{}
-	mi := &file_lodge_v1_admin_proto_msgTypes[7]
+	mi := &file_lodge_v1_admin_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -738,7 +811,7 @@ func (x *GetTopicRequest) String() string {
 func (*GetTopicRequest) ProtoMessage() {}
 
 func (x *GetTopicRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_admin_proto_msgTypes[7]
+	mi := &file_lodge_v1_admin_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -751,7 +824,7 @@ func (x *GetTopicRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTopicRequest.ProtoReflect.Descriptor instead.
 func (*GetTopicRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{7}
+	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GetTopicRequest) GetName() string {
@@ -773,7 +846,7 @@ type CreateTopicRequest struct {
 
 func (x *CreateTopicRequest) Reset() {
 	*x = CreateTopicRequest{}
-	mi := &file_lodge_v1_admin_proto_msgTypes[8]
+	mi := &file_lodge_v1_admin_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -785,7 +858,7 @@ func (x *CreateTopicRequest) String() string {
 func (*CreateTopicRequest) ProtoMessage() {}
 
 func (x *CreateTopicRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_admin_proto_msgTypes[8]
+	mi := &file_lodge_v1_admin_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -798,7 +871,7 @@ func (x *CreateTopicRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTopicRequest.ProtoReflect.Descriptor instead.
 func (*CreateTopicRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{8}
+	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *CreateTopicRequest) GetTopicId() string {
@@ -827,7 +900,7 @@ type UpdateTopicRequest struct {
 
 func (x *UpdateTopicRequest) Reset() {
 	*x = UpdateTopicRequest{}
-	mi := &file_lodge_v1_admin_proto_msgTypes[9]
+	mi := &file_lodge_v1_admin_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -839,7 +912,7 @@ func (x *UpdateTopicRequest) String() string {
 func (*UpdateTopicRequest) ProtoMessage() {}
 
 func (x *UpdateTopicRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_admin_proto_msgTypes[9]
+	mi := &file_lodge_v1_admin_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -852,7 +925,7 @@ func (x *UpdateTopicRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateTopicRequest.ProtoReflect.Descriptor instead.
 func (*UpdateTopicRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{9}
+	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *UpdateTopicRequest) GetTopic() *Topic {
@@ -879,7 +952,7 @@ type DeleteTopicRequest struct {
 
 func (x *DeleteTopicRequest) Reset() {
 	*x = DeleteTopicRequest{}
-	mi := &file_lodge_v1_admin_proto_msgTypes[10]
+	mi := &file_lodge_v1_admin_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -891,7 +964,7 @@ func (x *DeleteTopicRequest) String() string {
 func (*DeleteTopicRequest) ProtoMessage() {}
 
 func (x *DeleteTopicRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_admin_proto_msgTypes[10]
+	mi := &file_lodge_v1_admin_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -904,7 +977,7 @@ func (x *DeleteTopicRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteTopicRequest.ProtoReflect.Descriptor instead.
 func (*DeleteTopicRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{10}
+	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *DeleteTopicRequest) GetName() string {
@@ -926,7 +999,7 @@ type AddPartitionsRequest struct {
 
 func (x *AddPartitionsRequest) Reset() {
 	*x = AddPartitionsRequest{}
-	mi := &file_lodge_v1_admin_proto_msgTypes[11]
+	mi := &file_lodge_v1_admin_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -938,7 +1011,7 @@ func (x *AddPartitionsRequest) String() string {
 func (*AddPartitionsRequest) ProtoMessage() {}
 
 func (x *AddPartitionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_admin_proto_msgTypes[11]
+	mi := &file_lodge_v1_admin_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -951,7 +1024,7 @@ func (x *AddPartitionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddPartitionsRequest.ProtoReflect.Descriptor instead.
 func (*AddPartitionsRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{11}
+	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *AddPartitionsRequest) GetName() string {
@@ -982,7 +1055,7 @@ type RetirePartitionsRequest struct {
 
 func (x *RetirePartitionsRequest) Reset() {
 	*x = RetirePartitionsRequest{}
-	mi := &file_lodge_v1_admin_proto_msgTypes[12]
+	mi := &file_lodge_v1_admin_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -994,7 +1067,7 @@ func (x *RetirePartitionsRequest) String() string {
 func (*RetirePartitionsRequest) ProtoMessage() {}
 
 func (x *RetirePartitionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_admin_proto_msgTypes[12]
+	mi := &file_lodge_v1_admin_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1007,7 +1080,7 @@ func (x *RetirePartitionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetirePartitionsRequest.ProtoReflect.Descriptor instead.
 func (*RetirePartitionsRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{12}
+	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *RetirePartitionsRequest) GetName() string {
@@ -1044,7 +1117,7 @@ type DeleteRecordsRequest struct {
 
 func (x *DeleteRecordsRequest) Reset() {
 	*x = DeleteRecordsRequest{}
-	mi := &file_lodge_v1_admin_proto_msgTypes[13]
+	mi := &file_lodge_v1_admin_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1056,7 +1129,7 @@ func (x *DeleteRecordsRequest) String() string {
 func (*DeleteRecordsRequest) ProtoMessage() {}
 
 func (x *DeleteRecordsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_admin_proto_msgTypes[13]
+	mi := &file_lodge_v1_admin_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1069,7 +1142,7 @@ func (x *DeleteRecordsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRecordsRequest.ProtoReflect.Descriptor instead.
 func (*DeleteRecordsRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{13}
+	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *DeleteRecordsRequest) GetName() string {
@@ -1107,7 +1180,7 @@ type ListPartitionsRequest struct {
 
 func (x *ListPartitionsRequest) Reset() {
 	*x = ListPartitionsRequest{}
-	mi := &file_lodge_v1_admin_proto_msgTypes[14]
+	mi := &file_lodge_v1_admin_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1119,7 +1192,7 @@ func (x *ListPartitionsRequest) String() string {
 func (*ListPartitionsRequest) ProtoMessage() {}
 
 func (x *ListPartitionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_admin_proto_msgTypes[14]
+	mi := &file_lodge_v1_admin_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1132,7 +1205,7 @@ func (x *ListPartitionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPartitionsRequest.ProtoReflect.Descriptor instead.
 func (*ListPartitionsRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{14}
+	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ListPartitionsRequest) GetParent() string {
@@ -1167,7 +1240,7 @@ type ListPartitionsResponse struct {
 
 func (x *ListPartitionsResponse) Reset() {
 	*x = ListPartitionsResponse{}
-	mi := &file_lodge_v1_admin_proto_msgTypes[15]
+	mi := &file_lodge_v1_admin_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1179,7 +1252,7 @@ func (x *ListPartitionsResponse) String() string {
 func (*ListPartitionsResponse) ProtoMessage() {}
 
 func (x *ListPartitionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_admin_proto_msgTypes[15]
+	mi := &file_lodge_v1_admin_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1192,7 +1265,7 @@ func (x *ListPartitionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPartitionsResponse.ProtoReflect.Descriptor instead.
 func (*ListPartitionsResponse) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{15}
+	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListPartitionsResponse) GetPartitions() []*Partition {
@@ -1217,7 +1290,7 @@ type ListProjectionsRequest struct {
 
 func (x *ListProjectionsRequest) Reset() {
 	*x = ListProjectionsRequest{}
-	mi := &file_lodge_v1_admin_proto_msgTypes[16]
+	mi := &file_lodge_v1_admin_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1229,7 +1302,7 @@ func (x *ListProjectionsRequest) String() string {
 func (*ListProjectionsRequest) ProtoMessage() {}
 
 func (x *ListProjectionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_admin_proto_msgTypes[16]
+	mi := &file_lodge_v1_admin_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1242,7 +1315,7 @@ func (x *ListProjectionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListProjectionsRequest.ProtoReflect.Descriptor instead.
 func (*ListProjectionsRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{16}
+	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{17}
 }
 
 type ListProjectionsResponse struct {
@@ -1254,7 +1327,7 @@ type ListProjectionsResponse struct {
 
 func (x *ListProjectionsResponse) Reset() {
 	*x = ListProjectionsResponse{}
-	mi := &file_lodge_v1_admin_proto_msgTypes[17]
+	mi := &file_lodge_v1_admin_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1266,7 +1339,7 @@ func (x *ListProjectionsResponse) String() string {
 func (*ListProjectionsResponse) ProtoMessage() {}
 
 func (x *ListProjectionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_admin_proto_msgTypes[17]
+	mi := &file_lodge_v1_admin_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1279,7 +1352,7 @@ func (x *ListProjectionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListProjectionsResponse.ProtoReflect.Descriptor instead.
 func (*ListProjectionsResponse) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{17}
+	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ListProjectionsResponse) GetProjections() []*Projection {
@@ -1299,7 +1372,7 @@ type RebuildProjectionRequest struct {
 
 func (x *RebuildProjectionRequest) Reset() {
 	*x = RebuildProjectionRequest{}
-	mi := &file_lodge_v1_admin_proto_msgTypes[18]
+	mi := &file_lodge_v1_admin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1311,7 +1384,7 @@ func (x *RebuildProjectionRequest) String() string {
 func (*RebuildProjectionRequest) ProtoMessage() {}
 
 func (x *RebuildProjectionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_admin_proto_msgTypes[18]
+	mi := &file_lodge_v1_admin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1324,7 +1397,7 @@ func (x *RebuildProjectionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RebuildProjectionRequest.ProtoReflect.Descriptor instead.
 func (*RebuildProjectionRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{18}
+	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *RebuildProjectionRequest) GetName() string {
@@ -1351,7 +1424,7 @@ type RebuildProjectionResponse struct {
 
 func (x *RebuildProjectionResponse) Reset() {
 	*x = RebuildProjectionResponse{}
-	mi := &file_lodge_v1_admin_proto_msgTypes[19]
+	mi := &file_lodge_v1_admin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1363,7 +1436,7 @@ func (x *RebuildProjectionResponse) String() string {
 func (*RebuildProjectionResponse) ProtoMessage() {}
 
 func (x *RebuildProjectionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_admin_proto_msgTypes[19]
+	mi := &file_lodge_v1_admin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1376,7 +1449,7 @@ func (x *RebuildProjectionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RebuildProjectionResponse.ProtoReflect.Descriptor instead.
 func (*RebuildProjectionResponse) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{19}
+	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *RebuildProjectionResponse) GetEventsApplied() int64 {
@@ -1429,7 +1502,7 @@ type GetHealthRequest struct {
 
 func (x *GetHealthRequest) Reset() {
 	*x = GetHealthRequest{}
-	mi := &file_lodge_v1_admin_proto_msgTypes[20]
+	mi := &file_lodge_v1_admin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1441,7 +1514,7 @@ func (x *GetHealthRequest) String() string {
 func (*GetHealthRequest) ProtoMessage() {}
 
 func (x *GetHealthRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_admin_proto_msgTypes[20]
+	mi := &file_lodge_v1_admin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1454,7 +1527,7 @@ func (x *GetHealthRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetHealthRequest.ProtoReflect.Descriptor instead.
 func (*GetHealthRequest) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{20}
+	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{21}
 }
 
 // One part of it.
@@ -1470,7 +1543,7 @@ type Health_Part struct {
 
 func (x *Health_Part) Reset() {
 	*x = Health_Part{}
-	mi := &file_lodge_v1_admin_proto_msgTypes[21]
+	mi := &file_lodge_v1_admin_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1482,7 +1555,7 @@ func (x *Health_Part) String() string {
 func (*Health_Part) ProtoMessage() {}
 
 func (x *Health_Part) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_v1_admin_proto_msgTypes[21]
+	mi := &file_lodge_v1_admin_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1495,7 +1568,7 @@ func (x *Health_Part) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Health_Part.ProtoReflect.Descriptor instead.
 func (*Health_Part) Descriptor() ([]byte, []int) {
-	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{4, 0}
+	return file_lodge_v1_admin_proto_rawDescGZIP(), []int{5, 0}
 }
 
 func (x *Health_Part) GetName() string {
@@ -1565,7 +1638,7 @@ const file_lodge_v1_admin_proto_rawDesc = "" +
 	"\x05error\x18\b \x01(\tR\x05error\x12\x14\n" +
 	"\x05state\x18\t \x01(\tR\x05state\x12'\n" +
 	"\x0foffloaded_bytes\x18\n" +
-	" \x01(\x03R\x0eoffloadedBytes\"\x8c\x02\n" +
+	" \x01(\x03R\x0eoffloadedBytes\"\xc3\x02\n" +
 	"\n" +
 	"Projection\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
@@ -1577,7 +1650,12 @@ const file_lodge_v1_admin_proto_rawDesc = "" +
 	"\x05error\x18\x05 \x01(\tR\x05error\x12\x14\n" +
 	"\x05state\x18\x06 \x01(\tR\x05state\x12\x14\n" +
 	"\x05bytes\x18\a \x01(\x03R\x05bytes\x12=\n" +
-	"\arebuild\x18\b \x01(\v2#.lodge.v1.RebuildProjectionResponseR\arebuild\"\x91\x01\n" +
+	"\arebuild\x18\b \x01(\v2#.lodge.v1.RebuildProjectionResponseR\arebuild\x125\n" +
+	"\aarchive\x18\t \x03(\v2\x1b.lodge.v1.ProjectionArchiveR\aarchive\"Q\n" +
+	"\x11ProjectionArchive\x12\x12\n" +
+	"\x04year\x18\x01 \x01(\x05R\x04year\x12\x12\n" +
+	"\x04rows\x18\x02 \x01(\x03R\x04rows\x12\x14\n" +
+	"\x05bytes\x18\x03 \x01(\x03R\x05bytes\"\x91\x01\n" +
 	"\x13ProjectionPartition\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\x1c\n" +
 	"\tpartition\x18\x02 \x01(\x05R\tpartition\x12\x1f\n" +
@@ -1676,83 +1754,85 @@ func file_lodge_v1_admin_proto_rawDescGZIP() []byte {
 	return file_lodge_v1_admin_proto_rawDescData
 }
 
-var file_lodge_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_lodge_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_lodge_v1_admin_proto_goTypes = []any{
 	(*Topic)(nil),                     // 0: lodge.v1.Topic
 	(*Partition)(nil),                 // 1: lodge.v1.Partition
 	(*Projection)(nil),                // 2: lodge.v1.Projection
-	(*ProjectionPartition)(nil),       // 3: lodge.v1.ProjectionPartition
-	(*Health)(nil),                    // 4: lodge.v1.Health
-	(*ListTopicsRequest)(nil),         // 5: lodge.v1.ListTopicsRequest
-	(*ListTopicsResponse)(nil),        // 6: lodge.v1.ListTopicsResponse
-	(*GetTopicRequest)(nil),           // 7: lodge.v1.GetTopicRequest
-	(*CreateTopicRequest)(nil),        // 8: lodge.v1.CreateTopicRequest
-	(*UpdateTopicRequest)(nil),        // 9: lodge.v1.UpdateTopicRequest
-	(*DeleteTopicRequest)(nil),        // 10: lodge.v1.DeleteTopicRequest
-	(*AddPartitionsRequest)(nil),      // 11: lodge.v1.AddPartitionsRequest
-	(*RetirePartitionsRequest)(nil),   // 12: lodge.v1.RetirePartitionsRequest
-	(*DeleteRecordsRequest)(nil),      // 13: lodge.v1.DeleteRecordsRequest
-	(*ListPartitionsRequest)(nil),     // 14: lodge.v1.ListPartitionsRequest
-	(*ListPartitionsResponse)(nil),    // 15: lodge.v1.ListPartitionsResponse
-	(*ListProjectionsRequest)(nil),    // 16: lodge.v1.ListProjectionsRequest
-	(*ListProjectionsResponse)(nil),   // 17: lodge.v1.ListProjectionsResponse
-	(*RebuildProjectionRequest)(nil),  // 18: lodge.v1.RebuildProjectionRequest
-	(*RebuildProjectionResponse)(nil), // 19: lodge.v1.RebuildProjectionResponse
-	(*GetHealthRequest)(nil),          // 20: lodge.v1.GetHealthRequest
-	(*Health_Part)(nil),               // 21: lodge.v1.Health.Part
-	(*durationpb.Duration)(nil),       // 22: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil),     // 23: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil),     // 24: google.protobuf.FieldMask
-	(*emptypb.Empty)(nil),             // 25: google.protobuf.Empty
+	(*ProjectionArchive)(nil),         // 3: lodge.v1.ProjectionArchive
+	(*ProjectionPartition)(nil),       // 4: lodge.v1.ProjectionPartition
+	(*Health)(nil),                    // 5: lodge.v1.Health
+	(*ListTopicsRequest)(nil),         // 6: lodge.v1.ListTopicsRequest
+	(*ListTopicsResponse)(nil),        // 7: lodge.v1.ListTopicsResponse
+	(*GetTopicRequest)(nil),           // 8: lodge.v1.GetTopicRequest
+	(*CreateTopicRequest)(nil),        // 9: lodge.v1.CreateTopicRequest
+	(*UpdateTopicRequest)(nil),        // 10: lodge.v1.UpdateTopicRequest
+	(*DeleteTopicRequest)(nil),        // 11: lodge.v1.DeleteTopicRequest
+	(*AddPartitionsRequest)(nil),      // 12: lodge.v1.AddPartitionsRequest
+	(*RetirePartitionsRequest)(nil),   // 13: lodge.v1.RetirePartitionsRequest
+	(*DeleteRecordsRequest)(nil),      // 14: lodge.v1.DeleteRecordsRequest
+	(*ListPartitionsRequest)(nil),     // 15: lodge.v1.ListPartitionsRequest
+	(*ListPartitionsResponse)(nil),    // 16: lodge.v1.ListPartitionsResponse
+	(*ListProjectionsRequest)(nil),    // 17: lodge.v1.ListProjectionsRequest
+	(*ListProjectionsResponse)(nil),   // 18: lodge.v1.ListProjectionsResponse
+	(*RebuildProjectionRequest)(nil),  // 19: lodge.v1.RebuildProjectionRequest
+	(*RebuildProjectionResponse)(nil), // 20: lodge.v1.RebuildProjectionResponse
+	(*GetHealthRequest)(nil),          // 21: lodge.v1.GetHealthRequest
+	(*Health_Part)(nil),               // 22: lodge.v1.Health.Part
+	(*durationpb.Duration)(nil),       // 23: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),     // 24: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),     // 25: google.protobuf.FieldMask
+	(*emptypb.Empty)(nil),             // 26: google.protobuf.Empty
 }
 var file_lodge_v1_admin_proto_depIdxs = []int32{
-	22, // 0: lodge.v1.Topic.sync_interval:type_name -> google.protobuf.Duration
-	22, // 1: lodge.v1.Topic.segment_age:type_name -> google.protobuf.Duration
-	22, // 2: lodge.v1.Topic.retention_age:type_name -> google.protobuf.Duration
-	23, // 3: lodge.v1.Topic.create_time:type_name -> google.protobuf.Timestamp
-	22, // 4: lodge.v1.Topic.tombstone_age:type_name -> google.protobuf.Duration
-	22, // 5: lodge.v1.Topic.offload_age:type_name -> google.protobuf.Duration
-	3,  // 6: lodge.v1.Projection.partitions:type_name -> lodge.v1.ProjectionPartition
-	19, // 7: lodge.v1.Projection.rebuild:type_name -> lodge.v1.RebuildProjectionResponse
-	21, // 8: lodge.v1.Health.parts:type_name -> lodge.v1.Health.Part
-	0,  // 9: lodge.v1.ListTopicsResponse.topics:type_name -> lodge.v1.Topic
-	0,  // 10: lodge.v1.CreateTopicRequest.topic:type_name -> lodge.v1.Topic
-	0,  // 11: lodge.v1.UpdateTopicRequest.topic:type_name -> lodge.v1.Topic
-	24, // 12: lodge.v1.UpdateTopicRequest.update_mask:type_name -> google.protobuf.FieldMask
-	22, // 13: lodge.v1.RetirePartitionsRequest.keep:type_name -> google.protobuf.Duration
-	1,  // 14: lodge.v1.ListPartitionsResponse.partitions:type_name -> lodge.v1.Partition
-	2,  // 15: lodge.v1.ListProjectionsResponse.projections:type_name -> lodge.v1.Projection
-	22, // 16: lodge.v1.RebuildProjectionResponse.elapsed:type_name -> google.protobuf.Duration
-	22, // 17: lodge.v1.RebuildProjectionResponse.remaining:type_name -> google.protobuf.Duration
-	5,  // 18: lodge.v1.AdminService.ListTopics:input_type -> lodge.v1.ListTopicsRequest
-	7,  // 19: lodge.v1.AdminService.GetTopic:input_type -> lodge.v1.GetTopicRequest
-	8,  // 20: lodge.v1.AdminService.CreateTopic:input_type -> lodge.v1.CreateTopicRequest
-	9,  // 21: lodge.v1.AdminService.UpdateTopic:input_type -> lodge.v1.UpdateTopicRequest
-	10, // 22: lodge.v1.AdminService.DeleteTopic:input_type -> lodge.v1.DeleteTopicRequest
-	11, // 23: lodge.v1.AdminService.AddPartitions:input_type -> lodge.v1.AddPartitionsRequest
-	12, // 24: lodge.v1.AdminService.RetirePartitions:input_type -> lodge.v1.RetirePartitionsRequest
-	13, // 25: lodge.v1.AdminService.DeleteRecords:input_type -> lodge.v1.DeleteRecordsRequest
-	14, // 26: lodge.v1.AdminService.ListPartitions:input_type -> lodge.v1.ListPartitionsRequest
-	16, // 27: lodge.v1.AdminService.ListProjections:input_type -> lodge.v1.ListProjectionsRequest
-	18, // 28: lodge.v1.AdminService.RebuildProjection:input_type -> lodge.v1.RebuildProjectionRequest
-	20, // 29: lodge.v1.AdminService.GetHealth:input_type -> lodge.v1.GetHealthRequest
-	6,  // 30: lodge.v1.AdminService.ListTopics:output_type -> lodge.v1.ListTopicsResponse
-	0,  // 31: lodge.v1.AdminService.GetTopic:output_type -> lodge.v1.Topic
-	0,  // 32: lodge.v1.AdminService.CreateTopic:output_type -> lodge.v1.Topic
-	0,  // 33: lodge.v1.AdminService.UpdateTopic:output_type -> lodge.v1.Topic
-	25, // 34: lodge.v1.AdminService.DeleteTopic:output_type -> google.protobuf.Empty
-	0,  // 35: lodge.v1.AdminService.AddPartitions:output_type -> lodge.v1.Topic
-	0,  // 36: lodge.v1.AdminService.RetirePartitions:output_type -> lodge.v1.Topic
-	1,  // 37: lodge.v1.AdminService.DeleteRecords:output_type -> lodge.v1.Partition
-	15, // 38: lodge.v1.AdminService.ListPartitions:output_type -> lodge.v1.ListPartitionsResponse
-	17, // 39: lodge.v1.AdminService.ListProjections:output_type -> lodge.v1.ListProjectionsResponse
-	19, // 40: lodge.v1.AdminService.RebuildProjection:output_type -> lodge.v1.RebuildProjectionResponse
-	4,  // 41: lodge.v1.AdminService.GetHealth:output_type -> lodge.v1.Health
-	30, // [30:42] is the sub-list for method output_type
-	18, // [18:30] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	23, // 0: lodge.v1.Topic.sync_interval:type_name -> google.protobuf.Duration
+	23, // 1: lodge.v1.Topic.segment_age:type_name -> google.protobuf.Duration
+	23, // 2: lodge.v1.Topic.retention_age:type_name -> google.protobuf.Duration
+	24, // 3: lodge.v1.Topic.create_time:type_name -> google.protobuf.Timestamp
+	23, // 4: lodge.v1.Topic.tombstone_age:type_name -> google.protobuf.Duration
+	23, // 5: lodge.v1.Topic.offload_age:type_name -> google.protobuf.Duration
+	4,  // 6: lodge.v1.Projection.partitions:type_name -> lodge.v1.ProjectionPartition
+	20, // 7: lodge.v1.Projection.rebuild:type_name -> lodge.v1.RebuildProjectionResponse
+	3,  // 8: lodge.v1.Projection.archive:type_name -> lodge.v1.ProjectionArchive
+	22, // 9: lodge.v1.Health.parts:type_name -> lodge.v1.Health.Part
+	0,  // 10: lodge.v1.ListTopicsResponse.topics:type_name -> lodge.v1.Topic
+	0,  // 11: lodge.v1.CreateTopicRequest.topic:type_name -> lodge.v1.Topic
+	0,  // 12: lodge.v1.UpdateTopicRequest.topic:type_name -> lodge.v1.Topic
+	25, // 13: lodge.v1.UpdateTopicRequest.update_mask:type_name -> google.protobuf.FieldMask
+	23, // 14: lodge.v1.RetirePartitionsRequest.keep:type_name -> google.protobuf.Duration
+	1,  // 15: lodge.v1.ListPartitionsResponse.partitions:type_name -> lodge.v1.Partition
+	2,  // 16: lodge.v1.ListProjectionsResponse.projections:type_name -> lodge.v1.Projection
+	23, // 17: lodge.v1.RebuildProjectionResponse.elapsed:type_name -> google.protobuf.Duration
+	23, // 18: lodge.v1.RebuildProjectionResponse.remaining:type_name -> google.protobuf.Duration
+	6,  // 19: lodge.v1.AdminService.ListTopics:input_type -> lodge.v1.ListTopicsRequest
+	8,  // 20: lodge.v1.AdminService.GetTopic:input_type -> lodge.v1.GetTopicRequest
+	9,  // 21: lodge.v1.AdminService.CreateTopic:input_type -> lodge.v1.CreateTopicRequest
+	10, // 22: lodge.v1.AdminService.UpdateTopic:input_type -> lodge.v1.UpdateTopicRequest
+	11, // 23: lodge.v1.AdminService.DeleteTopic:input_type -> lodge.v1.DeleteTopicRequest
+	12, // 24: lodge.v1.AdminService.AddPartitions:input_type -> lodge.v1.AddPartitionsRequest
+	13, // 25: lodge.v1.AdminService.RetirePartitions:input_type -> lodge.v1.RetirePartitionsRequest
+	14, // 26: lodge.v1.AdminService.DeleteRecords:input_type -> lodge.v1.DeleteRecordsRequest
+	15, // 27: lodge.v1.AdminService.ListPartitions:input_type -> lodge.v1.ListPartitionsRequest
+	17, // 28: lodge.v1.AdminService.ListProjections:input_type -> lodge.v1.ListProjectionsRequest
+	19, // 29: lodge.v1.AdminService.RebuildProjection:input_type -> lodge.v1.RebuildProjectionRequest
+	21, // 30: lodge.v1.AdminService.GetHealth:input_type -> lodge.v1.GetHealthRequest
+	7,  // 31: lodge.v1.AdminService.ListTopics:output_type -> lodge.v1.ListTopicsResponse
+	0,  // 32: lodge.v1.AdminService.GetTopic:output_type -> lodge.v1.Topic
+	0,  // 33: lodge.v1.AdminService.CreateTopic:output_type -> lodge.v1.Topic
+	0,  // 34: lodge.v1.AdminService.UpdateTopic:output_type -> lodge.v1.Topic
+	26, // 35: lodge.v1.AdminService.DeleteTopic:output_type -> google.protobuf.Empty
+	0,  // 36: lodge.v1.AdminService.AddPartitions:output_type -> lodge.v1.Topic
+	0,  // 37: lodge.v1.AdminService.RetirePartitions:output_type -> lodge.v1.Topic
+	1,  // 38: lodge.v1.AdminService.DeleteRecords:output_type -> lodge.v1.Partition
+	16, // 39: lodge.v1.AdminService.ListPartitions:output_type -> lodge.v1.ListPartitionsResponse
+	18, // 40: lodge.v1.AdminService.ListProjections:output_type -> lodge.v1.ListProjectionsResponse
+	20, // 41: lodge.v1.AdminService.RebuildProjection:output_type -> lodge.v1.RebuildProjectionResponse
+	5,  // 42: lodge.v1.AdminService.GetHealth:output_type -> lodge.v1.Health
+	31, // [31:43] is the sub-list for method output_type
+	19, // [19:31] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_lodge_v1_admin_proto_init() }
@@ -1766,7 +1846,7 @@ func file_lodge_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lodge_v1_admin_proto_rawDesc), len(file_lodge_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   22,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lodge/v1/admin.proto.
  */
 export const file_lodge_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("ChRsb2RnZS92MS9hZG1pbi5wcm90bxIIbG9kZ2UudjEi0wQKBVRvcGljEgwKBG5hbWUYASABKAkSFwoPcGFydGl0aW9uX2NvdW50GAIgASgFEhIKCmR1cmFiaWxpdHkYAyABKAkSMAoNc3luY19pbnRlcnZhbBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIVCg1zZWdtZW50X2J5dGVzGAUgASgDEi4KC3NlZ21lbnRfYWdlGAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhcKD3JldGVudGlvbl9ieXRlcxgHIAEoAxIwCg1yZXRlbnRpb25fYWdlGAggASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhgKEHJlY29yZF9ieXRlc19tYXgYCSABKAUSLwoLY3JlYXRlX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhQKDHJlY29yZF9jb3VudBgLIAEoAxINCgVieXRlcxgMIAEoAxIWCg5jbGVhbnVwX3BvbGljeRgNIAEoCRIwCg10b21ic3RvbmVfYWdlGA4gASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhMKC2RpcnR5X3JhdGlvGA8gASgBEhIKCnRhZ19oZWFkZXIYECABKAkSFgoOcG9pbnRfdG9fcG9pbnQYESABKAgSDgoGbGF5b3V0GBIgASgFEhAKCGludGVybmFsGBMgASgIEi4KC29mZmxvYWRfYWdlGBQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uItsBCglQYXJ0aXRpb24SEQoJcGFydGl0aW9uGAEgASgFEhQKDGxlYWRlcl9lcG9jaBgCIAEoBRIYChBsb2dfc3RhcnRfb2Zmc2V0GAMgASgDEhYKDmhpZ2hfd2F0ZXJtYXJrGAQgASgDEhYKDmxvZ19lbmRfb2Zmc2V0GAUgASgDEg0KBWJ5dGVzGAYgASgDEhUKDXNlZ21lbnRfY291bnQYByABKAUSDQoFZXJyb3IYCCABKAkSDQoFc3RhdGUYCSABKAkSFwoPb2ZmbG9hZGVkX2J5dGVzGAogASgDIs4BCgpQcm9qZWN0aW9uEgwKBG5hbWUYASABKAkSDwoHdmVyc2lvbhgCIAEoBRIxCgpwYXJ0aXRpb25zGAMgAygLMh0ubG9kZ2UudjEuUHJvamVjdGlvblBhcnRpdGlvbhILCgNsYWcYBCABKAMSDQoFZXJyb3IYBSABKAkSDQoFc3RhdGUYBiABKAkSDQoFYnl0ZXMYByABKAMSNAoHcmVidWlsZBgIIAEoCzIjLmxvZGdlLnYxLlJlYnVpbGRQcm9qZWN0aW9uUmVzcG9uc2UiZAoTUHJvamVjdGlvblBhcnRpdGlvbhINCgV0b3BpYxgBIAEoCRIRCglwYXJ0aXRpb24YAiABKAUSEwoLbmV4dF9vZmZzZXQYAyABKAMSFgoOaGlnaF93YXRlcm1hcmsYBCABKAMidwoGSGVhbHRoEg8KB2hlYWx0aHkYASABKAgSJAoFcGFydHMYAiADKAsyFS5sb2RnZS52MS5IZWFsdGguUGFydBo2CgRQYXJ0EgwKBG5hbWUYASABKAkSDwoHaGVhbHRoeRgCIAEoCBIPCgdtZXNzYWdlGAMgASgJIlEKEUxpc3RUb3BpY3NSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEhUKDXNob3dfaW50ZXJuYWwYAyABKAgiTgoSTGlzdFRvcGljc1Jlc3BvbnNlEh8KBnRvcGljcxgBIAMoCzIPLmxvZGdlLnYxLlRvcGljEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIfCg9HZXRUb3BpY1JlcXVlc3QSDAoEbmFtZRgBIAEoCSJGChJDcmVhdGVUb3BpY1JlcXVlc3QSEAoIdG9waWNfaWQYASABKAkSHgoFdG9waWMYAiABKAsyDy5sb2RnZS52MS5Ub3BpYyJlChJVcGRhdGVUb3BpY1JlcXVlc3QSHgoFdG9waWMYASABKAsyDy5sb2RnZS52MS5Ub3BpYxIvCgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2siIgoSRGVsZXRlVG9waWNSZXF1ZXN0EgwKBG5hbWUYASABKAkiMwoUQWRkUGFydGl0aW9uc1JlcXVlc3QSDAoEbmFtZRgBIAEoCRINCgVjb3VudBgCIAEoBSJkChdSZXRpcmVQYXJ0aXRpb25zUmVxdWVzdBIMCgRuYW1lGAEgASgJEhIKCnBhcnRpdGlvbnMYAiADKAUSJwoEa2VlcBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJOChREZWxldGVSZWNvcmRzUmVxdWVzdBIMCgRuYW1lGAEgASgJEhEKCXBhcnRpdGlvbhgCIAEoBRIVCg1iZWZvcmVfb2Zmc2V0GAMgASgDIk4KFUxpc3RQYXJ0aXRpb25zUmVxdWVzdBIOCgZwYXJlbnQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiWgoWTGlzdFBhcnRpdGlvbnNSZXNwb25zZRInCgpwYXJ0aXRpb25zGAEgAygLMhMubG9kZ2UudjEuUGFydGl0aW9uEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIYChZMaXN0UHJvamVjdGlvbnNSZXF1ZXN0IkQKF0xpc3RQcm9qZWN0aW9uc1Jlc3BvbnNlEikKC3Byb2plY3Rpb25zGAEgAygLMhQubG9kZ2UudjEuUHJvamVjdGlvbiIoChhSZWJ1aWxkUHJvamVjdGlvblJlcXVlc3QSDAoEbmFtZRgBIAEoCSLAAQoZUmVidWlsZFByb2plY3Rpb25SZXNwb25zZRIWCg5ldmVudHNfYXBwbGllZBgBIAEoAxIUCgxldmVudHNfdG90YWwYAiABKAMSKgoHZWxhcHNlZBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIsCglyZW1haW5pbmcYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDAoEZG9uZRgFIAEoCBINCgVwaGFzZRgGIAEoCSISChBHZXRIZWFsdGhSZXF1ZXN0MoEHCgxBZG1pblNlcnZpY2USTAoKTGlzdFRvcGljcxIbLmxvZGdlLnYxLkxpc3RUb3BpY3NSZXF1ZXN0GhwubG9kZ2UudjEuTGlzdFRvcGljc1Jlc3BvbnNlIgOQAgESOwoIR2V0VG9waWMSGS5sb2RnZS52MS5HZXRUb3BpY1JlcXVlc3QaDy5sb2RnZS52MS5Ub3BpYyIDkAIBEjwKC0NyZWF0ZVRvcGljEhwubG9kZ2UudjEuQ3JlYXRlVG9waWNSZXF1ZXN0Gg8ubG9kZ2UudjEuVG9waWMSPAoLVXBkYXRlVG9waWMSHC5sb2RnZS52MS5VcGRhdGVUb3BpY1JlcXVlc3QaDy5sb2RnZS52MS5Ub3BpYxJDCgtEZWxldGVUb3BpYxIcLmxvZGdlLnYxLkRlbGV0ZVRvcGljUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRJACg1BZGRQYXJ0aXRpb25zEh4ubG9kZ2UudjEuQWRkUGFydGl0aW9uc1JlcXVlc3QaDy5sb2RnZS52MS5Ub3BpYxJGChBSZXRpcmVQYXJ0aXRpb25zEiEubG9kZ2UudjEuUmV0aXJlUGFydGl0aW9uc1JlcXVlc3QaDy5sb2RnZS52MS5Ub3BpYxJECg1EZWxldGVSZWNvcmRzEh4ubG9kZ2UudjEuRGVsZXRlUmVjb3Jkc1JlcXVlc3QaEy5sb2RnZS52MS5QYXJ0aXRpb24SWAoOTGlzdFBhcnRpdGlvbnMSHy5sb2RnZS52MS5MaXN0UGFydGl0aW9uc1JlcXVlc3QaIC5sb2RnZS52MS5MaXN0UGFydGl0aW9uc1Jlc3BvbnNlIgOQAgESWwoPTGlzdFByb2plY3Rpb25zEiAubG9kZ2UudjEuTGlzdFByb2plY3Rpb25zUmVxdWVzdBohLmxvZGdlLnYxLkxpc3RQcm9qZWN0aW9uc1Jlc3BvbnNlIgOQAgESXgoRUmVidWlsZFByb2plY3Rpb24SIi5sb2RnZS52MS5SZWJ1aWxkUHJvamVjdGlvblJlcXVlc3QaIy5sb2RnZS52MS5SZWJ1aWxkUHJvamVjdGlvblJlc3BvbnNlMAESPgoJR2V0SGVhbHRoEhoubG9kZ2UudjEuR2V0SGVhbHRoUmVxdWVzdBoQLmxvZGdlLnYxLkhlYWx0aCIDkAIBQiBaHmxvZGdlL2FwaS9nZW4vbG9kZ2UvdjE7bG9kZ2V2MWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_empty, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
+  fileDesc("ChRsb2RnZS92MS9hZG1pbi5wcm90bxIIbG9kZ2UudjEi0wQKBVRvcGljEgwKBG5hbWUYASABKAkSFwoPcGFydGl0aW9uX2NvdW50GAIgASgFEhIKCmR1cmFiaWxpdHkYAyABKAkSMAoNc3luY19pbnRlcnZhbBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIVCg1zZWdtZW50X2J5dGVzGAUgASgDEi4KC3NlZ21lbnRfYWdlGAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhcKD3JldGVudGlvbl9ieXRlcxgHIAEoAxIwCg1yZXRlbnRpb25fYWdlGAggASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhgKEHJlY29yZF9ieXRlc19tYXgYCSABKAUSLwoLY3JlYXRlX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhQKDHJlY29yZF9jb3VudBgLIAEoAxINCgVieXRlcxgMIAEoAxIWCg5jbGVhbnVwX3BvbGljeRgNIAEoCRIwCg10b21ic3RvbmVfYWdlGA4gASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhMKC2RpcnR5X3JhdGlvGA8gASgBEhIKCnRhZ19oZWFkZXIYECABKAkSFgoOcG9pbnRfdG9fcG9pbnQYESABKAgSDgoGbGF5b3V0GBIgASgFEhAKCGludGVybmFsGBMgASgIEi4KC29mZmxvYWRfYWdlGBQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uItsBCglQYXJ0aXRpb24SEQoJcGFydGl0aW9uGAEgASgFEhQKDGxlYWRlcl9lcG9jaBgCIAEoBRIYChBsb2dfc3RhcnRfb2Zmc2V0GAMgASgDEhYKDmhpZ2hfd2F0ZXJtYXJrGAQgASgDEhYKDmxvZ19lbmRfb2Zmc2V0GAUgASgDEg0KBWJ5dGVzGAYgASgDEhUKDXNlZ21lbnRfY291bnQYByABKAUSDQoFZXJyb3IYCCABKAkSDQoFc3RhdGUYCSABKAkSFwoPb2ZmbG9hZGVkX2J5dGVzGAogASgDIvwBCgpQcm9qZWN0aW9uEgwKBG5hbWUYASABKAkSDwoHdmVyc2lvbhgCIAEoBRIxCgpwYXJ0aXRpb25zGAMgAygLMh0ubG9kZ2UudjEuUHJvamVjdGlvblBhcnRpdGlvbhILCgNsYWcYBCABKAMSDQoFZXJyb3IYBSABKAkSDQoFc3RhdGUYBiABKAkSDQoFYnl0ZXMYByABKAMSNAoHcmVidWlsZBgIIAEoCzIjLmxvZGdlLnYxLlJlYnVpbGRQcm9qZWN0aW9uUmVzcG9uc2USLAoHYXJjaGl2ZRgJIAMoCzIbLmxvZGdlLnYxLlByb2plY3Rpb25BcmNoaXZlIj4KEVByb2plY3Rpb25BcmNoaXZlEgwKBHllYXIYASABKAUSDAoEcm93cxgCIAEoAxINCgVieXRlcxgDIAEoAyJkChNQcm9qZWN0aW9uUGFydGl0aW9uEg0KBXRvcGljGAEgASgJEhEKCXBhcnRpdGlvbhgCIAEoBRITCgtuZXh0X29mZnNldBgDIAEoAxIWCg5oaWdoX3dhdGVybWFyaxgEIAEoAyJ3CgZIZWFsdGgSDwoHaGVhbHRoeRgBIAEoCBIkCgVwYXJ0cxgCIAMoCzIVLmxvZGdlLnYxLkhlYWx0aC5QYXJ0GjYKBFBhcnQSDAoEbmFtZRgBIAEoCRIPCgdoZWFsdGh5GAIgASgIEg8KB21lc3NhZ2UYAyABKAkiUQoRTGlzdFRvcGljc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSFQoNc2hvd19pbnRlcm5hbBgDIAEoCCJOChJMaXN0VG9waWNzUmVzcG9uc2USHwoGdG9waWNzGAEgAygLMg8ubG9kZ2UudjEuVG9waWMSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIh8KD0dldFRvcGljUmVxdWVzdBIMCgRuYW1lGAEgASgJIkYKEkNyZWF0ZVRvcGljUmVxdWVzdBIQCgh0b3BpY19pZBgBIAEoCRIeCgV0b3BpYxgCIAEoCzIPLmxvZGdlLnYxLlRvcGljImUKElVwZGF0ZVRvcGljUmVxdWVzdBIeCgV0b3BpYxgBIAEoCzIPLmxvZGdlLnYxLlRvcGljEi8KC3VwZGF0ZV9tYXNrGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayIiChJEZWxldGVUb3BpY1JlcXVlc3QSDAoEbmFtZRgBIAEoCSIzChRBZGRQYXJ0aXRpb25zUmVxdWVzdBIMCgRuYW1lGAEgASgJEg0KBWNvdW50GAIgASgFImQKF1JldGlyZVBhcnRpdGlvbnNSZXF1ZXN0EgwKBG5hbWUYASABKAkSEgoKcGFydGl0aW9ucxgCIAMoBRInCgRrZWVwGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIk4KFERlbGV0ZVJlY29yZHNSZXF1ZXN0EgwKBG5hbWUYASABKAkSEQoJcGFydGl0aW9uGAIgASgFEhUKDWJlZm9yZV9vZmZzZXQYAyABKAMiTgoVTGlzdFBhcnRpdGlvbnNSZXF1ZXN0Eg4KBnBhcmVudBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJaChZMaXN0UGFydGl0aW9uc1Jlc3BvbnNlEicKCnBhcnRpdGlvbnMYASADKAsyEy5sb2RnZS52MS5QYXJ0aXRpb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIhgKFkxpc3RQcm9qZWN0aW9uc1JlcXVlc3QiRAoXTGlzdFByb2plY3Rpb25zUmVzcG9uc2USKQoLcHJvamVjdGlvbnMYASADKAsyFC5sb2RnZS52MS5Qcm9qZWN0aW9uIigKGFJlYnVpbGRQcm9qZWN0aW9uUmVxdWVzdBIMCgRuYW1lGAEgASgJIsABChlSZWJ1aWxkUHJvamVjdGlvblJlc3BvbnNlEhYKDmV2ZW50c19hcHBsaWVkGAEgASgDEhQKDGV2ZW50c190b3RhbBgCIAEoAxIqCgdlbGFwc2VkGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiwKCXJlbWFpbmluZxgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIMCgRkb25lGAUgASgIEg0KBXBoYXNlGAYgASgJIhIKEEdldEhlYWx0aFJlcXVlc3QygQcKDEFkbWluU2VydmljZRJMCgpMaXN0VG9waWNzEhsubG9kZ2UudjEuTGlzdFRvcGljc1JlcXVlc3QaHC5sb2RnZS52MS5MaXN0VG9waWNzUmVzcG9uc2UiA5ACARI7CghHZXRUb3BpYxIZLmxvZGdlLnYxLkdldFRvcGljUmVxdWVzdBoPLmxvZGdlLnYxLlRvcGljIgOQAgESPAoLQ3JlYXRlVG9waWMSHC5sb2RnZS52MS5DcmVhdGVUb3BpY1JlcXVlc3QaDy5sb2RnZS52MS5Ub3BpYxI8CgtVcGRhdGVUb3BpYxIcLmxvZGdlLnYxLlVwZGF0ZVRvcGljUmVxdWVzdBoPLmxvZGdlLnYxLlRvcGljEkMKC0RlbGV0ZVRvcGljEhwubG9kZ2UudjEuRGVsZXRlVG9waWNSZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5EkAKDUFkZFBhcnRpdGlvbnMSHi5sb2RnZS52MS5BZGRQYXJ0aXRpb25zUmVxdWVzdBoPLmxvZGdlLnYxLlRvcGljEkYKEFJldGlyZVBhcnRpdGlvbnMSIS5sb2RnZS52MS5SZXRpcmVQYXJ0aXRpb25zUmVxdWVzdBoPLmxvZGdlLnYxLlRvcGljEkQKDURlbGV0ZVJlY29yZHMSHi5sb2RnZS52MS5EZWxldGVSZWNvcmRzUmVxdWVzdBoTLmxvZGdlLnYxLlBhcnRpdGlvbhJYCg5MaXN0UGFydGl0aW9ucxIfLmxvZGdlLnYxLkxpc3RQYXJ0aXRpb25zUmVxdWVzdBogLmxvZGdlLnYxLkxpc3RQYXJ0aXRpb25zUmVzcG9uc2UiA5ACARJbCg9MaXN0UHJvamVjdGlvbnMSIC5sb2RnZS52MS5MaXN0UHJvamVjdGlvbnNSZXF1ZXN0GiEubG9kZ2UudjEuTGlzdFByb2plY3Rpb25zUmVzcG9uc2UiA5ACARJeChFSZWJ1aWxkUHJvamVjdGlvbhIiLmxvZGdlLnYxLlJlYnVpbGRQcm9qZWN0aW9uUmVxdWVzdBojLmxvZGdlLnYxLlJlYnVpbGRQcm9qZWN0aW9uUmVzcG9uc2UwARI+CglHZXRIZWFsdGgSGi5sb2RnZS52MS5HZXRIZWFsdGhSZXF1ZXN0GhAubG9kZ2UudjEuSGVhbHRoIgOQAgFCIFoebG9kZ2UvYXBpL2dlbi9sb2RnZS92MTtsb2RnZXYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_empty, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * A stream of the log.
@@ -293,7 +293,7 @@ export type Projection = Message<"lodge.v1.Projection"> & {
   state: string;
 
   /**
-   * Of its database files.
+   * Of its database files, the archive's not.
    *
    * @generated from field: int64 bytes = 7;
    */
@@ -305,6 +305,13 @@ export type Projection = Message<"lodge.v1.Projection"> & {
    * @generated from field: lodge.v1.RebuildProjectionResponse rebuild = 8;
    */
   rebuild?: RebuildProjectionResponse;
+
+  /**
+   * What is long past and lies in files by year, the oldest first. Queries find it there.
+   *
+   * @generated from field: repeated lodge.v1.ProjectionArchive archive = 9;
+   */
+  archive: ProjectionArchive[];
 };
 
 /**
@@ -313,6 +320,41 @@ export type Projection = Message<"lodge.v1.Projection"> & {
  */
 export const ProjectionSchema: GenMessage<Projection> = /*@__PURE__*/
   messageDesc(file_lodge_v1_admin, 2);
+
+/**
+ * What a read model's archive holds of one year.
+ *
+ * @generated from message lodge.v1.ProjectionArchive
+ */
+export type ProjectionArchive = Message<"lodge.v1.ProjectionArchive"> & {
+  /**
+   * Of the nights, or of the days on which guests left.
+   *
+   * @generated from field: int32 year = 1;
+   */
+  year: number;
+
+  /**
+   * Of all tables.
+   *
+   * @generated from field: int64 rows = 2;
+   */
+  rows: bigint;
+
+  /**
+   * Of its files.
+   *
+   * @generated from field: int64 bytes = 3;
+   */
+  bytes: bigint;
+};
+
+/**
+ * Describes the message lodge.v1.ProjectionArchive.
+ * Use `create(ProjectionArchiveSchema)` to create a new message.
+ */
+export const ProjectionArchiveSchema: GenMessage<ProjectionArchive> = /*@__PURE__*/
+  messageDesc(file_lodge_v1_admin, 3);
 
 /**
  * How far a read model has got in one partition.
@@ -348,7 +390,7 @@ export type ProjectionPartition = Message<"lodge.v1.ProjectionPartition"> & {
  * Use `create(ProjectionPartitionSchema)` to create a new message.
  */
 export const ProjectionPartitionSchema: GenMessage<ProjectionPartition> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_admin, 3);
+  messageDesc(file_lodge_v1_admin, 4);
 
 /**
  * The platform's health.
@@ -374,7 +416,7 @@ export type Health = Message<"lodge.v1.Health"> & {
  * Use `create(HealthSchema)` to create a new message.
  */
 export const HealthSchema: GenMessage<Health> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_admin, 4);
+  messageDesc(file_lodge_v1_admin, 5);
 
 /**
  * One part of it.
@@ -405,7 +447,7 @@ export type Health_Part = Message<"lodge.v1.Health.Part"> & {
  * Use `create(Health_PartSchema)` to create a new message.
  */
 export const Health_PartSchema: GenMessage<Health_Part> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_admin, 4, 0);
+  messageDesc(file_lodge_v1_admin, 5, 0);
 
 /**
  * @generated from message lodge.v1.ListTopicsRequest
@@ -438,7 +480,7 @@ export type ListTopicsRequest = Message<"lodge.v1.ListTopicsRequest"> & {
  * Use `create(ListTopicsRequestSchema)` to create a new message.
  */
 export const ListTopicsRequestSchema: GenMessage<ListTopicsRequest> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_admin, 5);
+  messageDesc(file_lodge_v1_admin, 6);
 
 /**
  * @generated from message lodge.v1.ListTopicsResponse
@@ -462,7 +504,7 @@ export type ListTopicsResponse = Message<"lodge.v1.ListTopicsResponse"> & {
  * Use `create(ListTopicsResponseSchema)` to create a new message.
  */
 export const ListTopicsResponseSchema: GenMessage<ListTopicsResponse> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_admin, 6);
+  messageDesc(file_lodge_v1_admin, 7);
 
 /**
  * @generated from message lodge.v1.GetTopicRequest
@@ -481,7 +523,7 @@ export type GetTopicRequest = Message<"lodge.v1.GetTopicRequest"> & {
  * Use `create(GetTopicRequestSchema)` to create a new message.
  */
 export const GetTopicRequestSchema: GenMessage<GetTopicRequest> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_admin, 7);
+  messageDesc(file_lodge_v1_admin, 8);
 
 /**
  * @generated from message lodge.v1.CreateTopicRequest
@@ -507,7 +549,7 @@ export type CreateTopicRequest = Message<"lodge.v1.CreateTopicRequest"> & {
  * Use `create(CreateTopicRequestSchema)` to create a new message.
  */
 export const CreateTopicRequestSchema: GenMessage<CreateTopicRequest> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_admin, 8);
+  messageDesc(file_lodge_v1_admin, 9);
 
 /**
  * @generated from message lodge.v1.UpdateTopicRequest
@@ -533,7 +575,7 @@ export type UpdateTopicRequest = Message<"lodge.v1.UpdateTopicRequest"> & {
  * Use `create(UpdateTopicRequestSchema)` to create a new message.
  */
 export const UpdateTopicRequestSchema: GenMessage<UpdateTopicRequest> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_admin, 9);
+  messageDesc(file_lodge_v1_admin, 10);
 
 /**
  * @generated from message lodge.v1.DeleteTopicRequest
@@ -552,7 +594,7 @@ export type DeleteTopicRequest = Message<"lodge.v1.DeleteTopicRequest"> & {
  * Use `create(DeleteTopicRequestSchema)` to create a new message.
  */
 export const DeleteTopicRequestSchema: GenMessage<DeleteTopicRequest> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_admin, 10);
+  messageDesc(file_lodge_v1_admin, 11);
 
 /**
  * @generated from message lodge.v1.AddPartitionsRequest
@@ -578,7 +620,7 @@ export type AddPartitionsRequest = Message<"lodge.v1.AddPartitionsRequest"> & {
  * Use `create(AddPartitionsRequestSchema)` to create a new message.
  */
 export const AddPartitionsRequestSchema: GenMessage<AddPartitionsRequest> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_admin, 11);
+  messageDesc(file_lodge_v1_admin, 12);
 
 /**
  * @generated from message lodge.v1.RetirePartitionsRequest
@@ -611,7 +653,7 @@ export type RetirePartitionsRequest = Message<"lodge.v1.RetirePartitionsRequest"
  * Use `create(RetirePartitionsRequestSchema)` to create a new message.
  */
 export const RetirePartitionsRequestSchema: GenMessage<RetirePartitionsRequest> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_admin, 12);
+  messageDesc(file_lodge_v1_admin, 13);
 
 /**
  * @generated from message lodge.v1.DeleteRecordsRequest
@@ -642,7 +684,7 @@ export type DeleteRecordsRequest = Message<"lodge.v1.DeleteRecordsRequest"> & {
  * Use `create(DeleteRecordsRequestSchema)` to create a new message.
  */
 export const DeleteRecordsRequestSchema: GenMessage<DeleteRecordsRequest> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_admin, 13);
+  messageDesc(file_lodge_v1_admin, 14);
 
 /**
  * @generated from message lodge.v1.ListPartitionsRequest
@@ -675,7 +717,7 @@ export type ListPartitionsRequest = Message<"lodge.v1.ListPartitionsRequest"> & 
  * Use `create(ListPartitionsRequestSchema)` to create a new message.
  */
 export const ListPartitionsRequestSchema: GenMessage<ListPartitionsRequest> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_admin, 14);
+  messageDesc(file_lodge_v1_admin, 15);
 
 /**
  * @generated from message lodge.v1.ListPartitionsResponse
@@ -699,7 +741,7 @@ export type ListPartitionsResponse = Message<"lodge.v1.ListPartitionsResponse"> 
  * Use `create(ListPartitionsResponseSchema)` to create a new message.
  */
 export const ListPartitionsResponseSchema: GenMessage<ListPartitionsResponse> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_admin, 15);
+  messageDesc(file_lodge_v1_admin, 16);
 
 /**
  * @generated from message lodge.v1.ListProjectionsRequest
@@ -712,7 +754,7 @@ export type ListProjectionsRequest = Message<"lodge.v1.ListProjectionsRequest"> 
  * Use `create(ListProjectionsRequestSchema)` to create a new message.
  */
 export const ListProjectionsRequestSchema: GenMessage<ListProjectionsRequest> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_admin, 16);
+  messageDesc(file_lodge_v1_admin, 17);
 
 /**
  * @generated from message lodge.v1.ListProjectionsResponse
@@ -729,7 +771,7 @@ export type ListProjectionsResponse = Message<"lodge.v1.ListProjectionsResponse"
  * Use `create(ListProjectionsResponseSchema)` to create a new message.
  */
 export const ListProjectionsResponseSchema: GenMessage<ListProjectionsResponse> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_admin, 17);
+  messageDesc(file_lodge_v1_admin, 18);
 
 /**
  * @generated from message lodge.v1.RebuildProjectionRequest
@@ -748,7 +790,7 @@ export type RebuildProjectionRequest = Message<"lodge.v1.RebuildProjectionReques
  * Use `create(RebuildProjectionRequestSchema)` to create a new message.
  */
 export const RebuildProjectionRequestSchema: GenMessage<RebuildProjectionRequest> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_admin, 18);
+  messageDesc(file_lodge_v1_admin, 19);
 
 /**
  * @generated from message lodge.v1.RebuildProjectionResponse
@@ -796,7 +838,7 @@ export type RebuildProjectionResponse = Message<"lodge.v1.RebuildProjectionRespo
  * Use `create(RebuildProjectionResponseSchema)` to create a new message.
  */
 export const RebuildProjectionResponseSchema: GenMessage<RebuildProjectionResponse> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_admin, 19);
+  messageDesc(file_lodge_v1_admin, 20);
 
 /**
  * @generated from message lodge.v1.GetHealthRequest
@@ -809,7 +851,7 @@ export type GetHealthRequest = Message<"lodge.v1.GetHealthRequest"> & {
  * Use `create(GetHealthRequestSchema)` to create a new message.
  */
 export const GetHealthRequestSchema: GenMessage<GetHealthRequest> = /*@__PURE__*/
-  messageDesc(file_lodge_v1_admin, 20);
+  messageDesc(file_lodge_v1_admin, 21);
 
 /**
  * For whoever runs the platform: topics, partitions, projections, health.
