@@ -235,6 +235,12 @@ func (r *requests) merged(newer ...*requests) *requests {
 	if len(newer) == 0 {
 		return r
 	}
+	if later, ok := r.after(newer); ok {
+		for _, e := range later {
+			r.put(e)
+		}
+		return r
+	}
 	var entries []requestEntry
 	r.all(func(e *requestEntry) {
 		if !slices.ContainsFunc(newer, func(n *requests) bool { return n.find(e.id) != nil }) {
@@ -250,6 +256,15 @@ func (r *requests) merged(newer ...*requests) *requests {
 		out.put(e)
 	}
 	return out
+}
+
+// after returns the requests that came later in order of their times, and false when one of them is older than the latest of r.
+func (r *requests) after(newer []*requests) (later []requestEntry, ok bool) {
+	for _, n := range newer {
+		n.all(func(e *requestEntry) { later = append(later, *e) })
+	}
+	slices.SortStableFunc(later, func(a, b requestEntry) int { return cmp.Compare(a.time, b.time) })
+	return later, len(later) == 0 || later[0].time >= r.newest
 }
 
 // requestFP is the part of a fingerprint that is kept in memory.

@@ -42,6 +42,9 @@ func readSnapshot(f vfs.File, n log.Partition, opts Options) (*state, snapshotMa
 			return nil, snapshotMarks{}, err
 		}
 		if kind == endFrame {
+			if !r.st.requests.index() {
+				return nil, snapshotMarks{}, errors.New("a request is there twice")
+			}
 			return r.st, r.marks, r.end(payload)
 		}
 		if err := r.body(kind, payload); err != nil {
@@ -131,10 +134,10 @@ func (r *snapshotReader) requestEntries(b []byte) error {
 			time: binary.LittleEndian.Uint32(b[24:]),
 			fp:   binary.LittleEndian.Uint32(b[28:]),
 		}
-		if topic := e.ref.topic(); topic < 0 || topic >= topicCount || r.st.requests.find(e.id) != nil {
+		if topic := e.ref.topic(); topic < 0 || topic >= topicCount {
 			return fmt.Errorf("frame %d: a request that cannot be", r.frames-1)
 		}
-		r.st.requests.add(e)
+		r.st.requests.push(e)
 		r.requests--
 	}
 	return nil

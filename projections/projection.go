@@ -63,7 +63,7 @@ func openProjection(ctx context.Context, p Projector, dir string, opts *Options,
 // openVersion takes the version into service, or leaves the projection without one when it is unusable.
 func (p *projection) openVersion(ctx context.Context, number int, opts *Options) error {
 	v := newVersion(p, number, opts)
-	switch err := v.open(ctx); {
+	switch err := v.open(ctx, opts.Workers); {
 	case unusable(err):
 		opts.Logger.Warn("projection must be rebuilt", "projection", p.name, "version", number, "reason", err)
 		return nil

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"sync"
 
+	"golang.org/x/sync/errgroup"
+
 	"lodge/log"
 )
 
@@ -33,12 +35,15 @@ func newVersion(p *projection, number int, opts *Options) *version {
 	return v
 }
 
-// open opens all shards for live use.
-func (v *version) open(ctx context.Context) error {
+// open opens all shards for live use, as many at a time as there are workers.
+func (v *version) open(ctx context.Context, workers int) error {
+	var group errgroup.Group
+	group.SetLimit(workers)
 	for _, s := range v.shards {
-		if err := s.open(ctx); err != nil {
-			return errors.Join(fmt.Errorf("open version %d: %w", v.number, err), v.release(false))
-		}
+		group.Go(func() error { return s.open(ctx) })
+	}
+	if err := group.Wait(); err != nil {
+		return errors.Join(fmt.Errorf("open version %d: %w", v.number, err), v.release(false))
 	}
 	return nil
 }

@@ -71,7 +71,7 @@ type past struct {
 }
 
 // makePast fills a new log through the engine, which leaves its snapshots; commands carry the times at which they would have been given. Nothing is synced meanwhile.
-func makePast(ctx context.Context, o PastOptions) error {
+func makePast(ctx context.Context, o PastOptions) (err error) {
 	b, err := broker.Open(platform.LogFolder(o.Dir), broker.Options{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
@@ -107,7 +107,7 @@ func (p *past) make(ctx context.Context) error {
 		}
 		err = p.reserve(ctx, i)
 	}
-	if err == nil { // the hotels' newest day is the day before yesterday's stay no longer
+	if err == nil {
 		err = p.today(ctx)
 	}
 	close(p.pending)
