@@ -27,6 +27,7 @@ var effects = map[string]effect{
 	rpc.ReservationServiceCancelReservationProcedure: command, rpc.ReservationServiceMarkNoShowProcedure: command,
 
 	rpc.PaymentServicePayReservationProcedure: command, rpc.PaymentServiceRefundReservationProcedure: command, rpc.PaymentServiceSettleRefundProcedure: command,
+	rpc.PaymentServicePayGroupProcedure: command, rpc.ReservationServiceCancelGroupProcedure: command,
 
 	rpc.StayServiceCheckInReservationProcedure: command, rpc.StayServiceCheckOutReservationProcedure: command, rpc.StayServiceWalkReservationProcedure: command,
 	rpc.StayServiceMoveGuestProcedure: command,
