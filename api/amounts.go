@@ -30,6 +30,9 @@ func (a *API) account(ctx context.Context, hotelID, id string) (*account, error)
 }
 
 func (a *API) accountOf(ctx context.Context, r *reservations.Reservation) (*account, error) {
+	if err := a.openGuest(&r.Guest); err != nil {
+		return nil, err
+	}
 	found, err := a.payments.OfReservation(ctx, r.HotelID, r.ReservationID)
 	if err != nil {
 		return nil, err

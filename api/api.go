@@ -21,6 +21,7 @@ import (
 	"lodge/api/openid"
 	"lodge/api/trail"
 	"lodge/commands"
+	"lodge/commands/persons"
 	"lodge/commands/process"
 	"lodge/log"
 	"lodge/projections"
@@ -43,6 +44,8 @@ type Deps struct {
 	Parts     []Part          // of the platform, beside the log and the read models, that have a health
 
 	Trail *trail.Trail // takes what events do not tell; nil: nothing is recorded
+
+	Persons *persons.Keys // opens who guests are; nil: events hold them as they were given, and nobody can be forgotten
 
 	Access *access.Store // the tokens; nil: there are none, and calls about them are answered UNAVAILABLE
 
@@ -178,7 +181,7 @@ var services = []string{
 	lodgev1connect.PaymentServiceName, lodgev1connect.RoomServiceName, lodgev1connect.WaitingListServiceName, lodgev1connect.EventServiceName, lodgev1connect.AdminServiceName,
 	lodgev1connect.MessageServiceName, lodgev1connect.GroupServiceName, lodgev1connect.QueueServiceName, lodgev1connect.ScheduleServiceName,
 	lodgev1connect.ProofServiceName, lodgev1connect.ProcessServiceName, lodgev1connect.AccessServiceName, lodgev1connect.AuditServiceName,
-	lodgev1connect.AccountServiceName, lodgev1connect.SessionServiceName,
+	lodgev1connect.AccountServiceName, lodgev1connect.SessionServiceName, lodgev1connect.GuestServiceName,
 }
 
 // shapes are the messages whose shape rules are compiled when the surface is made rather than by the first caller.
@@ -230,6 +233,7 @@ func (a *API) routes() (http.Handler, error) {
 	serve(lodgev1connect.NewAccountServiceHandler(&accountService{a}, options...))
 	serve(lodgev1connect.NewSessionServiceHandler(&sessionService{a}, options...))
 	serve(lodgev1connect.NewAuditServiceHandler(&auditService{a}, options...))
+	serve(lodgev1connect.NewGuestServiceHandler(&guestService{a}, options...))
 	serve(lodgev1connect.NewWaitingListServiceHandler(&waitingListService{a}, options...))
 	serve(lodgev1connect.NewEventServiceHandler(&eventService{a}, options...))
 	serve(lodgev1connect.NewAdminServiceHandler(&adminService{a}, options...))

@@ -125,6 +125,9 @@ func (a *API) accountAsOf(ctx context.Context, m *moment, id string) (*account, 
 	if err != nil {
 		return nil, err
 	}
+	if err := a.openGuest(&r.Guest); err != nil {
+		return nil, err
+	}
 	found, err := a.payments.AsOf(ctx, m.hotelID, id, m.until(event.PaymentsTopic))
 	if err != nil {
 		return nil, err

@@ -34,7 +34,7 @@ func (s *reservationService) BatchCreateReservations(ctx context.Context, req *c
 	}
 	res := connect.NewResponse[lodgev1.BatchCreateReservationsResponse](nil)
 	say(res.Header(), result)
-	res.Msg, err = groupAnswer(result)
+	res.Msg, err = s.groupAnswer(result, body)
 	return res, err
 }
 
@@ -104,12 +104,16 @@ func ownOrNew(id string) (string, error) {
 }
 
 // groupAnswer makes the answer of what was decided: all reservations, or why there are none.
-func groupAnswer(result commands.Result) (*lodgev1.BatchCreateReservationsResponse, error) {
+func (a *API) groupAnswer(result commands.Result, asked *hotel.PlaceGroup) (*lodgev1.BatchCreateReservationsResponse, error) {
 	res := &lodgev1.BatchCreateReservationsResponse{}
 	for i, e := range result.Events {
 		switch m := e.Message.(type) {
 		case *eventpb.ReservationPlaced:
-			res.Reservations = append(res.Reservations, toPlaced(e, m))
+			guest, err := a.answerGuest(m.GetGuest(), &asked.Reservations[i].Guest, result.Replayed)
+			if err != nil {
+				return nil, err
+			}
+			res.Reservations = append(res.Reservations, toPlaced(e, m, guest))
 			res.GroupId = m.GetGroupId()
 		case *eventpb.ReservationRejected:
 			if m.GetReason() != eventpb.ReservationReason_RESERVATION_REASON_GROUP_INCOMPLETE {

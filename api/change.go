@@ -78,12 +78,12 @@ func (a *API) change(ctx context.Context, header http.Header, requestID, hotelID
 		}
 		a.opts.Logger.WarnContext(ctx, "answer a change without the read model", "reservation", reservationName(hotelID, id), "error", err)
 	}
-	res.Msg, err = changedByEvent(result, hotelID, id)
+	res.Msg, err = a.changedByEvent(result, hotelID, id)
 	return res, err
 }
 
 // changedByEvent makes what the events of a change say of a reservation.
-func changedByEvent(result commands.Result, hotelID, id string) (*lodgev1.Reservation, error) {
+func (a *API) changedByEvent(result commands.Result, hotelID, id string) (*lodgev1.Reservation, error) {
 	for _, e := range result.Events {
 		of, ok := e.Message.(interface{ GetReservationId() string })
 		if !ok || of.GetReservationId() != id {
@@ -97,6 +97,12 @@ func changedByEvent(result commands.Result, hotelID, id string) (*lodgev1.Reserv
 			break
 		}
 		r.UpdateTime = timestamppb.New(e.Time)
+		if m, ok := e.Message.(*eventpb.ReservationModified); ok {
+			var err error
+			if r.Guest, err = a.toGuest(m.GetGuest()); err != nil {
+				return nil, err
+			}
+		}
 		return r, nil
 	}
 	return nil, fmt.Errorf("a change of a reservation gave no event that says so at %s", result.Position)
@@ -110,7 +116,6 @@ func addEvent(r *lodgev1.Reservation, e *event.Envelope) bool {
 	case *eventpb.ReservationBalancePaid, *eventpb.RefundGranted: // a paid or ended one: the event does not say which
 	case *eventpb.ReservationModified:
 		r.Status = lodgev1.ReservationStatus(m.GetStatus())
-		r.Guest = toGuest(m.GetGuest())
 		r.NightlyAmounts = toAmounts(m.GetCurrencyCode(), m.GetNightlyMinorUnits())
 		r.Total = toMoney(m.GetCurrencyCode(), m.GetTotalMinorUnits())
 		addTerms(r, m.GetTerms(), m.GetCurrencyCode())

@@ -24,7 +24,7 @@ func (s *reservationService) earlier(ctx context.Context, c call, body *hotel.Pl
 	known, err := s.API.reservations.Get(ctx, body.Hotel, body.ReservationID)
 	switch {
 	case err == nil:
-		return s.madeBy(ctx, c, body.Fingerprint(), &known)
+		return s.madeBy(ctx, c, body, &known)
 	case domain.ReasonOf(err) == domain.ReservationNotFound, log.CodeOf(err) == log.Unavailable:
 	case ctx.Err() != nil:
 		return result, err
@@ -39,7 +39,6 @@ func (s *reservationService) earlierGroup(ctx context.Context, c call, body *hot
 	if !body.ClientAssigned {
 		return result, nil
 	}
-	fingerprint := body.Fingerprint()
 	for i := range body.Reservations {
 		known, err := s.API.reservations.Get(ctx, body.Hotel, body.Reservations[i].ReservationID)
 		if err != nil {
@@ -48,7 +47,7 @@ func (s *reservationService) earlierGroup(ctx context.Context, c call, body *hot
 			}
 			continue // as in earlier: the engine decides
 		}
-		one, err := s.madeBy(ctx, c, fingerprint, &known)
+		one, err := s.madeBy(ctx, c, body, &known)
 		if err != nil {
 			return result, err
 		}
@@ -61,13 +60,13 @@ func (s *reservationService) earlierGroup(ctx context.Context, c call, body *hot
 }
 
 // madeBy returns the answer that a reservation was made with, if it was by this request.
-func (s *reservationService) madeBy(ctx context.Context, c call, fingerprint [16]byte, known *reservations.Reservation) (commands.Result, error) {
-	return s.beganBy(ctx, c, fingerprint, known.HotelID, known.Created, domain.Errorf(domain.ReservationExists, "reservation_id",
+func (s *reservationService) madeBy(ctx context.Context, c call, body hotel.Command, known *reservations.Reservation) (commands.Result, error) {
+	return s.beganBy(ctx, c, body, known.HotelID, known.Created, domain.Errorf(domain.ReservationExists, "reservation_id",
 		"reservation %s exists already and is %s", known.ReservationID, strings.TrimPrefix(known.Status.String(), "RESERVATION_STATUS_")))
 }
 
 // beganBy returns the event of topic bookings that something of a hotel began with, if it is this request's; otherwise the error.
-func (a *API) beganBy(ctx context.Context, c call, fingerprint [16]byte, hotelID string, began log.Offset, otherwise error) (result commands.Result, err error) {
+func (a *API) beganBy(ctx context.Context, c call, body hotel.Command, hotelID string, began log.Offset, otherwise error) (result commands.Result, err error) {
 	at := log.Position{Topic: event.BookingsTopic, Partition: a.deps.Store.PartitionFor(hotelID), Offset: began}
 	e, err := a.envelopeAt(ctx, at)
 	switch {
@@ -75,7 +74,7 @@ func (a *API) beganBy(ctx context.Context, c call, fingerprint [16]byte, hotelID
 	case err != nil:
 		return result, fmt.Errorf("read what was made at %s: %w", at, err)
 	case e.RequestID != c.requestID:
-	case e.RequestFingerprint != fingerprint:
+	case !a.deps.Engine.Asked(body, e.RequestFingerprint):
 		return result, commands.ErrRequestReused
 	default:
 		return commands.Result{Events: []*event.Envelope{e}, Position: at, Replayed: true}, nil
@@ -92,7 +91,7 @@ func (s *waitingListService) earlierEntry(ctx context.Context, c call, body *hot
 	if err != nil {
 		return result, ctx.Err() // as in earlier: the engine decides
 	}
-	return s.beganBy(ctx, c, body.Fingerprint(), known.HotelID, known.Created,
+	return s.beganBy(ctx, c, body, known.HotelID, known.Created,
 		domain.Errorf(domain.WaiterExists, "entry_id", "entry %s exists already", body.EntryID))
 }
 

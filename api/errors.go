@@ -92,6 +92,8 @@ var domainCodes = map[domain.Reason]connect.Code{
 	domain.HotelArchived:         connect.CodeFailedPrecondition,
 	domain.RoomTypeArchived:      connect.CodeFailedPrecondition,
 	domain.StatusConflict:        connect.CodeFailedPrecondition,
+	domain.GuestExpected:         connect.CodeFailedPrecondition,
+	domain.GuestNotSealed:        connect.CodeFailedPrecondition,
 	domain.BooksClosed:           connect.CodeFailedPrecondition,
 	domain.SoldOut:               connect.CodeFailedPrecondition,
 	domain.Restricted:            connect.CodeFailedPrecondition,

@@ -31,7 +31,7 @@ func (s *eventService) GetEvent(ctx context.Context, req *connect.Request[lodgev
 	if len(result.Records) == 0 || result.Records[0].Offset != at.Offset {
 		return nil, domain.Errorf(ReasonEventNotFound, "event_id", "event %.128q lay at %s, and the log does not hold that any more", req.Msg.GetEventId(), at)
 	}
-	e, err := toEvent(&result.Records[0])
+	e, err := s.toEvent(&result.Records[0])
 	if err != nil {
 		return nil, err
 	}

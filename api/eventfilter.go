@@ -117,7 +117,7 @@ func (a *API) topic(ctx context.Context, name string) (log.TopicInfo, error) {
 }
 
 // toEvent makes the API's form of a record.
-func toEvent(r *log.Record) (*lodgev1.Event, error) {
+func (a *API) toEvent(r *log.Record) (*lodgev1.Event, error) {
 	e, err := decodeRecord(r)
 	if err != nil && !platformTopic(r.Topic) {
 		return nil, domain.Errorf(domain.InvalidArgument, "topic",
@@ -126,7 +126,7 @@ func toEvent(r *log.Record) (*lodgev1.Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	return eventOf(e, r.Position())
+	return a.eventOf(e, r.Position())
 }
 
 func decodeRecord(r *log.Record) (*event.Envelope, error) {
@@ -138,7 +138,10 @@ func decodeRecord(r *log.Record) (*event.Envelope, error) {
 }
 
 // eventOf makes the API's form of an event.
-func eventOf(e *event.Envelope, at log.Position) (*lodgev1.Event, error) {
+func (a *API) eventOf(e *event.Envelope, at log.Position) (*lodgev1.Event, error) {
+	if err := a.openEvent(e.Message); err != nil {
+		return nil, fmt.Errorf("open the guest of %s: %w", at, err)
+	}
 	data, err := anypb.New(e.Message)
 	if err != nil {
 		return nil, fmt.Errorf("pack %s of %s: %w", e.Type, at, err)

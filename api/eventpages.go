@@ -98,7 +98,7 @@ func (s *eventService) readPage(ctx context.Context, lanes []lane, filter eventF
 		if first == nil {
 			break
 		}
-		e, err := toEvent(&first.pending[0])
+		e, err := s.toEvent(&first.pending[0])
 		if err != nil {
 			return nil, false, err
 		}

@@ -254,8 +254,15 @@ func theirReservation(ctx context.Context, g *gate, c *caller, msg proto.Message
 		return denied(ReasonNotYours, notYours)
 	case err != nil:
 		return err
-	case c.token != nil && found.Guest.GuestID == c.token.GuestID, sameEmail(found.Guest.Email, email):
+	case c.token != nil && found.Guest.GuestID == c.token.GuestID:
 		return bind(msg, found.Guest.GuestID)
+	case email != "":
+		if err := g.api.openGuest(&found.Guest); err != nil {
+			return err
+		}
+		if sameEmail(found.Guest.Email, email) {
+			return bind(msg, found.Guest.GuestID)
+		}
 	}
 	return denied(ReasonNotYours, notYours)
 }

@@ -45,6 +45,7 @@ var (
 	ownEntry  = rule{nil, theirEntry, inTheirHotels, everything}
 	house     = rule{nil, nil, inTheirHotels, everything}
 	chain     = rule{nil, nil, hotelsTheyName, everything}
+	forgotten = rule{theirsToForget, theirsToForget, inTheirHotelsToForget, unforced(everything)}
 	history   = rule{nil, nil, eventsOfTheirHotels, notTheirs}
 	programs  = rule{nil, nil, nil, notTheirs}
 	own       = rule{nil, theirOwn, theirOwn, theirOwn}
@@ -91,6 +92,8 @@ var rules = map[string]rule{
 
 	rpc.WaitingListServiceJoinWaitingListProcedure: ownList, rpc.WaitingListServiceListWaitingListEntriesProcedure: ownList,
 	rpc.WaitingListServiceGetWaitingListEntryProcedure: ownEntry, rpc.WaitingListServiceLeaveWaitingListProcedure: ownEntry,
+
+	rpc.GuestServiceForgetGuestProcedure: forgotten,
 
 	rpc.EventServiceReadEventsProcedure: history, rpc.EventServiceSubscribeProcedure: history, rpc.EventServiceGetEventProcedure: programs,
 
@@ -202,6 +205,36 @@ func hotelsField(msg proto.Message) string {
 // theirAccount lets a guest in to what names their account and no other. A booking that names none is theirs.
 func theirAccount(_ context.Context, _ *gate, c *caller, msg proto.Message) error {
 	return bind(msg, c.token.GuestID)
+}
+
+// theirsToForget lets a guest in to forget their own account, or a booking of theirs.
+func theirsToForget(ctx context.Context, g *gate, c *caller, msg proto.Message) error {
+	name := resourceOf(msg)
+	check := theirReservation
+	switch {
+	case c.token != nil && name == guestsPrefix+c.token.GuestID:
+		check = everything
+	case strings.HasPrefix(name, guestsPrefix):
+		return denied(ReasonNotYours, notYours)
+	case c.token != nil && strings.Contains(name, waitingListInfix):
+		check = theirEntry
+	}
+	return unforced(check)(ctx, g, c, msg)
+}
+
+// inTheirHotelsToForget lets staff in to the bookings of their hotels. An account may have others.
+func inTheirHotelsToForget(ctx context.Context, g *gate, c *caller, msg proto.Message) error {
+	return unforced(inTheirHotels)(ctx, g, c, msg)
+}
+
+// unforced refuses to forget somebody who is still needed, which only platform admins answer for.
+func unforced(next check) check {
+	return func(ctx context.Context, g *gate, c *caller, msg proto.Message) error {
+		if m, ok := msg.(*lodgev1.ForgetGuestRequest); ok && m.GetForce() {
+			return domain.Errorf(ReasonForbiddenField, "force", "the field force is for platform admins")
+		}
+		return next(ctx, g, c, msg)
+	}
 }
 
 // bind makes what a message books or asks for that of one account, or of none when it is empty, and refuses it when it names another.

@@ -84,7 +84,7 @@ func (c *causes) entry(ctx context.Context, at log.Position) (*lodgev1.Reservati
 	}
 	c.known[e.ID] = &projections.Event{Position: at, Envelope: e}
 	out := &lodgev1.ReservationHistoryEntry{Origin: originOf(e)}
-	if out.Event, err = eventOf(e, at); err != nil {
+	if out.Event, err = c.eventOf(e, at); err != nil {
 		return nil, err
 	}
 	for id := e.CausationID; id != "" && len(out.Causes) < causesMax; {

@@ -103,6 +103,7 @@ func (w *writer) guest(g *lodgev1.Guest) {
 	w.number(`"adults":`, g.GetAdults())
 	w.number(`"children":`, g.GetChildren())
 	w.number(`"infants":`, g.GetInfants())
+	w.failed = w.failed || g.GetForgotten()
 	w.b = append(w.b, '}')
 }
 

@@ -37,17 +37,17 @@ func (s *reservationService) QuoteModification(ctx context.Context, req *connect
 	if err != nil {
 		return nil, err
 	}
-	return respond(modificationQuote(hotelID, id.String(), events))
+	return respond(s.modificationQuote(hotelID, id.String(), events))
 }
 
 // modificationQuote makes a quote of the events that a change would lead to.
-func modificationQuote(hotelID, id string, events []proto.Message) (*lodgev1.ModificationQuote, error) {
+func (s *reservationService) modificationQuote(hotelID, id string, events []proto.Message) (*lodgev1.ModificationQuote, error) {
 	for _, e := range events {
 		m, ok := e.(*eventpb.ReservationModified)
 		if !ok {
 			continue
 		}
-		r, err := changedByEvent(commands.Result{Events: []*event.Envelope{{Message: m}}}, hotelID, id)
+		r, err := s.changedByEvent(commands.Result{Events: []*event.Envelope{{Message: m}}}, hotelID, id)
 		if err != nil {
 			return nil, err
 		}

@@ -152,7 +152,7 @@ func (s *reservationService) ListReservationEvents(ctx context.Context, req *con
 		if err != nil {
 			return nil, err
 		}
-		e, err := toEvent(record)
+		e, err := s.toEvent(record)
 		if err != nil {
 			return nil, err
 		}
@@ -214,16 +214,6 @@ func reservationRow(r *reservations.Reservation) *lodgev1.Reservation {
 		out.BrokenRestrictions = append(out.BrokenRestrictions, toBroken(&r.Broken[i]))
 	}
 	return out
-}
-
-func guestRow(g *reservations.Guest) *lodgev1.Guest {
-	if *g == (reservations.Guest{}) {
-		return nil
-	}
-	return &lodgev1.Guest{
-		GuestId: g.GuestID, DisplayName: g.DisplayName, Email: g.Email,
-		Adults: int32(g.Adults), Children: int32(g.Children), Infants: int32(g.Infants),
-	}
 }
 
 // addLife adds what became of a reservation beside its status.

@@ -47,7 +47,7 @@ func (s *reservationService) create(ctx context.Context, header http.Header, req
 		return nil, err
 	}
 	say(answer, result)
-	return placedAnswer(result)
+	return s.placedAnswer(result, &body.Guest)
 }
 
 // place gives the command to the engine, unless the caller chose an id that was given long ago.
@@ -117,14 +117,15 @@ func placeReservation(req *lodgev1.CreateReservationRequest) (*hotel.PlaceReserv
 }
 
 // placedAnswer makes the answer of what was decided: the reservation, or SOLD_OUT or RESTRICTED.
-func placedAnswer(result commands.Result) (*lodgev1.Reservation, error) {
+func (a *API) placedAnswer(result commands.Result, asked *hotel.Guest) (*lodgev1.Reservation, error) {
 	e := lastEvent(result)
 	if e == nil {
 		return nil, fmt.Errorf("a reservation gave no event")
 	}
 	switch m := e.Message.(type) {
 	case *eventpb.ReservationPlaced:
-		return toPlaced(e, m), nil
+		guest, err := a.answerGuest(m.GetGuest(), asked, result.Replayed)
+		return toPlaced(e, m, guest), err
 	case *eventpb.ReservationRejected:
 		return nil, turnedAway(m, result, "")
 	}
@@ -132,9 +133,9 @@ func placedAnswer(result commands.Result) (*lodgev1.Reservation, error) {
 }
 
 // toPlaced makes a reservation of the event that it began with.
-func toPlaced(e *event.Envelope, m *eventpb.ReservationPlaced) *lodgev1.Reservation {
+func toPlaced(e *event.Envelope, m *eventpb.ReservationPlaced, guest *lodgev1.Guest) *lodgev1.Reservation {
 	r := ofStay(m.GetHotelId(), m.GetReservationId(), m.GetStay())
-	r.Guest = toGuest(m.GetGuest())
+	r.Guest = guest
 	r.Status = lodgev1.ReservationStatus_RESERVATION_STATUS_PENDING
 	r.NightlyAmounts = toAmounts(m.GetCurrencyCode(), m.GetNightlyMinorUnits())
 	r.Total = toMoney(m.GetCurrencyCode(), m.GetTotalMinorUnits())
@@ -167,21 +168,4 @@ func toAmounts(currency string, minorUnits []int64) []*money.Money {
 		amounts[i] = toMoney(currency, n)
 	}
 	return amounts
-}
-
-func toGuest(g *eventpb.Guest) *lodgev1.Guest {
-	if g == nil {
-		return nil
-	}
-	return &lodgev1.Guest{
-		GuestId: g.GetGuestId(), DisplayName: g.GetDisplayName(), Email: g.GetEmail(),
-		Adults: g.GetAdults(), Children: g.GetChildren(), Infants: g.GetInfants(),
-	}
-}
-
-func fromGuest(g *lodgev1.Guest) hotel.Guest {
-	return hotel.Guest{
-		ID: g.GetGuestId(), DisplayName: g.GetDisplayName(), Email: g.GetEmail(),
-		Adults: g.GetAdults(), Children: g.GetChildren(), Infants: g.GetInfants(),
-	}
 }

@@ -27,6 +27,7 @@ import (
 	"lodge/api/gen/lodge/v1/lodgev1connect"
 	"lodge/api/trail"
 	"lodge/commands"
+	"lodge/commands/persons"
 	"lodge/log"
 	"lodge/log/broker"
 	"lodge/log/vfs"
@@ -71,6 +72,7 @@ type stack struct {
 	broker *broker.Broker
 	engine *commands.Engine
 	store  *projections.Store
+	keys   *persons.Keys
 	api    *api.API
 	server *httptest.Server
 	client *http.Client
@@ -116,7 +118,10 @@ func newStackWith(t testing.TB, dir string, fs vfs.FS, opts api.Options, schedul
 	if _, err := commands.CreateTopics(ctx, s.broker, partitions, log.Sync); err != nil {
 		t.Fatal(err)
 	}
-	if s.engine, err = commands.Open(ctx, s.broker, commands.Options{Partitions: partitions, Clock: s.clock.now, Tracer: opts.Tracer}); err != nil {
+	if s.keys, err = persons.Open(fs, dir+"-keys"); err != nil {
+		t.Fatal(err)
+	}
+	if s.engine, err = commands.Open(ctx, s.broker, commands.Options{Partitions: partitions, Clock: s.clock.now, Persons: s.keys, Tracer: opts.Tracer}); err != nil {
 		t.Fatal(err)
 	}
 	s.store, err = projections.Open(t.TempDir(), s.broker, projectors, projections.Options{
@@ -138,7 +143,7 @@ func newStackWith(t testing.TB, dir string, fs vfs.FS, opts api.Options, schedul
 	if err := s.store.WaitReady(ctx); err != nil {
 		t.Fatal(err)
 	}
-	deps := api.Deps{Engine: s.engine, Log: s.broker, Store: s.store, Trail: s.trail}
+	deps := api.Deps{Engine: s.engine, Log: s.broker, Store: s.store, Trail: s.trail, Persons: s.keys}
 	if scheduler != nil {
 		deps.Scheduler = scheduler(s)
 	}
@@ -173,7 +178,7 @@ func newStackWith(t testing.TB, dir string, fs vfs.FS, opts api.Options, schedul
 		if err := s.store.Close(); err != nil {
 			t.Error(err)
 		}
-		if err := s.broker.Close(); err != nil {
+		if err := errors.Join(s.keys.Close(), s.broker.Close()); err != nil {
 			t.Error(err)
 		}
 	})

@@ -53,7 +53,7 @@ func (a *API) subscribe(partitions []log.TopicPartition, filter eventFilter, sta
 			return !covered
 		})
 	}
-	return &subscription{reader: a.deps.Log, filter: filter, heartbeat: heartbeatDefault, partitions: partitions, announce: start.offsets == nil}
+	return &subscription{reader: a.deps.Log, filter: filter, heartbeat: heartbeatDefault, partitions: partitions, toEvent: a.toEvent, announce: start.offsets == nil}
 }
 
 func startOf(req *lodgev1.SubscribeRequest) (start startAt, err error) {

@@ -27,6 +27,7 @@ type subscription struct {
 	reader    log.Reader
 	filter    eventFilter
 	heartbeat time.Duration
+	toEvent   func(*log.Record) (*lodgev1.Event, error)
 
 	partitions []log.TopicPartition
 	next       []log.Offset // by index in partitions: what is looked at next. Owned by run
@@ -166,7 +167,7 @@ func (s *subscription) send(ctx context.Context, results <-chan found, to sink) 
 
 func (s *subscription) sendFound(f found, to sink) (sent bool, err error) {
 	for i := range f.records {
-		e, err := toEvent(&f.records[i])
+		e, err := s.toEvent(&f.records[i])
 		if err != nil {
 			return false, err
 		}

@@ -41,10 +41,14 @@ func (s *waitingListService) JoinWaitingList(ctx context.Context, req *connect.R
 	}
 	res := connect.NewResponse[lodgev1.WaitingListEntry](nil)
 	say(res.Header(), result)
+	guest, err := s.answerGuest(m.GetGuest(), &body.Guest, result.Replayed)
+	if err != nil {
+		return nil, err
+	}
 	stay := ofStay(m.GetHotelId(), m.GetEntryId(), m.GetStay())
 	res.Msg = &lodgev1.WaitingListEntry{
 		Name: waitingListEntryName(m.GetHotelId(), m.GetEntryId()), RoomType: stay.GetRoomType(), Quantity: stay.GetQuantity(),
-		CheckInDate: stay.GetCheckInDate(), CheckOutDate: stay.GetCheckOutDate(), Guest: toGuest(m.GetGuest()),
+		CheckInDate: stay.GetCheckInDate(), CheckOutDate: stay.GetCheckOutDate(), Guest: guest,
 		RatePlan: planName(m.GetHotelId(), m.GetRatePlanId()), Status: lodgev1.WaitingListStatus_WAITING_LIST_STATUS_WAITING,
 		JoinTime: timestamppb.New(e.Time), UpdateTime: timestamppb.New(e.Time),
 	}
@@ -150,7 +154,7 @@ func (s *waitingListService) entry(ctx context.Context, hotelID, id, position st
 	if err != nil {
 		return nil, err
 	}
-	return toEntry(&w), nil
+	return s.toEntry(&w)
 }
 
 // ListWaitingListEntries lists a hotel's entries in the order in which they came, or a guest's.
@@ -171,7 +175,11 @@ func (s *waitingListService) ListWaitingListEntries(ctx context.Context, req *co
 	}
 	res := &lodgev1.ListWaitingListEntriesResponse{}
 	for i := range found {
-		res.Entries = append(res.Entries, toEntry(&found[i]))
+		entry, err := s.toEntry(&found[i])
+		if err != nil {
+			return nil, err
+		}
+		res.Entries = append(res.Entries, entry)
 	}
 	if next != nil {
 		res.NextPageToken = newPageToken(req.Msg, next...)
@@ -228,7 +236,10 @@ func (s *waitingListService) listOfGuest(ctx context.Context, req *lodgev1.ListW
 	return page.Items, next, err
 }
 
-func toEntry(w *reservations.Waiter) *lodgev1.WaitingListEntry {
+func (a *API) toEntry(w *reservations.Waiter) (*lodgev1.WaitingListEntry, error) {
+	if err := a.openGuest(&w.Guest); err != nil {
+		return nil, err
+	}
 	out := &lodgev1.WaitingListEntry{
 		Name: waitingListEntryName(w.HotelID, w.EntryID), RoomType: roomTypeName(w.HotelID, w.RoomTypeID), Quantity: int32(w.Quantity),
 		CheckInDate: toDate(w.Stay.CheckIn), CheckOutDate: toDate(w.Stay.CheckOut), Guest: guestRow(&w.Guest), RatePlan: planName(w.HotelID, w.RatePlanID),
@@ -238,7 +249,7 @@ func toEntry(w *reservations.Waiter) *lodgev1.WaitingListEntry {
 	if w.ReservationID != "" {
 		out.Reservation = reservationName(w.HotelID, w.ReservationID)
 	}
-	return out
+	return out, nil
 }
 
 // planName is ratePlanName, or empty when there is none.

@@ -112,7 +112,7 @@ func (w *wireWriter) guest(field protowire.Number, g *lodgev1.Guest) {
 	w.number(5, int64(g.GetChildren()))
 	w.number(6, int64(g.GetInfants()))
 	w.end(start)
-	w.failed = w.failed || len(g.ProtoReflect().GetUnknown()) > 0
+	w.failed = w.failed || g.GetForgotten() || len(g.ProtoReflect().GetUnknown()) > 0
 }
 
 func (w *wireWriter) money(field protowire.Number, m *money.Money) {

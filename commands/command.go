@@ -43,17 +43,22 @@ type Result struct {
 type Pending struct {
 	engine  *Engine
 	command Command
-	finger  [16]byte
+	finger  [16]byte     // blinded when the command says who somebody is
+	plain   [16]byte     // finger as it was before there were seals; the same unless blinded
 	eventID uuid.UUID    // of the first event
 	look    func(*state) // in place of a command
 	journey *journey     // what its trace tells; nil: nothing
 	parent  string       // goes into the events as the trace that they are part of; empty: none
 	done    chan struct{}
 
+	seals []hotel.Seal  // of the command's guests; nil: none of them is named
+	first [1]hotel.Seal // what seals mostly needs
+
 	// Set by the processor before done is signaled.
-	result Result
-	err    error
-	replay requestRef // not zero: the answer is in the log
+	exposed bool // the seals may be in the log
+	result  Result
+	err     error
+	replay  requestRef // not zero: the answer is in the log
 }
 
 // Wait blocks until the command's events are committed and returns them, or the error that it was refused with. It is called once. When ctx ends
@@ -73,7 +78,9 @@ func (p *Pending) Wait(ctx context.Context) (Result, error) {
 	}
 	result, err := p.result, p.err
 	if err == nil && p.replay != 0 {
-		result, err = p.engine.readAnswer(ctx, p)
+		if result, err = p.engine.readAnswer(ctx, p); err == nil {
+			err = p.engine.forget(result.Events) // the first time may have ended before it
+		}
 	}
 	p.engine.recycle(p)
 	return result, err

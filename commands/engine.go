@@ -41,17 +41,22 @@ func Open(ctx context.Context, lg Log, opts Options) (*Engine, error) {
 	opts = opts.withDefaults()
 	e := &Engine{lg: lg, opts: opts, processors: make([]*processor, opts.Partitions)}
 	e.snapshots = newSnapshots(lg, opts)
-	group, ctx := errgroup.WithContext(ctx)
+	group, opening := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i := range e.processors {
 		group.Go(func() error {
-			p, err := openProcessor(ctx, lg, log.Partition(i), opts, e.snapshots)
+			p, err := openProcessor(opening, lg, log.Partition(i), opts, e.snapshots)
 			e.processors[i] = p
 			return err
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err
+	}
+	if opts.Persons != nil {
+		if err := openPersons(ctx, lg, opts); err != nil {
+			return nil, err
+		}
 	}
 	return e, nil
 }
@@ -153,11 +158,19 @@ func (e *Engine) pending(c Command) (*Pending, error) {
 		p = &Pending{engine: e, done: make(chan struct{}, 1)}
 	}
 	p.command, p.eventID, p.finger = c, id, c.Body.Fingerprint()
+	p.plain = p.finger
+	if err := e.seal(p); err != nil {
+		e.recycle(p)
+		return nil, err
+	}
 	return p, nil
 }
 
 // recycle takes back a Pending that nobody else knows any more.
 func (e *Engine) recycle(p *Pending) {
+	if !p.exposed {
+		e.unseal(p)
+	}
 	*p = Pending{engine: e, done: p.done}
 	e.pool.Put(p)
 }

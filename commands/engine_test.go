@@ -84,6 +84,7 @@ func TestReuseIsFoundByTheWholeFingerprint(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.finger[15]++
+	p.plain = p.finger
 	if err := h.processors[0].queue.put(p, "test"); err != nil {
 		t.Fatal(err)
 	}

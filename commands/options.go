@@ -8,6 +8,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"lodge/commands/persons"
 	"lodge/domain"
 	"lodge/log"
 	"lodge/log/vfs"
@@ -62,6 +63,10 @@ type Options struct {
 	SnapshotDir   string
 	SnapshotEvery int    // events; default SnapshotEveryDefault; negative: no snapshots
 	FS            vfs.FS // default vfs.Default
+
+	// Persons seals who guests are before their commands are decided, and erases the keys of those who are forgotten. nil: events hold guests as they were
+	// given, and commands that forget one are refused with log.Unavailable. The caller runs and closes it.
+	Persons *persons.Keys
 
 	HoldTick time.Duration    // default HoldTickDefault; negative: holds do not expire by themselves
 	Clock    func() time.Time // default time.Now

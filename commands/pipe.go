@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"lodge/commands/persons"
 	"lodge/log"
 )
 
@@ -19,7 +20,8 @@ import (
 type pipe struct {
 	op   string
 	max  int
-	bust atomic.Bool // cause is set
+	keys *persons.Keys // whose keys are erased before a command that forgets somebody is answered; nil: nobody is forgotten
+	bust atomic.Bool   // cause is set
 
 	mu       sync.Mutex
 	work     sync.Cond // something was pushed, or closed
@@ -32,8 +34,8 @@ type pipe struct {
 	cause    error // why everything is refused
 }
 
-func newPipe(op string, most int) *pipe {
-	p := &pipe{op: op, max: most}
+func newPipe(op string, most int, keys *persons.Keys) *pipe {
+	p := &pipe{op: op, max: most, keys: keys}
 	p.work.L, p.room.L = &p.mu, &p.mu
 	return p
 }
@@ -162,6 +164,8 @@ func (p *pipe) settle(group []*Pending, t log.Ticket) {
 		for _, c := range group {
 			c.refuse(p.cause)
 		}
+	} else if p.keys != nil {
+		p.forget(group)
 	}
 	for _, c := range group {
 		c.answer()

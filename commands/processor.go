@@ -45,7 +45,7 @@ func openProcessor(ctx context.Context, lg Log, n log.Partition, opts Options, s
 	op := "commands/" + strconv.Itoa(int(n))
 	p := &processor{
 		partition: n, op: op, lg: lg, opts: opts, snapshots: s,
-		queue: newQueue(opts.QueueMax), pipe: newPipe(op, opts.InFlightMax),
+		queue: newQueue(opts.QueueMax), pipe: newPipe(op, opts.InFlightMax, opts.Persons),
 		encoder: encoder{source: opts.Source},
 	}
 	var err error
@@ -214,7 +214,7 @@ func (p *processor) known(c *Pending) bool {
 			"%d request ids of the last %s are remembered: no room for another", p.state.requests.len(), p.opts.RequestTTL))
 	case entry == nil:
 		return false
-	case entry.fp != requestFP(c.finger):
+	case entry.fp != requestFP(c.finger) && entry.fp != requestFP(c.plain):
 		c.refuse(ErrRequestReused)
 	default:
 		c.refuse(nil)
@@ -230,7 +230,7 @@ func (p *processor) apply(c *Pending) (again bool, err error) {
 	h := p.state.hotel(body.HotelID())
 	nextHold, held := h.NextHoldExpiry()
 	events, err := hotel.Decide(h, body, hotel.At{
-		Now: c.command.Time, InventoryOffset: int64(p.state.next[inventoryTopic]),
+		Now: c.command.Time, InventoryOffset: int64(p.state.next[inventoryTopic]), Seals: c.seals,
 	})
 	if err == nil && p.tooManyHotels(body) {
 		err = domain.Errorf(domain.LimitReached, "hotel_id", "partition %d has %d hotels, which is the most", p.partition, p.opts.HotelsMax)
@@ -252,6 +252,7 @@ func (p *processor) apply(c *Pending) (again bool, err error) {
 		c.refuse(err)
 		return false, nil
 	}
+	c.exposed = c.exposed || len(c.seals) > 0 && !turnsAway(events)
 	base := p.state.next[topic]
 	ticket, err := p.lg.Enqueue(p.at(topic), p.encoder.batch(base))
 	if err != nil {

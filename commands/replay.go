@@ -185,7 +185,7 @@ func (r *Result) addReplayed(record *log.Record, p *Pending) error {
 	if e.RequestID != p.command.RequestID {
 		return log.NewError(log.Corrupt, "read "+record.Position().String(), "not an event of request %s", p.command.RequestID)
 	}
-	if e.RequestFingerprint != p.finger {
+	if e.RequestFingerprint != p.finger && e.RequestFingerprint != p.plain {
 		return ErrRequestReused
 	}
 	r.Events = append(r.Events, e)

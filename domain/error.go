@@ -56,7 +56,9 @@ const (
 	RoomUnavailable     Reason = "ROOM_UNAVAILABLE" // it is occupied or out of service
 	WaiterNotFound      Reason = "WAITING_LIST_ENTRY_NOT_FOUND"
 	WaiterExists        Reason = "WAITING_LIST_ENTRY_EXISTS"
-	RoomsAvailable      Reason = "ROOMS_AVAILABLE" // nobody needs to wait for them
+	RoomsAvailable      Reason = "ROOMS_AVAILABLE"  // nobody needs to wait for them
+	GuestNotSealed      Reason = "GUEST_NOT_SEALED" // events from before persons were sealed hold who it is
+	GuestExpected       Reason = "GUEST_EXPECTED"   // who is expected, there, or has money to come cannot be forgotten yet
 )
 
 // Error returns the reason's text.

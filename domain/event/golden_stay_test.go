@@ -22,6 +22,10 @@ func goldenGuest() *eventpb.Guest {
 	}
 }
 
+func sealedGuest() *eventpb.Guest {
+	return &eventpb.Guest{GuestId: "guest-1", Adults: 2, Children: 1, Infants: 1, Key: 812, Sealed: []byte("\x01\x8f\x00 sealed")}
+}
+
 func euros(minorUnits int64) *eventpb.Money {
 	return &eventpb.Money{CurrencyCode: "EUR", MinorUnits: minorUnits}
 }
@@ -51,6 +55,8 @@ func stayOriginals() []proto.Message {
 		&eventpb.WaitingListJoined{
 			HotelId: "grand", EntryId: goldenEntry, Stay: goldenStay(), Guest: goldenGuest(), RatePlanId: "flexible", JoinDate: "2026-06-20",
 		},
+		&eventpb.GuestForgotten{HotelId: "grand", ReservationId: goldenReservation, Keys: []uint64{812, 1_048_577}},
+		&eventpb.WaiterForgotten{HotelId: "grand", EntryId: goldenEntry, Keys: []uint64{813}},
 		&eventpb.WaitingListOffered{HotelId: "grand", EntryId: goldenEntry, ReservationId: goldenReservation},
 		&eventpb.WaitingListLeft{HotelId: "grand", EntryId: goldenEntry, Reason: eventpb.WaitingListEnd_WAITING_LIST_END_OFFER_LAPSED},
 	}
@@ -82,6 +88,9 @@ func stayVariants() []variant {
 		}}},
 		{"group", placed(func(e *eventpb.ReservationPlaced) { e.GroupId = goldenGroup })},
 		{"offer", placed(func(e *eventpb.ReservationPlaced) { e.Channel, e.WaitingListEntryId = "waiting_list", goldenEntry })},
+		{"sealed", placed(func(e *eventpb.ReservationPlaced) { e.Guest = sealedGuest() })},
+		{"sealed", &eventpb.ReservationModified{HotelId: "grand", ReservationId: goldenReservation, PreviousStay: goldenStay(), Stay: goldenStay(), Guest: sealedGuest()}},
+		{"sealed", &eventpb.WaitingListJoined{HotelId: "grand", EntryId: goldenEntry, Stay: goldenStay(), Guest: sealedGuest()}},
 		{"group", &eventpb.ReservationRejected{
 			HotelId: "grand", ReservationId: goldenReservation, Stay: goldenStay(), InventoryOffset: 42, GroupId: goldenGroup,
 			Reason: eventpb.ReservationReason_RESERVATION_REASON_GROUP_INCOMPLETE,

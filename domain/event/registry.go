@@ -99,6 +99,8 @@ var registry = NewRegistry(
 	kindOf[eventpb.GuestCheckedOut](BookingsTopic, "lodge.reservation.checked_out.v1"),
 	kindOf[eventpb.GuestMoved](BookingsTopic, "lodge.reservation.moved.v1"),
 	kindOf[eventpb.GuestWalked](BookingsTopic, "lodge.reservation.walked.v1"),
+	kindOf[eventpb.GuestForgotten](BookingsTopic, "lodge.reservation.guest_forgotten.v1"),
+	kindOf[eventpb.WaiterForgotten](BookingsTopic, "lodge.waiting_list.guest_forgotten.v1"),
 	kindOf[eventpb.WaitingListJoined](BookingsTopic, "lodge.waiting_list.joined.v1"),
 	kindOf[eventpb.WaitingListOffered](BookingsTopic, "lodge.waiting_list.offered.v1"),
 	kindOf[eventpb.WaitingListLeft](BookingsTopic, "lodge.waiting_list.left.v1"),

@@ -2440,12 +2440,17 @@ func (x *Stay) GetCheckOutDate() string {
 type Guest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The booker's account, or empty.
-	GuestId       string `protobuf:"bytes,1,opt,name=guest_id,json=guestId,proto3" json:"guest_id,omitempty"`
-	DisplayName   string `protobuf:"bytes,2,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
-	Email         string `protobuf:"bytes,3,opt,name=email,proto3" json:"email,omitempty"`
-	Adults        int32  `protobuf:"varint,4,opt,name=adults,proto3" json:"adults,omitempty"`
-	Children      int32  `protobuf:"varint,5,opt,name=children,proto3" json:"children,omitempty"`
-	Infants       int32  `protobuf:"varint,6,opt,name=infants,proto3" json:"infants,omitempty"`
+	GuestId     string `protobuf:"bytes,1,opt,name=guest_id,json=guestId,proto3" json:"guest_id,omitempty"`
+	DisplayName string `protobuf:"bytes,2,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
+	Email       string `protobuf:"bytes,3,opt,name=email,proto3" json:"email,omitempty"`
+	Adults      int32  `protobuf:"varint,4,opt,name=adults,proto3" json:"adults,omitempty"`
+	Children    int32  `protobuf:"varint,5,opt,name=children,proto3" json:"children,omitempty"`
+	Infants     int32  `protobuf:"varint,6,opt,name=infants,proto3" json:"infants,omitempty"`
+	// The number of the key that seals the person. 0: display_name and email are as they were given, which is how events were before persons were
+	// sealed.
+	Key uint64 `protobuf:"varint,7,opt,name=key,proto3" json:"key,omitempty"`
+	// display_name and email, sealed (see commands/persons); they are empty then. A key that was erased leaves nobody.
+	Sealed        []byte `protobuf:"bytes,8,opt,name=sealed,proto3" json:"sealed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2520,6 +2525,20 @@ func (x *Guest) GetInfants() int32 {
 		return x.Infants
 	}
 	return 0
+}
+
+func (x *Guest) GetKey() uint64 {
+	if x != nil {
+		return x.Key
+	}
+	return 0
+}
+
+func (x *Guest) GetSealed() []byte {
+	if x != nil {
+		return x.Sealed
+	}
+	return nil
 }
 
 // Rooms are held for a guest. The reservation is PENDING.
@@ -3913,6 +3932,129 @@ func (x *GuestWalked) GetSettlement() *Settlement {
 	return nil
 }
 
+// The keys that sealed the guest of a reservation are erased, or are about to be: what events say of the stay remains, of the person nothing.
+type GuestForgotten struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	HotelId       string                 `protobuf:"bytes,1,opt,name=hotel_id,json=hotelId,proto3" json:"hotel_id,omitempty"`
+	ReservationId string                 `protobuf:"bytes,2,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
+	// As in Guest: all that sealed the reservation's guests.
+	Keys          []uint64 `protobuf:"varint,3,rep,packed,name=keys,proto3" json:"keys,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GuestForgotten) Reset() {
+	*x = GuestForgotten{}
+	mi := &file_lodge_events_v1_events_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GuestForgotten) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GuestForgotten) ProtoMessage() {}
+
+func (x *GuestForgotten) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_events_v1_events_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GuestForgotten.ProtoReflect.Descriptor instead.
+func (*GuestForgotten) Descriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *GuestForgotten) GetHotelId() string {
+	if x != nil {
+		return x.HotelId
+	}
+	return ""
+}
+
+func (x *GuestForgotten) GetReservationId() string {
+	if x != nil {
+		return x.ReservationId
+	}
+	return ""
+}
+
+func (x *GuestForgotten) GetKeys() []uint64 {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+// GuestForgotten for an entry of the waiting list.
+type WaiterForgotten struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	HotelId       string                 `protobuf:"bytes,1,opt,name=hotel_id,json=hotelId,proto3" json:"hotel_id,omitempty"`
+	EntryId       string                 `protobuf:"bytes,2,opt,name=entry_id,json=entryId,proto3" json:"entry_id,omitempty"`
+	Keys          []uint64               `protobuf:"varint,3,rep,packed,name=keys,proto3" json:"keys,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WaiterForgotten) Reset() {
+	*x = WaiterForgotten{}
+	mi := &file_lodge_events_v1_events_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WaiterForgotten) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WaiterForgotten) ProtoMessage() {}
+
+func (x *WaiterForgotten) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_events_v1_events_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WaiterForgotten.ProtoReflect.Descriptor instead.
+func (*WaiterForgotten) Descriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *WaiterForgotten) GetHotelId() string {
+	if x != nil {
+		return x.HotelId
+	}
+	return ""
+}
+
+func (x *WaiterForgotten) GetEntryId() string {
+	if x != nil {
+		return x.EntryId
+	}
+	return ""
+}
+
+func (x *WaiterForgotten) GetKeys() []uint64 {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
 // A guest waits for rooms.
 type WaitingListJoined struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -3930,7 +4072,7 @@ type WaitingListJoined struct {
 
 func (x *WaitingListJoined) Reset() {
 	*x = WaitingListJoined{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[43]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3942,7 +4084,7 @@ func (x *WaitingListJoined) String() string {
 func (*WaitingListJoined) ProtoMessage() {}
 
 func (x *WaitingListJoined) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[43]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3955,7 +4097,7 @@ func (x *WaitingListJoined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitingListJoined.ProtoReflect.Descriptor instead.
 func (*WaitingListJoined) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{43}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *WaitingListJoined) GetHotelId() string {
@@ -4012,7 +4154,7 @@ type WaitingListOffered struct {
 
 func (x *WaitingListOffered) Reset() {
 	*x = WaitingListOffered{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[44]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4024,7 +4166,7 @@ func (x *WaitingListOffered) String() string {
 func (*WaitingListOffered) ProtoMessage() {}
 
 func (x *WaitingListOffered) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[44]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4037,7 +4179,7 @@ func (x *WaitingListOffered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitingListOffered.ProtoReflect.Descriptor instead.
 func (*WaitingListOffered) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{44}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *WaitingListOffered) GetHotelId() string {
@@ -4073,7 +4215,7 @@ type WaitingListLeft struct {
 
 func (x *WaitingListLeft) Reset() {
 	*x = WaitingListLeft{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[45]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4085,7 +4227,7 @@ func (x *WaitingListLeft) String() string {
 func (*WaitingListLeft) ProtoMessage() {}
 
 func (x *WaitingListLeft) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[45]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4098,7 +4240,7 @@ func (x *WaitingListLeft) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitingListLeft.ProtoReflect.Descriptor instead.
 func (*WaitingListLeft) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{45}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *WaitingListLeft) GetHotelId() string {
@@ -4143,7 +4285,7 @@ type PaymentRequested struct {
 
 func (x *PaymentRequested) Reset() {
 	*x = PaymentRequested{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[46]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4155,7 +4297,7 @@ func (x *PaymentRequested) String() string {
 func (*PaymentRequested) ProtoMessage() {}
 
 func (x *PaymentRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[46]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4168,7 +4310,7 @@ func (x *PaymentRequested) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentRequested.ProtoReflect.Descriptor instead.
 func (*PaymentRequested) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{46}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *PaymentRequested) GetHotelId() string {
@@ -4235,7 +4377,7 @@ type PaymentCaptured struct {
 
 func (x *PaymentCaptured) Reset() {
 	*x = PaymentCaptured{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[47]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4247,7 +4389,7 @@ func (x *PaymentCaptured) String() string {
 func (*PaymentCaptured) ProtoMessage() {}
 
 func (x *PaymentCaptured) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[47]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4260,7 +4402,7 @@ func (x *PaymentCaptured) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentCaptured.ProtoReflect.Descriptor instead.
 func (*PaymentCaptured) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{47}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *PaymentCaptured) GetHotelId() string {
@@ -4313,7 +4455,7 @@ type PaymentDeclined struct {
 
 func (x *PaymentDeclined) Reset() {
 	*x = PaymentDeclined{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[48]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4325,7 +4467,7 @@ func (x *PaymentDeclined) String() string {
 func (*PaymentDeclined) ProtoMessage() {}
 
 func (x *PaymentDeclined) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[48]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4338,7 +4480,7 @@ func (x *PaymentDeclined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentDeclined.ProtoReflect.Descriptor instead.
 func (*PaymentDeclined) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{48}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *PaymentDeclined) GetHotelId() string {
@@ -4389,7 +4531,7 @@ type PaymentFailed struct {
 
 func (x *PaymentFailed) Reset() {
 	*x = PaymentFailed{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[49]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4401,7 +4543,7 @@ func (x *PaymentFailed) String() string {
 func (*PaymentFailed) ProtoMessage() {}
 
 func (x *PaymentFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[49]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4414,7 +4556,7 @@ func (x *PaymentFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentFailed.ProtoReflect.Descriptor instead.
 func (*PaymentFailed) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{49}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *PaymentFailed) GetHotelId() string {
@@ -4463,7 +4605,7 @@ type RefundRequested struct {
 
 func (x *RefundRequested) Reset() {
 	*x = RefundRequested{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[50]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4475,7 +4617,7 @@ func (x *RefundRequested) String() string {
 func (*RefundRequested) ProtoMessage() {}
 
 func (x *RefundRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[50]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4488,7 +4630,7 @@ func (x *RefundRequested) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefundRequested.ProtoReflect.Descriptor instead.
 func (*RefundRequested) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{50}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *RefundRequested) GetHotelId() string {
@@ -4560,7 +4702,7 @@ type RefundSucceeded struct {
 
 func (x *RefundSucceeded) Reset() {
 	*x = RefundSucceeded{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[51]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4572,7 +4714,7 @@ func (x *RefundSucceeded) String() string {
 func (*RefundSucceeded) ProtoMessage() {}
 
 func (x *RefundSucceeded) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[51]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4585,7 +4727,7 @@ func (x *RefundSucceeded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefundSucceeded.ProtoReflect.Descriptor instead.
 func (*RefundSucceeded) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{51}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *RefundSucceeded) GetHotelId() string {
@@ -4666,7 +4808,7 @@ type RefundFailed struct {
 
 func (x *RefundFailed) Reset() {
 	*x = RefundFailed{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[52]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4678,7 +4820,7 @@ func (x *RefundFailed) String() string {
 func (*RefundFailed) ProtoMessage() {}
 
 func (x *RefundFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[52]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4691,7 +4833,7 @@ func (x *RefundFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefundFailed.ProtoReflect.Descriptor instead.
 func (*RefundFailed) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{52}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *RefundFailed) GetHotelId() string {
@@ -4753,7 +4895,7 @@ type ReservationCanceled struct {
 
 func (x *ReservationCanceled) Reset() {
 	*x = ReservationCanceled{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[53]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4765,7 +4907,7 @@ func (x *ReservationCanceled) String() string {
 func (*ReservationCanceled) ProtoMessage() {}
 
 func (x *ReservationCanceled) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[53]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4778,7 +4920,7 @@ func (x *ReservationCanceled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationCanceled.ProtoReflect.Descriptor instead.
 func (*ReservationCanceled) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{53}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *ReservationCanceled) GetHotelId() string {
@@ -4845,7 +4987,7 @@ type ReservationNoShow struct {
 
 func (x *ReservationNoShow) Reset() {
 	*x = ReservationNoShow{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[54]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4857,7 +4999,7 @@ func (x *ReservationNoShow) String() string {
 func (*ReservationNoShow) ProtoMessage() {}
 
 func (x *ReservationNoShow) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[54]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4870,7 +5012,7 @@ func (x *ReservationNoShow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationNoShow.ProtoReflect.Descriptor instead.
 func (*ReservationNoShow) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{54}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ReservationNoShow) GetHotelId() string {
@@ -5086,14 +5228,16 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"roomTypeId\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x05R\bquantity\x12\"\n" +
 	"\rcheck_in_date\x18\x03 \x01(\tR\vcheckInDate\x12$\n" +
-	"\x0echeck_out_date\x18\x04 \x01(\tR\fcheckOutDate\"\xa9\x01\n" +
+	"\x0echeck_out_date\x18\x04 \x01(\tR\fcheckOutDate\"\xd3\x01\n" +
 	"\x05Guest\x12\x19\n" +
 	"\bguest_id\x18\x01 \x01(\tR\aguestId\x12!\n" +
 	"\fdisplay_name\x18\x02 \x01(\tR\vdisplayName\x12\x14\n" +
 	"\x05email\x18\x03 \x01(\tR\x05email\x12\x16\n" +
 	"\x06adults\x18\x04 \x01(\x05R\x06adults\x12\x1a\n" +
 	"\bchildren\x18\x05 \x01(\x05R\bchildren\x12\x18\n" +
-	"\ainfants\x18\x06 \x01(\x05R\ainfants\"\x84\x05\n" +
+	"\ainfants\x18\x06 \x01(\x05R\ainfants\x12\x10\n" +
+	"\x03key\x18\a \x01(\x04R\x03key\x12\x16\n" +
+	"\x06sealed\x18\b \x01(\fR\x06sealed\"\x84\x05\n" +
 	"\x11ReservationPlaced\x12\x19\n" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
 	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12)\n" +
@@ -5225,7 +5369,15 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"\x04note\x18\x05 \x01(\tR\x04note\x12;\n" +
 	"\n" +
 	"settlement\x18\x06 \x01(\v2\x1b.lodge.events.v1.SettlementR\n" +
-	"settlement\"\xe1\x01\n" +
+	"settlement\"f\n" +
+	"\x0eGuestForgotten\x12\x19\n" +
+	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
+	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12\x12\n" +
+	"\x04keys\x18\x03 \x03(\x04R\x04keys\"[\n" +
+	"\x0fWaiterForgotten\x12\x19\n" +
+	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12\x19\n" +
+	"\bentry_id\x18\x02 \x01(\tR\aentryId\x12\x12\n" +
+	"\x04keys\x18\x03 \x03(\x04R\x04keys\"\xe1\x01\n" +
 	"\x11WaitingListJoined\x12\x19\n" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12\x19\n" +
 	"\bentry_id\x18\x02 \x01(\tR\aentryId\x12)\n" +
@@ -5391,7 +5543,7 @@ func file_lodge_events_v1_events_proto_rawDescGZIP() []byte {
 }
 
 var file_lodge_events_v1_events_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
-var file_lodge_events_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 55)
+var file_lodge_events_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 57)
 var file_lodge_events_v1_events_proto_goTypes = []any{
 	(TaxBasis)(0),                  // 0: lodge.events.v1.TaxBasis
 	(CancellationFeeKind)(0),       // 1: lodge.events.v1.CancellationFeeKind
@@ -5444,19 +5596,21 @@ var file_lodge_events_v1_events_proto_goTypes = []any{
 	(*GuestCheckedOut)(nil),        // 48: lodge.events.v1.GuestCheckedOut
 	(*GuestMoved)(nil),             // 49: lodge.events.v1.GuestMoved
 	(*GuestWalked)(nil),            // 50: lodge.events.v1.GuestWalked
-	(*WaitingListJoined)(nil),      // 51: lodge.events.v1.WaitingListJoined
-	(*WaitingListOffered)(nil),     // 52: lodge.events.v1.WaitingListOffered
-	(*WaitingListLeft)(nil),        // 53: lodge.events.v1.WaitingListLeft
-	(*PaymentRequested)(nil),       // 54: lodge.events.v1.PaymentRequested
-	(*PaymentCaptured)(nil),        // 55: lodge.events.v1.PaymentCaptured
-	(*PaymentDeclined)(nil),        // 56: lodge.events.v1.PaymentDeclined
-	(*PaymentFailed)(nil),          // 57: lodge.events.v1.PaymentFailed
-	(*RefundRequested)(nil),        // 58: lodge.events.v1.RefundRequested
-	(*RefundSucceeded)(nil),        // 59: lodge.events.v1.RefundSucceeded
-	(*RefundFailed)(nil),           // 60: lodge.events.v1.RefundFailed
-	(*ReservationCanceled)(nil),    // 61: lodge.events.v1.ReservationCanceled
-	(*ReservationNoShow)(nil),      // 62: lodge.events.v1.ReservationNoShow
-	(*timestamppb.Timestamp)(nil),  // 63: google.protobuf.Timestamp
+	(*GuestForgotten)(nil),         // 51: lodge.events.v1.GuestForgotten
+	(*WaiterForgotten)(nil),        // 52: lodge.events.v1.WaiterForgotten
+	(*WaitingListJoined)(nil),      // 53: lodge.events.v1.WaitingListJoined
+	(*WaitingListOffered)(nil),     // 54: lodge.events.v1.WaitingListOffered
+	(*WaitingListLeft)(nil),        // 55: lodge.events.v1.WaitingListLeft
+	(*PaymentRequested)(nil),       // 56: lodge.events.v1.PaymentRequested
+	(*PaymentCaptured)(nil),        // 57: lodge.events.v1.PaymentCaptured
+	(*PaymentDeclined)(nil),        // 58: lodge.events.v1.PaymentDeclined
+	(*PaymentFailed)(nil),          // 59: lodge.events.v1.PaymentFailed
+	(*RefundRequested)(nil),        // 60: lodge.events.v1.RefundRequested
+	(*RefundSucceeded)(nil),        // 61: lodge.events.v1.RefundSucceeded
+	(*RefundFailed)(nil),           // 62: lodge.events.v1.RefundFailed
+	(*ReservationCanceled)(nil),    // 63: lodge.events.v1.ReservationCanceled
+	(*ReservationNoShow)(nil),      // 64: lodge.events.v1.ReservationNoShow
+	(*timestamppb.Timestamp)(nil),  // 65: google.protobuf.Timestamp
 }
 var file_lodge_events_v1_events_proto_depIdxs = []int32{
 	15, // 0: lodge.events.v1.Hotel.address:type_name -> lodge.events.v1.Address
@@ -5489,7 +5643,7 @@ var file_lodge_events_v1_events_proto_depIdxs = []int32{
 	3,  // 27: lodge.events.v1.BrokenRestriction.restriction:type_name -> lodge.events.v1.Restriction
 	34, // 28: lodge.events.v1.ReservationPlaced.stay:type_name -> lodge.events.v1.Stay
 	35, // 29: lodge.events.v1.ReservationPlaced.guest:type_name -> lodge.events.v1.Guest
-	63, // 30: lodge.events.v1.ReservationPlaced.hold_expire_time:type_name -> google.protobuf.Timestamp
+	65, // 30: lodge.events.v1.ReservationPlaced.hold_expire_time:type_name -> google.protobuf.Timestamp
 	37, // 31: lodge.events.v1.ReservationPlaced.terms:type_name -> lodge.events.v1.Terms
 	13, // 32: lodge.events.v1.Terms.cancellation:type_name -> lodge.events.v1.CancellationTerms
 	38, // 33: lodge.events.v1.Terms.charges:type_name -> lodge.events.v1.Charge
@@ -5552,7 +5706,7 @@ func file_lodge_events_v1_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lodge_events_v1_events_proto_rawDesc), len(file_lodge_events_v1_events_proto_rawDesc)),
 			NumEnums:      8,
-			NumMessages:   55,
+			NumMessages:   57,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -32,6 +32,10 @@ func (s *State) decideStay(c Command, at At) ([]proto.Message, error) {
 		return s.cancelGroup(c, at)
 	case *PayGroup:
 		return s.payGroup(c, at)
+	case *ForgetGuest:
+		return s.forgetGuest(c, at)
+	case *ForgetWaiter:
+		return s.forgetWaiter(c, at)
 	case *JoinWaitingList:
 		return s.joinWaitingList(c, at)
 	case *LeaveWaitingList:
@@ -61,6 +65,10 @@ func (s *State) evolveStay(m proto.Message) error {
 		return s.moved(m)
 	case *eventpb.GuestWalked:
 		return s.ended(m)
+	case *eventpb.GuestForgotten:
+		return s.owns(m.GetHotelId()) // nothing here knows who guests are
+	case *eventpb.WaiterForgotten:
+		return s.waiterForgotten(m)
 	case *eventpb.WaitingListJoined:
 		return s.joined(m)
 	case *eventpb.WaitingListOffered:

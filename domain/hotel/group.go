@@ -82,6 +82,7 @@ func (s *State) wantedByGroup(c *PlaceGroup, at At) ([]wanted, error) {
 		if asked[i], err = s.wantedBy(r, at); err != nil {
 			return nil, inGroup(err, i)
 		}
+		asked[i].seal = at.seal(i)
 	}
 	return asked, nil
 }

@@ -26,6 +26,7 @@ const (
 	ExpireMax           = 500        // holds ended by one ExpireHolds
 	PaymentsMax         = 100        // of one reservation, declined ones included
 	RefundsMax          = 100        // of one reservation, before GrantRefund is refused
+	ForgetMax           = 1_000      // keys of one reservation's guests
 	PersonsMax          = 1_000      // adults, children and infants of one reservation, each
 	MaxGuestsMax        = 1_000      // of one room of a type
 	HoldDurationDefault = 15 * time.Minute

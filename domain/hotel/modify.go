@@ -36,7 +36,7 @@ func (s *State) modifyReservation(c *ModifyReservation, at At) ([]proto.Message,
 	}
 	if c.Guest != nil {
 		e.Guest = new(eventpb.Guest)
-		fillGuest(e.Guest, c.Guest)
+		fillGuest(e.Guest, c.Guest, at.seal(0))
 	}
 	if c.onlyNames(r) {
 		return one(e), nil
@@ -96,7 +96,7 @@ func (s *State) rebook(c *ModifyReservation, r *reservation, e *eventpb.Reservat
 	if err := s.checkRoom(r, index, p.Stay, p.Quantity, plan); err != nil {
 		return nil, err
 	}
-	b := newPlaced(p, 0)
+	b := newPlaced(p, Seal{}, 0)
 	if err := s.price(p, index, plan, b); err != nil {
 		return nil, err
 	}

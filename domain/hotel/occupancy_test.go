@@ -52,7 +52,7 @@ func TestOccupancy(t *testing.T) {
 func places(quantity int32, g Guest) []proto.Message {
 	return []proto.Message{placedEvent(func(e *eventpb.ReservationPlaced) {
 		e.Stay, e.Guest = stayOf(quantity, "2026-07-01", "2026-07-03"), new(eventpb.Guest)
-		fillGuest(e.Guest, &g)
+		fillGuest(e.Guest, &g, Seal{})
 		line := 10_000 * int64(quantity)
 		e.NightlyMinorUnits, e.TotalMinorUnits = []int64{line, line}, 2*line
 	})}

@@ -74,6 +74,7 @@ func (s *State) offer(w *waiter, taken overlay, at At) []proto.Message {
 	if err != nil { // the room type is archived, the plan has other terms: they go on waiting
 		return nil
 	}
+	asked.seal = Seal{Key: w.guest.GetKey(), Sealed: w.guest.GetSealed()}
 	if _, broken := s.obstacles(&asked, taken); broken != nil {
 		return nil
 	}

@@ -13,6 +13,7 @@ func (s *State) placeReservation(c *PlaceReservation, at At) ([]proto.Message, e
 	if err != nil {
 		return nil, err
 	}
+	wanted.seal = at.seal(0)
 	if full, broken := s.obstacles(&wanted, nil); full != nil || broken != nil {
 		return one(rejected(c, full, broken, at)), nil
 	}
@@ -26,6 +27,7 @@ func (s *State) placeReservation(c *PlaceReservation, at At) ([]proto.Message, e
 // wanted is a request for rooms that may be granted when there are any.
 type wanted struct {
 	command  *PlaceReservation
+	seal     Seal // of its guest
 	roomType uint16
 	plan     *eventpb.RatePlan // or nil
 }
@@ -75,7 +77,7 @@ func (s *State) obstacles(w *wanted, beside overlay) (full []domain.Date, broken
 // grant prices a request for which there is room, and returns its event.
 func (s *State) grant(w *wanted, at At) (*placed, error) {
 	c := w.command
-	b := newPlaced(c, s.today(at.Now))
+	b := newPlaced(c, w.seal, s.today(at.Now))
 	if err := s.price(c, w.roomType, w.plan, b); err != nil {
 		return nil, err
 	}
@@ -264,7 +266,7 @@ type placed struct {
 	nightly  [4]int64
 }
 
-func newPlaced(c *PlaceReservation, today domain.Date) *placed {
+func newPlaced(c *PlaceReservation, seal Seal, today domain.Date) *placed {
 	b := new(placed)
 	b.events[0] = &b.event
 	e := &b.event
@@ -274,7 +276,7 @@ func newPlaced(c *PlaceReservation, today domain.Date) *placed {
 	b.stay.RoomTypeId, b.stay.Quantity = c.RoomType, c.Quantity
 	b.stay.CheckInDate, b.stay.CheckOutDate, e.PlaceDate = dates[:10], dates[10:20], dates[20:]
 	e.Stay = &b.stay
-	if fillGuest(&b.guest, &c.Guest) {
+	if fillGuest(&b.guest, &c.Guest, seal) {
 		e.Guest = &b.guest
 	}
 	if n := c.Stay.Nights(); n <= len(b.nightly) {
@@ -284,13 +286,6 @@ func newPlaced(c *PlaceReservation, today domain.Date) *placed {
 	}
 	e.Channel, e.ExternalReference = c.Channel, c.ExternalReference
 	return b
-}
-
-// fillGuest copies g into m, and reports whether there is anything to say.
-func fillGuest(m *eventpb.Guest, g *Guest) bool {
-	m.GuestId, m.DisplayName, m.Email = g.ID, g.DisplayName, g.Email
-	m.Adults, m.Children, m.Infants = g.Adults, g.Children, g.Infants
-	return *g != (Guest{})
 }
 
 // rejected says why there is no reservation: SOLD_OUT when nights are full, whatever else, so that demand beyond the house is counted as such.
@@ -305,7 +300,7 @@ func rejected(c *PlaceReservation, full []domain.Date, broken []Broken, at At) *
 		InventoryOffset: at.InventoryOffset,
 		Channel:         c.Channel, ExternalReference: c.ExternalReference, RatePlanId: c.RatePlan,
 	}
-	if guest := new(eventpb.Guest); fillGuest(guest, &c.Guest) {
+	if nobody, guest := c.Guest.anonymous(), new(eventpb.Guest); fillGuest(guest, &nobody, Seal{}) {
 		e.Guest = guest
 	}
 	if full == nil {

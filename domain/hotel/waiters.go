@@ -108,7 +108,7 @@ func (s *State) joinWaitingList(c *JoinWaitingList, at At) ([]proto.Message, err
 			RoomTypeId: c.RoomType, Quantity: c.Quantity, CheckInDate: c.Stay.CheckIn.String(), CheckOutDate: c.Stay.CheckOut.String(),
 		},
 	}
-	if guest := new(eventpb.Guest); fillGuest(guest, &c.Guest) {
+	if guest := new(eventpb.Guest); fillGuest(guest, &c.Guest, at.seal(0)) {
 		e.Guest = guest
 	}
 	return one(e), nil

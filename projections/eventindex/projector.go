@@ -49,6 +49,7 @@ var types = []string{
 	"lodge.refund.requested.v1", "lodge.refund.succeeded.v1", "lodge.refund.failed.v1",
 	"lodge.room.created.v1", "lodge.room.updated.v1", "lodge.room.archived.v1",
 	"lodge.reservation.moved.v1",
+	"lodge.reservation.guest_forgotten.v1", "lodge.waiting_list.guest_forgotten.v1",
 }
 
 var typeNumbers = func() map[string]int {

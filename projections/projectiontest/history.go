@@ -25,6 +25,7 @@ type History struct {
 	seen   map[string]int64
 	placed int
 	taken  map[string]bool // rooms with a guest, by hotel and room
+	keys   uint64          // of sealed persons
 }
 
 // RoomTypes are the ids of every hotel's room types.
@@ -255,6 +256,10 @@ func (h *History) guest() *eventpb.Guest {
 	g := &eventpb.Guest{DisplayName: "Ana Sousa", Email: "ana@example.com", Adults: 2}
 	if h.rng.IntN(3) > 0 {
 		g.GuestId = fmt.Sprintf("guest-%d", h.rng.IntN(20))
+	}
+	if h.rng.IntN(2) == 0 { // as they are since persons are sealed
+		h.keys++
+		g.DisplayName, g.Email, g.Key, g.Sealed = "", "", h.keys, []byte{1, byte(h.keys), 0, 'x'}
 	}
 	return g
 }

@@ -57,7 +57,15 @@ var steps = []func(*History, *booking) proto.Message{
 	(*History).request, (*History).conclude, (*History).conclude, (*History).pay, (*History).pay, (*History).decline,
 	(*History).payBalance, (*History).payBalance,
 	(*History).modify, (*History).grant, (*History).checkIn, (*History).checkIn, (*History).checkOut, (*History).stayOn, (*History).move, (*History).end, (*History).walk,
-	(*History).refund, (*History).concludeRefund, (*History).concludeRefund, (*History).complete,
+	(*History).refund, (*History).concludeRefund, (*History).concludeRefund, (*History).complete, (*History).forget,
+}
+
+// forget forgets the guest of a reservation that is over.
+func (h *History) forget(b *booking) proto.Message {
+	if !b.ended() && !b.left || h.rng.IntN(6) > 0 {
+		return nil
+	}
+	return &eventpb.GuestForgotten{HotelId: b.hotel, ReservationId: b.id, Keys: []uint64{1 + h.rng.Uint64N(1000)}}
 }
 
 // place begins a reservation.
@@ -143,6 +151,10 @@ func (h *History) modify(b *booking) proto.Message {
 		TotalMinorUnits: b.total, PreviousTotalMinorUnits: b.total, Status: b.status, BalanceMinorUnits: b.balance}
 	if h.rng.IntN(3) == 0 {
 		m.Guest = &eventpb.Guest{GuestId: []string{"", "guest-7", "guest-30"}[h.rng.IntN(3)], DisplayName: "Rui Sousa", Adults: 1, Children: 1}
+		if h.rng.IntN(2) == 0 {
+			h.keys++
+			m.Guest.DisplayName, m.Guest.Key, m.Guest.Sealed = "", h.keys, []byte{1, byte(h.keys), 'y'}
+		}
 		if h.rng.IntN(2) == 0 {
 			return m
 		}

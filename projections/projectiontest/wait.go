@@ -31,6 +31,9 @@ func (h *History) wait() proto.Message {
 		h.next = append(h.next, placed)
 		return &eventpb.WaitingListOffered{HotelId: w.hotel, EntryId: w.id, ReservationId: w.offer.id}
 	}
+	if h.rng.IntN(3) == 0 {
+		h.next = append(h.next, &eventpb.WaiterForgotten{HotelId: w.hotel, EntryId: w.id, Keys: []uint64{1 + h.rng.Uint64N(1000)}})
+	}
 	h.list[i] = h.list[len(h.list)-1]
 	h.list = h.list[:len(h.list)-1]
 	return &eventpb.WaitingListLeft{HotelId: w.hotel, EntryId: w.id, Reason: h.reason(w)}

@@ -64,6 +64,8 @@ func (r *Reservation) apply(e projections.Event) (err error) {
 			r.Guest.GuestID = m.GetGuest().GetGuestId()
 		}
 		r.Stay, err = stayOf(m.GetStay())
+	case *eventpb.GuestForgotten:
+		r.Guest.GuestID = ""
 	}
 	if err != nil {
 		return err

@@ -29,8 +29,12 @@ func appendStay(b []byte, r *Reservation) []byte {
 }
 
 func appendGuest(b []byte, g *Guest) []byte {
-	b = packed.AppendText(b, g.DisplayName)
-	b = packed.AppendText(b, g.Email)
+	b = packed.AppendInt(b, int64(g.Key))
+	if g.Key != 0 {
+		b = packed.AppendText(b, g.Sealed)
+	} else {
+		b = packed.AppendText(packed.AppendText(b, g.DisplayName), g.Email)
+	}
 	for _, n := range [...]int{g.Adults, g.Children, g.Infants} {
 		b = packed.AppendInt(b, int64(n))
 	}
@@ -112,7 +116,12 @@ func (r *Reservation) readStay(p *packed.Reader) {
 }
 
 func (g *Guest) read(p *packed.Reader) {
-	g.DisplayName, g.Email = p.Text(), p.Text()
+	*g = Guest{GuestID: g.GuestID, Key: uint64(p.Int())}
+	if g.Key != 0 {
+		g.Sealed = p.Text()
+	} else {
+		g.DisplayName, g.Email = p.Text(), p.Text()
+	}
 	g.Adults, g.Children, g.Infants = int(p.Int()), int(p.Int()), int(p.Int())
 }
 

@@ -23,6 +23,7 @@ const (
 	kindCheckedOut    kind = 12
 	kindWalked        kind = 13
 	kindMoved         kind = 14
+	kindForgotten     kind = 15
 )
 
 // types are the current types of the kinds.
@@ -41,6 +42,7 @@ var types = map[kind]string{
 	kindCheckedOut:    event.TypeOf(&eventpb.GuestCheckedOut{}),
 	kindWalked:        event.TypeOf(&eventpb.GuestWalked{}),
 	kindMoved:         event.TypeOf(&eventpb.GuestMoved{}),
+	kindForgotten:     event.TypeOf(&eventpb.GuestForgotten{}),
 }
 
 // statuses are what the kinds leave a reservation in; the others leave it as it was.
@@ -113,6 +115,8 @@ func stateAfter(m any) (state, bool) {
 		return state{kind: kindMoved, note: m.GetNote()}, true
 	case *eventpb.GuestWalked:
 		return state{kindWalked, eventpb.ReservationReason_RESERVATION_REASON_WALKED, m.GetNote()}, true
+	case *eventpb.GuestForgotten:
+		return state{kind: kindForgotten}, true
 	}
 	return state{}, false
 }

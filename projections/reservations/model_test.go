@@ -181,6 +181,8 @@ func (m *model) visit(r *reservations.Reservation, e *event.Envelope) {
 	case *eventpb.GuestMoved:
 		r.Visit.RoomIDs = slices.Clone(r.Visit.RoomIDs) // an event has them
 		r.Visit.RoomIDs[slices.Index(r.Visit.RoomIDs, x.GetFromRoomId())] = x.GetToRoomId()
+	case *eventpb.GuestForgotten:
+		r.Guest.GuestID = ""
 	}
 }
 
@@ -195,6 +197,9 @@ func (m *model) wait(e *event.Envelope, pos log.Position) {
 	case *eventpb.WaitingListOffered:
 		w := m.waiters[x.GetEntryId()]
 		w.State, w.ReservationID, w.OfferTime, w.UpdateTime, w.Updated = reservations.Offered, x.GetReservationId(), e.Time, e.Time, pos.Offset
+	case *eventpb.WaiterForgotten:
+		w := m.waiters[x.GetEntryId()]
+		w.Guest.GuestID, w.UpdateTime, w.Updated = "", e.Time, pos.Offset
 	case *eventpb.WaitingListLeft:
 		w := m.waiters[x.GetEntryId()]
 		w.State, w.Reason, w.UpdateTime, w.Updated = reservations.Ended, x.GetReason(), e.Time, pos.Offset
@@ -202,7 +207,7 @@ func (m *model) wait(e *event.Envelope, pos log.Position) {
 }
 
 func guestOf(g *eventpb.Guest) reservations.Guest {
-	return reservations.Guest{GuestID: g.GetGuestId(), DisplayName: g.GetDisplayName(), Email: g.GetEmail(),
+	return reservations.Guest{GuestID: g.GetGuestId(), DisplayName: g.GetDisplayName(), Email: g.GetEmail(), Key: g.GetKey(), Sealed: string(g.GetSealed()),
 		Adults: int(g.GetAdults()), Children: int(g.GetChildren()), Infants: int(g.GetInfants())}
 }
 

@@ -21,7 +21,7 @@ CREATE TABLE reservation (
 	check_in INTEGER NOT NULL,      -- days since 1970-01-01
 	nights INTEGER NOT NULL,        -- until the guest leaves as reserved, or has left
 	guest_id TEXT,                  -- NULL: none
-	details BLOB NOT NULL,          -- what it began with, its terms too: appendDetails
+	details BLOB NOT NULL,          -- what it began with, its terms too, its guest sealed: appendDetails
 	history BLOB NOT NULL,          -- its events, oldest first: appendEntry
 	PRIMARY KEY (hotel_id, reservation_id)
 ) WITHOUT ROWID;
@@ -58,6 +58,7 @@ const (
 	endStay = `UPDATE reservation SET nights = ?4 - check_in, history = CAST(history || ?3 AS BLOB)
 		WHERE hotel_id = ?1 AND reservation_id = ?2`
 
+	forget     = `UPDATE reservation SET guest_id = NULL WHERE hotel_id = ?1 AND reservation_id = ?2`
 	putInGroup = `INSERT INTO reservation_group VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING`
 	beginVisit = `INSERT INTO visit VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET arrived = ?4`
 	endVisit   = `UPDATE OR REPLACE visit SET until = ?4 WHERE hotel_id = ?1 AND until = ?2 AND reservation_id = ?3`
@@ -165,6 +166,7 @@ type change struct {
 	moved   *Reservation // what the last modification made of it; nil: none
 	named   bool         // a modification said who books
 	guest   string       // the account of who books, with begun or named
+	lost    bool         // who books is forgotten, the account too
 	left    bool
 	leaving int64 // the day of leaving, with left
 }
@@ -181,8 +183,10 @@ func (c *change) add(m any, first *Reservation) (err error) {
 	case *eventpb.ReservationModified:
 		c.moved, err = modified(m)
 		if g := m.GetGuest(); g != nil {
-			c.named, c.guest = true, g.GetGuestId()
+			c.named, c.lost, c.guest = true, false, g.GetGuestId()
 		}
+	case *eventpb.GuestForgotten:
+		c.named, c.lost, c.guest = true, true, ""
 	case *eventpb.GuestCheckedOut:
 		c.left = true
 		c.leaving, err = dayOf(m.GetDate())

@@ -77,11 +77,14 @@ type Guest struct {
 	GuestID                   string // the booker's account, or empty
 	DisplayName               string
 	Email                     string
+	Key                       uint64 // of the key that seals the two, which are empty then; 0: they are as they were given
+	Sealed                    string
+	Forgotten                 bool // the key is erased. Set by who opens what is sealed
 	Adults, Children, Infants int
 }
 
 func guestOf(g *eventpb.Guest) Guest {
-	return Guest{GuestID: g.GetGuestId(), DisplayName: g.GetDisplayName(), Email: g.GetEmail(),
+	return Guest{GuestID: g.GetGuestId(), DisplayName: g.GetDisplayName(), Email: g.GetEmail(), Key: g.GetKey(), Sealed: string(g.GetSealed()),
 		Adults: int(g.GetAdults()), Children: int(g.GetChildren()), Infants: int(g.GetInfants())}
 }
 

@@ -20,7 +20,7 @@ CREATE TABLE waiting_list (
 	joined INTEGER NOT NULL,        -- offset of the event that begins it: the order of the list
 	guest_id TEXT,                  -- NULL: none
 	ended INTEGER NOT NULL,
-	details BLOB NOT NULL,          -- appendWish
+	details BLOB NOT NULL,          -- appendWish, the guest sealed
 	history BLOB NOT NULL,          -- appendStep
 	PRIMARY KEY (hotel_id, entry_id)
 ) WITHOUT ROWID;
@@ -31,7 +31,8 @@ CREATE INDEX waiting_list_by_guest ON waiting_list (guest_id, entry_id, hotel_id
 const (
 	joinList = `INSERT INTO waiting_list VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6)
 		ON CONFLICT DO UPDATE SET joined = ?3, guest_id = ?4, ended = 0, details = ?5, history = ?6`
-	moveOn = `UPDATE waiting_list SET ended = max(ended, ?3), history = CAST(history || ?4 AS BLOB) WHERE hotel_id = ?1 AND entry_id = ?2`
+	forgetWaiter = `UPDATE waiting_list SET guest_id = NULL WHERE hotel_id = ?1 AND entry_id = ?2`
+	moveOn       = `UPDATE waiting_list SET ended = max(ended, ?3), history = CAST(history || ?4 AS BLOB) WHERE hotel_id = ?1 AND entry_id = ?2`
 )
 
 // Waiter is an entry of a hotel's waiting list as it is now.
@@ -69,6 +70,8 @@ const (
 	stepJoined  step = 1
 	stepOffered step = 2
 	stepLeft    step = 3
+
+	stepForgotten step = 4
 )
 
 // applyWaiting writes the events of the waiting list; refs are sorted by key.
@@ -91,6 +94,11 @@ func applyStep(tx *projections.Tx, e *projections.Event, hotel string, id any) e
 		return execute(tx, joinList, hotel, id, int64(e.Position.Offset), orNull(m.GetGuest().GetGuestId()), wish, appendStep(e, stepJoined))
 	case *eventpb.WaitingListOffered:
 		return execute(tx, moveOn, hotel, id, 0, packed.AppendID(appendStep(e, stepOffered), m.GetReservationId()))
+	case *eventpb.WaiterForgotten:
+		if err := execute(tx, forgetWaiter, hotel, id); err != nil {
+			return err
+		}
+		return execute(tx, moveOn, hotel, id, 0, appendStep(e, stepForgotten))
 	case *eventpb.WaitingListLeft:
 		return execute(tx, moveOn, hotel, id, 1, packed.AppendInt(appendStep(e, stepLeft), int64(m.GetReason())))
 	}
@@ -107,14 +115,11 @@ func appendWish(b []byte, m *eventpb.WaitingListJoined) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := m.GetGuest()
+	g := guestOf(m.GetGuest())
 	b = packed.AppendText(b, m.GetStay().GetRoomTypeId())
 	b = packed.AppendInt(b, int64(m.GetStay().GetQuantity()))
 	b = packed.AppendInt(packed.AppendInt(b, int64(stay.CheckIn)), int64(stay.CheckOut))
-	b = packed.AppendText(packed.AppendText(b, g.GetDisplayName()), g.GetEmail())
-	for _, n := range [...]int32{g.GetAdults(), g.GetChildren(), g.GetInfants()} {
-		b = packed.AppendInt(b, int64(n))
-	}
+	b = appendGuest(b, &g)
 	b = packed.AppendText(b, m.GetRatePlanId())
 	return packed.AppendInt(b, int64(joined)), nil
 }
@@ -124,8 +129,7 @@ func (w *Waiter) readWish(b []byte) error {
 	p := packed.NewReader(b)
 	w.RoomTypeID, w.Quantity = p.Text(), int(p.Int())
 	w.Stay.CheckIn, w.Stay.CheckOut = domain.Date(p.Int()), domain.Date(p.Int())
-	w.Guest.DisplayName, w.Guest.Email = p.Text(), p.Text()
-	w.Guest.Adults, w.Guest.Children, w.Guest.Infants = int(p.Int()), int(p.Int()), int(p.Int())
+	w.Guest.read(p)
 	w.RatePlanID, w.JoinDate = p.Text(), domain.Date(p.Int())
 	return p.Err()
 }

@@ -104,14 +104,17 @@ func (w *writer) entry(e *projections.Event, c *change) (err error) {
 // update adds to a reservation that began before the batch, and brings it back from the archive when it is there.
 func (w *writer) update(c *change, hotel string, id any, history []byte) error {
 	n, err := w.updateHot(c, hotel, id, history)
-	if n > 0 || err != nil {
+	if n == 0 && err == nil {
+		var found bool
+		if found, err = w.tx.ThawID(reservationTable, id, hotel, id); !found || err != nil {
+			return err
+		}
+		_, err = w.updateHot(c, hotel, id, history)
+	}
+	if err != nil || !c.lost {
 		return err
 	}
-	if found, err := w.tx.ThawID(reservationTable, id, hotel, id); !found || err != nil {
-		return err
-	}
-	_, err = w.updateHot(c, hotel, id, history)
-	return err
+	return execute(w.tx, forget, hotel, id)
 }
 
 // updateHot returns how many rows it has changed: one, or none when the reservation is not there.

@@ -18,10 +18,12 @@ import (
 	"lodge/cmd/internal/tracing"
 	"lodge/commands"
 	"lodge/commands/payment"
+	"lodge/commands/persons"
 	"lodge/commands/process"
 	"lodge/log"
 	"lodge/log/broker"
 	"lodge/log/natsbridge"
+	"lodge/log/vfs"
 	"lodge/projections"
 	"lodge/projections/availability"
 	"lodge/projections/eventindex"
@@ -39,6 +41,7 @@ type Platform struct {
 	Processes *process.Router
 	Payments  *process.Payments
 	Trail     *trail.Trail
+	Persons   *persons.Keys
 	API       *api.API
 
 	Partitions int // of each topic
@@ -71,6 +74,7 @@ const (
 	projectionFolder = "projections"
 	natsFolder       = "nats"
 	proofFolder      = "proof"
+	keysFolder       = "keys"
 )
 
 // LogFolder returns the broker's folder within a data folder.
@@ -152,8 +156,12 @@ func (p *Platform) openLog(ctx context.Context) error {
 }
 
 func (p *Platform) openEngine(ctx context.Context) error {
+	var err error
+	if p.Persons, err = persons.Open(vfs.Default, filepath.Join(p.dir, keysFolder)); err != nil {
+		return err
+	}
 	opts := commands.Options{
-		Partitions: p.Partitions, SnapshotDir: filepath.Join(p.dir, snapshotFolder), HoldTick: p.opts.HoldTick,
+		Persons: p.Persons, Partitions: p.Partitions, SnapshotDir: filepath.Join(p.dir, snapshotFolder), HoldTick: p.opts.HoldTick,
 		Clock: p.opts.Clock, Logger: p.opts.Logger, OnOpen: p.opts.OnOpen, Tracer: p.tracing.Tracer(),
 	}
 	if !p.opts.NoSchedules && opts.HoldTick >= 0 { // a delayed record ends holds
@@ -185,7 +193,7 @@ func (p *Platform) openStore(context.Context) error {
 
 func (p *Platform) openAPI(ctx context.Context) error {
 	deps := api.Deps{
-		Engine: p.Engine, Log: p.Broker, Store: p.Store, Scheduler: p.scheduler(), Processes: p.Processes,
+		Engine: p.Engine, Persons: p.Persons, Log: p.Broker, Store: p.Store, Scheduler: p.scheduler(), Processes: p.Processes,
 		Parts: []api.Part{{Name: "processes", Check: p.Processes.Health}}, Webhooks: p.webhooks, Accounts: p.accounts,
 	}
 	if p.Bridge != nil {
@@ -273,6 +281,9 @@ func (p *Platform) Close() error {
 	}
 	if p.Store != nil {
 		errs = append(errs, p.Store.Close())
+	}
+	if p.Persons != nil {
+		errs = append(errs, p.Persons.Close())
 	}
 	if p.Broker != nil {
 		errs = append(errs, p.Broker.Close())

@@ -34,7 +34,7 @@ func (p *Platform) Run(ctx context.Context) error {
 		}()
 		return t
 	}
-	parts := []*part{start("log", p.Broker.Run), start("audit trail", p.Trail.Run), start("projections", p.Store.Run), start("commands", p.Engine.Run), start("session keys", p.runSessionKeys)}
+	parts := []*part{start("log", p.Broker.Run), start("audit trail", p.Trail.Run), start("projections", p.Store.Run), start("keys of persons", p.Persons.Run), start("commands", p.Engine.Run), start("session keys", p.runSessionKeys)}
 	if p.Bridge != nil {
 		parts = append(parts, start("schedules", p.Bridge.Run))
 	}

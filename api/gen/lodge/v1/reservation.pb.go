@@ -842,12 +842,14 @@ func (x *Amounts) GetFee() *money.Money {
 type Guest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The booker's account: what reservations are listed by.
-	GuestId       string `protobuf:"bytes,1,opt,name=guest_id,json=guestId,proto3" json:"guest_id,omitempty"`
-	DisplayName   string `protobuf:"bytes,2,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
-	Email         string `protobuf:"bytes,3,opt,name=email,proto3" json:"email,omitempty"`
-	Adults        int32  `protobuf:"varint,4,opt,name=adults,proto3" json:"adults,omitempty"`
-	Children      int32  `protobuf:"varint,5,opt,name=children,proto3" json:"children,omitempty"`
-	Infants       int32  `protobuf:"varint,6,opt,name=infants,proto3" json:"infants,omitempty"`
+	GuestId     string `protobuf:"bytes,1,opt,name=guest_id,json=guestId,proto3" json:"guest_id,omitempty"`
+	DisplayName string `protobuf:"bytes,2,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
+	Email       string `protobuf:"bytes,3,opt,name=email,proto3" json:"email,omitempty"`
+	Adults      int32  `protobuf:"varint,4,opt,name=adults,proto3" json:"adults,omitempty"`
+	Children    int32  `protobuf:"varint,5,opt,name=children,proto3" json:"children,omitempty"`
+	Infants     int32  `protobuf:"varint,6,opt,name=infants,proto3" json:"infants,omitempty"`
+	// Who it was is forgotten: see GuestService.ForgetGuest.
+	Forgotten     bool `protobuf:"varint,7,opt,name=forgotten,proto3" json:"forgotten,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -922,6 +924,13 @@ func (x *Guest) GetInfants() int32 {
 		return x.Infants
 	}
 	return 0
+}
+
+func (x *Guest) GetForgotten() bool {
+	if x != nil {
+		return x.Forgotten
+	}
+	return false
 }
 
 type CreateReservationRequest struct {
@@ -3061,14 +3070,15 @@ const file_lodge_v1_reservation_proto_rawDesc = "" +
 	"\x0erefund_pending\x18\x03 \x01(\v2\x12.google.type.MoneyR\rrefundPending\x12.\n" +
 	"\brefunded\x18\x04 \x01(\v2\x12.google.type.MoneyR\brefunded\x12,\n" +
 	"\abalance\x18\x05 \x01(\v2\x12.google.type.MoneyR\abalance\x12$\n" +
-	"\x03fee\x18\x06 \x01(\v2\x12.google.type.MoneyR\x03fee\"\xc4\x01\n" +
+	"\x03fee\x18\x06 \x01(\v2\x12.google.type.MoneyR\x03fee\"\xe7\x01\n" +
 	"\x05Guest\x12\x19\n" +
 	"\bguest_id\x18\x01 \x01(\tR\aguestId\x12!\n" +
 	"\fdisplay_name\x18\x02 \x01(\tR\vdisplayName\x12\x14\n" +
 	"\x05email\x18\x03 \x01(\tR\x05email\x12\x1f\n" +
 	"\x06adults\x18\x04 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\x06adults\x12#\n" +
 	"\bchildren\x18\x05 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bchildren\x12!\n" +
-	"\ainfants\x18\x06 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\ainfants\"\xd5\x02\n" +
+	"\ainfants\x18\x06 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\ainfants\x12!\n" +
+	"\tforgotten\x18\a \x01(\bB\x03\xe0A\x03R\tforgotten\"\xd5\x02\n" +
 	"\x18CreateReservationRequest\x12!\n" +
 	"\x06parent\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x06parent\x12B\n" +
 	"\vreservation\x18\x02 \x01(\v2\x15.lodge.v1.ReservationB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\vreservation\x12%\n" +

@@ -6,6 +6,7 @@ export * from "./audit_pb.js";
 export * from "./availability_pb.js";
 export * from "./event_pb.js";
 export * from "./group_pb.js";
+export * from "./guest_pb.js";
 export * from "./hotel_pb.js";
 export * from "./inventory_pb.js";
 export * from "./message_pb.js";

@@ -1,0 +1,282 @@
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	"connectrpc.com/connect"
+	"github.com/google/uuid"
+
+	lodgev1 "lodge/api/gen/lodge/v1"
+	"lodge/commands/persons"
+	"lodge/domain"
+	"lodge/domain/event"
+	"lodge/domain/eventpb"
+	"lodge/domain/hotel"
+	"lodge/log"
+	"lodge/projections/reservations"
+)
+
+// guestService serves guests as persons.
+type guestService struct{ *API }
+
+const guestsPrefix = "guests/"
+
+// forgetPage is how many reservations or entries of an account one call looks at.
+const forgetPage = 100
+
+// ForgetGuest forgets who the guests of a booking or of an account are.
+func (s *guestService) ForgetGuest(ctx context.Context, req *connect.Request[lodgev1.ForgetGuestRequest]) (*connect.Response[lodgev1.ForgetGuestResponse], error) {
+	c, err := newCall(ctx, req.Header(), req.Msg.GetRequestId())
+	if err != nil {
+		return nil, err
+	}
+	if s.deps.Persons == nil {
+		return nil, log.NewError(log.Unavailable, "forget a guest", "the keys of persons are not here")
+	}
+	f := &forgetting{API: s.API, call: c, force: req.Msg.GetForce(), answer: &lodgev1.ForgetGuestResponse{}}
+	if guest, ok := strings.CutPrefix(req.Msg.GetName(), guestsPrefix); ok {
+		err = f.account(ctx, guest, req.Msg)
+	} else {
+		err = f.one(ctx, req.Msg)
+	}
+	return respond(f.answer, err)
+}
+
+// forgetting is one call.
+type forgetting struct {
+	*API
+	call   call
+	force  bool
+	answer *lodgev1.ForgetGuestResponse
+}
+
+// one forgets the guest of one reservation or entry.
+func (f *forgetting) one(ctx context.Context, req *lodgev1.ForgetGuestRequest) error {
+	if req.GetPageToken() != "" {
+		return badToken("is for an account")
+	}
+	if strings.Contains(req.GetName(), waitingListInfix) {
+		hotelID, id, err := parseWaitingListEntry(req.GetName(), "name")
+		if err != nil {
+			return err
+		}
+		if err := f.caughtUp(ctx, f.deps.Store.PartitionFor(hotelID)); err != nil {
+			return err
+		}
+		w, err := f.reservations.GetWaiter(ctx, hotelID, id)
+		if err != nil {
+			return err
+		}
+		return f.entry(ctx, &w, f.call.requestID)
+	}
+	hotelID, id, err := parseReservation(req.GetName(), "name")
+	if err != nil {
+		return err
+	}
+	if err := f.caughtUp(ctx, f.deps.Store.PartitionFor(hotelID)); err != nil {
+		return err
+	}
+	r, err := f.reservations.Get(ctx, hotelID, id.String())
+	if err != nil {
+		return err
+	}
+	return f.reservation(ctx, &r, f.call.requestID)
+}
+
+// The two lists of an account, as page tokens name them.
+const (
+	forgetReservations = "r"
+	forgetEntries      = "w"
+)
+
+// account forgets the guests of an account's reservations, page by page, and then those of its entries in waiting lists. Whom it cannot forget it keeps and names.
+func (f *forgetting) account(ctx context.Context, guest string, req *lodgev1.ForgetGuestRequest) error {
+	if guest == "" || len(guest) > hotel.GuestIDMax {
+		return badName(req.GetName(), "name", "guests/{guest_id}")
+	}
+	token, err := parsePageToken(req, req.GetPageToken(), 4)
+	if err != nil {
+		return err
+	}
+	if token == nil {
+		token = []string{forgetReservations, "0", "", ""}
+		for n := range f.deps.Store.Partitions() {
+			if err := f.caughtUp(ctx, log.Partition(n)); err != nil {
+				return err
+			}
+		}
+	}
+	var next []string
+	if token[0] == forgetReservations {
+		next, err = f.accountReservations(ctx, guest, token)
+	} else {
+		next, err = f.accountEntries(ctx, guest, token)
+	}
+	if err == nil && next != nil {
+		f.answer.NextPageToken = newPageToken(req, next...)
+	}
+	return err
+}
+
+func (f *forgetting) accountReservations(ctx context.Context, guest string, token []string) (next []string, err error) {
+	after, err := reservationCursor(token[1:])
+	if err != nil {
+		return nil, err
+	}
+	if token[2] == "" {
+		after = reservations.Cursor{}
+	}
+	page, err := f.reservations.ListByGuest(ctx, guest, after, forgetPage)
+	if err != nil {
+		return nil, err
+	}
+	for i := range page.Items {
+		r := &page.Items[i]
+		name := reservationName(r.HotelID, r.ReservationID)
+		if err := f.keep(name, f.reservation(ctx, r, f.derive(name))); err != nil {
+			return nil, err
+		}
+	}
+	if page.Next != nil {
+		return []string{forgetReservations, strconv.Itoa(int(page.Next.CheckIn)), page.Next.HotelID, page.Next.ReservationID}, nil
+	}
+	return []string{forgetEntries, "0", "", ""}, nil
+}
+
+func (f *forgetting) accountEntries(ctx context.Context, guest string, token []string) (next []string, err error) {
+	page, err := f.reservations.ListWaitersByGuest(ctx, guest, reservations.WaiterCursor{EntryID: token[3], HotelID: token[2]}, forgetPage)
+	if err != nil {
+		return nil, err
+	}
+	for i := range page.Items {
+		w := &page.Items[i]
+		name := waitingListEntryName(w.HotelID, w.EntryID)
+		if err := f.keep(name, f.entry(ctx, w, f.derive(name))); err != nil {
+			return nil, err
+		}
+	}
+	if page.Next != nil {
+		next = []string{forgetEntries, "0", page.Next.HotelID, page.Next.EntryID}
+	}
+	return next, nil
+}
+
+// keep notes in the answer what is kept for a reason of the hotel's; other errors end the call.
+func (f *forgetting) keep(name string, err error) error {
+	var broken *domain.Error
+	if !errors.As(err, &broken) || broken.Reason != domain.GuestExpected && broken.Reason != domain.GuestNotSealed {
+		return err
+	}
+	f.answer.Kept = append(f.answer.Kept, &lodgev1.ForgetGuestResponse_Kept{Name: name, Reason: string(broken.Reason), Text: broken.Text})
+	return nil
+}
+
+// derive makes the request id of a part of the call, the same for the same part of the same request.
+func (f *forgetting) derive(name string) uuid.UUID {
+	sum := sha256.Sum256(append(f.call.requestID[:], name...))
+	id := uuid.UUID(sum[:16])
+	id[6], id[8] = id[6]&0x0f|0x80, id[8]&0x3f|0x80
+	return id
+}
+
+// reservation forgets the guests of a reservation: all that its events have named.
+func (f *forgetting) reservation(ctx context.Context, r *reservations.Reservation, requestID uuid.UUID) error {
+	var keys []uint64
+	for from, more := log.Offset(0), true; more; {
+		var found []reservations.Entry
+		var err error
+		if found, more, err = f.reservations.History(ctx, r.HotelID, r.ReservationID, from, reservations.PageMax); err != nil {
+			return err
+		}
+		for i := range found {
+			from = found[i].Position.Offset + 1
+			if keys, err = f.keysAt(ctx, found[i].Position, found[i].Type, keys); err != nil {
+				return err
+			}
+		}
+	}
+	return f.forget(ctx, keys, r.Guest.GuestID, requestID, func(keys []uint64) hotel.Command {
+		return &hotel.ForgetGuest{Hotel: r.HotelID, ReservationID: r.ReservationID, Keys: keys, Force: f.force}
+	})
+}
+
+// entry forgets the guest of an entry of a waiting list.
+func (f *forgetting) entry(ctx context.Context, w *reservations.Waiter, requestID uuid.UUID) error {
+	at := log.Position{Topic: event.BookingsTopic, Partition: f.deps.Store.PartitionFor(w.HotelID), Offset: w.Created}
+	keys, err := f.keysAt(ctx, at, typeJoined, nil)
+	if err != nil {
+		return err
+	}
+	return f.forget(ctx, keys, w.Guest.GuestID, requestID, func(keys []uint64) hotel.Command {
+		return &hotel.ForgetWaiter{Hotel: w.HotelID, EntryID: w.EntryID, Reservation: w.ReservationID, Keys: keys, Force: f.force}
+	})
+}
+
+// The types of events that name guests.
+var (
+	typePlaced   = event.TypeOf(&eventpb.ReservationPlaced{})
+	typeRejected = event.TypeOf(&eventpb.ReservationRejected{})
+	typeModified = event.TypeOf(&eventpb.ReservationModified{})
+	typeJoined   = event.TypeOf(&eventpb.WaitingListJoined{})
+)
+
+// keysAt appends the key of the guest whom the event at a position names, if it does. It is an error when the event says who they are in clear.
+func (f *forgetting) keysAt(ctx context.Context, at log.Position, eventType string, keys []uint64) ([]uint64, error) {
+	if !slices.Contains([]string{typePlaced, typeRejected, typeModified, typeJoined}, eventType) {
+		return keys, nil
+	}
+	e, err := f.envelopeAt(ctx, at)
+	if err != nil {
+		return keys, err
+	}
+	of, ok := e.Message.(interface{ GetGuest() *eventpb.Guest })
+	if !ok {
+		return keys, nil
+	}
+	g := of.GetGuest()
+	if g.GetDisplayName() != "" || g.GetEmail() != "" {
+		return keys, domain.Errorf(domain.GuestNotSealed, "name", "the event at %s is from before persons were sealed: the log says who the guest is, and forgets nothing", at)
+	}
+	if key := g.GetKey(); key != 0 && !slices.Contains(keys, key) {
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
+
+// forget gives the command, unless there is nothing left to forget.
+func (f *forgetting) forget(ctx context.Context, keys []uint64, guestID string, requestID uuid.UUID, command func([]uint64) hotel.Command) error {
+	known := false
+	for _, key := range keys {
+		erased, err := f.deps.Persons.Erased(persons.KeyID(key))
+		if err != nil {
+			return err
+		}
+		known = known || !erased
+	}
+	if len(keys) == 0 || !known && guestID == "" {
+		return nil
+	}
+	c := f.call
+	c.requestID = requestID
+	result, err := f.do(ctx, c, command(keys))
+	if err == nil && !result.Replayed {
+		f.answer.ForgottenCount++
+	}
+	return err
+}
+
+// caughtUp waits until the read model has all bookings that a partition has now.
+func (a *API) caughtUp(ctx context.Context, n log.Partition) error {
+	at := log.Position{Topic: event.BookingsTopic, Partition: n}
+	_, end, err := a.deps.Log.Offsets(ctx, at.TopicPartition())
+	if err != nil || end == 0 {
+		return err
+	}
+	at.Offset = end - 1
+	return a.fresh(ctx, reservations.Name, at.String())
+}

@@ -1,0 +1,300 @@
+package commands
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"path"
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+
+	"lodge/commands/persons"
+	"lodge/domain"
+	"lodge/domain/event"
+	"lodge/domain/eventpb"
+	"lodge/domain/hotel"
+	"lodge/log"
+	"lodge/log/vfs"
+)
+
+// seal seals who the guests of a command are, on the goroutine of whoever gives it. The fingerprint is of what was asked for, so that a retry is one, but
+// blinded: together with what an event says in clear it would confirm a guess of who the guest was.
+func (e *Engine) seal(p *Pending) error {
+	if e.opts.Persons == nil {
+		if forgets(p.command.Body) {
+			return log.NewError(log.Unavailable, "forget a guest", "there are no keys of persons: guests are in the events as they were given")
+		}
+		return nil
+	}
+	if forgets(p.command.Body) {
+		return e.checkForget(p.command.Body)
+	}
+	var scratch [1]*hotel.Guest
+	guests := hotel.GuestsOf(p.command.Body, scratch[:0])
+	p.seals = p.first[:0]
+	named := false
+	for i, g := range guests {
+		if !g.Personal() {
+			p.seals = append(p.seals, hotel.Seal{})
+			continue
+		}
+		if i >= hotel.GroupMax { // which is refused anyway
+			break
+		}
+		if err := g.Check(); err != nil {
+			return err
+		}
+		id, sealed, err := e.opts.Persons.Seal(persons.Person{DisplayName: g.DisplayName, Email: g.Email})
+		if err != nil {
+			return err
+		}
+		p.seals, named = append(p.seals, hotel.Seal{Key: uint64(id), Sealed: sealed}), true
+	}
+	if named {
+		p.finger = e.opts.Persons.Blind(p.plain)
+	}
+	return nil
+}
+
+// checkForget refuses to forget by a key that there is not: the event would stay.
+func (e *Engine) checkForget(body hotel.Command) error {
+	var keys []uint64
+	switch c := body.(type) {
+	case *hotel.ForgetGuest:
+		keys = c.Keys
+	case *hotel.ForgetWaiter:
+		keys = c.Keys
+	}
+	for _, key := range keys {
+		if !e.opts.Persons.Has(persons.KeyID(key)) {
+			return domain.Errorf(domain.InvalidArgument, "keys", "there is no key %d", key)
+		}
+	}
+	return nil
+}
+
+// unseal takes back the keys of a command whose seals nobody has seen.
+func (e *Engine) unseal(p *Pending) {
+	for _, s := range p.seals {
+		if s.Key != 0 {
+			e.opts.Persons.Release(persons.KeyID(s.Key))
+		}
+	}
+}
+
+// Asked reports whether an event with this fingerprint came from a command that asks for the same as body.
+func (e *Engine) Asked(body hotel.Command, fingerprint [16]byte) bool {
+	plain := body.Fingerprint()
+	return fingerprint == plain || e.opts.Persons != nil && fingerprint == e.opts.Persons.Blind(plain)
+}
+
+// turnsAway reports whether the events of a command are rejections, which say of nobody who they are.
+func turnsAway(events []proto.Message) bool {
+	_, rejected := events[0].(*eventpb.ReservationRejected)
+	return rejected
+}
+
+func forgets(body hotel.Command) bool {
+	switch body.(type) {
+	case *hotel.ForgetGuest, *hotel.ForgetWaiter:
+		return true
+	}
+	return false
+}
+
+// forgottenKeys appends the keys of those whom an event forgets.
+func forgottenKeys(keys []persons.KeyID, m proto.Message) []persons.KeyID {
+	if of, ok := m.(interface{ GetKeys() []uint64 }); ok {
+		for _, key := range of.GetKeys() {
+			keys = append(keys, persons.KeyID(key))
+		}
+	}
+	return keys
+}
+
+// forget erases the keys of those whom events forget.
+func (e *Engine) forget(events []*event.Envelope) error {
+	var keys []persons.KeyID
+	for _, e := range events {
+		keys = forgottenKeys(keys, e.Message)
+	}
+	if len(keys) == 0 || e.opts.Persons == nil {
+		return nil
+	}
+	return e.opts.Persons.Erase(keys...)
+}
+
+// forget erases the keys of those whom committed commands forget, before these are answered. A crash before it is mended by openPersons; after an error the caller, who may
+// have the first answer again, tries it again.
+func (p *pipe) forget(group []*Pending) {
+	for _, c := range group {
+		if c.look != nil || c.err != nil || !forgets(c.command.Body) {
+			continue
+		}
+		var keys []persons.KeyID
+		for _, e := range c.result.Events {
+			keys = forgottenKeys(keys, e.Message)
+		}
+		if err := p.keys.Erase(keys...); err != nil {
+			c.refuse(err)
+		}
+	}
+}
+
+// The types of events that say who somebody is, and that somebody is forgotten.
+var (
+	sealedTags    = tagsOf(&eventpb.ReservationPlaced{}, &eventpb.ReservationModified{}, &eventpb.WaitingListJoined{})
+	forgottenTags = tagsOf(&eventpb.GuestForgotten{}, &eventpb.WaiterForgotten{})
+)
+
+func tagsOf(messages ...proto.Message) (tags []string) {
+	for _, m := range messages {
+		tags = append(tags, event.TypeOf(m))
+	}
+	return tags
+}
+
+// openPersons sees to it that the keys are those of the log, and erases what a crash, or a copy of an older folder of keys, has left of those who
+// were forgotten.
+func openPersons(ctx context.Context, lg log.Reader, opts Options) error {
+	swept, err := readSwept(opts)
+	if err != nil {
+		return err
+	}
+	changed := false
+	for n := range opts.Partitions {
+		tp := log.TopicPartition{Topic: event.BookingsTopic, Partition: log.Partition(n)}
+		_, end, err := lg.Offsets(ctx, tp)
+		if err != nil {
+			return err
+		}
+		if err := checkKeys(ctx, lg, tp, opts.Persons); err != nil {
+			return err
+		}
+		if swept[n] > end { // of another log
+			swept[n] = 0
+		}
+		if swept[n] == end {
+			continue
+		}
+		if err := sweep(ctx, lg, tp, swept[n], end, opts.Persons); err != nil {
+			return err
+		}
+		swept[n], changed = end, true
+	}
+	if !changed {
+		return nil
+	}
+	return writeSwept(opts, swept)
+}
+
+// checkEvents is how far before its end a partition is looked through for somebody whose key must be there; where nobody is, ten times as far, and so on.
+const checkEvents = 1_000
+
+// checkKeys refuses keys that are not the log's: those of another folder would open nobody, and older ones would seal two persons with one key.
+func checkKeys(ctx context.Context, lg log.Reader, tp log.TopicPartition, keys *persons.Keys) error {
+	start, end, err := lg.Offsets(ctx, tp)
+	if err != nil {
+		return err
+	}
+	found := false
+	check := func(r *log.Record, m proto.Message) error {
+		of, ok := m.(interface{ GetGuest() *eventpb.Guest })
+		if !ok || of.GetGuest().GetKey() == 0 {
+			return nil
+		}
+		found = true
+		_, err := keys.Open(persons.KeyID(of.GetGuest().GetKey()), of.GetGuest().GetSealed())
+		if err != nil && !errors.Is(err, persons.ErrForgotten) {
+			return fmt.Errorf("the guest of %s: %w", r.Position(), err)
+		}
+		return nil
+	}
+	for window := log.Offset(checkEvents); !found && start < end; window *= 10 {
+		from := max(start, end-window)
+		if err := eachTagged(ctx, lg, tp, from, end, sealedTags, check); err != nil {
+			return err
+		}
+		end = from
+	}
+	return nil
+}
+
+// sweep erases the keys of those who are forgotten in [from, end).
+func sweep(ctx context.Context, lg log.Reader, tp log.TopicPartition, from, end log.Offset, keys *persons.Keys) error {
+	return eachTagged(ctx, lg, tp, from, end, forgottenTags, func(r *log.Record, m proto.Message) error {
+		there := slices.DeleteFunc(forgottenKeys(nil, m), func(id persons.KeyID) bool { return !keys.Has(id) })
+		if err := keys.Erase(there...); err != nil {
+			return fmt.Errorf("forget whom %s names: %w", r.Position(), err)
+		}
+		return nil
+	})
+}
+
+// eachTagged calls f for the events of some types in [from, end).
+func eachTagged(ctx context.Context, lg log.Reader, tp log.TopicPartition, from, end log.Offset, tags []string, f func(*log.Record, proto.Message) error) error {
+	req := log.FetchRequest{TopicPartition: tp, Offset: from, MaxBytes: replayBytes, Filter: &log.Filter{Tags: tags}}
+	for req.Offset < end {
+		got, err := lg.Fetch(ctx, req)
+		if err != nil {
+			return err
+		}
+		for i := range got.Records {
+			r := &got.Records[i]
+			e, err := decodeRecord(r)
+			if err != nil {
+				return err
+			}
+			if err := f(r, e.Message); err != nil {
+				return err
+			}
+		}
+		if got.Next <= req.Offset {
+			return nil
+		}
+		req.Offset = got.Next
+	}
+	return nil
+}
+
+// The file beside the keys that says how far the log was looked through for those who are forgotten, so that a copy of older keys is, too: "LODGESWP", the count of
+// partitions, the offset of each, and a CRC-32C of it all.
+const (
+	sweptFile  = "swept"
+	sweptMagic = "LODGESWP"
+)
+
+// readSwept returns the offsets; zeros when there is no file, or one that cannot be used: then all is looked through again.
+func readSwept(opts Options) ([]log.Offset, error) {
+	swept := make([]log.Offset, opts.Partitions)
+	name := path.Join(opts.Persons.Dir(), sweptFile)
+	there, err := vfs.Exists(opts.Persons.FS(), name)
+	if err != nil || !there {
+		return swept, err
+	}
+	b, err := vfs.ReadFile(opts.Persons.FS(), name)
+	if err != nil {
+		return nil, err
+	}
+	n := len(sweptMagic) + 4 + 8*opts.Partitions
+	if len(b) != n+4 || string(b[:len(sweptMagic)]) != sweptMagic || binary.BigEndian.Uint32(b[n:]) != crc32.Checksum(b[:n], castagnoli) {
+		opts.Logger.Warn("look through the whole log for persons to forget", "file", name)
+		return swept, nil
+	}
+	for i := range swept {
+		swept[i] = log.Offset(binary.BigEndian.Uint64(b[len(sweptMagic)+4+8*i:]))
+	}
+	return swept, nil
+}
+
+func writeSwept(opts Options, swept []log.Offset) error {
+	b := binary.BigEndian.AppendUint32([]byte(sweptMagic), uint32(len(swept)))
+	for _, offset := range swept {
+		b = binary.BigEndian.AppendUint64(b, uint64(offset))
+	}
+	b = binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+	return vfs.AtomicWriteFile(opts.Persons.FS(), path.Join(opts.Persons.Dir(), sweptFile), b)
+}
