@@ -93,6 +93,8 @@ type API struct {
 	gate    *gate        // nil: everybody may do everything, as often as they like
 	audit   *auditor     // nil: nothing is recorded
 
+	apps http.CrossOriginProtection // knows whose pages may call without a cookie
+
 	cache    *cache.Cache // of what hotels have and are; told by the read models what to forget
 	watchers watchers     // of hotels' nights
 
@@ -144,17 +146,18 @@ func New(deps Deps, opts Options) (*API, error) {
 		return nil, err
 	}
 	a.cross = a.crossOrigin()
+	for _, origin := range append([]string{opts.PublicURL}, opts.CORSOrigins...) {
+		_ = a.apps.AddTrustedOrigin(origin) // empty, any, or an origin: Validate has seen it
+	}
 	return a, nil
 }
 
 // ServeHTTP implements http.Handler.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if a.gate != nil && a.gate.required {
-		if err := a.gate.crossOrigin(r); err != nil {
-			a.refuse(w, r, denied(ReasonCrossOrigin, "a page of another site may not ask for this"))
-			a.audit.unrouted(r, r.URL.Path, unreached{connect.CodePermissionDenied, ReasonCrossOrigin})
-			return
-		}
+	if err := a.foreign(r); err != nil {
+		a.refuse(w, r, err)
+		a.audit.unrouted(r, r.URL.Path, unreached{connect.CodePermissionDenied, ReasonCrossOrigin})
+		return
 	}
 	if a.cross != nil {
 		a.cross.ServeHTTP(w, r)

@@ -54,7 +54,7 @@ const (
 	ReasonHotelDenied        = "HOTEL_DENIED" // not for this hotel
 	ReasonTopicDenied        = "TOPIC_DENIED"
 	ReasonNotYours           = "NOT_YOURS"    // or there is no such thing
-	ReasonCrossOrigin        = "CROSS_ORIGIN" // a page of another site asks by somebody's cookie
+	ReasonCrossOrigin        = "CROSS_ORIGIN" // a page of another site asks
 	ReasonOffsetOutOfRange   = "OFFSET_OUT_OF_RANGE"
 	ReasonForbiddenHeader    = "FORBIDDEN_HEADER"
 	ReasonForbiddenField     = "FORBIDDEN_FIELD"

@@ -84,12 +84,3 @@ func (c *caller) unknown(format string, args ...any) error {
 	}
 	return domain.Errorf(access.ReasonTokenRequired, "", format, args...)
 }
-
-// crossOrigin says whether a page of another site makes a browser ask what changes something: by Sec-Fetch-Site, or Origin against Host. Without a cookie there is nothing to misuse, and who shows
-// a token is no such page: a browser adds cookies by itself, and nothing else.
-func (g *gate) crossOrigin(r *http.Request) error {
-	if r.Header["Cookie"] == nil || r.Header["Authorization"] != nil {
-		return nil
-	}
-	return g.origins.Check(r)
-}

@@ -26,7 +26,7 @@ type serveCommand struct {
 	NATSURL      string  `help:"NATS servers (2.12 or newer, with JetStream) that are the clock of schedules, several by comma; default: one in this process." name:"nats-url" placeholder:"URL" env:"LODGE_NATS_URL"`
 	NATSCreds    string  `help:"Credentials file for --nats-url." name:"nats-credentials" placeholder:"FILE" type:"path" env:"LODGE_NATS_CREDENTIALS"`
 	Auth         string  `help:"Whether callers of the port must say who they are: required (by a token or a session, see lodge tokens and lodge accounts) or open (everybody may do everything: for loopback and demos only)." enum:"open,required" default:"open" env:"LODGE_AUTH"`
-	PublicURL    string  `help:"Where browsers reach the server, as in https://lodge.example; with https, cookies are for TLS only. Default: not known." name:"public-url" placeholder:"URL" env:"LODGE_PUBLIC_URL"`
+	PublicURL    string  `help:"Where browsers reach the server, as in https://lodge.example; with https, cookies are for TLS only. A proxy on this machine that passes its name on needs it with --auth open. Default: not known." name:"public-url" placeholder:"URL" env:"LODGE_PUBLIC_URL"`
 	RateLimit    float64 `help:"Calls a second of one client, a token or an address, in the long run; 0: any number." default:"0" env:"LODGE_RATE_LIMIT"`
 	RateBurst    int     `help:"Calls of one client at once; 0: those of a second." default:"0" env:"LODGE_RATE_BURST"`
 	OTLPEndpoint string  `help:"OpenTelemetry collector that traces go to, as in http://localhost:4318 (OTLP over HTTP; gRPC with OTEL_EXPORTER_OTLP_PROTOCOL=grpc); the other OTEL_* variables count, too. Default: $OTEL_EXPORTER_OTLP_ENDPOINT, or no traces." name:"otlp-endpoint" placeholder:"URL"`
