@@ -3,7 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
+	"unicode"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -39,9 +41,19 @@ func (t *table) row(msg proto.Message, cells ...any) {
 		if i > 0 {
 			fmt.Fprint(t.tabs, "\t")
 		}
-		fmt.Fprint(t.tabs, cell)
+		fmt.Fprint(t.tabs, harmless(fmt.Sprint(cell)))
 	}
 	fmt.Fprintln(t.tabs)
+}
+
+// harmless makes of a cell text that a terminal only shows: names, labels and paths are what anybody has written, who might have it move the cursor, write over other rows or change its title.
+func harmless(cell string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029' {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, cell)
 }
 
 // eachPage calls read for each page of a list, with the token of the next one, until that is empty or there is an error.
