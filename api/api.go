@@ -152,12 +152,18 @@ func New(deps Deps, opts Options) (*API, error) {
 	return a, nil
 }
 
+// nobodyElses keeps caches that several people share from keeping an answer: whom it is for need not show in the URL.
+var nobodyElses = []string{"private"}
+
 // ServeHTTP implements http.Handler.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := a.foreign(r); err != nil {
 		a.refuse(w, r, err)
 		a.audit.unrouted(r, r.URL.Path, unreached{connect.CodePermissionDenied, ReasonCrossOrigin})
 		return
+	}
+	if r.Method == http.MethodGet && a.gate != nil && a.gate.required {
+		w.Header()["Cache-Control"] = nobodyElses
 	}
 	if a.cross != nil {
 		a.cross.ServeHTTP(w, r)

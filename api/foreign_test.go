@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -81,6 +82,26 @@ func TestAPageOfAnotherSiteSignsNobodyIn(t *testing.T) {
 			if res.StatusCode != want {
 				t.Errorf("%s: %s with CORS for %q: %d", header, value, origins, res.StatusCode)
 			}
+		}
+	}
+}
+
+// TestNoSharedCacheKeepsAnAnswer: a cookie, or the header with a guest's address, does not show in a URL.
+func TestNoSharedCacheKeepsAnAnswer(t *testing.T) {
+	g := newGated(t, api.Options{})
+	message := url.Values{"connect": {"v1"}, "encoding": {"json"}, "message": {`{"name":"` + g.ada + `"}`}}
+	for _, path := range []string{"/v1/" + g.ada, "/lodge.v1.ReservationService/GetReservation?" + message.Encode()} {
+		req := g.request(http.MethodGet, path, "")
+		req.Header.Set(api.HeaderGuestEmail, "ada@example.com")
+		res, err := g.plain.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := res.Body.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if got := res.Header["Cache-Control"]; res.StatusCode != http.StatusOK || len(got) != 1 || got[0] != "private" {
+			t.Errorf("%s: %d, %q", path, res.StatusCode, got)
 		}
 	}
 }

@@ -15,7 +15,7 @@ const lockName = "LOCK"
 // lockFolder takes the folder for one store. The error has code Locked when another store has it, in this process or in another one:
 // what a second one knows of versions and checkpoints would not stay true, and it would clean away what the first one builds.
 func lockFolder(dir string) (io.Closer, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, err
 	}
 	lock, err := vfs.Default.Lock(filepath.Join(dir, lockName))

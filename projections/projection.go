@@ -42,7 +42,7 @@ func openProjection(ctx context.Context, p Projector, dir string, opts *Options,
 	for range opts.Partitions {
 		pr.wake, pr.due = append(pr.wake, make(chan struct{}, 1)), append(pr.due, make(chan struct{}, 1))
 	}
-	if err := os.MkdirAll(pr.dir, 0o755); err != nil {
+	if err := os.MkdirAll(pr.dir, 0o750); err != nil {
 		return nil, fmt.Errorf("open projection %s: %w", pr.name, err)
 	}
 	number, err := readCurrent(pr.dir)

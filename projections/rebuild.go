@@ -91,7 +91,7 @@ func (s *Store) rebuild(ctx context.Context, p *projection, opts RebuildOptions)
 
 // make builds the version, brings it to the live feed and compares it if asked.
 func (s *Store) make(ctx context.Context, p *projection, v *version, m *meter, compare bool) (*Comparison, error) {
-	if err := os.MkdirAll(v.dir, 0o755); err != nil {
+	if err := os.MkdirAll(v.dir, 0o750); err != nil {
 		return nil, err
 	}
 	m.phase(PhaseReplay)
