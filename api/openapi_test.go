@@ -105,6 +105,7 @@ var withoutExample = map[string]string{
 	"AccountService.ListAccounts":          "is new, and has none yet",
 	"AccountService.SignUp":                "is new, and has none yet",
 	"AccountService.UpdateAccount":         "is new, and has none yet",
+	"AuditService.ListAuditEntries":        "is new, and has none yet",
 	"PaymentService.PayGroup":              "is new, and has none yet",
 	"PaymentService.SettleRefund":          "is new, and has none yet",
 	"ReservationService.CancelGroup":       "is new, and has none yet",
