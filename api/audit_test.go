@@ -313,6 +313,7 @@ func (c *changes) waits() {
 	entry := c.do("WaitingListService/JoinWaitingList", fmt.Sprintf(
 		`{"parent":"hotels/ritz","entry":{"roomType":"hotels/ritz/roomTypes/double","quantity":1,"checkInDate":%s,"checkOutDate":%s,"guest":{"email":"a@example.com","adults":1}}}`, dateJSON(day(20)), dateJSON(day(21))))
 	c.do("WaitingListService/LeaveWaitingList", fmt.Sprintf(`{"name":%q}`, entry["name"]))
+	c.do("GuestService/ForgetGuest", fmt.Sprintf(`{"name":%q}`, entry["name"]))
 }
 
 func (c *changes) people() {

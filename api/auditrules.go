@@ -36,6 +36,8 @@ var effects = map[string]effect{
 
 	rpc.WaitingListServiceJoinWaitingListProcedure: command, rpc.WaitingListServiceLeaveWaitingListProcedure: command,
 
+	rpc.GuestServiceForgetGuestProcedure: command,
+
 	rpc.AccessServiceCreateTokenProcedure: action, rpc.AccessServiceRevokeTokenProcedure: action,
 
 	rpc.AccountServiceSignUpProcedure: action, rpc.AccountServiceCreateAccountProcedure: action, rpc.AccountServiceUpdateAccountProcedure: action,
