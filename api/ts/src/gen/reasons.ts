@@ -91,6 +91,7 @@ export const reasons = [
   "SCHEDULE_NOT_FOUND",
   "SESSION_ENDED",
   "SESSION_NOT_FOUND",
+  "SIGN_IN_FAILED",
   "SOLD_OUT",
   "STATUS_CONFLICT",
   "STAY_TOO_LONG",
