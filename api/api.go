@@ -158,7 +158,7 @@ var nobodyElses = []string{"private"}
 // ServeHTTP implements http.Handler.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := a.foreign(r); err != nil {
-		a.refuse(w, r, err)
+		_ = a.refuse(w, r, err)
 		a.audit.unrouted(r, r.URL.Path, unreached{connect.CodePermissionDenied, ReasonCrossOrigin})
 		return
 	}

@@ -36,7 +36,7 @@ func (a *API) counted(next func(http.ResponseWriter, *http.Request) error) http.
 			err = next(w, r)
 		}
 		if err != nil {
-			a.refuse(w, r, err)
+			_ = a.refuse(w, r, err)
 		}
 	}
 }
