@@ -257,6 +257,9 @@ func idText(id string) string {
 var nameForm = regexp.MustCompile(`^[a-zA-Z]+/[a-zA-Z0-9._\-]+(/[a-zA-Z]+/[a-zA-Z0-9._\-]+)*$`)
 
 func cleanName(name string) string {
+	if strings.HasPrefix(name, guestsPrefix) { // who is forgotten is not remembered here
+		return guestsPrefix + "-"
+	}
 	if len(name) > auditedTextMax || !nameForm.MatchString(name) {
 		return ""
 	}

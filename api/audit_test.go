@@ -293,6 +293,8 @@ func (c *changes) lives() {
 	c.do("ReservationService/UpdateReservation", fmt.Sprintf(`{"reservation":{"name":%q,"quantity":2},"updateMask":"quantity"}`, changed))
 	c.do("ReservationService/ConfirmReservation", name(changed))
 	c.do("ReservationService/CancelReservation", name(changed))
+	c.settle()
+	c.do("GuestService/ForgetGuest", fmt.Sprintf(`{"name":%q}`, changed))
 	refunded, payment := c.paid(2, 4)
 	c.do("PaymentService/RefundReservation", fmt.Sprintf(`{"name":%q,"amount":{"currencyCode":"EUR","units":"10"}}`, refunded))
 	c.do("PaymentService/SettleRefund", fmt.Sprintf(`{"name":"%s/payments/%s","refundId":%q,"method":"REFUND_METHOD_CASH"}`, refunded, payment, c.failed(refunded, payment)))
