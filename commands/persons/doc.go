@@ -30,6 +30,6 @@
 //
 // # What it does not do
 //
-// It does not protect from whoever has the keys' folder and the log. It erases by overwriting in place and syncing: a file system or a disk that keeps old blocks, and a backup of
+// It does not protect from whoever has the keys' folder and the log. It erases by overwriting in place and syncing: a file system or a disk that keeps old blocks, and a copy of
 // the keys' folder, keep the keys; see commands/DESIGN.md.
 package persons
