@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// Key is a secret that what this platform says to itself is signed with. HMAC, since nobody else has to check it, and it costs a hundredth of a public key's.
+// Key is a secret that what this platform says to itself is signed with. HMAC, since nobody else has to check it.
 type Key struct {
 	ID     uint32    `json:"id"`
 	Made   time.Time `json:"made"`

@@ -101,7 +101,7 @@ func (c HashCost) hash(password string, salt []byte, n int) []byte {
 	return argon2.IDKey([]byte(password), salt, c.Passes, c.MemoryKiB, c.Lanes, uint32(n))
 }
 
-// hashesWaitingMax is how many hashes wait for their turn. At two of some 30 ms at a time it is a few seconds' worth.
+// hashesWaitingMax is how many hashes wait for their turn.
 const hashesWaitingMax = 128
 
 // hasher makes and compares hashes, a few at a time: each takes memory and a processor.
