@@ -237,8 +237,9 @@ func newTrusting(t *testing.T, away bool) *trusting {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := api.New(api.Deps{Engine: g.engine, Log: g.broker, Store: g.store, Access: g.tokens, Accounts: g.accounts, OpenID: provider, Persons: g.keys},
-		api.Options{AuthRequired: true, Clock: g.clock.now})
+	deps := g.deps
+	deps.OpenID = provider
+	a, err := api.New(deps, api.Options{AuthRequired: true, Clock: g.clock.now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -80,6 +80,7 @@ type stack struct {
 	tokens *access.Store // nil: callers are not asked who they are; else client shows an admin's
 
 	accounts *access.Accounts
+	deps     api.Deps // of api
 
 	hotels       lodgev1connect.HotelServiceClient
 	inventory    lodgev1connect.InventoryServiceClient
@@ -156,6 +157,7 @@ func newStackWith(t testing.TB, dir string, fs vfs.FS, opts api.Options, schedul
 		}
 		deps.Access, deps.Accounts = s.tokens, s.accounts
 	}
+	s.deps = deps
 	if s.api, err = api.New(deps, opts); err != nil {
 		t.Fatal(err)
 	}

@@ -37,7 +37,7 @@ const (
 	returnMax    = 1 << 10          // bytes of where to go then
 	subjectMax   = 255              // bytes, as the specification says
 	jwksPerSec   = 1                // looks for new keys
-	jwksBurst    = 5
+	jwksBurst    = 20
 	loginPurpose = "openid login"
 )
 
