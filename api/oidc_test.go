@@ -332,7 +332,9 @@ func TestALoginThatIsNotOurs(t *testing.T) {
 			}
 			return nil
 		}
-		res, err := s.op.signIn(t, b.client, begin(b))
+		form := begin(b)
+		defer form.Body.Close()
+		res, err := s.op.signIn(t, b.client, form)
 		if err != nil {
 			t.Fatal(err)
 		}
