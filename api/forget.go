@@ -117,9 +117,35 @@ func (f *forgetting) account(ctx context.Context, guest string, req *lodgev1.For
 	} else {
 		next, err = f.accountEntries(ctx, guest, token)
 	}
-	if err == nil && next != nil {
+	switch {
+	case err != nil:
+		return err
+	case next != nil:
 		f.answer.NextPageToken = newPageToken(req, next...)
+		return nil
 	}
+	return f.login(ctx, guest)
+}
+
+// login deletes an account's way to sign in, with its e-mail address, unless something of the account was kept, on this page or one before.
+func (f *forgetting) login(ctx context.Context, guest string) error {
+	if f.deps.Accounts == nil || len(f.answer.GetKept()) > 0 {
+		return nil
+	}
+	for n := range f.deps.Store.Partitions() {
+		if err := f.caughtUp(ctx, log.Partition(n)); err != nil {
+			return err
+		}
+	}
+	kept, err := f.reservations.ListByGuest(ctx, guest, reservations.Cursor{}, 1)
+	if err != nil || len(kept.Items) > 0 {
+		return err
+	}
+	waits, err := f.reservations.ListWaitersByGuest(ctx, guest, reservations.WaiterCursor{}, 1)
+	if err != nil || len(waits.Items) > 0 {
+		return err
+	}
+	_, err = f.deps.Accounts.DeleteGuest(ctx, guest)
 	return err
 }
 

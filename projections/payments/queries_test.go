@@ -71,7 +71,11 @@ func (m *model) apply(p *payments.Payment, sums *payments.Sums, e *event.Envelop
 		sums.RefundRequested += x.GetAmount().GetMinorUnits()
 	case *eventpb.RefundSucceeded:
 		r := refund(p, x.GetRefundId())
+		if r.State == payments.RefundFailed { // the hotel gives it back itself
+			sums.RefundRequested += x.GetAmount().GetMinorUnits()
+		}
 		r.State, r.ProviderReference, r.UpdateTime = payments.RefundSucceeded, x.GetProviderReference(), e.Time
+		r.Method, r.Reference, r.Note = x.GetMethod(), x.GetReference(), x.GetNote()
 		sums.Refunded += x.GetAmount().GetMinorUnits()
 	case *eventpb.RefundFailed:
 		r := refund(p, x.GetRefundId())
