@@ -105,10 +105,8 @@ func (f *forgetting) account(ctx context.Context, guest string, req *lodgev1.For
 	}
 	if token == nil {
 		token = []string{forgetReservations, "0", "", ""}
-		for n := range f.deps.Store.Partitions() {
-			if err := f.caughtUp(ctx, log.Partition(n)); err != nil {
-				return err
-			}
+		if err := f.allCaughtUp(ctx); err != nil {
+			return err
 		}
 	}
 	var next []string
@@ -132,10 +130,8 @@ func (f *forgetting) login(ctx context.Context, guest string) error {
 	if f.deps.Accounts == nil || len(f.answer.GetKept()) > 0 {
 		return nil
 	}
-	for n := range f.deps.Store.Partitions() {
-		if err := f.caughtUp(ctx, log.Partition(n)); err != nil {
-			return err
-		}
+	if err := f.allCaughtUp(ctx); err != nil {
+		return err
 	}
 	kept, err := f.reservations.ListByGuest(ctx, guest, reservations.Cursor{}, 1)
 	if err != nil || len(kept.Items) > 0 {
@@ -305,4 +301,14 @@ func (a *API) caughtUp(ctx context.Context, n log.Partition) error {
 	}
 	at.Offset = end - 1
 	return a.fresh(ctx, reservations.Name, at.String())
+}
+
+// allCaughtUp is caughtUp for all partitions.
+func (a *API) allCaughtUp(ctx context.Context) error {
+	for n := range a.deps.Store.Partitions() {
+		if err := a.caughtUp(ctx, log.Partition(n)); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -18,7 +18,6 @@ import (
 	"lodge/api/access"
 	"lodge/api/openid"
 	"lodge/domain"
-	"lodge/domain/event"
 	"lodge/log"
 	"lodge/projections/reservations"
 )
@@ -303,15 +302,8 @@ func (g *gate) look(ctx context.Context, hotelID string, missing domain.Reason, 
 	if domain.ReasonOf(err) != missing {
 		return err
 	}
-	at := log.Position{Topic: event.BookingsTopic, Partition: g.api.deps.Store.PartitionFor(hotelID)}
-	_, end, err := g.api.deps.Log.Offsets(ctx, at.TopicPartition())
-	if err != nil {
+	if err := g.api.caughtUp(ctx, g.api.deps.Store.PartitionFor(hotelID)); err != nil {
 		return err
-	}
-	if at.Offset = end - 1; end > 0 {
-		if err := g.api.fresh(ctx, reservations.Name, at.String()); err != nil {
-			return err
-		}
 	}
 	return get()
 }
