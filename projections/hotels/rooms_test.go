@@ -26,6 +26,8 @@ func checkDefaults(t *testing.T, got hotel.RoomTypeDefaults, want *eventpb.RoomT
 func TestRooms(t *testing.T) {
 	l, h := projectiontest.NewLog(3), projectiontest.NewHistory(projectiontest.Seed(t), 9)
 	events := append(h.Hotels(5), h.Next(1500)...)
+	closed := &eventpb.Room{HotelId: projectiontest.HotelID(0), RoomId: projectiontest.Rooms[0], RoomTypeId: projectiontest.RoomTypes[0], Version: 1 << 20, Archived: true}
+	events = append(events, h.Envelope(&eventpb.RoomUpdated{Room: closed})) // an archived one, whatever the seed
 	l.Append(events...)
 	last, first, updated := map[[2]string]*eventpb.Room{}, map[[2]string]int64{}, map[[2]string]int64{}
 	for _, e := range events {
@@ -41,18 +43,11 @@ func TestRooms(t *testing.T) {
 	b.Start()
 	defer b.Close()
 	q := hotels.NewQueries(b.Store)
-	archived := 0
 	for key, want := range last {
 		got, err := q.GetRoom(t.Context(), key[0], key[1])
 		if err != nil || !proto.Equal(got.Room, want) || got.CreateTime.UnixNano() != first[key] || got.UpdateTime.UnixNano() != updated[key] {
 			t.Errorf("%v: %+v, want %v, error %v", key, got, want, err)
 		}
-		if want.GetArchived() {
-			archived++
-		}
-	}
-	if archived == 0 {
-		t.Error("no room is archived: the test tests nothing")
 	}
 	for i := range 9 {
 		for _, all := range []bool{false, true} {
