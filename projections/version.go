@@ -71,11 +71,11 @@ func (v *version) release(discard bool) error {
 		return nil
 	}
 	var errs []error
+	if discard { // before they are closed: SQLite would first write the WAL's pages into files that nobody reads again
+		errs = append(errs, os.RemoveAll(v.dir))
+	}
 	for _, s := range v.shards {
 		errs = append(errs, s.close())
-	}
-	if discard {
-		errs = append(errs, os.RemoveAll(v.dir))
 	}
 	return errors.Join(errs...)
 }
