@@ -3,7 +3,9 @@ package projectiontest
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -99,6 +101,26 @@ func (h *History) Next(n int) []*event.Envelope {
 		}
 	}
 	return out
+}
+
+// NextWith returns the next n events, and more until each of the types is among them: a test of all types fails with no seed for want of one.
+// It panics when n hundred times over do not suffice: the type does not occur.
+func (h *History) NextWith(n int, types []string) []*event.Envelope {
+	missing := map[string]bool{}
+	for _, name := range types {
+		missing[name] = true
+	}
+	var out []*event.Envelope
+	for range 100 {
+		next := h.Next(n)
+		for _, e := range next {
+			delete(missing, e.Type)
+		}
+		if out = append(out, next...); len(missing) == 0 {
+			return out
+		}
+	}
+	panic(fmt.Sprintf("no history has events of type %v", slices.Collect(maps.Keys(missing))))
 }
 
 // Booking returns the next event of a reservation that is placed, settled outside the platform and perhaps canceled, as most events of a log are: a new

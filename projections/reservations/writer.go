@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"lodge/domain"
 	"lodge/domain/eventpb"
@@ -45,8 +46,15 @@ func newWriter(tx *projections.Tx, events []projections.Event, refs int) (*write
 
 // flush writes the new reservations.
 func (w *writer) flush() error {
-	slices.SortStableFunc(w.rows, func(a, b row) int { return cmp.Or(cmp.Compare(a.hotel, b.hotel), cmp.Compare(a.checkIn, b.checkIn)) })
-	for i := range w.rows {
+	order := make([]int, len(w.rows)) // rows are large: their places are sorted
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int {
+		x, y := &w.rows[a], &w.rows[b]
+		return cmp.Or(strings.Compare(x.hotel, y.hotel), cmp.Compare(x.checkIn, y.checkIn), a-b)
+	})
+	for _, i := range order {
 		r := &w.rows[i]
 		if err := w.put.Add(r.hotel, r.id, r.checkIn, r.nights, r.guest, r.details, r.history); err != nil {
 			return err
