@@ -135,18 +135,25 @@ func (s *suite) archiveRestored(t *testing.T) {
 func (s *suite) archiveDamaged(t *testing.T) {
 	l, h := s.story()
 	b := s.bench(t, l)
-	b.Start()
-	l.Append(h.Next(suiteEvents / 2)...)
-	b.CatchUp()
-	b.Archive(t)
-	b.Close()
-	old := b.Image()
+	var old *Bench
+	for n := 0; old == nil || len(old.ColdFiles()) == 0; n++ {
+		if n == 20 {
+			t.Fatal("nothing moves to the archive")
+		}
+		b.Start()
+		l.Append(h.Next(suiteEvents / 2)...)
+		b.CatchUp()
+		b.Archive(t)
+		b.Close()
+		old = b.Image()
+	}
 	for i, damage := range []func(file string) error{
 		os.Remove,
 		func(file string) error { return os.WriteFile(file, bytes.Repeat([]byte("no database"), 1000), 0o644) },
 		func(file string) error {
-			was, err := os.ReadFile(filepath.Join(old.Dir, s.new().Name(), "v1", filepath.Base(file)))
-			return errors.Join(err, os.WriteFile(file, was, 0o644))
+			older := old.ColdFiles()[0] // there may be none yet of the shard and year of file
+			was, err := os.ReadFile(older)
+			return errors.Join(err, os.WriteFile(filepath.Join(filepath.Dir(file), filepath.Base(older)), was, 0o644))
 		},
 	} {
 		b.Start()
