@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -652,6 +653,73 @@ func TestHashesWaitTheirTurn(t *testing.T) {
 	if _, err := h.make(t.Context(), sesame); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestAFloodOfSignIns: hashes are computed a few at a time, a few wait, and nobody longer than their call has time.
+func TestAFloodOfSignIns(t *testing.T) {
+	for processors, want := range map[int]int{1: 1, 2: 1, 3: 1, 4: 2, 64: 32} {
+		if got := hashesAtOnce(processors); got != want {
+			t.Errorf("%d processors: %d, want %d", processors, got, want)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		h := newHasher(HashCost{64, 1, 1})
+		var mu sync.Mutex
+		running, peak, hashed := 0, 0, 0
+		count := func(begun int) {
+			mu.Lock()
+			defer mu.Unlock()
+			running += begun
+			peak, hashed = max(peak, running), hashed+max(begun, 0)
+		}
+		open := make(chan struct{})
+		h.derive = func(HashCost, string, []byte, int) []byte {
+			count(1)
+			<-open
+			count(-1)
+			return nil
+		}
+		const refused, late = 5, 3
+		errs := make(chan error, cap(h.slots)+hashesWaitingMax+refused)
+		sign := func(ctx context.Context, n int) {
+			for range n {
+				go func() {
+					_, _, err := h.matches(ctx, "", sesame)
+					errs <- err
+				}()
+			}
+			synctest.Wait()
+		}
+		hurried, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		sign(t.Context(), cap(h.slots))
+		sign(t.Context(), hashesWaitingMax-late)
+		sign(hurried, late)
+		sign(t.Context(), refused)
+		got := map[string]int{}
+		collect := func(n int) {
+			for range n {
+				err := <-errs
+				switch {
+				case log.CodeOf(err) == log.LimitReached:
+					got["refused"]++
+				case errors.Is(err, context.DeadlineExceeded):
+					got["late"]++
+				case err == nil:
+					got["done"]++
+				default:
+					t.Error(err)
+				}
+			}
+		}
+		collect(refused + late) // for these time goes by, as it does here once all wait
+		close(open)
+		collect(cap(errs) - refused - late)
+		want := map[string]int{"refused": refused, "late": late, "done": cap(h.slots) + hashesWaitingMax - late}
+		if !maps.Equal(got, want) || peak != cap(h.slots) || hashed != want["done"] || h.waiting.Load() != 0 {
+			t.Errorf("%v, want %v; %d at once, %d hashed, %d wait", got, want, peak, hashed, h.waiting.Load())
+		}
+	})
 }
 
 // BenchmarkAuthenticate is what finding out who calls costs: by a token, and by a session.

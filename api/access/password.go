@@ -104,34 +104,50 @@ func (c HashCost) hash(password string, salt []byte, n int) []byte {
 // hashesWaitingMax is how many hashes wait for their turn.
 const hashesWaitingMax = 128
 
-// hasher makes and compares hashes, a few at a time: each takes memory and a processor.
+// hashesAtOnce is how many hashes are computed at a time: half of the processors are left to all other calls, whoever signs in.
+func hashesAtOnce(processors int) int { return max(1, processors/2) }
+
+// hasher makes and compares hashes, a few at a time: each takes memory and a processor. Safe for concurrent use.
 type hasher struct {
 	cost    HashCost
-	slots   chan struct{}
-	waiting atomic.Int32
-	nobody  *phc // what the passwords of accounts that there are not are compared with
+	derive  func(c HashCost, password string, salt []byte, n int) []byte // HashCost.hash, but in tests
+	slots   chan struct{}                                                // a place for each hash that is computed
+	waiting atomic.Int32                                                 // Invariant: <= hashesWaitingMax, but for those that are being refused
+	nobody  *phc                                                         // what the passwords of accounts that there are not are compared with
 }
 
 func newHasher(cost HashCost) *hasher {
 	if cost == (HashCost{}) {
 		cost = defaultCost
 	}
-	h := &hasher{cost: cost, slots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)))}
+	h := &hasher{cost: cost, derive: HashCost.hash, slots: make(chan struct{}, hashesAtOnce(runtime.GOMAXPROCS(0)))}
 	h.nobody = &phc{cost: cost, salt: make([]byte, saltBytes), hash: make([]byte, hashBytes)}
 	_, _ = rand.Read(h.nobody.hash) // never fails; nobody's password has this hash
 	return h
 }
 
-// turn waits for a place to hash in. The caller calls done.
+// turn waits for a place to hash in, as long as the call has time. The caller calls done. When too many wait already it is log.LimitReached, at once.
 func (h *hasher) turn(ctx context.Context) (done func(), err error) {
-	if h.waiting.Add(1) > hashesWaitingMax {
-		h.waiting.Add(-1)
-		return nil, log.NewError(log.LimitReached, "hash a password", "%d wait already", hashesWaitingMax)
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
-	defer h.waiting.Add(-1)
+	leave := func() { <-h.slots }
 	select {
 	case h.slots <- struct{}{}:
-		return func() { <-h.slots }, nil
+		return leave, nil
+	default:
+	}
+	defer h.waiting.Add(-1)
+	if h.waiting.Add(1) > hashesWaitingMax {
+		return nil, log.NewError(log.LimitReached, "hash a password", "%d wait already", hashesWaitingMax)
+	}
+	select {
+	case h.slots <- struct{}{}:
+		if err := ctx.Err(); err != nil { // both were so: nobody waits for this hash any more
+			leave()
+			return nil, err
+		}
+		return leave, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -146,7 +162,7 @@ func (h *hasher) make(ctx context.Context, password string) (string, error) {
 	defer done()
 	p := &phc{cost: h.cost, salt: make([]byte, saltBytes)}
 	_, _ = rand.Read(p.salt) // never fails
-	p.hash = p.cost.hash(password, p.salt, hashBytes)
+	p.hash = h.derive(p.cost, password, p.salt, hashBytes)
 	return p.String(), nil
 }
 
@@ -163,7 +179,7 @@ func (h *hasher) matches(ctx context.Context, kept, password string) (ok, stale 
 		return false, false, err
 	}
 	defer done()
-	same := subtle.ConstantTimeCompare(p.cost.hash(password, p.salt, len(p.hash)), p.hash) == 1
+	same := subtle.ConstantTimeCompare(h.derive(p.cost, password, p.salt, len(p.hash)), p.hash) == 1
 	return same && kept != "", p.cost != h.cost, nil
 }
 
