@@ -43,7 +43,9 @@ func (h *History) live() proto.Message {
 				return m
 			}
 		}
-		h.drop(i)
+		if b.rooms == nil { // who is there leaves some day: else no room would be free for anybody in the end
+			h.drop(i)
+		}
 	}
 	hotel := HotelID(h.rng.IntN(h.hotels))
 	if h.rng.IntN(6) == 0 {
