@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -51,8 +52,8 @@ func (u *auditor) around(ctx context.Context, in *incoming, do func() (any, erro
 		return err
 	}
 	if kind == action {
-		if err := u.trail.Ready(ctx); err != nil {
-			return unrecorded("nothing was changed, because the audit trail cannot be written", err)
+		if err := u.ready(ctx); err != nil {
+			return err
 		}
 	}
 	who := u.who(ctx, in.header) // who ends their own token is somebody until then
@@ -72,6 +73,22 @@ func (u *auditor) around(ctx context.Context, in *incoming, do func() (any, erro
 			e.Resource = name
 		}
 	}
+	return u.record(ctx, e)
+}
+
+// ready refuses a change that could not be recorded.
+func (u *auditor) ready(ctx context.Context) error {
+	if u == nil {
+		return nil
+	}
+	if err := u.trail.Ready(ctx); err != nil {
+		return unrecorded("nothing was changed, because the audit trail cannot be written", err)
+	}
+	return nil
+}
+
+// record has a change that was made on disk.
+func (u *auditor) record(ctx context.Context, e trail.Entry) error {
 	if err := u.trail.Record(ctx, e); err != nil {
 		return unrecorded("it was done, but the audit trail could not be written", err)
 	}
@@ -98,11 +115,17 @@ func (u *auditor) refused(ctx context.Context, in incoming, err error, answer *c
 		return
 	}
 	e := u.entry(ctx, &in)
-	e.Outcome, e.Code = outcomeOf(answer.Code()), strings.ToUpper(answer.Code().String())
-	e.Refusal, e.Field = refusalOf(answer)
-	if e.Refusal == "" && in.msg == nil {
-		e.Refusal = reasonMalformed
+	if in.msg == nil {
+		e.Refusal = reasonMalformed // unless the answer has a reason
 	}
+	u.putAside(e, answer)
+}
+
+// putAside puts aside a call by how it was answered. It does not wait.
+func (u *auditor) putAside(e trail.Entry, answer *connect.Error) {
+	e.Outcome, e.Code = outcomeOf(answer.Code()), strings.ToUpper(answer.Code().String())
+	reason, field := refusalOf(answer)
+	e.Refusal, e.Field = cmp.Or(reason, e.Refusal), field
 	u.trail.Refused(e)
 }
 
