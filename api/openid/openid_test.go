@@ -52,7 +52,11 @@ func TestWhatIsNoProvider(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for issuer, ok := range map[string]bool{"https://login.example": true, "http://127.0.0.1:1/realms/x": true, "": false, "login.example": false, "ftp://x": false, "https://x?y": false, "https://x#y": false} {
+	for issuer, ok := range map[string]bool{"https://login.example": true, "http://127.0.0.1:1/realms/x": true, "": false, "login.example": false, "ftp://x": false, "https://x?y": false, "https://x#y": false,
+		"http://localhost:8080": true, "http://LOCALHOST": true, "http://[::1]:1": true, "http://[::ffff:127.0.0.1]": true, "http://127.3.2.1": true,
+		"http://login.example": false, "http://192.0.2.1": false, "http://10.0.0.1:80": false, "http://[2001:db8::1]": false, "http://[::]": false, "http://0.0.0.0": false,
+		"http://localhost.example": false, "http://127.0.0.1.example": false, "http://127.1": false, "http://localhost@login.example": false,
+	} {
 		if _, err := New(Options{Issuer: issuer, ClientID: "lodge", Keys: keys, Clock: time.Now}); (err == nil) != ok {
 			t.Errorf("%q: %v", issuer, err)
 		}

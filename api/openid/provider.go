@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -46,7 +47,7 @@ const ReasonSignInFailed = "SIGN_IN_FAILED"
 
 // Options sets up a Provider.
 type Options struct {
-	Issuer       string // as its tokens say it, and where it is found
+	Issuer       string // as its tokens say it, and where it is found: https, or http on loopback
 	ClientID     string // of the platform
 	ClientSecret string // empty: none, it is a public client
 	RedirectURL  string // where it sends browsers back to; empty: browsers cannot sign in by it
@@ -91,6 +92,9 @@ func New(opts Options) (*Provider, error) {
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.RawQuery != "" || u.Fragment != "" {
 		return nil, fmt.Errorf("the issuer %.200q is not a URL as in https://login.example", opts.Issuer)
 	}
+	if u.Scheme == "http" && !loopback(u.Hostname()) {
+		return nil, fmt.Errorf("the issuer %.200q is not https: without TLS whoever is on the way could say who anybody is, so only localhost and loopback addresses may have http", opts.Issuer)
+	}
 	if opts.ClientID == "" || opts.Keys == nil || opts.Clock == nil {
 		return nil, errors.New("a provider needs a client id, keys and a clock")
 	}
@@ -104,6 +108,14 @@ func New(opts Options) (*Provider, error) {
 	p := &Provider{opts: opts, known: map[[sha256.Size]byte]*Identity{}}
 	p.client = &http.Client{Timeout: askMax, Transport: answers{opts.Transport}}
 	return p, nil
+}
+
+// loopback reports whether a URL's host is this machine whatever a resolver says: a loopback address, or localhost, which RFC 6761 keeps for it.
+func loopback(host string) bool {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return addr.Unmap().IsLoopback()
+	}
+	return strings.EqualFold(host, "localhost")
 }
 
 // answers bounds what a provider answers, and makes an error of what is none.

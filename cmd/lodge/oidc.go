@@ -9,7 +9,7 @@ import (
 
 // oidcFlags say whose word is taken for who somebody is.
 type oidcFlags struct {
-	Issuer     string   `help:"OpenID provider whose word is taken for who somebody is, as in https://login.example: browsers sign in at /auth/oidc/login, programs show its tokens. Needs --auth required." name:"oidc-issuer" placeholder:"URL" env:"LODGE_OIDC_ISSUER"`
+	Issuer     string   `help:"OpenID provider whose word is taken for who somebody is, as in https://login.example (http on loopback only): browsers sign in at /auth/oidc/login, programs show its tokens. Needs --auth required." name:"oidc-issuer" placeholder:"URL" env:"LODGE_OIDC_ISSUER"`
 	ClientID   string   `help:"What the provider calls this platform." name:"oidc-client-id" placeholder:"ID" env:"LODGE_OIDC_CLIENT_ID"`
 	SecretFile string   `help:"File with the secret that goes with it; default: none, a public client. Or the secret itself in LODGE_OIDC_CLIENT_SECRET." name:"oidc-client-secret-file" placeholder:"FILE" type:"path" env:"LODGE_OIDC_CLIENT_SECRET_FILE"`
 	Audience   string   `help:"What tokens of programs are for; default: the client id." name:"oidc-audience" placeholder:"TEXT" env:"LODGE_OIDC_AUDIENCE"`
