@@ -27,6 +27,9 @@ var (
 // seeds runs a random test with n seeds (times -long), or with the one given by -seed.
 func seeds(t *testing.T, n int, test func(*testing.T, *rand.Rand)) {
 	first, last := uint64(1), uint64(n**longFlag)
+	if testing.Short() {
+		last = 1
+	}
 	if *seedFlag != 0 {
 		first, last = *seedFlag, *seedFlag
 	}
@@ -334,7 +337,11 @@ func ends(ctx context.Context, fs vfs.FS) (left int, all log.Offset, err error) 
 func TestErrors(t *testing.T) {
 	seeds(t, 2, func(t *testing.T, rng *rand.Rand) {
 		compactOften(t)
-		for n := 0; ; n += 1 + rng.IntN(3) {
+		stride := 3
+		if testing.Short() {
+			stride = 12
+		}
+		for n := 0; ; n += 1 + rng.IntN(stride) {
 			seed, after := rng.Uint64(), rng.IntN(3) == 0
 			var hit *errorfs.Op
 			synctest.Test(t, func(t *testing.T) {
