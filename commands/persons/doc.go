@@ -4,7 +4,7 @@
 // read models hold the sealed bytes and the key's number. Forgetting the guest is erasing the key: whatever was sealed with it, in whatever copy of the log, is noise
 // from then on.
 //
-//	k, err := persons.Open(vfs.Default, dir)
+//	k, err := persons.Open(vfs.Private, dir)
 //	go k.Run(ctx)                               // makes keys ahead; without it whoever needs one makes them
 //	id, sealed, err := k.Seal(persons.Person{DisplayName: "Ada Lovelace"})
 //	person, err := k.Open(id, sealed)           // ErrForgotten once the key is erased
@@ -18,6 +18,8 @@
 //	swept                       how far the log was looked through for persons to forget (written by package commands)
 //
 //	header:  0 "LODGEKEY"   8 version (uint32)   12 zero   20 the first key's number (uint64)   28 CRC-32C of bytes 0 to 27; big-endian
+//
+// Over vfs.Private every file has mode 0600: it is made so, before anything is in it, and one that is wider is narrowed when it is opened.
 //
 // Keys are made in blocks of 4,096 (128 KiB), and a block is durable before the first key of it is given: a key that was used is there after any crash. Which keys of a
 // block were given is not recorded: after a start keys are given from behind all that are there. A key that was given and taken back

@@ -10,39 +10,53 @@ import (
 	"lodge/log"
 )
 
-// Default is the operating system's file system.
-var Default FS = osFS{}
+// Default is the operating system's file system. The log holds personal data, so what is made is not for others; the group may read it, for backups.
+var Default FS = &osFS{file: 0o640, dir: 0o750}
 
-// Modes of what Default creates: the log holds personal data, so others may not read it.
-const (
-	fileMode = 0o640
-	dirMode  = 0o750
-)
+// Private is Default for secrets: what is made is for its owner alone, and a file that others may read or write is taken from them when it is opened, or is not opened.
+var Private FS = &osFS{file: 0o600, dir: 0o700, narrow: true}
 
-type osFS struct{}
-
-func (osFS) Create(name string) (File, error) {
-	return openOS(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
+type osFS struct {
+	file, dir os.FileMode // of what is made
+	narrow    bool        // files that are opened get no wider mode than that
 }
 
-func (osFS) Open(name string) (File, error) { return openOS(name, os.O_RDONLY) }
+func (o *osFS) Create(name string) (File, error) {
+	return o.open(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
+}
 
-func (osFS) OpenReadWrite(name string) (File, error) { return openOS(name, os.O_RDWR) }
+func (o *osFS) Open(name string) (File, error) { return o.open(name, os.O_RDONLY) }
 
-func openOS(name string, flag int) (File, error) {
-	f, err := os.OpenFile(name, flag, fileMode)
+func (o *osFS) OpenReadWrite(name string) (File, error) { return o.open(name, os.O_RDWR) }
+
+func (o *osFS) open(name string, flag int) (File, error) {
+	f, err := os.OpenFile(name, flag, o.file)
 	if err != nil {
 		return nil, err
+	}
+	if o.narrow {
+		if err := narrow(f, o.file); err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
 	}
 	return &osFile{File: f}, nil
 }
 
-func (osFS) Remove(name string) error             { return os.Remove(name) }
-func (osFS) RemoveAll(name string) error          { return os.RemoveAll(name) }
-func (osFS) Rename(oldname, newname string) error { return os.Rename(oldname, newname) }
-func (osFS) MkdirAll(dir string) error            { return os.MkdirAll(dir, dirMode) }
+// narrow takes from a file's mode what is not in another. After a power loss it may be as wide as before: whoever opens it next narrows it again.
+func narrow(f *os.File, to os.FileMode) error {
+	info, err := f.Stat()
+	if err != nil || info.Mode().Perm()&^to == 0 {
+		return err
+	}
+	return f.Chmod(info.Mode().Perm() & to)
+}
 
-func (osFS) List(dir string) ([]string, error) {
+func (*osFS) Remove(name string) error             { return os.Remove(name) }
+func (*osFS) RemoveAll(name string) error          { return os.RemoveAll(name) }
+func (*osFS) Rename(oldname, newname string) error { return os.Rename(oldname, newname) }
+func (o *osFS) MkdirAll(dir string) error          { return os.MkdirAll(dir, o.dir) }
+
+func (*osFS) List(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir) // sorted by name
 	if err != nil {
 		return nil, err
@@ -54,7 +68,7 @@ func (osFS) List(dir string) ([]string, error) {
 	return names, nil
 }
 
-func (osFS) Stat(name string) (FileInfo, error) {
+func (*osFS) Stat(name string) (FileInfo, error) {
 	info, err := os.Stat(name)
 	if err != nil {
 		return FileInfo{}, err
@@ -62,7 +76,7 @@ func (osFS) Stat(name string) (FileInfo, error) {
 	return FileInfo{Size: info.Size(), Dir: info.IsDir()}, nil
 }
 
-func (osFS) SyncDir(dir string) error {
+func (*osFS) SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err
@@ -70,8 +84,8 @@ func (osFS) SyncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-func (osFS) Lock(name string) (io.Closer, error) {
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, fileMode)
+func (o *osFS) Lock(name string) (io.Closer, error) {
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, o.file)
 	if err != nil {
 		return nil, err
 	}

@@ -1,5 +1,5 @@
 // Package vfs is the seam between Lodge and a file system: the few operations that a log needs,
-// an implementation over the operating system (Default) and one in memory that can lose power
+// an implementation over the operating system (Default; Private for secrets) and one in memory that can lose power
 // (NewMem). Package errorfs beside it injects errors and latency.
 //
 // # What a caller may rely on

@@ -17,8 +17,9 @@ import (
 // TestFileSystems holds both implementations to the same contract.
 func TestFileSystems(t *testing.T) {
 	for name, open := range map[string]func(t *testing.T) (vfs.FS, string){
-		"os":  func(t *testing.T) (vfs.FS, string) { return vfs.Default, t.TempDir() },
-		"mem": func(*testing.T) (vfs.FS, string) { return vfs.NewMem(), "" },
+		"os":      func(t *testing.T) (vfs.FS, string) { return vfs.Default, t.TempDir() },
+		"private": func(t *testing.T) (vfs.FS, string) { return vfs.Private, t.TempDir() },
+		"mem":     func(*testing.T) (vfs.FS, string) { return vfs.NewMem(), "" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Run("files", func(t *testing.T) { fsys, dir := open(t); testFiles(t, fsys, dir) })

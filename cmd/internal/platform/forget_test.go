@@ -73,6 +73,25 @@ func holds(t *testing.T, dir string, words ...string) (files []string) {
 	return files
 }
 
+// forOthers returns the files of a folder that others than their owner may read or write.
+func forOthers(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) == 0 {
+		t.Fatal(len(entries), err)
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm()&0o077 != 0 {
+			names = append(names, e.Name())
+		}
+	}
+	return names
+}
+
 // TestAForgottenGuestIsNowhere books, waits, has an account, is forgotten, and then looks for the guest in every file of the folder, in a rebuilt platform, and in answers to retries.
 func TestAForgottenGuestIsNowhere(t *testing.T) {
 	const (
@@ -115,6 +134,9 @@ func TestAForgottenGuestIsNowhere(t *testing.T) {
 	stop()
 	if files := holds(t, dir, name, email, "quartermain"); len(files) > 0 {
 		t.Errorf("found in %q", files)
+	}
+	if readable := forOthers(t, filepath.Join(dir, keysFolder)); len(readable) > 0 {
+		t.Errorf("others than the owner may have %q", readable)
 	}
 	if err := os.RemoveAll(filepath.Join(dir, "projections")); err != nil {
 		t.Fatal(err)

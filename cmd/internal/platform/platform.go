@@ -157,7 +157,7 @@ func (p *Platform) openLog(ctx context.Context) error {
 
 func (p *Platform) openEngine(ctx context.Context) error {
 	var err error
-	if p.Persons, err = persons.Open(vfs.Default, filepath.Join(p.dir, keysFolder)); err != nil {
+	if p.Persons, err = persons.Open(vfs.Private, filepath.Join(p.dir, keysFolder)); err != nil {
 		return err
 	}
 	opts := commands.Options{

@@ -1,0 +1,62 @@
+package persons_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"lodge/commands/persons"
+	"lodge/log/vfs"
+)
+
+// modes checks that every file in a folder has mode 0600, and returns how many there are.
+func modes(t *testing.T, folder string) (n int) {
+	t.Helper()
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm() != 0o600 {
+			t.Errorf("%s has mode %o", e.Name(), info.Mode().Perm())
+		}
+	}
+	return len(entries)
+}
+
+// TestKeysAreForTheirOwnerAlone: when they are made, and, where others might have read them, from the next start on.
+func TestKeysAreForTheirOwnerAlone(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "keys")
+	reopen := func() *persons.Keys {
+		k, err := persons.Open(vfs.Private, folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	k := reopen()
+	o := seal(t, k, ada(1))
+	if n := modes(t, folder); n != 2 {
+		t.Errorf("there are %d files", n)
+	}
+	if err := k.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"identity", "00000000000000000001.keys"} {
+		if err := os.Chmod(filepath.Join(folder, name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k = reopen()
+	modes(t, folder)
+	if err := o.check(k); err != nil {
+		t.Error(err)
+	}
+	if err := k.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
