@@ -270,7 +270,7 @@ func (f *forgetting) keysAt(ctx context.Context, at log.Position, eventType stri
 	return keys, nil
 }
 
-// forget gives the command, unless there is nothing left to forget.
+// forget gives the command, unless there is nothing left to forget. A booking that names nobody, such as a rejection, still leaves its account.
 func (f *forgetting) forget(ctx context.Context, keys []uint64, guestID string, requestID uuid.UUID, command func([]uint64) hotel.Command) error {
 	known := false
 	for _, key := range keys {
@@ -280,7 +280,7 @@ func (f *forgetting) forget(ctx context.Context, keys []uint64, guestID string, 
 		}
 		known = known || !erased
 	}
-	if len(keys) == 0 || !known && guestID == "" {
+	if !known && guestID == "" {
 		return nil
 	}
 	c := f.call

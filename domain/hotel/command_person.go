@@ -7,7 +7,7 @@ import "lodge/domain/event"
 type ForgetGuest struct {
 	Hotel         string
 	ReservationID string
-	Keys          []uint64 // all that seal the reservation's guests, which only the events know; not changed any more
+	Keys          []uint64 // all that seal the reservation's guests, which only the events know; none: it names nobody, and leaves the account. Not changed any more
 	Force         bool     // also while they are expected, in house, or have money to come
 }
 

@@ -145,10 +145,7 @@ func (s *State) forgetWaiter(c *ForgetWaiter, at At) ([]proto.Message, error) {
 }
 
 func checkKeys(keys []uint64) error {
-	switch n := len(keys); {
-	case n == 0:
-		return domain.Errorf(domain.InvalidArgument, "keys", "no key is to be erased")
-	case n > ForgetMax:
+	if n := len(keys); n > ForgetMax {
 		return domain.Errorf(domain.LimitReached, "keys", "%d keys are more than %d", n, ForgetMax)
 	}
 	for _, key := range keys {
