@@ -4,7 +4,7 @@
 //	cd cmd/pgcompare && go run . -dir /path/on/the/disk -duration 3s
 //
 // PostgreSQL comes from the system's packages (apt-get install postgresql), is started here with its default settings (fsync and synchronous_commit on) and
-// reached over a Unix socket; Lodge is a process of its own, durability sync, reached over loopback HTTP: by plain posts of protobuf messages through a lean client (as lean as
+// reached over a Unix socket, or with -tcp over loopback as Lodge is; Lodge is a process of its own, durability sync, reached over loopback HTTP: by plain posts of protobuf messages through a lean client (as lean as
 // the PostgreSQL driver), and by the Go Connect client. Either way an answer means: on disk.
 // Cases are run in turns, -rounds times; a figure is the median of its rounds.
 //
@@ -44,6 +44,7 @@ func run() error {
 	flag.IntVar(&o.rounds, "rounds", 3, "how often each case is run, in turns with the others")
 	flag.IntVar(&o.clients, "clients", 64, "that reserve one after the other, each on a connection of its own")
 	filter := flag.String("filter", "", "cases and ways whose name matches this regular expression")
+	flag.BoolVar(&o.tcp, "tcp", false, "reach PostgreSQL over loopback TCP, as Lodge is reached, instead of a Unix socket")
 	flag.BoolVar(&o.json, "json", false, "one JSON object a line")
 	serve := flag.String("serve", "", "for this program's own use: run Lodge in this folder until standard input ends")
 	flag.IntVar(&o.hotels, "hotels", 1000, "of the spread case")
@@ -77,6 +78,7 @@ type options struct {
 	clients  int
 	hotels   int
 	filter   *regexp.Regexp
+	tcp      bool
 	json     bool
 }
 
@@ -108,7 +110,7 @@ func (o *options) compare(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	pg, err := startPostgres(ctx, filepath.Join(dir, "pg"))
+	pg, err := startPostgres(ctx, filepath.Join(dir, "pg"), o.tcp)
 	if err != nil {
 		return err
 	}

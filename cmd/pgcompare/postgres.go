@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -16,10 +18,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// postgres is a server of our own: a new cluster with PostgreSQL's default settings, behind a Unix socket only.
+// postgres is a server of our own: a new cluster with PostgreSQL's default settings, behind a Unix socket or on a port of the loopback interface.
 type postgres struct {
 	cmd     *exec.Cmd
-	sockets string
+	url     string
 	version string
 }
 
@@ -51,8 +53,9 @@ func versionOf(binary string) int {
 	return n
 }
 
-// startPostgres makes a cluster in dir and starts its server, as the user postgres where this is root, whom PostgreSQL refuses.
-func startPostgres(ctx context.Context, dir string) (*postgres, error) {
+// startPostgres makes a cluster in dir and starts its server, as the user postgres where this is root, whom PostgreSQL refuses. It listens on a
+// Unix socket, or else on TCP.
+func startPostgres(ctx context.Context, dir string, tcp bool) (*postgres, error) {
 	bin, err := binaries()
 	if err != nil {
 		return nil, err
@@ -72,11 +75,24 @@ func startPostgres(ctx context.Context, dir string) (*postgres, error) {
 		c.Dir = dir
 		return c
 	}
-	data, sockets := filepath.Join(dir, "data"), dir
-	if out, err := command("initdb", "-D", data, "-U", dbUser, "--auth=trust", "--no-locale", "-E", "UTF8").CombinedOutput(); err != nil {
+	data := filepath.Join(dir, "data")
+	password, passwordFile := rand.Text(), filepath.Join(dir, "password")
+	if err := os.WriteFile(passwordFile, []byte(password), 0o644); err != nil { // in a folder of its own user's
+		return nil, err
+	}
+	if out, err := command("initdb", "-D", data, "-U", dbUser, "--auth-local=trust", "--auth-host=scram-sha-256", "--pwfile", passwordFile,
+		"--no-locale", "-E", "UTF8").CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("initdb: %w: %s", err, out)
 	}
-	p := &postgres{cmd: command("postgres", "-D", data, "-k", sockets, "-c", "listen_addresses="), sockets: sockets}
+	p := &postgres{cmd: command("postgres", "-D", data, "-k", dir, "-c", "listen_addresses="), url: fmt.Sprintf("host=%s user=%s dbname=postgres", dir, dbUser)}
+	if tcp {
+		port, err := freePort()
+		if err != nil {
+			return nil, err
+		}
+		p.cmd = command("postgres", "-D", data, "-k", dir, "-c", "listen_addresses=127.0.0.1", "-p", strconv.Itoa(port))
+		p.url = fmt.Sprintf("host=127.0.0.1 port=%d user=%s password=%s dbname=postgres sslmode=disable", port, dbUser, password)
+	}
 	log, err := os.Create(filepath.Join(dir, "server.log"))
 	if err != nil {
 		return nil, err
@@ -94,6 +110,15 @@ func startPostgres(ctx context.Context, dir string) (*postgres, error) {
 }
 
 const dbUser = "lodge"
+
+// freePort returns a port of the loopback interface that nobody listens on.
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	return l.Addr().(*net.TCPAddr).Port, l.Close()
+}
 
 // unprivileged gives dir, and the way to it, to the user that Debian's packages make for the server.
 func unprivileged(dir string) (*syscall.Credential, error) {
@@ -120,7 +145,7 @@ func (p *postgres) awaitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	for again := time.NewTicker(50 * time.Millisecond); ; {
-		c, err := pgx.Connect(ctx, p.url())
+		c, err := pgx.Connect(ctx, p.url)
 		if err == nil {
 			err = c.QueryRow(ctx, "SELECT version()").Scan(&p.version)
 			return errors.Join(err, c.Close(ctx))
@@ -132,10 +157,6 @@ func (p *postgres) awaitReady(ctx context.Context) error {
 		case <-again.C:
 		}
 	}
-}
-
-func (p *postgres) url() string {
-	return fmt.Sprintf("host=%s user=%s dbname=postgres", p.sockets, dbUser)
 }
 
 // stop ends the server as its manual calls fast: sessions are ended, data is written.

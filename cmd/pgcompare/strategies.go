@@ -189,7 +189,7 @@ type house struct {
 
 // openHouse makes the tables anew with so many rooms for each night, and connects the clients.
 func openHouse(ctx context.Context, pg *postgres, w workload, clients, rooms int) (h *house, err error) {
-	config, err := pgxpool.ParseConfig(pg.url())
+	config, err := pgxpool.ParseConfig(pg.url)
 	if err != nil {
 		return nil, err
 	}

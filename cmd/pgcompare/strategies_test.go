@@ -18,7 +18,7 @@ func TestNoStrategyOversells(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	pg, err := startPostgres(ctx, filepath.Join(dir, "pg"))
+	pg, err := startPostgres(ctx, filepath.Join(dir, "pg"), true)
 	if err != nil {
 		t.Fatal(err)
 	}
