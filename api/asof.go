@@ -16,7 +16,7 @@ import (
 	"lodge/projections/reservations"
 )
 
-// The limits of folding a hotel's past; of events it is Options.PastEventsMax.
+// The limits of folding a hotel's past; of events they are Options.PastEventsMax and PastAnonymousMax.
 const (
 	pastTimeMax  = 10 * time.Second
 	pastReadSize = 4 << 20
@@ -140,7 +140,9 @@ type past struct {
 	*API
 	*moment
 	ctx    context.Context
-	events int // read so far
+	events int    // read so far
+	most   int    // that are read
+	whom   string // that is told to, in an error; empty: anybody
 }
 
 // readPast calls f with a reader of a hotel's past.
@@ -151,7 +153,11 @@ func (a *API) readPast(ctx context.Context, m *moment, f func(*past) error) erro
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, pastTimeMax, domain.Errorf(domain.LimitReached, "", "the past of %s takes longer than %s to read", whose, pastTimeMax))
 	defer cancel()
-	err := f(&past{API: a, moment: m, ctx: ctx})
+	p := &past{API: a, moment: m, ctx: ctx, most: a.opts.PastEventsMax}
+	if c := callerOf(ctx); c != nil && c.token == nil && !c.local {
+		p.most, p.whom = a.opts.PastAnonymousMax, " to callers who have not said who they are"
+	}
+	err := f(p)
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -214,8 +220,8 @@ func (p *past) take(r *log.Record, until projections.Until, f func(projections.E
 
 // count counts an event that is read.
 func (p *past) count(whose string) error {
-	if p.events++; p.events > p.opts.PastEventsMax {
-		return domain.Errorf(domain.LimitReached, "", "%s had more than %d events until then, the most that are read to tell the past", whose, p.opts.PastEventsMax)
+	if p.events++; p.events > p.most {
+		return domain.Errorf(domain.LimitReached, "", "%s had more than %d events until then, the most that are read to tell the past%s", whose, p.most, p.whom)
 	}
 	return nil
 }
