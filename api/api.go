@@ -216,6 +216,7 @@ func (a *API) routes() (http.Handler, error) {
 	options := []connect.HandlerOption{
 		connect.WithInterceptors(e),
 		connect.WithReadMaxBytes(a.opts.MessageBytesMax),
+		unpacked(a.opts.MessageBytesMax),
 		connect.WithCompressMinBytes(a.opts.CompressMinBytes),
 		connect.WithCodec(jsonCodec{"json"}),
 		connect.WithCodec(jsonCodec{"json; charset=utf-8"}),
@@ -224,7 +225,7 @@ func (a *API) routes() (http.Handler, error) {
 	routed := make([]*vanguard.Service, 0, len(services))
 	unknownToUs := vanguard.WithRESTUnmarshalOptions(vanguard.RESTUnmarshalOptions{DiscardUnknownQueryParams: true}) // the edge refuses them, by name
 	serve := func(path string, handler http.Handler) {
-		mux.Handle(path, a.audit.unread(handler))
+		mux.Handle(path, a.bounded(a.audit.unread(handler)))
 		routed = append(routed, vanguard.NewService(path, handler, unknownToUs))
 	}
 	serve(lodgev1connect.NewHotelServiceHandler(&hotelService{a}, options...))
@@ -232,7 +233,7 @@ func (a *API) routes() (http.Handler, error) {
 	serve(lodgev1connect.NewAvailabilityServiceHandler(&availabilityService{a}, options...))
 	serve(lodgev1connect.NewRateServiceHandler(&rateService{a}, options...))
 	path, reservations := lodgev1connect.NewReservationServiceHandler(&reservationService{a}, options...)
-	a.hottest = &fastPost{service: &reservationService{a}, edge: e, connect: a.audit.unread(reservations), errors: connect.NewErrorWriter(options...)}
+	a.hottest = &fastPost{service: &reservationService{a}, edge: e, connect: a.bounded(a.audit.unread(reservations)), errors: connect.NewErrorWriter(options...)}
 	routed = append(routed, vanguard.NewService(path, a.hottest, unknownToUs))
 	mux.Handle(path, a.hottest)
 	serve(lodgev1connect.NewPaymentServiceHandler(&paymentService{a}, options...))

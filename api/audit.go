@@ -375,8 +375,12 @@ func (u *auditor) unread(next http.Handler) http.Handler {
 		}
 		mark := &reach{}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), reachKey{}, mark)))
+		why := unreached{connect.CodeInvalidArgument, reasonMalformed}
+		if b, ok := r.Body.(*boundedBody); ok && b.refused {
+			why = unreached{connect.CodeResourceExhausted, ReasonRequestTooLarge}
+		}
 		if !mark.reached {
-			u.malformed(r, r.URL.Path, r.URL.Path, unreached{connect.CodeInvalidArgument, reasonMalformed})
+			u.malformed(r, r.URL.Path, r.URL.Path, why)
 		}
 	})
 }

@@ -80,7 +80,7 @@ func TestBadReservations(t *testing.T) {
 		}, connect.CodeInvalidArgument, "CURRENCY_MISMATCH", "nightly_rate_override.currency_code"},
 		{"no currency", func(r *lodgev1.CreateReservationRequest) { r.NightlyRateOverride = &money.Money{Units: 1} }, connect.CodeInvalidArgument, "INVALID_ARGUMENT", "nightly_rate_override.currency_code"},
 		{"beyond all money", func(r *lodgev1.CreateReservationRequest) { r.NightlyRateOverride = euros(1 << 62) }, connect.CodeInvalidArgument, "INVALID_ARGUMENT", "nightly_rate_override"},
-		{"oversized message", func(r *lodgev1.CreateReservationRequest) { r.Reservation.Channel = strings.Repeat("x", 2<<20) }, connect.CodeResourceExhausted, "", ""},
+		{"oversized message", func(r *lodgev1.CreateReservationRequest) { r.Reservation.Channel = strings.Repeat("x", 2<<20) }, connect.CodeResourceExhausted, "REQUEST_TOO_LARGE", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			req := stay(1, 2)

@@ -180,7 +180,7 @@ func TestBadRecords(t *testing.T) {
 				r.ExpectedEndOffset = new(int64(0))
 			}), invalid, "INVALID_ARGUMENT", "expected_end_offset"},
 			{"unknown acks", produce(produceRequest("orders", nil, "x"), func(r *lodgev1.ProduceRequest) { r.Acks = 9 }), invalid, "INVALID_ARGUMENT", "acks"},
-			{"message too large", produce(produceRequest("orders", nil, strings.Repeat("x", 2<<20)), nothing), connect.CodeResourceExhausted, "", ""},
+			{"message too large", produce(produceRequest("orders", nil, strings.Repeat("x", 2<<20)), nothing), connect.CodeResourceExhausted, "REQUEST_TOO_LARGE", ""},
 			{"fetch nothing", fetch(&lodgev1.FetchRequest{Topic: "gossip"}), notFound, "TOPIC_NOT_FOUND", ""},
 			{"fetch no partition", fetch(&lodgev1.FetchRequest{Topic: "orders", Partition: 5}), notFound, "TOPIC_NOT_FOUND", ""},
 			{"fetch beyond the end", fetch(&lodgev1.FetchRequest{Topic: "orders", Offset: new(int64(5))}), connect.CodeOutOfRange, "OFFSET_OUT_OF_RANGE", ""},

@@ -59,11 +59,11 @@ const (
 	ReasonForbiddenHeader    = "FORBIDDEN_HEADER"
 	ReasonForbiddenField     = "FORBIDDEN_FIELD"
 	ReasonInternal           = "INTERNAL"
+	ReasonRequestTooLarge    = "REQUEST_TOO_LARGE" // its limit_bytes say what there may be
 	ReasonAuditUnavailable   = "AUDIT_UNAVAILABLE" // what is to be on record before it is answered cannot be
 
 	// Over REST only.
 	ReasonRequestInProgress = "IDEMPOTENCY_KEY_IN_PROGRESS" // the first request with the key has no answer yet
-	ReasonRequestTooLarge   = "REQUEST_TOO_LARGE"
 	ReasonRouteNotFound     = "ROUTE_NOT_FOUND"
 	ReasonMethodNotAllowed  = "METHOD_NOT_ALLOWED"
 	ReasonUnsupportedMedia  = "UNSUPPORTED_MEDIA_TYPE"

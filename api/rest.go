@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"connectrpc.com/connect"
@@ -35,6 +36,7 @@ type rest struct {
 // restCall is one request over REST. It lies in the request's context and belongs to the request's goroutine.
 type restCall struct {
 	running *keysRunning
+	bodyMax int64     // bytes
 	query   string    // as it was sent
 	reached bool      // the request was read, and is a method's
 	tooLong bool      // the body
@@ -52,7 +54,7 @@ func restOf(ctx context.Context) *restCall {
 
 // ServeHTTP implements http.Handler.
 func (h *rest) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := &restCall{running: &h.running, query: r.URL.RawQuery}
+	c := &restCall{running: &h.running, bodyMax: h.bodyMax, query: r.URL.RawQuery}
 	defer c.release()
 	path := r.URL.Path // which the next handler changes to the method's when it knows it
 	r = r.WithContext(context.WithValue(r.Context(), restKey{}, c))
@@ -203,13 +205,16 @@ func (w *restWriter) finish() (refusal unreached, refused bool) {
 // unreached makes the answer to a request that got to no method. It is the request's fault, whatever vanguard makes of it.
 func (w *restWriter) unreached() (unreached, int, []byte) {
 	code, grpc, reason, text := w.held, connect.CodeInvalidArgument, string(domain.InvalidArgument), strings.TrimSpace(w.text.String())
+	var metadata map[string]string
 	said := new(status.Status)
 	if protojson.Unmarshal(w.text.Bytes(), said) == nil {
 		text = said.GetMessage()
 	}
 	switch {
 	case w.call.tooLong || connect.Code(said.GetCode()) == connect.CodeResourceExhausted:
-		code, grpc, reason = http.StatusRequestEntityTooLarge, connect.CodeResourceExhausted, ReasonRequestTooLarge
+		large := tooLarge(int(w.call.bodyMax))
+		code, grpc, reason, text = http.StatusRequestEntityTooLarge, large.Code(), ReasonRequestTooLarge, large.Message()
+		metadata = map[string]string{"limit_bytes": strconv.FormatInt(w.call.bodyMax, 10)}
 	case code == http.StatusNotFound:
 		grpc, reason, text = connect.CodeNotFound, ReasonRouteNotFound, "there is nothing at this path"
 	case code == http.StatusMethodNotAllowed:
@@ -219,7 +224,7 @@ func (w *restWriter) unreached() (unreached, int, []byte) {
 	case code >= http.StatusInternalServerError:
 		code = http.StatusBadRequest
 	}
-	info, err := anypb.New(&errdetails.ErrorInfo{Reason: reason, Domain: ErrorDomain})
+	info, err := anypb.New(&errdetails.ErrorInfo{Reason: reason, Domain: ErrorDomain, Metadata: metadata})
 	if err != nil { // never: it is a message that can be written
 		return unreached{grpc, reason}, code, nil
 	}
