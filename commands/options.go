@@ -16,8 +16,9 @@ import (
 
 // The limits of the write side. Options may change those that have a field there.
 const (
-	// PartitionsDefault is the number of partitions of each topic of a new log.
-	PartitionsDefault = 8
+	// PartitionsDefault is the number of partitions of each topic of a new log. Each has a processor, a group commit and a file of each read model of its own: fewer of them do
+	// more at a time (see DESIGN.md for figures).
+	PartitionsDefault = 4
 
 	// QueueMaxDefault is how many commands may wait at one partition; one more gets log.LimitReached.
 	QueueMaxDefault = 8192

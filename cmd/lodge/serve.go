@@ -19,7 +19,7 @@ type serveCommand struct {
 	dataFlag
 	Addr         string  `help:"Host and port of the API." default:"localhost:8080" env:"LODGE_ADDR"`
 	AdminAddr    string  `help:"Host and port of metrics (/metrics) and profiles (/debug/pprof/); default: none." env:"LODGE_ADMIN_ADDR"`
-	Partitions   int     `help:"Partitions of each topic, for a new folder." default:"8"`
+	Partitions   int     `help:"Partitions of each topic, for a new folder." default:"4"`
 	Durability   string  `help:"What acknowledged means for bookings, for a new folder: sync (on disk), interval (on disk within 100 ms), none (page cache). Hotels and rooms are always on disk." enum:"sync,interval,none" default:"sync"`
 	Profile      string  `help:"What commits are tuned for: throughput or latency." enum:"throughput,latency" default:"throughput"`
 	OffloadDir   string  `help:"Cold folder, on another disk perhaps, for old segments of topics with an offload age; it is remembered." placeholder:"DIR" type:"path" env:"LODGE_OFFLOAD_DIR"`

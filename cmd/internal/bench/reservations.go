@@ -52,7 +52,7 @@ func (b *run) reserve(ctx context.Context, hotels, clients int) (Result, error) 
 	hist, took, err := measure(ctx, clients, b.Duration, func(ctx context.Context, _, _ int) error { return h.reserve(ctx) })
 	r := Result{}
 	if err == nil {
-		r = rateOf("", fmt.Sprintf("%s, in process, durability sync, 8 partitions, %s", count(clients, "client"), placeText(hotels)), "reservations/s", 1, hist, took)
+		r = rateOf("", fmt.Sprintf("%s, in process, durability sync, %d partitions, %s", count(clients, "client"), h.Partitions, placeText(hotels)), "reservations/s", 1, hist, took)
 	}
 	return r, firstError(func() error { return err }, done)
 }
