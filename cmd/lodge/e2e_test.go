@@ -18,6 +18,7 @@ import (
 	"lodge/api/gen/lodge/v1/lodgev1connect"
 	"lodge/cmd/internal/importer"
 	"lodge/cmd/internal/platform"
+	"lodge/commands"
 	"lodge/domain/hotel"
 )
 
@@ -258,7 +259,7 @@ func TestLogToolsFindAndMendDamage(t *testing.T) {
 func busiest(t *testing.T, dir string) string {
 	t.Helper()
 	best, most := "", int64(-1)
-	for n := range 8 {
+	for n := range commands.PartitionsDefault {
 		info, err := os.Stat(filepath.Join(dir, "log", "topics", "bookings", strconv.Itoa(n), "00000000000000000000.log"))
 		if err != nil {
 			t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 
 	lodgev1 "lodge/api/gen/lodge/v1"
 	"lodge/cmd/internal/platform"
+	"lodge/commands"
 	"lodge/domain/event"
 	"lodge/domain/eventpb"
 	"lodge/log"
@@ -124,7 +125,7 @@ func checkHolds(t *testing.T, dir string, acknowledged int) {
 	}
 	defer lg.Close()
 	deadlines, ended, byTimer := map[string]time.Time{}, map[string]bool{}, 0
-	for n := range log.Partition(8) {
+	for n := range log.Partition(commands.PartitionsDefault) {
 		for _, e := range eventsOf(t, lg, log.TopicPartition{Topic: event.BookingsTopic, Partition: n}) {
 			switch m := e.Message.(type) {
 			case *eventpb.ReservationPlaced:
