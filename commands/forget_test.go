@@ -230,7 +230,7 @@ func TestACrashBeforeTheKeyIsErased(t *testing.T) {
 	}
 }
 
-// TestKeysOfAnotherLog: what was sealed must not silently look forgotten.
+// TestKeysOfAnotherLog: what was sealed must not silently look forgotten, be it ever so long ago that somebody gave a name.
 func TestKeysOfAnotherLog(t *testing.T) {
 	lg, mem := newMemLog(), vfs.NewMem()
 	h := open(t, lg, Options{Partitions: 1, Persons: openKeys(t, mem)})
@@ -243,10 +243,15 @@ func TestKeysOfAnotherLog(t *testing.T) {
 	if _, _, err := openKeys(t, stranger).Seal(persons.Person{DisplayName: "Eva"}); err != nil {
 		t.Fatal(err)
 	}
-	for name, fs := range map[string]vfs.FS{"none": vfs.NewMem(), "older": older, "of another log": stranger} {
-		_, err := Open(t.Context(), lg.restart(), Options{Partitions: 1, Persons: openKeys(t, fs)})
-		if log.CodeOf(err) != log.Corrupt {
-			t.Errorf("%s: %v", name, err)
+	for _, nameless := range []int{0, checkEvents + checkEventsMax} {
+		for n := range nameless {
+			h.do(20+n, place("grand", 20+n))
+		}
+		for name, fs := range map[string]vfs.FS{"none": vfs.NewMem(), "older": older, "of another log": stranger} {
+			_, err := Open(t.Context(), lg.restart(), Options{Partitions: 1, Persons: openKeys(t, fs)})
+			if log.CodeOf(err) != log.Corrupt {
+				t.Errorf("%s, before %d without a name: %v", name, nameless, err)
+			}
 		}
 	}
 	if _, err := Open(t.Context(), lg.restart(), Options{Partitions: 1, Persons: openKeys(t, mem)}); err != nil {

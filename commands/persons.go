@@ -171,11 +171,11 @@ func openPersons(ctx context.Context, lg log.Reader, opts Options) error {
 		if err != nil {
 			return err
 		}
-		if err := checkKeys(ctx, lg, tp, opts.Persons); err != nil {
-			return err
-		}
 		if swept[n] > end { // of another log
 			swept[n] = 0
+		}
+		if err := checkKeys(ctx, lg, tp, swept[n], opts.Persons); err != nil {
+			return err
 		}
 		if swept[n] == end {
 			continue
@@ -191,15 +191,16 @@ func openPersons(ctx context.Context, lg log.Reader, opts Options) error {
 	return writeSwept(opts, swept)
 }
 
-// How far before its end a partition is looked through for somebody whose key must be there: where nobody is, ten times as far, once. A log of which nobody has given a
-// name for that long is opened without the check: to look through all of it, each time, took 38 s for 20 million events.
+// How far before its end a partition is looked through for somebody whose key must be there: where nobody is, ten times as far, and so on. Of what the keys' folder has been opened with
+// before, no more than checkEventsMax is looked through again: all of a log without names, each time, took 38 s for 20 million events.
 const (
 	checkEvents    = 1_000
 	checkEventsMax = 10_000
 )
 
 // checkKeys refuses keys that are not the log's: those of another folder would open nobody, and older ones would seal two persons with one key.
-func checkKeys(ctx context.Context, lg log.Reader, tp log.TopicPartition, keys *persons.Keys) error {
+// Events from swept on are new to the folder, and are all of those that an older copy of it lacks keys for.
+func checkKeys(ctx context.Context, lg log.Reader, tp log.TopicPartition, swept log.Offset, keys *persons.Keys) error {
 	start, end, err := lg.Offsets(ctx, tp)
 	if err != nil {
 		return err
@@ -217,7 +218,7 @@ func checkKeys(ctx context.Context, lg log.Reader, tp log.TopicPartition, keys *
 		}
 		return nil
 	}
-	for window := log.Offset(checkEvents); !found && start < end && window <= checkEventsMax; window *= 10 {
+	for window := log.Offset(checkEvents); !found && start < end && (window <= checkEventsMax || end > swept); window *= 10 {
 		from := max(start, end-window)
 		if err := eachTagged(ctx, lg, tp, from, end, sealedTags, check); err != nil {
 			return err
