@@ -28,7 +28,7 @@ type Options struct {
 	Workers         int           // shards that replay at the same time; default: one for each processor, at most GOMAXPROCS
 	WaitMax         time.Duration // WaitFor gives up after this; default 10 s
 	Linger          time.Duration // least time between two batches of a topic while nobody waits for a position; default 20 ms, negative: none
-	LingerMax       time.Duration // what Linger grows to, by one Linger for each 16 events of the last batch; default 250 ms
+	LingerMax       time.Duration // what Linger grows to, by one Linger for each 16 events of the last batch; default 500 ms
 	Logger          *slog.Logger  // default slog.Default()
 	Tracer          trace.Tracer  // tells in which traces events were applied, and who waited for that; nil: none. Replays are not told
 
@@ -70,7 +70,7 @@ func (o Options) withDefaults() Options {
 	o.NearEvents = cmp.Or(o.NearEvents, 2000)
 	o.WaitMax = cmp.Or(o.WaitMax, 10*time.Second)
 	o.Linger = cmp.Or(o.Linger, 20*time.Millisecond)
-	o.LingerMax = cmp.Or(o.LingerMax, 250*time.Millisecond)
+	o.LingerMax = cmp.Or(o.LingerMax, 500*time.Millisecond)
 	o.SessionTimeout = cmp.Or(o.SessionTimeout, 10*time.Second)
 	o.HeartbeatInterval = cmp.Or(o.HeartbeatInterval, min(250*time.Millisecond, o.SessionTimeout/3))
 	o.CommitInterval = cmp.Or(o.CommitInterval, time.Second)

@@ -8,10 +8,12 @@ import (
 	"os/signal"
 	"syscall"
 	_ "time/tzdata" // hotels have time zones where the system has none
+
+	"lodge/cmd/internal/platform"
 )
 
 func main() {
-	tuneRuntime()
+	platform.TuneRuntime()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	m := Main{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}

@@ -16,10 +16,12 @@ import (
 
 	"lodge/api/gen/lodge/v1/lodgev1connect"
 	"lodge/cmd/internal/bench"
+	"lodge/cmd/internal/platform"
 )
 
-// serveLodge is the server's process: it prints its URL and runs until standard input ends.
+// serveLodge is the server's process, set up as `lodge serve` is: it prints its URL and runs until standard input ends.
 func serveLodge(ctx context.Context, dir string, hotels int) error {
+	platform.TuneRuntime()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	go func() {

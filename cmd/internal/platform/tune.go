@@ -1,11 +1,9 @@
-package main
+package platform
 
 import (
 	"os"
 	"runtime"
 	"runtime/debug"
-
-	"lodge/cmd/internal/platform"
 )
 
 // A server allocates much that lives for one request only. Collecting when the heap has grown fivefold instead of twofold spares about
@@ -20,15 +18,15 @@ const (
 // time. With two threads each, 64 clients posting JSON got 18% more answers.
 const threadsPerProcessor = 2
 
-// tuneRuntime sets up scheduling and garbage collection, unless the environment says how (GOMAXPROCS, GOGC, GOMEMLIMIT).
-func tuneRuntime() {
+// TuneRuntime sets up scheduling and garbage collection of a process that serves, unless the environment says how (GOMAXPROCS, GOGC, GOMEMLIMIT).
+func TuneRuntime() {
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(threadsPerProcessor * runtime.GOMAXPROCS(0))
 	}
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
-	if total, ok := platform.MemoryBytes(); ok {
+	if total, ok := MemoryBytes(); ok {
 		debug.SetMemoryLimit(total / memoryLimitPart)
 		debug.SetGCPercent(gcPercent)
 	}
