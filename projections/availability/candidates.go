@@ -10,6 +10,7 @@ import (
 	"lodge/domain"
 	"lodge/log"
 	"lodge/projections"
+	"lodge/projections/fold"
 )
 
 // candidate is a hotel at the place that is searched, whatever it has to sell.
@@ -61,7 +62,7 @@ func candidatesQuery(req *Request) (sql string, args []any) {
 		where, args = append(where, condition), append(args, values...)
 	}
 	if req.City != "" {
-		and("city_key = ?", Fold(req.City))
+		and("city_key = ?", fold.Name(req.City))
 	}
 	if req.Near != nil {
 		b := req.Near.box()

@@ -10,6 +10,7 @@ import (
 
 	"lodge/domain/eventpb"
 	"lodge/projections"
+	"lodge/projections/fold"
 )
 
 // searchTables are what a search needs to know of hotels beside their nights. By topic hotels.
@@ -102,7 +103,7 @@ func writeHotels(tx *projections.Tx, changed map[string]*eventpb.Hotel) error {
 		if a.GetLatitude() != 0 || a.GetLongitude() != 0 { // 0, 0 lies in the sea: nobody has said
 			latitude, longitude = a.GetLatitude(), a.GetLongitude()
 		}
-		if err := put.Exec(id, Fold(a.GetCity()), Fold(h.GetDisplayName()), latitude, longitude, terms, h.GetArchived()); err != nil {
+		if err := put.Exec(id, fold.Name(a.GetCity()), fold.Name(h.GetDisplayName()), latitude, longitude, terms, h.GetArchived()); err != nil {
 			return err
 		}
 		if err := forget.Exec(id); err != nil {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"lodge/domain"
+	"lodge/projections/fold"
 )
 
 // Limits of Search.
@@ -101,7 +102,7 @@ func (r *Request) validate() error {
 	switch {
 	case r.City == "" && r.Place == "" && r.Near == nil:
 		return domain.Errorf(domain.InvalidArgument, "city", "name a city, a place, or a point with a radius")
-	case r.City != "" && Fold(r.City) == "":
+	case r.City != "" && fold.Name(r.City) == "":
 		return domain.Errorf(domain.InvalidArgument, "city", "the name is empty")
 	case len(r.City) > PlaceMax:
 		return domain.Errorf(domain.InvalidArgument, "city", "the name is longer than %d bytes", PlaceMax)

@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"pgregory.net/rapid"
-
 	"lodge/domain"
 	"lodge/domain/event"
 	"lodge/domain/eventpb"
@@ -333,24 +331,6 @@ func TestPlacesAreFoundByTheirIndexes(t *testing.T) {
 			}
 		}
 	}
-}
-
-func TestFold(t *testing.T) {
-	for name, want := range map[string]string{
-		" São Paulo ": "sao paulo", "ÉVORA": "evora", "Münster": "munster", "Straße": "strasse", "Łódź": "lodz", "Tromsø": "tromso", "İstanbul": "istanbul",
-		"Ærø": "aero", "Ὀδυσσεύς": "οδυσσευσ", "東京": "東京", "Ｔｏｋｙｏ": "tokyo", "\u0301": "",
-	} {
-		if got := availability.Fold(name); got != want {
-			t.Errorf("%q: %q, want %q", name, got, want)
-		}
-	}
-	rapid.Check(t, func(t *rapid.T) {
-		name := rapid.String().Draw(t, "name")
-		once := availability.Fold(name)
-		if twice := availability.Fold(once); twice != once {
-			t.Fatalf("%q, then %q", once, twice)
-		}
-	})
 }
 
 // TestBoxHoldsTheCircle: whatever lies in a circle lies in its box, everywhere on the globe.

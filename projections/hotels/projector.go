@@ -12,6 +12,7 @@ import (
 	"lodge/domain/eventpb"
 	"lodge/log"
 	"lodge/projections"
+	"lodge/projections/fold"
 )
 
 // Name is the projection's name.
@@ -24,7 +25,7 @@ CREATE TABLE hotel (
 	description TEXT NOT NULL,
 	street TEXT NOT NULL,
 	city TEXT NOT NULL,
-	city_key TEXT NOT NULL,         -- CityKey(city)
+	city_key TEXT NOT NULL,         -- fold.Name(city)
 	postal_code TEXT NOT NULL,
 	country_code TEXT NOT NULL,
 	latitude REAL NOT NULL,
@@ -98,9 +99,6 @@ func (Projector) Schema() string { return tables }
 
 // Topics implements projections.Projector.
 func (Projector) Topics() []log.Topic { return []log.Topic{event.HotelsTopic} }
-
-// CityKey returns what cities are compared by: without regard to case and surrounding space.
-func CityKey(city string) string { return strings.ToLower(strings.TrimSpace(city)) }
 
 // roomTypeKey is the primary key of a room type, or of what else a hotel has.
 type roomTypeKey struct{ hotel, roomType string }
@@ -191,7 +189,7 @@ func writeHotel(tx *projections.Tx, h Hotel) error {
 		return err
 	}
 	a := h.Address
-	return put.Exec(h.HotelID, h.DisplayName, h.Description, a.Street, a.City, CityKey(a.City), a.PostalCode, a.CountryCode,
+	return put.Exec(h.HotelID, h.DisplayName, h.Description, a.Street, a.City, fold.Name(a.City), a.PostalCode, a.CountryCode,
 		a.Latitude, a.Longitude, h.TimeZone, h.Currency, int64(h.HoldTime.Seconds()), h.Version, h.Archived,
 		h.CreateTime.UnixNano(), h.UpdateTime.UnixNano(), int64(h.Offset), taxes, h.HorizonDays)
 }

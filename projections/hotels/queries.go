@@ -13,6 +13,7 @@ import (
 	"lodge/domain/eventpb"
 	"lodge/log"
 	"lodge/projections"
+	"lodge/projections/fold"
 )
 
 // Queries answers questions about hotels and room types. Safe for concurrent use.
@@ -26,7 +27,7 @@ const PageMax = 1000
 
 // Filter says which hotels to list.
 type Filter struct {
-	City         string // as by CityKey; "": all
+	City         string // its whole name, compared by fold.Name; "": all
 	ShowArchived bool
 	After        string // list hotels with ids behind this one
 	Limit        int    // of one page; PageMax when it is 0 or more
@@ -53,7 +54,7 @@ func (q *Queries) List(ctx context.Context, f Filter) (projections.Page[Hotel, s
 	limit := pageLimit(f.Limit)
 	where, city := "WHERE hotel_id > ?", []any{}
 	if f.City != "" {
-		where, city = "WHERE city_key = ? AND hotel_id > ?", []any{CityKey(f.City)}
+		where, city = "WHERE city_key = ? AND hotel_id > ?", []any{fold.Name(f.City)}
 	}
 	if !f.ShowArchived {
 		where += " AND archived = 0"
