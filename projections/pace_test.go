@@ -50,7 +50,7 @@ func TestPaceRestsLongerUnderLoad(t *testing.T) {
 	}{
 		{"a lone event", defaults, 1, 21250 * time.Microsecond},
 		{"some", defaults, 16, 40 * time.Millisecond},
-		{"many", defaults, 1000, 250 * time.Millisecond},
+		{"many", defaults, 1000, 500 * time.Millisecond},
 		{"as many as a batch may have: behind", defaults, feedEventsMax, 0},
 		{"told never to rest", Options{Linger: -1}.withDefaults(), 1000, 0},
 		{"told to rest longer than the most", Options{Linger: time.Second}.withDefaults(), 1000, time.Second},
