@@ -105,7 +105,7 @@ func (s *hotelService) roomTypesAsOf(ctx context.Context, m *moment, req *lodgev
 }
 
 // hotelsAsOf returns one page of all hotels as they were at a time.
-func (s *hotelService) hotelsAsOf(ctx context.Context, req *lodgev1.ListHotelsRequest, after string) (rows []hotels.Hotel, next *string, err error) {
+func (s *hotelService) hotelsAsOf(ctx context.Context, req *lodgev1.ListHotelsRequest, filter hotels.Filter) (rows []hotels.Hotel, next *string, err error) {
 	m := new(moment)
 	if m.time, err = s.pastTime(req.GetAsOfTime()); err != nil {
 		return nil, nil, err
@@ -132,7 +132,7 @@ func (s *hotelService) hotelsAsOf(ctx context.Context, req *lodgev1.ListHotelsRe
 			}
 		}
 		var more bool
-		if rows, more = pageOf(all.List(req.GetShowArchived()), after, pageSize(req.GetPageSize()), func(h *hotels.Hotel) string { return h.HotelID }); more {
+		if rows, more = pageOf(all.List(filter), filter.After, filter.Limit, func(h *hotels.Hotel) string { return h.HotelID }); more {
 			next = &rows[len(rows)-1].HotelID
 		}
 		return nil

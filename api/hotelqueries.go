@@ -71,7 +71,7 @@ func (s *hotelService) ListHotels(ctx context.Context, req *connect.Request[lodg
 	if err := s.fresh(ctx, hotels.Name, req.Msg.GetMinPosition()); err != nil {
 		return nil, err
 	}
-	filter := hotels.Filter{ShowArchived: req.Msg.GetShowArchived(), Limit: pageSize(req.Msg.GetPageSize())}
+	filter := hotels.Filter{City: req.Msg.GetCity(), ShowArchived: req.Msg.GetShowArchived(), Limit: pageSize(req.Msg.GetPageSize())}
 	if token != nil {
 		filter.After = token[0]
 	}
@@ -92,7 +92,7 @@ func (s *hotelService) ListHotels(ctx context.Context, req *connect.Request[lodg
 // listHotels returns one page of the hotels as they are, or were.
 func (s *hotelService) listHotels(ctx context.Context, req *lodgev1.ListHotelsRequest, filter hotels.Filter) (rows []hotels.Hotel, next *string, err error) {
 	if req.GetAsOfTime() != nil {
-		return s.hotelsAsOf(ctx, req, filter.After)
+		return s.hotelsAsOf(ctx, req, filter)
 	}
 	page, err := s.hotels.List(ctx, filter)
 	return page.Items, page.Next, err

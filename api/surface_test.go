@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"connectrpc.com/connect"
 	"connectrpc.com/grpcreflect"
@@ -17,6 +18,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"lodge/api"
 	lodgev1 "lodge/api/gen/lodge/v1"
@@ -338,6 +340,35 @@ func TestListHotelsPages(t *testing.T) {
 	}
 	if len(names) != 7 || !slices.IsSorted(names) {
 		t.Errorf("hotels %v", names)
+	}
+}
+
+func TestListHotelsOfACity(t *testing.T) {
+	s := newStack(t, api.Options{})
+	for id, city := range map[string]string{"paulista": "São Paulo", "ritz": "Lisbon", "santos": "SAO PAULO"} {
+		s.seedHotel(id, city, 1)
+	}
+	at := timestamppb.New(s.clock.now())
+	s.clock.advance(time.Hour)
+	must[lodgev1.Hotel](t)(s.hotels.ArchiveHotel(t.Context(), connect.NewRequest(&lodgev1.ArchiveHotelRequest{Name: "hotels/santos"})))
+	s.settle()
+	for _, c := range []struct {
+		req  *lodgev1.ListHotelsRequest
+		want []string
+	}{
+		{&lodgev1.ListHotelsRequest{City: "sao paulo"}, []string{"hotels/paulista"}},
+		{&lodgev1.ListHotelsRequest{City: "Sao"}, nil},
+		{&lodgev1.ListHotelsRequest{City: "sao paulo", ShowArchived: true}, []string{"hotels/paulista", "hotels/santos"}},
+		{&lodgev1.ListHotelsRequest{City: "são paulo", AsOfTime: at}, []string{"hotels/paulista", "hotels/santos"}},
+	} {
+		page, _ := must[lodgev1.ListHotelsResponse](t)(s.hotels.ListHotels(t.Context(), connect.NewRequest(c.req)))
+		var got []string
+		for _, h := range page.GetHotels() {
+			got = append(got, h.GetName())
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%v: %v, want %v", c.req, got, c.want)
+		}
 	}
 }
 

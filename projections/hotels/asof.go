@@ -7,6 +7,7 @@ import (
 	"lodge/domain"
 	"lodge/domain/eventpb"
 	"lodge/projections"
+	"lodge/projections/fold"
 )
 
 // Past is what hotels were at a moment of the past: the same as the rows, made of events rather than read. The zero value is not ready; NewPast makes one. Not safe
@@ -47,10 +48,11 @@ func (p *Past) GetRoomType(hotelID, roomTypeID string) (RoomType, error) {
 	return t, nil
 }
 
-// List returns the hotels, by id, with those that were archived or without.
-func (p *Past) List(archived bool) (found []Hotel) {
+// List returns all hotels of the filter's city, by id, with those that were archived or without.
+func (p *Past) List(f Filter) (found []Hotel) {
+	city := fold.Name(f.City)
 	for _, h := range p.changes.hotels {
-		if archived || !h.Archived {
+		if (f.ShowArchived || !h.Archived) && (f.City == "" || fold.Name(h.Address.City) == city) {
 			found = append(found, h)
 		}
 	}

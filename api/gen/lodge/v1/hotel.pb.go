@@ -775,7 +775,9 @@ type ListHotelsRequest struct {
 	MinPosition string `protobuf:"bytes,4,opt,name=min_position,json=minPosition,proto3" json:"min_position,omitempty"`
 	// As they were at a time that is over, in place of as they are now. A position will not do: it is of the hotels of one partition. LIMIT_REACHED where that is too
 	// much to be read.
-	AsOfTime      *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=as_of_time,json=asOfTime,proto3" json:"as_of_time,omitempty"`
+	AsOfTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=as_of_time,json=asOfTime,proto3" json:"as_of_time,omitempty"`
+	// Only those in this city: its whole name; case and accents do not matter.
+	City          string `protobuf:"bytes,6,opt,name=city,proto3" json:"city,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -843,6 +845,13 @@ func (x *ListHotelsRequest) GetAsOfTime() *timestamppb.Timestamp {
 		return x.AsOfTime
 	}
 	return nil
+}
+
+func (x *ListHotelsRequest) GetCity() string {
+	if x != nil {
+		return x.City
+	}
+	return ""
 }
 
 type ListHotelsResponse struct {
@@ -1533,7 +1542,7 @@ const file_lodge_v1_hotel_proto_rawDesc = "" +
 	"\n" +
 	"as_of_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampH\x00R\basOfTime\x12&\n" +
 	"\x0eas_of_position\x18\x04 \x01(\tH\x00R\fasOfPositionB\a\n" +
-	"\x05as_of\"\xda\x01\n" +
+	"\x05as_of\"\xf8\x01\n" +
 	"\x11ListHotelsRequest\x12$\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12\x1d\n" +
 	"\n" +
@@ -1541,7 +1550,8 @@ const file_lodge_v1_hotel_proto_rawDesc = "" +
 	"\rshow_archived\x18\x03 \x01(\bR\fshowArchived\x12!\n" +
 	"\fmin_position\x18\x04 \x01(\tR\vminPosition\x128\n" +
 	"\n" +
-	"as_of_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\basOfTime\"e\n" +
+	"as_of_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\basOfTime\x12\x1c\n" +
+	"\x04city\x18\x06 \x01(\tB\b\xbaH\x05r\x03(\xc8\x01R\x04city\"e\n" +
 	"\x12ListHotelsResponse\x12'\n" +
 	"\x06hotels\x18\x01 \x03(\v2\x0f.lodge.v1.HotelR\x06hotels\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xa2\x01\n" +
