@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"lodge/api/access"
+	lodgev1 "lodge/api/gen/lodge/v1"
 	"lodge/api/openid"
 	"lodge/domain"
 	"lodge/log"
@@ -232,12 +233,8 @@ func allTheirs(t *access.Token, hotels []string) bool {
 // theirReservation lets a guest in to a reservation of theirs, and whoever knows its guest's e-mail address. Reservations of others and those that there are not look
 // the same.
 func theirReservation(ctx context.Context, g *gate, c *caller, msg proto.Message) error {
-	email := c.header.Get(HeaderGuestEmail)
-	if c.token == nil && email == "" {
-		return c.unknown("this call needs a token or a session in the header Authorization, or the e-mail address of the reservation's guest in %s", HeaderGuestEmail)
-	}
-	if field := hotelsField(msg); field != "" {
-		return domain.Errorf(ReasonForbiddenField, field, "the field %s is for the hotel", field)
+	if err := c.guestly(msg); err != nil {
+		return err
 	}
 	id, ok := childOf(msg, reservationsInfix)
 	if !ok {
@@ -248,19 +245,78 @@ func theirReservation(ctx context.Context, g *gate, c *caller, msg proto.Message
 		found, err = g.api.reservations.Get(ctx, hotelOf(msg), id)
 		return err
 	})
-	switch {
-	case domain.ReasonOf(err) == domain.ReservationNotFound:
-		return denied(ReasonNotYours, notYours)
-	case err != nil:
+	if err != nil {
+		return unlessMissing(err)
+	}
+	if err := g.theirs(c, &found); err != nil {
 		return err
-	case c.token != nil && found.Guest.GuestID == c.token.GuestID:
-		return bind(msg, found.Guest.GuestID)
-	case email != "":
-		if err := g.api.openGuest(&found.Guest); err != nil {
+	}
+	return bind(msg, found.Guest.GuestID)
+}
+
+// theirGroup lets a guest in to a group of reservations that are theirs without exception, by account or by e-mail address. One that somebody else's reservation
+// belongs to is the hotel's to pay and cancel as a whole.
+func theirGroup(ctx context.Context, g *gate, c *caller, msg proto.Message) error {
+	if err := c.guestly(msg); err != nil {
+		return err
+	}
+	of, ok := msg.(interface{ GetGroupId() string })
+	if !ok {
+		return denied(ReasonNotYours, notYours)
+	}
+	_, members, err := g.api.groupOf(ctx, resourceOf(msg), of.GetGroupId())
+	if err != nil {
+		return unlessMissing(err)
+	}
+	for i := range members {
+		if err := g.theirs(c, &members[i]); err != nil {
 			return err
 		}
-		if sameEmail(found.Guest.Email, email) {
-			return bind(msg, found.Guest.GuestID)
+	}
+	return nil
+}
+
+// theirList lets a guest in to the list of their account, or of a group of theirs.
+func theirList(ctx context.Context, g *gate, c *caller, msg proto.Message) error {
+	if m, ok := msg.(*lodgev1.ListReservationsRequest); ok && m.GetGroupId() != "" && m.GetGuestId() == "" {
+		return theirGroup(ctx, g, c, msg)
+	}
+	if c.token == nil {
+		return c.unknown("this call needs a token or a session in the header Authorization")
+	}
+	return theirAccount(ctx, g, c, msg)
+}
+
+// guestly refuses who does not say which guest they are, and what is for the hotel.
+func (c *caller) guestly(msg proto.Message) error {
+	if c.token == nil && c.header.Get(HeaderGuestEmail) == "" {
+		return c.unknown("this call needs a token or a session in the header Authorization, or the e-mail address of the reservation's guest in %s", HeaderGuestEmail)
+	}
+	if field := hotelsField(msg); field != "" {
+		return domain.Errorf(ReasonForbiddenField, field, "the field %s is for the hotel", field)
+	}
+	return nil
+}
+
+// unlessMissing makes what there is not look like what is somebody else's.
+func unlessMissing(err error) error {
+	if domain.ReasonOf(err) == domain.ReservationNotFound {
+		return denied(ReasonNotYours, notYours)
+	}
+	return err
+}
+
+// theirs refuses who neither has the reservation in their account nor knows its guest's e-mail address. It opens who the guest is.
+func (g *gate) theirs(c *caller, r *reservations.Reservation) error {
+	if c.token != nil && r.Guest.GuestID == c.token.GuestID {
+		return nil
+	}
+	if email := c.header.Get(HeaderGuestEmail); email != "" {
+		if err := g.api.openGuest(&r.Guest); err != nil {
+			return err
+		}
+		if sameEmail(r.Guest.Email, email) {
+			return nil
 		}
 	}
 	return denied(ReasonNotYours, notYours)

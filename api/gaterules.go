@@ -41,6 +41,8 @@ var (
 	known     = rule{nil, everything, everything, everything}
 	booking   = rule{newBooking, theirAccount, inTheirHotels, everything}
 	reserved  = rule{theirReservation, theirReservation, inTheirHotels, everything}
+	grouped   = rule{theirGroup, theirGroup, inTheirHotels, everything}
+	listed    = rule{theirList, theirList, inTheirHotels, everything}
 	ownList   = rule{nil, theirAccount, inTheirHotels, everything}
 	ownEntry  = rule{nil, theirEntry, inTheirHotels, everything}
 	house     = rule{nil, nil, inTheirHotels, everything}
@@ -72,7 +74,7 @@ var rules = map[string]rule{
 	rpc.RateServiceArchiveRatePlanProcedure: house, rpc.RateServiceSetRatesProcedure: house,
 
 	rpc.ReservationServiceCreateReservationProcedure: booking, rpc.ReservationServiceBatchCreateReservationsProcedure: booking,
-	rpc.ReservationServiceGetReservationProcedure: reserved, rpc.ReservationServiceListReservationsProcedure: ownList,
+	rpc.ReservationServiceGetReservationProcedure: reserved, rpc.ReservationServiceListReservationsProcedure: listed,
 	rpc.ReservationServiceUpdateReservationProcedure: reserved, rpc.ReservationServiceCancelReservationProcedure: reserved,
 	rpc.ReservationServiceQuoteModificationProcedure:  reserved,
 	rpc.ReservationServiceConfirmReservationProcedure: house, rpc.ReservationServiceMarkNoShowProcedure: house,
@@ -82,7 +84,7 @@ var rules = map[string]rule{
 	rpc.PaymentServicePayReservationProcedure: reserved, rpc.PaymentServiceGetPaymentProcedure: reserved,
 	rpc.PaymentServiceListPaymentsProcedure: reserved, rpc.PaymentServiceQuoteCancellationProcedure: reserved,
 	rpc.PaymentServiceRefundReservationProcedure: house, rpc.PaymentServiceSettleRefundProcedure: house,
-	rpc.PaymentServicePayGroupProcedure: house, rpc.ReservationServiceCancelGroupProcedure: house,
+	rpc.PaymentServicePayGroupProcedure: grouped, rpc.ReservationServiceCancelGroupProcedure: grouped,
 
 	rpc.StayServiceCheckInReservationProcedure: house, rpc.StayServiceCheckOutReservationProcedure: house, rpc.StayServiceWalkReservationProcedure: house,
 	rpc.StayServiceMoveGuestProcedure: house,
@@ -187,7 +189,10 @@ func childOf(msg proto.Message, infix string) (id string, ok bool) {
 // hotelsField returns the field by which a message asks for what only the hotel may do, or "".
 func hotelsField(msg proto.Message) string {
 	switch m := msg.(type) {
-	case *lodgev1.CancelReservationRequest:
+	case interface { // a reservation's, or a group's
+		GetWaive() bool
+		GetReason() lodgev1.ReservationReason
+	}:
 		switch {
 		case m.GetWaive():
 			return "waive"

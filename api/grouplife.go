@@ -17,7 +17,7 @@ import (
 
 // groupOf returns the hotel and the reservations of a group, in order of their ids. Which these are was said when they were placed, so once the read model has
 // all that the log has now it has all of them.
-func (a *API) groupOf(ctx context.Context, parent, groupID string) (hotelID string, ids []string, err error) {
+func (a *API) groupOf(ctx context.Context, parent, groupID string) (hotelID string, found []reservations.Reservation, err error) {
 	if hotelID, err = parseHotel(parent, "parent"); err != nil {
 		return "", nil, err
 	}
@@ -34,17 +34,14 @@ func (a *API) groupOf(ctx context.Context, parent, groupID string) (hotelID stri
 			return "", nil, err
 		}
 	}
-	found, _, err := a.reservations.ListByGroup(ctx, hotelID, groupID, reservations.Cursor{}, hotel.GroupMax)
+	found, _, err = a.reservations.ListByGroup(ctx, hotelID, groupID, reservations.Cursor{}, hotel.GroupMax)
 	if err != nil {
 		return "", nil, err
 	}
 	if len(found) == 0 {
 		return "", nil, domain.Errorf(domain.ReservationNotFound, "group_id", "hotel %s has no group %s", hotelID, groupID)
 	}
-	for i := range found {
-		ids = append(ids, found[i].ReservationID)
-	}
-	return hotelID, ids, nil
+	return hotelID, found, nil
 }
 
 // CancelGroup cancels what of a group still stands.
@@ -56,8 +53,13 @@ func (s *reservationService) CancelGroup(ctx context.Context, req *connect.Reque
 	body := &hotel.CancelGroup{
 		GroupID: req.Msg.GetGroupId(), Reason: eventpb.ReservationReason(req.Msg.GetReason()), Note: req.Msg.GetNote(), Waive: req.Msg.GetWaive(),
 	}
-	if body.Hotel, body.Reservations, err = s.groupOf(ctx, req.Msg.GetParent(), body.GroupID); err != nil {
+	hotelID, members, err := s.groupOf(ctx, req.Msg.GetParent(), body.GroupID)
+	if err != nil {
 		return nil, err
+	}
+	body.Hotel = hotelID
+	for i := range members {
+		body.Reservations = append(body.Reservations, members[i].ReservationID)
 	}
 	res := connect.NewResponse(&lodgev1.CancelGroupResponse{})
 	result, err := s.execute(ctx, c, body, res.Header())
@@ -87,17 +89,17 @@ func (s *paymentService) PayGroup(ctx context.Context, req *connect.Request[lodg
 	if body.Provider, err = s.providerOr(req.Msg.GetProvider()); err != nil {
 		return nil, err
 	}
-	hotelID, ids, err := s.groupOf(ctx, req.Msg.GetParent(), body.GroupID)
+	hotelID, members, err := s.groupOf(ctx, req.Msg.GetParent(), body.GroupID)
 	if err != nil {
 		return nil, err
 	}
 	body.Hotel = hotelID
-	for _, id := range ids {
+	for i := range members {
 		payment, err := ownOrNew("")
 		if err != nil {
 			return nil, err
 		}
-		body.Payments = append(body.Payments, hotel.GroupPayment{ReservationID: id, PaymentID: payment})
+		body.Payments = append(body.Payments, hotel.GroupPayment{ReservationID: members[i].ReservationID, PaymentID: payment})
 	}
 	res := connect.NewResponse(&lodgev1.PayGroupResponse{})
 	result, err := s.execute(ctx, c, body, res.Header())

@@ -34,8 +34,9 @@ type front struct {
 	rates    lodgev1connect.RateServiceClient
 }
 
-func newFront(t testing.TB, opts api.Options) *front {
-	s := newStack(t, opts)
+func newFront(t testing.TB, opts api.Options) *front { return frontOf(newStack(t, opts)) }
+
+func frontOf(s *stack) *front {
 	return &front{
 		s, lodgev1connect.NewRoomServiceClient(s.client, s.server.URL), lodgev1connect.NewPaymentServiceClient(s.client, s.server.URL),
 		lodgev1connect.NewStayServiceClient(s.client, s.server.URL), lodgev1connect.NewWaitingListServiceClient(s.client, s.server.URL),

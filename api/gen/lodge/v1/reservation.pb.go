@@ -1661,7 +1661,7 @@ type ListReservationsRequest struct {
 	CheckInStartDate *date.Date `protobuf:"bytes,6,opt,name=check_in_start_date,json=checkInStartDate,proto3" json:"check_in_start_date,omitempty"`
 	// Only those that check in before this day; with check_in_start_date.
 	CheckInEndDate *date.Date `protobuf:"bytes,7,opt,name=check_in_end_date,json=checkInEndDate,proto3" json:"check_in_end_date,omitempty"`
-	// Only those of this group of one hotel.
+	// Only those of this group of one hotel. For guests too, when all of its reservations are theirs.
 	GroupId string `protobuf:"bytes,8,opt,name=group_id,json=groupId,proto3" json:"group_id,omitempty"`
 	// Only those of a list of one hotel's day.
 	StayList StayList `protobuf:"varint,9,opt,name=stay_list,json=stayList,proto3,enum=lodge.v1.StayList" json:"stay_list,omitempty"`

@@ -63,7 +63,8 @@ type PaymentServiceClient interface {
 	PayReservation(context.Context, *connect.Request[v1.PayReservationRequest]) (*connect.Response[v1.Payment], error)
 	// Asks the provider for what is due of all reservations of a group, a payment for each: all are asked for at once, or none, when one cannot be paid. What becomes
 	// of them is each reservation's own: one whose payment is declined is REJECTED and loses its rooms, and the others are PAID and stay. Who wants all or none cancels
-	// the group then (ReservationService.CancelGroup), and what was captured is given back by its terms. Errors: as PayReservation's.
+	// the group then (ReservationService.CancelGroup), and what was captured is given back by its terms. For guests too, when all of its reservations are theirs.
+	// Errors: as PayReservation's.
 	PayGroup(context.Context, *connect.Request[v1.PayGroupRequest]) (*connect.Response[v1.PayGroupResponse], error)
 	// Promises a part of what was captured back, although the terms do not. Answers as ReservationService.CancelReservation does; the money follows.
 	// Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT, REFUND_TOO_LARGE, CURRENCY_MISMATCH.
@@ -194,7 +195,8 @@ type PaymentServiceHandler interface {
 	PayReservation(context.Context, *connect.Request[v1.PayReservationRequest]) (*connect.Response[v1.Payment], error)
 	// Asks the provider for what is due of all reservations of a group, a payment for each: all are asked for at once, or none, when one cannot be paid. What becomes
 	// of them is each reservation's own: one whose payment is declined is REJECTED and loses its rooms, and the others are PAID and stay. Who wants all or none cancels
-	// the group then (ReservationService.CancelGroup), and what was captured is given back by its terms. Errors: as PayReservation's.
+	// the group then (ReservationService.CancelGroup), and what was captured is given back by its terms. For guests too, when all of its reservations are theirs.
+	// Errors: as PayReservation's.
 	PayGroup(context.Context, *connect.Request[v1.PayGroupRequest]) (*connect.Response[v1.PayGroupResponse], error)
 	// Promises a part of what was captured back, although the terms do not. Answers as ReservationService.CancelReservation does; the money follows.
 	// Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT, REFUND_TOO_LARGE, CURRENCY_MISMATCH.

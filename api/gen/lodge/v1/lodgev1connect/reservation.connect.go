@@ -86,7 +86,7 @@ type ReservationServiceClient interface {
 	// with the index of the request at fault in the metadata; LIMIT_REACHED.
 	BatchCreateReservations(context.Context, *connect.Request[v1.BatchCreateReservationsRequest]) (*connect.Response[v1.BatchCreateReservationsResponse], error)
 	// Cancels those reservations of a group that are pending or paid: all of them at once or, when the guest of one has checked in, none. Each has its own terms, fee and
-	// refund. What had ended before stays as it is. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT.
+	// refund. What had ended before stays as it is. For guests too, when all of its reservations are theirs. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT.
 	CancelGroup(context.Context, *connect.Request[v1.CancelGroupRequest]) (*connect.Response[v1.CancelGroupResponse], error)
 	// Returns one reservation. Errors: RESERVATION_NOT_FOUND.
 	GetReservation(context.Context, *connect.Request[v1.GetReservationRequest]) (*connect.Response[v1.Reservation], error)
@@ -311,7 +311,7 @@ type ReservationServiceHandler interface {
 	// with the index of the request at fault in the metadata; LIMIT_REACHED.
 	BatchCreateReservations(context.Context, *connect.Request[v1.BatchCreateReservationsRequest]) (*connect.Response[v1.BatchCreateReservationsResponse], error)
 	// Cancels those reservations of a group that are pending or paid: all of them at once or, when the guest of one has checked in, none. Each has its own terms, fee and
-	// refund. What had ended before stays as it is. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT.
+	// refund. What had ended before stays as it is. For guests too, when all of its reservations are theirs. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT.
 	CancelGroup(context.Context, *connect.Request[v1.CancelGroupRequest]) (*connect.Response[v1.CancelGroupResponse], error)
 	// Returns one reservation. Errors: RESERVATION_NOT_FOUND.
 	GetReservation(context.Context, *connect.Request[v1.GetReservationRequest]) (*connect.Response[v1.Reservation], error)

@@ -699,7 +699,8 @@ export const PaymentService: GenService<{
   /**
    * Asks the provider for what is due of all reservations of a group, a payment for each: all are asked for at once, or none, when one cannot be paid. What becomes
    * of them is each reservation's own: one whose payment is declined is REJECTED and loses its rooms, and the others are PAID and stay. Who wants all or none cancels
-   * the group then (ReservationService.CancelGroup), and what was captured is given back by its terms. Errors: as PayReservation's.
+   * the group then (ReservationService.CancelGroup), and what was captured is given back by its terms. For guests too, when all of its reservations are theirs.
+   * Errors: as PayReservation's.
    *
    * @generated from rpc lodge.v1.PaymentService.PayGroup
    */

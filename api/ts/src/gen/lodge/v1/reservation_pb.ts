@@ -817,7 +817,7 @@ export type ListReservationsRequest = Message<"lodge.v1.ListReservationsRequest"
   checkInEndDate?: Date;
 
   /**
-   * Only those of this group of one hotel.
+   * Only those of this group of one hotel. For guests too, when all of its reservations are theirs.
    *
    * @generated from field: string group_id = 8;
    */
@@ -1840,7 +1840,7 @@ export const ReservationService: GenService<{
   },
   /**
    * Cancels those reservations of a group that are pending or paid: all of them at once or, when the guest of one has checked in, none. Each has its own terms, fee and
-   * refund. What had ended before stays as it is. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT.
+   * refund. What had ended before stays as it is. For guests too, when all of its reservations are theirs. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT.
    *
    * @generated from rpc lodge.v1.ReservationService.CancelGroup
    */
