@@ -12,7 +12,8 @@
 //
 //   - Every event of the types named that the topic keeps is handled, at least once: it is committed when it is handled, or lies in the poison queue. So handlers
 //     are idempotent: commands that change nothing the second time, or whose request id follows from the event's id (RequestID).
-//   - Events of one partition, and so of one hotel, are handled in their order, one at a time; partitions side by side.
+//   - Events of one partition, and so of one hotel, are handled in their order, one at a time; partitions side by side. A handler that waits for somebody outside may ask for
+//     several at a time (Handler.Parallel), of which those that belong together (Handler.OrderKey) keep their order.
 //   - A handler that fails is tried again with exponential back-off, Options.Retries times. Then the record goes to the poison queue and the partition goes on. Those behind it
 //     wait that long and no longer. A handler that panics has failed.
 //   - What fails because something else is not there at the moment (IsTransient: the engine or the log answers "later", or the handler says so by Transient) is tried again

@@ -28,7 +28,7 @@ type counts struct {
 	handled, retried, poisoned, panics atomic.Int64
 
 	mu      sync.Mutex
-	failing map[log.Position]time.Time // records that are being tried again, and since when; at most one for each partition and one that was requeued
+	failing map[log.Position]time.Time // records that are being tried again, and since when; at most Parallel for each partition and one that was requeued
 	failure string                     // the last one
 }
 
@@ -41,11 +41,11 @@ type delivery struct {
 
 // subscribe adds the handler to Watermill's router, for its topic and for what is requeued.
 func (h *handler) subscribe(router *message.Router) ([]*watermill.Subscriber, error) {
-	first, err := h.router.subscriber(GroupOf(h.Name), h.filter())
+	first, err := h.router.subscriber(watermill.SubscriberConfig{Group: GroupOf(h.Name), Filter: h.filter(), Parallel: h.Parallel, OrderKey: h.OrderKey})
 	if err != nil {
 		return nil, err
 	}
-	again, err := h.router.subscriber(requeuedGroupOf(h.Name), &log.Filter{Tags: []string{h.Name}})
+	again, err := h.router.subscriber(watermill.SubscriberConfig{Group: requeuedGroupOf(h.Name), Filter: &log.Filter{Tags: []string{h.Name}}})
 	if err != nil {
 		return nil, err
 	}

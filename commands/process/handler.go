@@ -9,6 +9,7 @@ import (
 	"lodge/domain"
 	"lodge/domain/event"
 	"lodge/log"
+	"lodge/log/watermill"
 )
 
 // Handler is one process manager, or one step of one.
@@ -16,6 +17,11 @@ type Handler struct {
 	Name  string    // 1 to 63 characters of [a-z0-9-]; part of the group's name and of letters' ids, so it stays as it is
 	Topic log.Topic // must be there when Run begins
 	Types []string  // of events (ce_type); empty: all
+
+	// Parallel is how many records of a partition are handled at the same time: default 1, all in their order. With more, those with the same OrderKey are handled in
+	// their order, one after the other, and none waits for another's: for handlers that wait for somebody outside.
+	Parallel int
+	OrderKey func(r *log.Record) string // default: the record's key, which is the hotel
 
 	// Handle answers one event. It may be called again for the same event, also after it succeeded. ctx ends after Options.AttemptTimeout, and when Run is to end;
 	// DeliveryOf tells what there is to know about the delivery. The event is the handler's.
@@ -36,6 +42,8 @@ func (h *Handler) validate() error {
 		return invalid("handler %q: the name is not 1 to %d characters of a-z, 0-9 and inner hyphens", h.Name, domain.IDMax)
 	case (h.Handle == nil) == (h.HandleRecord == nil):
 		return invalid("handler %s: exactly one of Handle and HandleRecord is needed", h.Name)
+	case h.Parallel < 0 || h.Parallel > watermill.ParallelMax:
+		return invalid("handler %s: Parallel is %d, not in [0, %d]", h.Name, h.Parallel, watermill.ParallelMax)
 	}
 	if err := h.Topic.Validate(); err != nil {
 		return err

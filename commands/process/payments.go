@@ -21,6 +21,7 @@ import (
 	"lodge/domain/eventpb"
 	"lodge/domain/hotel"
 	"lodge/log"
+	"lodge/log/watermill"
 )
 
 // Executor gives commands. *commands.Engine is one.
@@ -31,6 +32,7 @@ type Executor interface {
 // PaymentsOptions sets up Payments. The zero value of a field means its default.
 type PaymentsOptions struct {
 	CallTimeout time.Duration // of one call of a provider: default 13 s. Two of them must fit into the router's AttemptTimeout
+	CallsMax    int           // charges of one partition at a time, and as many refunds and as many look-ups: default 16. Those of a reservation come one after the other
 	RecheckMin  time.Duration // before what is unknown is looked up for the first time, doubling with each: default 5 s
 	RecheckMax  time.Duration // between look-ups at most: default 1 h
 	KeyAge      time.Duration // for how long a provider surely remembers a key: default 12 h. What was requested earlier is looked up before it is sent again
@@ -43,6 +45,7 @@ type PaymentsOptions struct {
 
 func (o PaymentsOptions) withDefaults() PaymentsOptions {
 	o.CallTimeout = cmp.Or(o.CallTimeout, 13*time.Second)
+	o.CallsMax = cmp.Or(o.CallsMax, 16)
 	o.RecheckMin = cmp.Or(o.RecheckMin, 5*time.Second)
 	o.RecheckMax = cmp.Or(o.RecheckMax, max(time.Hour, o.RecheckMin))
 	o.KeyAge = cmp.Or(o.KeyAge, 12*time.Hour)
@@ -60,6 +63,9 @@ func (o PaymentsOptions) withDefaults() PaymentsOptions {
 // Validate returns an error for a setting that is out of its range. Zero values are defaults and valid.
 func (o PaymentsOptions) Validate() error {
 	o = o.withDefaults()
+	if o.CallsMax < 1 || o.CallsMax > watermill.ParallelMax {
+		return invalid("payments: option CallsMax: %d is not in [1, %d]", o.CallsMax, watermill.ParallelMax)
+	}
 	for _, r := range []struct {
 		name             string
 		value, low, high time.Duration
@@ -127,16 +133,41 @@ const (
 // Handlers returns the saga's handlers, for Router.Register.
 func (p *Payments) Handlers() []Handler {
 	return []Handler{
-		onEvents(chargeHandler, p.charge, &eventpb.PaymentRequested{}),
+		p.calling(onEvents(chargeHandler, p.charge, &eventpb.PaymentRequested{}), reservationOfEvent),
 		onEvents(confirmHandler, p.confirm, &eventpb.PaymentCaptured{}),
 		onEvents(declineHandler, p.decline, &eventpb.PaymentDeclined{}),
 		onEvents(settleHandler, p.settle, &eventpb.ReservationCanceled{}, &eventpb.ReservationNoShow{}, &eventpb.ReservationModified{},
 			&eventpb.ReservationDeclined{}, &eventpb.GuestWalked{}, &eventpb.RefundGranted{}),
-		onEvents(refundHandler, p.refund, &eventpb.RefundRequested{}),
+		p.calling(onEvents(refundHandler, p.refund, &eventpb.RefundRequested{}), reservationOfEvent),
 		onEvents(completeHandler, p.complete, &eventpb.RefundSucceeded{}),
 		onEvents(refundFailsHandler, p.refundFailed, &eventpb.RefundFailed{}),
-		{Name: recheckHandler, Topic: TimersTopic, Types: []string{paymentTimer, refundTimer}, HandleRecord: p.recheck},
+		p.calling(Handler{Name: recheckHandler, Topic: TimersTopic, Types: []string{paymentTimer, refundTimer}, HandleRecord: p.recheck}, reservationOfTimer),
 	}
+}
+
+// calling has a handler call a provider for several reservations at a time: a slow one keeps nobody else waiting.
+func (p *Payments) calling(h Handler, reservation func(*log.Record) string) Handler {
+	h.Parallel, h.OrderKey = p.opts.CallsMax, reservation
+	return h
+}
+
+// reservationOfEvent is what the calls of a provider are in order for. Of what cannot be read it is nothing: the handler says what is wrong.
+func reservationOfEvent(r *log.Record) string {
+	e, err := event.Decode(r.Value, r.HeaderValue)
+	if err != nil {
+		return ""
+	}
+	m, ok := e.Message.(ofReservation)
+	if !ok {
+		return ""
+	}
+	return m.GetHotelId() + "/" + m.GetReservationId()
+}
+
+// ofReservation is an event of a reservation.
+type ofReservation interface {
+	GetHotelId() string
+	GetReservationId() string
 }
 
 // onEvents makes a handler of events that lie in one topic.

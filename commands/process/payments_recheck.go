@@ -43,6 +43,15 @@ func (b *recheckBody) amount() domain.Money {
 	return domain.Money{Currency: b.CurrencyCode, MinorUnits: b.MinorUnits}
 }
 
+// reservationOfTimer is reservationOfEvent for a timer.
+func reservationOfTimer(r *log.Record) string {
+	var b recheckBody
+	if err := json.Unmarshal(r.Value, &b); err != nil {
+		return ""
+	}
+	return b.HotelID + "/" + b.ReservationID
+}
+
 // recheck works off a timer.
 func (p *Payments) recheck(ctx context.Context, r *log.Record) error {
 	var b recheckBody

@@ -14,10 +14,7 @@ import (
 // settle has the money follow what became of a reservation: what is owed goes back, what a modification made dearer is asked for. What is captured later has an event of
 // its own, which is settled then.
 func (p *Payments) settle(ctx context.Context, e *event.Envelope) error {
-	m, ok := e.Message.(interface {
-		GetHotelId() string
-		GetReservationId() string
-	})
+	m, ok := e.Message.(ofReservation)
 	if !ok {
 		return Permanent(fmt.Errorf("%T is of no reservation", e.Message))
 	}

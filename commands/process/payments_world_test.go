@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -290,23 +291,49 @@ func (w *world) commit() {
 	}
 }
 
-// deliver gives each handler what is new to it, in order, and reports whether there was anything.
+// deliver gives each handler what is new to it, and reports whether there was anything.
 func (w *world) deliver() (moved bool) {
 	w.t.Helper()
 	for _, h := range w.saga.Handlers() {
 		records := w.records(h.Topic, w.read[h.Name])
-		for i := range records {
+		handled := make([]bool, len(records))
+		first := 0 // not handled
+		for _, i := range w.order(&h, records) {
 			moved = true
 			if !w.handle(&h, &records[i], false) {
 				return true
 			}
-			w.read[h.Name] = records[i].Offset + 1
+			for handled[i] = true; first < len(records) && handled[first]; first++ {
+				w.read[h.Name] = records[first].Offset + 1
+			}
 			if !w.lag && w.random.IntN(2) == 0 {
 				w.committed[h.Name] = w.read[h.Name]
 			}
 		}
 	}
 	return moved
+}
+
+// order is in which order a handler gets records: the log's, or any that keeps that of each order key where several are handled at a time.
+func (w *world) order(h *process.Handler, records []log.Record) (order []int) {
+	byKey := map[string][]int{}
+	for i := range records {
+		key := ""
+		if h.Parallel > 1 {
+			key = h.OrderKey(&records[i])
+		}
+		byKey[key] = append(byKey[key], i)
+	}
+	keys := slices.Sorted(maps.Keys(byKey))
+	for len(keys) > 0 {
+		k := w.random.IntN(len(keys))
+		lane := byKey[keys[k]]
+		order = append(order, lane[0])
+		if byKey[keys[k]] = lane[1:]; len(lane) == 1 {
+			keys = slices.Delete(keys, k, k+1)
+		}
+	}
+	return order
 }
 
 // handle delivers one record, twice when that is asked for, and reports whether the process lives.

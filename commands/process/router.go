@@ -168,11 +168,10 @@ func (r *Router) Run(ctx context.Context) error {
 }
 
 // subscriber returns where a handler gets records of one kind from.
-func (r *Router) subscriber(group log.Group, filter *log.Filter) (*watermill.Subscriber, error) {
-	return watermill.NewSubscriber(r.lg, watermill.SubscriberConfig{
-		Group: group, Filter: filter, CommitInterval: r.opts.CommitInterval, Logger: r.opts.Logger,
-		Consumer: client.ConsumerOptions{ClientID: string(group), PollRecordsMax: pollRecordsMax, FetchBytesMax: fetchBytesMax, FetchWait: fetchWait},
-	})
+func (r *Router) subscriber(config watermill.SubscriberConfig) (*watermill.Subscriber, error) {
+	config.CommitInterval, config.Logger = r.opts.CommitInterval, r.opts.Logger
+	config.Consumer = client.ConsumerOptions{ClientID: string(config.Group), PollRecordsMax: pollRecordsMax, FetchBytesMax: fetchBytesMax, FetchWait: fetchWait}
+	return watermill.NewSubscriber(r.lg, config)
 }
 
 // What one handler holds of a partition ahead of its calls.

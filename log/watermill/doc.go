@@ -22,7 +22,8 @@
 //
 // Order is that of the partition: the next message of a partition is sent when the one before is acknowledged. Partitions run side by side. A
 // negative acknowledgement sends the same message again after NackDelay, and holds its partition up meanwhile: whoever wants to go on
-// puts Watermill's Retry and PoisonQueue middlewares around the handler.
+// puts Watermill's Retry and PoisonQueue middlewares around the handler. With SubscriberConfig.Parallel several messages of a partition are under way at the
+// same time, and order is that of SubscriberConfig.OrderKey: for handlers that wait for somebody else, such as a payment provider.
 //
 // What it does not do: transactions, delays (package natsbridge does), queue groups (client.QueueConsumer).
 package watermill

@@ -31,6 +31,12 @@ type SubscriberConfig struct {
 	// an OutOfRange of Fail, the default, is ToBeginning.
 	Consumer client.ConsumerOptions
 
+	// Parallel is how many messages of a partition may be under way at the same time: default 1, the next one when the one before is acknowledged. With more,
+	// those of one OrderKey come in their order, one after the other. What is committed is how far all are acknowledged: at most some 1,500 behind that come again
+	// after a crash though they were.
+	Parallel int
+	OrderKey func(*log.Record) string // default: the record's key. It is called once for each record and must not change it
+
 	FollowInterval time.Duration    // without a group: how often to look for added and retired partitions: default 5 s
 	CommitInterval time.Duration    // how often acknowledged offsets are committed: default 1 s
 	NackDelay      time.Duration    // before a message is sent again: default 100 ms; negative: at once
@@ -39,6 +45,9 @@ type SubscriberConfig struct {
 	CreateTopics   *log.TopicConfig // when not nil, topics that are missing are made like this
 	Logger         *slog.Logger     // default: discard
 }
+
+// ParallelMax bounds SubscriberConfig.Parallel.
+const ParallelMax = 256
 
 // SubscriberLog is what a Subscriber needs of a log.
 type SubscriberLog interface {
@@ -74,6 +83,13 @@ func NewSubscriber(lg SubscriberLog, config SubscriberConfig) (*Subscriber, erro
 			return nil, err
 		}
 	}
+	if config.Parallel < 0 || config.Parallel > ParallelMax {
+		return nil, log.NewError(log.InvalidArgument, "subscribe", "Parallel is %d, not in [0, %d]", config.Parallel, ParallelMax)
+	}
+	config.Parallel = cmp.Or(config.Parallel, 1)
+	if config.OrderKey == nil {
+		config.OrderKey = func(r *log.Record) string { return string(r.Key) }
+	}
 	config.FollowInterval = cmp.Or(config.FollowInterval, 5*time.Second)
 	config.CommitInterval = cmp.Or(config.CommitInterval, time.Second)
 	config.NackDelay = cmp.Or(config.NackDelay, 100*time.Millisecond)
@@ -89,7 +105,7 @@ func (s *Subscriber) SubscribeInitialize(topic string) error {
 }
 
 // Subscribe returns the messages of a topic, until ctx ends or the subscriber is closed; then the channel is closed. The next message of a
-// partition comes when the one before is acknowledged. Errors: InvalidTopic, UnknownTopic, Closed.
+// partition comes when the one before is acknowledged, unless SubscriberConfig.Parallel allows more. Errors: InvalidTopic, UnknownTopic, Closed.
 func (s *Subscriber) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
 	name := log.Topic(topic)
 	if err := name.Validate(); err != nil {

@@ -17,7 +17,10 @@ import (
 	"lodge/log/watermill"
 )
 
-var stress = flag.Bool("stress", false, "run Watermill's stress suite too: minutes")
+var (
+	stress = flag.Bool("stress", false, "run Watermill's stress suite too: minutes")
+	seed   = flag.Uint64("seed", 0, "of the random tests; 0: another one each time")
+)
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -47,7 +50,7 @@ func openLog(t *testing.T) *broker.Broker {
 }
 
 // constructors make publishers and subscribers of one log, for topics of some partitions.
-func constructors(t *testing.T, partitions int) (tests.PubSubConstructor, tests.ConsumerGroupPubSubConstructor) {
+func constructors(t *testing.T, partitions, parallel int) (tests.PubSubConstructor, tests.ConsumerGroupPubSubConstructor) {
 	lg := openLog(t)
 	config := &log.TopicConfig{Partitions: partitions, Durability: log.Interval}
 	grouped := func(t *testing.T, group string) (message.Publisher, message.Subscriber) {
@@ -57,6 +60,7 @@ func constructors(t *testing.T, partitions int) (tests.PubSubConstructor, tests.
 		}
 		sub, err := watermill.NewSubscriber(lg, watermill.SubscriberConfig{
 			Group: log.Group(group), CreateTopics: config, CommitInterval: 100 * time.Millisecond, NackDelay: time.Millisecond,
+			Parallel: parallel, OrderKey: func(r *log.Record) string { return r.Position().String() },
 			Consumer: client.ConsumerOptions{HeartbeatInterval: 100 * time.Millisecond},
 		})
 		if err != nil {
@@ -76,7 +80,7 @@ func features(partitions int) tests.Features {
 }
 
 func TestWithoutGroup(t *testing.T) {
-	_, grouped := constructors(t, 8)
+	_, grouped := constructors(t, 8, 1)
 	f := features(8)
 	f.NewSubscriberReceivesOldMessages = true
 	tests.TestNewSubscriberReceivesOldMessages(t, tests.TestContext{TestID: tests.NewTestID(), Features: f},
@@ -84,10 +88,10 @@ func TestWithoutGroup(t *testing.T) {
 }
 
 func TestUniversalSuite(t *testing.T) {
-	for _, partitions := range []int{1, 8} {
-		t.Run(fmt.Sprintf("partitions=%d", partitions), func(t *testing.T) {
-			pubSub, grouped := constructors(t, partitions)
-			tests.TestPubSub(t, features(partitions), pubSub, grouped)
+	for _, c := range []struct{ partitions, parallel int }{{1, 1}, {8, 1}, {8, 8}} {
+		t.Run(fmt.Sprintf("partitions=%d,parallel=%d", c.partitions, c.parallel), func(t *testing.T) {
+			pubSub, grouped := constructors(t, c.partitions, c.parallel)
+			tests.TestPubSub(t, features(c.partitions), pubSub, grouped)
 		})
 	}
 }
@@ -96,6 +100,6 @@ func TestUniversalStressSuite(t *testing.T) {
 	if !*stress {
 		t.Skip("long: run it with -stress")
 	}
-	pubSub, grouped := constructors(t, 8)
+	pubSub, grouped := constructors(t, 8, 1)
 	tests.TestPubSubStressTest(t, features(8), pubSub, grouped)
 }
