@@ -72,7 +72,7 @@ func (a *tale) step() error {
 		return err
 	case 5, 6:
 		_, err := a.reservations.UpdateReservation(ctx, connect.NewRequest(&lodgev1.UpdateReservationRequest{
-			Reservation: &lodgev1.Reservation{Name: name, CheckInDate: day(1 + from), CheckOutDate: day(1 + to), Guest: &lodgev1.Guest{GuestId: fmt.Sprint("guest", from), Adults: 1}},
+			Reservation: &lodgev1.Reservation{Name: name, CheckInDate: day(1 + from), CheckOutDate: day(1 + to), Guest: &lodgev1.Guest{GuestId: fmt.Sprint("guest", from), DisplayName: fmt.Sprint("Gäst ", from), Adults: 1}},
 			UpdateMask:  &fieldmaskpb.FieldMask{Paths: [][]string{{"check_in_date", "check_out_date"}, {"guest"}, {"check_in_date", "check_out_date", "guest"}}[a.n(3)]},
 		}))
 		return err
@@ -193,7 +193,7 @@ func (a *tale) check(m *mark, what string, at *timestamppb.Timestamp, position s
 }
 
 func TestThePastIsWhatThePresentWas(t *testing.T) {
-	a := &tale{front: newFront(t, api.Options{}), random: rand.New(rand.NewPCG(1, 2)), ends: map[log.Topic]log.Offset{}}
+	a := &tale{front: newFront(t, api.Options{ListLookMax: 4}), random: rand.New(rand.NewPCG(1, 2)), ends: map[log.Topic]log.Offset{}}
 	a.seed(5)
 	a.seedHotel("savoy", "London", 1)
 	a.begin()

@@ -27,6 +27,11 @@ func (s *reservationService) reservationsAsOf(ctx context.Context, m *moment, re
 			return err
 		}
 		list := reservations.NewPastList()
+		keep, err := s.keeper(req)
+		if err != nil {
+			return err
+		}
+		list.Only(keep, s.opts.ListLookMax)
 		if err := p.each(event.BookingsTopic, list.Take); err != nil {
 			return err
 		}
@@ -55,17 +60,13 @@ func pageOfPast(list *reservations.PastList, h *hotels.Hotel, m *moment, req *lo
 		if err != nil {
 			return nil, nil, err
 		}
-		ids, next = list.ListByArrival(from, to, after, limit)
-		return ids, next, nil
+		return list.ListByArrival(from, to, after, limit)
 	case req.GetGuestId() != "":
-		ids, next = list.ListByGuestAtHotel(req.GetGuestId(), after, limit)
-		return ids, next, nil
+		return list.ListByGuestAtHotel(req.GetGuestId(), after, limit)
 	case req.GetGroupId() != "":
-		ids, next = list.ListByGroup(req.GetGroupId(), after, limit)
-		return ids, next, nil
-	case req.GetStayList() == 0:
-		ids, next = list.ListByHotel(after, limit)
-		return ids, next, nil
+		return list.ListByGroup(req.GetGroupId(), after, limit)
+	case req.GetStayList() == 0 && !searchesAll(req):
+		return list.ListByHotel(after, limit)
 	}
 	place, err := domain.LoadTimeZone(h.TimeZone)
 	if err != nil {
@@ -79,13 +80,13 @@ func pageOfPast(list *reservations.PastList, h *hotels.Hotel, m *moment, req *lo
 	}
 	switch req.GetStayList() {
 	case lodgev1.StayList_STAY_LIST_ARRIVALS:
-		ids, next = list.Arrivals(day, after, limit)
+		return list.Arrivals(day, after, limit)
 	case lodgev1.StayList_STAY_LIST_DEPARTURES:
-		ids, next = list.Departures(day, after, limit)
-	default:
-		ids, next = list.InHouse(day, after, limit)
+		return list.Departures(day, after, limit)
+	case lodgev1.StayList_STAY_LIST_IN_HOUSE:
+		return list.InHouse(day, after, limit)
 	}
-	return ids, next, nil
+	return list.ListByArrival(searchedFrom(day), domain.DateMax, after, limit)
 }
 
 // roomTypesAsOf returns one page of a hotel's room types as they were.

@@ -24,6 +24,9 @@ func (a *tale) lists(at *timestamppb.Timestamp, position string) (all []proto.Me
 		{StayList: lodgev1.StayList_STAY_LIST_DEPARTURES, StayDate: day(4)}, {StayList: lodgev1.StayList_STAY_LIST_DEPARTURES},
 		{StayList: lodgev1.StayList_STAY_LIST_IN_HOUSE}, {StayList: lodgev1.StayList_STAY_LIST_IN_HOUSE, StayDate: day(3)},
 		{GroupId: a.group},
+		{Statuses: []lodgev1.ReservationStatus{lodgev1.ReservationStatus_RESERVATION_STATUS_PENDING}}, {GuestQuery: "ada"},
+		{GuestQuery: "gast", Statuses: []lodgev1.ReservationStatus{lodgev1.ReservationStatus_RESERVATION_STATUS_PENDING, lodgev1.ReservationStatus_RESERVATION_STATUS_CANCELED}},
+		{GuestQuery: "ada", StayList: lodgev1.StayList_STAY_LIST_IN_HOUSE}, {GuestQuery: "3", CheckInStartDate: day(2)}, {GuestQuery: "ada", GroupId: a.group},
 	} {
 		req.Parent = "hotels/ritz"
 		all = append(all, a.listed(req, at, position))

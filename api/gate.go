@@ -293,7 +293,7 @@ func (c *caller) guestly(msg proto.Message) error {
 		return c.unknown("this call needs a token or a session in the header Authorization, or the e-mail address of the reservation's guest in %s", HeaderGuestEmail)
 	}
 	if field := hotelsField(msg); field != "" {
-		return domain.Errorf(ReasonForbiddenField, field, "the field %s is for the hotel", field)
+		return forTheHotel(field)
 	}
 	return nil
 }
@@ -322,6 +322,10 @@ func (g *gate) theirs(c *caller, r *reservations.Reservation) error {
 	return denied(ReasonNotYours, notYours)
 }
 
+func forTheHotel(field string) error {
+	return domain.Errorf(ReasonForbiddenField, field, "the field %s is for the hotel", field)
+}
+
 const notYours = "this is not yours, or there is no such thing"
 
 func sameEmail(a, b string) bool {
@@ -332,7 +336,7 @@ func sameEmail(a, b string) bool {
 // theirEntry lets a guest in to their entry of a waiting list.
 func theirEntry(ctx context.Context, g *gate, c *caller, msg proto.Message) error {
 	if field := hotelsField(msg); field != "" {
-		return domain.Errorf(ReasonForbiddenField, field, "the field %s is for the hotel", field)
+		return forTheHotel(field)
 	}
 	id, ok := childOf(msg, waitingListInfix)
 	if !ok {

@@ -203,12 +203,19 @@ func hotelsField(msg proto.Message) string {
 		if m.GetByHotel() {
 			return "by_hotel"
 		}
+	case *lodgev1.ListReservationsRequest:
+		if m.GetGuestQuery() != "" {
+			return "guest_query"
+		}
 	}
 	return ""
 }
 
 // theirAccount lets a guest in to what names their account and no other. A booking that names none is theirs.
 func theirAccount(_ context.Context, _ *gate, c *caller, msg proto.Message) error {
+	if field := hotelsField(msg); field != "" {
+		return forTheHotel(field)
+	}
 	return bind(msg, c.token.GuestID)
 }
 

@@ -24,6 +24,7 @@ type Options struct {
 	ScanMax          int           // events looked at for one page of ReadEvents: default 100,000; see scanCostMax
 	PastEventsMax    int           // events of a hotel read to tell its past: default 500,000
 	PastAnonymousMax int           // likewise, to callers who have not said who they are, where they are asked: default 20,000, at most PastEventsMax
+	ListLookMax      int           // reservations that one page of a list with statuses or guest_query looks at, in each place where they lie: default 5,000
 	QuoteTTL         time.Duration // how long a quote is good for: default 15 min
 	QuoteKey         []byte        // secret that quotes are signed with, at least 16 bytes: default a random one, so that quotes end with the process
 	CacheBytes       int           // of answers about hotels that are kept until something changes: default 64 MiB
@@ -52,6 +53,7 @@ func (o Options) withDefaults() Options {
 	o.ScanMax = cmp.Or(o.ScanMax, 100_000)
 	o.PastEventsMax = cmp.Or(o.PastEventsMax, 500_000)
 	o.PastAnonymousMax = min(cmp.Or(o.PastAnonymousMax, 20_000), o.PastEventsMax)
+	o.ListLookMax = cmp.Or(o.ListLookMax, 5_000)
 	o.QuoteTTL = cmp.Or(o.QuoteTTL, 15*time.Minute)
 	o.CacheBytes = cmp.Or(o.CacheBytes, 64<<20)
 	o.CacheTTL = cmp.Or(o.CacheTTL, time.Minute)
@@ -97,6 +99,7 @@ func (o Options) Validate() error {
 		{"ScanMax", int64(o.ScanMax), 1, 1 << 30},
 		{"PastEventsMax", int64(o.PastEventsMax), 1, 1 << 30},
 		{"PastAnonymousMax", int64(o.PastAnonymousMax), 1, 1 << 30},
+		{"ListLookMax", int64(o.ListLookMax), 1, 1 << 20},
 	} {
 		if r.value < r.low || r.value > r.high {
 			return fmt.Errorf("api: option %s: %d is not in [%d, %d]", r.name, r.value, r.low, r.high)

@@ -29,19 +29,23 @@ func (s *reservationService) list(ctx context.Context, req *lodgev1.ListReservat
 	if err != nil {
 		return nil, nil, err
 	}
+	q, err := s.narrowed(req)
+	if err != nil {
+		return nil, nil, err
+	}
 	switch {
 	case byArrival(req):
 		from, to, err := arrivals(req)
 		if err != nil {
 			return nil, nil, err
 		}
-		return s.API.reservations.ListByArrival(ctx, hotelID, from, to, after, limit)
+		return q.ListByArrival(ctx, hotelID, from, to, after, limit)
 	case guest != "":
-		return s.API.reservations.ListByGuestAtHotel(ctx, guest, hotelID, after, limit)
+		return q.ListByGuestAtHotel(ctx, guest, hotelID, after, limit)
 	case req.GetGroupId() != "":
-		return s.API.reservations.ListByGroup(ctx, hotelID, req.GetGroupId(), after, limit)
-	case req.GetStayList() == 0:
-		return s.API.reservations.ListByHotel(ctx, hotelID, after, limit)
+		return q.ListByGroup(ctx, hotelID, req.GetGroupId(), after, limit)
+	case req.GetStayList() == 0 && !searchesAll(req):
+		return q.ListByHotel(ctx, hotelID, after, limit)
 	}
 	day, err := s.today(&h)
 	if d := req.GetStayDate(); d != nil {
@@ -50,25 +54,37 @@ func (s *reservationService) list(ctx context.Context, req *lodgev1.ListReservat
 	if err != nil {
 		return nil, nil, err
 	}
-	return s.ofDay(ctx, req.GetStayList(), hotelID, day, after, limit)
+	if searchesAll(req) {
+		return q.ListByArrival(ctx, hotelID, searchedFrom(day), domain.DateMax, after, limit)
+	}
+	return ofDay(ctx, q, req.GetStayList(), hotelID, day, after, limit)
+}
+
+// narrowed returns the queries for a list's statuses and guest_query.
+func (s *reservationService) narrowed(req *lodgev1.ListReservationsRequest) (*reservations.Queries, error) {
+	keep, err := s.keeper(req)
+	if keep == nil || err != nil {
+		return s.API.reservations, err
+	}
+	return s.API.reservations.Only(keep, s.opts.ListLookMax), nil
 }
 
 // ofDay asks for one of the lists of a hotel's day.
-func (s *reservationService) ofDay(ctx context.Context, list lodgev1.StayList, hotelID string, day domain.Date, after reservations.Cursor, limit int) ([]reservations.Reservation, *reservations.Cursor, error) {
+func ofDay(ctx context.Context, q *reservations.Queries, list lodgev1.StayList, hotelID string, day domain.Date, after reservations.Cursor, limit int) ([]reservations.Reservation, *reservations.Cursor, error) {
 	switch list {
 	case lodgev1.StayList_STAY_LIST_ARRIVALS:
-		return s.API.reservations.Arrivals(ctx, hotelID, day, after, limit)
+		return q.Arrivals(ctx, hotelID, day, after, limit)
 	case lodgev1.StayList_STAY_LIST_DEPARTURES:
-		return s.API.reservations.Departures(ctx, hotelID, day, after, limit)
+		return q.Departures(ctx, hotelID, day, after, limit)
 	}
-	return s.API.reservations.InHouse(ctx, hotelID, day, after, limit)
+	return q.InHouse(ctx, hotelID, day, after, limit)
 }
 
 func byArrival(req *lodgev1.ListReservationsRequest) bool {
 	return req.GetCheckInStartDate() != nil || req.GetCheckInEndDate() != nil
 }
 
-// checkFilters refuses filters that do not go together: a list has one, and but for a guest's it is of one hotel.
+// checkFilters refuses filters that do not go together: a list has one beside statuses and guest_query, and but for a guest's it is of one hotel.
 func checkFilters(req *lodgev1.ListReservationsRequest) error {
 	used := ""
 	for _, f := range []struct {
@@ -91,6 +107,10 @@ func checkFilters(req *lodgev1.ListReservationsRequest) error {
 		}
 	}
 	switch {
+	case req.GetParent() == allHotels && len(req.GetStatuses()) > 0:
+		return domain.Errorf(domain.InvalidArgument, "statuses", "statuses goes with one hotel")
+	case req.GetParent() == allHotels && req.GetGuestQuery() != "":
+		return domain.Errorf(domain.InvalidArgument, "guest_query", "guest_query goes with one hotel")
 	case req.GetParent() == allHotels && used == "":
 		return domain.Errorf(domain.InvalidArgument, "guest_id", "a list over all hotels needs a guest")
 	case req.GetStayDate() != nil && req.GetStayList() == 0:

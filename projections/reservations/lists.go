@@ -43,7 +43,7 @@ func (q *Queries) Departures(ctx context.Context, hotelID string, day domain.Dat
 
 // standing returns one page of the reservations that stand.
 func (q *Queries) standing(ctx context.Context, hotelID string, limit int, ask question) (found []Reservation, next *Cursor, err error) {
-	ask.keep, ask.lookMax = (*Reservation).stands, scanMax
+	ask.keep, ask.lookMax = func(r *Reservation) (bool, error) { return r.stands(), nil }, scanMax
 	return q.page(ctx, hotelID, pageLimit(limit), ask)
 }
 
@@ -64,31 +64,63 @@ func (c Cursor) compareID(d Cursor) int {
 // not left comes last.
 func (q *Queries) InHouse(ctx context.Context, hotelID string, day domain.Date, after Cursor, limit int) (found []Reservation, next *Cursor, err error) {
 	limit = pageLimit(limit)
+	look := limit
+	if q.keep != nil {
+		look = q.look
+	}
 	args := []any{hotelID, int64(day), int64(day), int64(after.CheckIn), key(after.ReservationID)}
 	err = q.store.View(ctx, Name, q.store.PartitionFor(hotelID), func(c *projections.Conn) error {
-		own, err := visits(ctx, c, hot, args, limit)
+		own, err := visits(ctx, c, hot, args, look)
 		if err != nil {
 			return err
 		}
-		all := projections.Merge([]projections.Part[visit, Cursor]{own}, limit, (*visit).cursor, Cursor.compareID)
+		all := projections.Merge([]projections.Part[visit, Cursor]{own}, look, (*visit).cursor, Cursor.compareID)
 		years, err := c.Years(ctx, visitTable, int64(day)+1, int64(day))
 		for i := 0; i < len(years) && err == nil; i++ {
 			var more projections.Part[visit, Cursor]
-			more, err = visits(ctx, c, years[i].Year, args, limit)
-			all = projections.Merge([]projections.Part[visit, Cursor]{all, more}, limit, (*visit).cursor, Cursor.compareID)
+			more, err = visits(ctx, c, years[i].Year, args, look)
+			all = projections.Merge([]projections.Part[visit, Cursor]{all, more}, look, (*visit).cursor, Cursor.compareID)
 		}
 		if err != nil {
 			return err
 		}
-		ids := make([]any, len(all.Items))
-		for i := range all.Items {
-			ids[i] = all.Items[i].id
-		}
-		next = all.Upto
-		found, err = each(ctx, c, hotelID, ids)
+		found, next, err = q.visitors(ctx, c, hotelID, all, limit)
 		return err
 	})
 	return found, next, err
+}
+
+// visitors returns the first limit reservations of visits.
+func (q *Queries) visitors(ctx context.Context, c *projections.Conn, hotelID string, all projections.Part[visit, Cursor], limit int) (found []Reservation, next *Cursor, err error) {
+	for i := range all.Items {
+		one, err := q.each(ctx, c, hotelID, all.Items[i].id)
+		if err != nil {
+			return nil, nil, err
+		}
+		if found = append(found, one...); len(found) == limit && i < len(all.Items)-1 {
+			at := all.Items[i].cursor()
+			return found, &at, nil
+		}
+	}
+	return found, all.Upto, nil
+}
+
+// each is each without what the queries leave out.
+func (q *Queries) each(ctx context.Context, c *projections.Conn, hotelID string, ids ...any) (found []Reservation, err error) {
+	all, err := each(ctx, c, hotelID, ids)
+	if q.keep == nil || err != nil {
+		return all, err
+	}
+	for i := range all {
+		has, err := q.keep(&all[i])
+		if err != nil {
+			return nil, err
+		}
+		if has {
+			found = append(found, all[i])
+		}
+	}
+	return found, nil
 }
 
 // visits returns the first visits of one place.
@@ -116,7 +148,11 @@ func visits(ctx context.Context, c *projections.Conn, year int, args []any, limi
 // ListByGroup returns the reservations of a hotel that were placed together, in order of their ids.
 func (q *Queries) ListByGroup(ctx context.Context, hotelID, groupID string, after Cursor, limit int) (found []Reservation, next *Cursor, err error) {
 	limit = pageLimit(limit)
-	args := []any{hotelID, key(groupID), key(after.ReservationID), limit + 1}
+	look := limit
+	if q.keep != nil {
+		look = PageMax // a group is smaller than that
+	}
+	args := []any{hotelID, key(groupID), key(after.ReservationID), look + 1}
 	err = q.store.View(ctx, Name, q.store.PartitionFor(hotelID), func(c *projections.Conn) error {
 		var ids []any
 		err := c.Query(ctx, groupRows, args, func(row *projections.Row) error {
@@ -124,7 +160,7 @@ func (q *Queries) ListByGroup(ctx context.Context, hotelID, groupID string, afte
 			return nil
 		})
 		if err == nil {
-			found, err = each(ctx, c, hotelID, ids)
+			found, err = q.each(ctx, c, hotelID, ids...)
 		}
 		return err
 	})

@@ -32,9 +32,9 @@ type part = projections.Part[Reservation, Cursor]
 type question struct {
 	where    string // and the order, which is that of cursors
 	args     []any
-	from, to domain.Date             // stays that end before from or begin behind to are not asked for
-	keep     func(*Reservation) bool // nil: all
-	lookMax  int                     // rows that are looked at in each place; 0: any number
+	from, to domain.Date // stays that end before from or begin behind to are not asked for
+	keep     Keep        // nil: all
+	lookMax  int         // rows that are looked at in each place; 0: any number
 }
 
 // rows calls each for the rows of one place. The columns are those of scan.
@@ -63,8 +63,10 @@ func (q *question) ask(ctx context.Context, c *projections.Conn, limit int) (par
 	}
 	all := projections.Merge([]part{own}, limit, (*Reservation).cursor, Cursor.compare)
 	for _, y := range years {
-		more := part{Upto: &Cursor{CheckIn: domain.Date(y.Low)}}
-		if len(all.Items) < limit || y.Low <= int64(all.Items[limit-1].Stay.CheckIn) {
+		low := domain.Date(y.Low)
+		more := part{Upto: &Cursor{CheckIn: low}}
+		full := len(all.Items) >= limit && all.Items[limit-1].Stay.CheckIn < low
+		if !full && (all.Upto == nil || all.Upto.CheckIn >= low) {
 			if more, err = q.askIn(ctx, c, y.Year, limit); err != nil {
 				return part{}, err
 			}
@@ -83,7 +85,13 @@ func (q *question) askIn(ctx context.Context, c *projections.Conn, year, limit i
 			return err
 		}
 		looked++
-		if q.keep == nil || q.keep(&r) {
+		has := q.keep == nil
+		if !has {
+			if has, err = q.keep(&r); err != nil {
+				return err
+			}
+		}
+		if has {
 			found.Items = append(found.Items, r)
 		}
 		if looked == q.lookMax {
@@ -103,12 +111,28 @@ func (q *question) askIn(ctx context.Context, c *projections.Conn, year, limit i
 
 // page returns one page of one hotel.
 func (q *Queries) page(ctx context.Context, hotelID string, limit int, ask question) (found []Reservation, next *Cursor, err error) {
+	if q.keep != nil {
+		ask.keep, ask.lookMax = both(ask.keep, q.keep), q.look
+	}
 	err = q.store.View(ctx, Name, q.store.PartitionFor(hotelID), func(c *projections.Conn) error {
 		all, err := ask.ask(ctx, c, limit)
 		found, next = all.Items, all.Upto
 		return err
 	})
 	return found, next, err
+}
+
+// both keeps what the two keep.
+func both(first, second Keep) Keep {
+	if first == nil {
+		return second
+	}
+	return func(r *Reservation) (bool, error) {
+		if has, err := first(r); !has || err != nil {
+			return false, err
+		}
+		return second(r)
+	}
 }
 
 const byID = "hotel_id = ? AND reservation_id = ?"

@@ -38,10 +38,21 @@ func (c Cursor) notBefore(day domain.Date) Cursor {
 func (r *Reservation) cursor() Cursor { return Cursor{r.Stay.CheckIn, r.HotelID, r.ReservationID} }
 
 // Queries answers questions about reservations. Safe for concurrent use.
-type Queries struct{ store *projections.Store }
+type Queries struct {
+	store *projections.Store
+	keep  Keep // nil: lists of one hotel have all
+	look  int  // with keep: rows that one page looks at in each place
+}
 
 // NewQueries returns the queries of a store that has a Projector.
-func NewQueries(store *projections.Store) *Queries { return &Queries{store} }
+func NewQueries(store *projections.Store) *Queries { return &Queries{store: store} }
+
+// Keep says whether a list has a reservation. An error ends the list with it.
+type Keep func(*Reservation) (bool, error)
+
+// Only returns queries whose lists of one hotel leave out what keep does. A page looks at look rows at most in each place where they lie, the shard's own tables and each year of the archive,
+// so it may be short, even empty, and yet have a next one.
+func (q *Queries) Only(keep Keep, look int) *Queries { return &Queries{q.store, keep, look} }
 
 // Get returns a reservation, wherever it lies. The error has reason domain.ReservationNotFound when there is none.
 func (q *Queries) Get(ctx context.Context, hotelID, reservationID string) (Reservation, error) {

@@ -1673,7 +1673,15 @@ type ListReservationsRequest struct {
 	//
 	//	*ListReservationsRequest_AsOfTime
 	//	*ListReservationsRequest_AsOfPosition
-	AsOf          isListReservationsRequest_AsOf `protobuf_oneof:"as_of"`
+	AsOf isListReservationsRequest_AsOf `protobuf_oneof:"as_of"`
+	// Only those of one hotel that have one of these statuses. Goes with every other filter.
+	Statuses []ReservationStatus `protobuf:"varint,13,rep,packed,name=statuses,proto3,enum=lodge.v1.ReservationStatus" json:"statuses,omitempty"`
+	// Only those of one hotel whose guest is found by these words, without regard to case and accents: each is a part of the name, as in "love ada", or,
+	// with an @ in it, of the e-mail address, as in "ada@" or "@example.com". At most 8. Guests who are forgotten are not found. Goes with every
+	// other filter; where there is none but statuses, only those that check in from 90 days before today on (with as_of, before that day) are looked at: who is there, comes, or left a
+	// short while ago. Name check_in_start_date to go further back. For the hotel: refused to guests with FORBIDDEN_FIELD. Over REST it is in the URL, which proxies may
+	// write down; the other protocols can have it in the body.
+	GuestQuery    string `protobuf:"bytes,14,opt,name=guest_query,json=guestQuery,proto3" json:"guest_query,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1803,6 +1811,20 @@ func (x *ListReservationsRequest) GetAsOfPosition() string {
 	return ""
 }
 
+func (x *ListReservationsRequest) GetStatuses() []ReservationStatus {
+	if x != nil {
+		return x.Statuses
+	}
+	return nil
+}
+
+func (x *ListReservationsRequest) GetGuestQuery() string {
+	if x != nil {
+		return x.GuestQuery
+	}
+	return ""
+}
+
 type isListReservationsRequest_AsOf interface {
 	isListReservationsRequest_AsOf()
 }
@@ -1822,7 +1844,8 @@ func (*ListReservationsRequest_AsOfPosition) isListReservationsRequest_AsOf() {}
 type ListReservationsResponse struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
 	Reservations []*Reservation         `protobuf:"bytes,1,rep,name=reservations,proto3" json:"reservations,omitempty"`
-	// Empty on the last page.
+	// Empty on the last page. With statuses, guest_query or stay_list a page looks at 5,000 reservations at most, and at as many of each year in the archive: it may be short, even
+	// empty, and yet have a next one.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3137,7 +3160,7 @@ const file_lodge_v1_reservation_proto_rawDesc = "" +
 	"difference\x12*\n" +
 	"\x06charge\x18\x06 \x01(\v2\x12.google.type.MoneyR\x06charge\x12*\n" +
 	"\x06refund\x18\a \x01(\v2\x12.google.type.MoneyR\x06refund\x12$\n" +
-	"\x03fee\x18\b \x01(\v2\x12.google.type.MoneyR\x03fee\"\xb2\x04\n" +
+	"\x03fee\x18\b \x01(\v2\x12.google.type.MoneyR\x03fee\"\xab\x05\n" +
 	"\x17ListReservationsRequest\x12!\n" +
 	"\x06parent\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x06parent\x12\x19\n" +
 	"\bguest_id\x18\x02 \x01(\tR\aguestId\x12$\n" +
@@ -3153,7 +3176,10 @@ const file_lodge_v1_reservation_proto_rawDesc = "" +
 	" \x01(\v2\x11.google.type.DateR\bstayDate\x12:\n" +
 	"\n" +
 	"as_of_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampH\x00R\basOfTime\x12&\n" +
-	"\x0eas_of_position\x18\f \x01(\tH\x00R\fasOfPositionB\a\n" +
+	"\x0eas_of_position\x18\f \x01(\tH\x00R\fasOfPosition\x12L\n" +
+	"\bstatuses\x18\r \x03(\x0e2\x1b.lodge.v1.ReservationStatusB\x13\xbaH\x10\x92\x01\r\x10\x05\x18\x01\"\a\x82\x01\x04\x10\x01 \x00R\bstatuses\x12)\n" +
+	"\vguest_query\x18\x0e \x01(\tB\b\xbaH\x05r\x03(\xc0\x02R\n" +
+	"guestQueryB\a\n" +
 	"\x05as_of\"}\n" +
 	"\x18ListReservationsResponse\x129\n" +
 	"\freservations\x18\x01 \x03(\v2\x15.lodge.v1.ReservationR\freservations\x12&\n" +
@@ -3423,61 +3449,62 @@ var file_lodge_v1_reservation_proto_depIdxs = []int32{
 	3,  // 46: lodge.v1.ListReservationsRequest.stay_list:type_name -> lodge.v1.StayList
 	36, // 47: lodge.v1.ListReservationsRequest.stay_date:type_name -> google.type.Date
 	38, // 48: lodge.v1.ListReservationsRequest.as_of_time:type_name -> google.protobuf.Timestamp
-	7,  // 49: lodge.v1.ListReservationsResponse.reservations:type_name -> lodge.v1.Reservation
-	1,  // 50: lodge.v1.CancelReservationRequest.reason:type_name -> lodge.v1.ReservationReason
-	43, // 51: lodge.v1.ListReservationEventsResponse.events:type_name -> lodge.v1.Event
-	38, // 52: lodge.v1.EventReference.time:type_name -> google.protobuf.Timestamp
-	5,  // 53: lodge.v1.EventReference.origin:type_name -> lodge.v1.EventOrigin
-	29, // 54: lodge.v1.GetReservationHistoryResponse.entries:type_name -> lodge.v1.ReservationHistoryEntry
-	43, // 55: lodge.v1.ReservationHistoryEntry.event:type_name -> lodge.v1.Event
-	5,  // 56: lodge.v1.ReservationHistoryEntry.origin:type_name -> lodge.v1.EventOrigin
-	26, // 57: lodge.v1.ReservationHistoryEntry.causes:type_name -> lodge.v1.EventReference
-	1,  // 58: lodge.v1.RejectionExplanation.reason:type_name -> lodge.v1.ReservationReason
-	26, // 59: lodge.v1.RejectionExplanation.decision:type_name -> lodge.v1.EventReference
-	32, // 60: lodge.v1.RejectionExplanation.full_nights:type_name -> lodge.v1.FullNight
-	34, // 61: lodge.v1.RejectionExplanation.restrictions:type_name -> lodge.v1.RestrictionCause
-	36, // 62: lodge.v1.FullNight.date:type_name -> google.type.Date
-	26, // 63: lodge.v1.FullNight.physical_event:type_name -> lodge.v1.EventReference
-	26, // 64: lodge.v1.FullNight.out_of_order_event:type_name -> lodge.v1.EventReference
-	26, // 65: lodge.v1.FullNight.overbooking_event:type_name -> lodge.v1.EventReference
-	33, // 66: lodge.v1.FullNight.takers:type_name -> lodge.v1.NightTaker
-	0,  // 67: lodge.v1.NightTaker.status:type_name -> lodge.v1.ReservationStatus
-	26, // 68: lodge.v1.NightTaker.event:type_name -> lodge.v1.EventReference
-	4,  // 69: lodge.v1.RestrictionCause.restriction:type_name -> lodge.v1.Restriction
-	35, // 70: lodge.v1.RestrictionCause.nights:type_name -> lodge.v1.RestrictedNight
-	36, // 71: lodge.v1.RestrictedNight.date:type_name -> google.type.Date
-	26, // 72: lodge.v1.RestrictedNight.event:type_name -> lodge.v1.EventReference
-	10, // 73: lodge.v1.ReservationService.CreateReservation:input_type -> lodge.v1.CreateReservationRequest
-	11, // 74: lodge.v1.ReservationService.BatchCreateReservations:input_type -> lodge.v1.BatchCreateReservationsRequest
-	13, // 75: lodge.v1.ReservationService.CancelGroup:input_type -> lodge.v1.CancelGroupRequest
-	15, // 76: lodge.v1.ReservationService.GetReservation:input_type -> lodge.v1.GetReservationRequest
-	19, // 77: lodge.v1.ReservationService.ListReservations:input_type -> lodge.v1.ListReservationsRequest
-	16, // 78: lodge.v1.ReservationService.UpdateReservation:input_type -> lodge.v1.UpdateReservationRequest
-	21, // 79: lodge.v1.ReservationService.ConfirmReservation:input_type -> lodge.v1.ConfirmReservationRequest
-	17, // 80: lodge.v1.ReservationService.QuoteModification:input_type -> lodge.v1.QuoteModificationRequest
-	22, // 81: lodge.v1.ReservationService.CancelReservation:input_type -> lodge.v1.CancelReservationRequest
-	23, // 82: lodge.v1.ReservationService.MarkNoShow:input_type -> lodge.v1.MarkNoShowRequest
-	24, // 83: lodge.v1.ReservationService.ListReservationEvents:input_type -> lodge.v1.ListReservationEventsRequest
-	27, // 84: lodge.v1.ReservationService.GetReservationHistory:input_type -> lodge.v1.GetReservationHistoryRequest
-	30, // 85: lodge.v1.ReservationService.ExplainRejection:input_type -> lodge.v1.ExplainRejectionRequest
-	7,  // 86: lodge.v1.ReservationService.CreateReservation:output_type -> lodge.v1.Reservation
-	12, // 87: lodge.v1.ReservationService.BatchCreateReservations:output_type -> lodge.v1.BatchCreateReservationsResponse
-	14, // 88: lodge.v1.ReservationService.CancelGroup:output_type -> lodge.v1.CancelGroupResponse
-	7,  // 89: lodge.v1.ReservationService.GetReservation:output_type -> lodge.v1.Reservation
-	20, // 90: lodge.v1.ReservationService.ListReservations:output_type -> lodge.v1.ListReservationsResponse
-	7,  // 91: lodge.v1.ReservationService.UpdateReservation:output_type -> lodge.v1.Reservation
-	7,  // 92: lodge.v1.ReservationService.ConfirmReservation:output_type -> lodge.v1.Reservation
-	18, // 93: lodge.v1.ReservationService.QuoteModification:output_type -> lodge.v1.ModificationQuote
-	7,  // 94: lodge.v1.ReservationService.CancelReservation:output_type -> lodge.v1.Reservation
-	7,  // 95: lodge.v1.ReservationService.MarkNoShow:output_type -> lodge.v1.Reservation
-	25, // 96: lodge.v1.ReservationService.ListReservationEvents:output_type -> lodge.v1.ListReservationEventsResponse
-	28, // 97: lodge.v1.ReservationService.GetReservationHistory:output_type -> lodge.v1.GetReservationHistoryResponse
-	31, // 98: lodge.v1.ReservationService.ExplainRejection:output_type -> lodge.v1.RejectionExplanation
-	86, // [86:99] is the sub-list for method output_type
-	73, // [73:86] is the sub-list for method input_type
-	73, // [73:73] is the sub-list for extension type_name
-	73, // [73:73] is the sub-list for extension extendee
-	0,  // [0:73] is the sub-list for field type_name
+	0,  // 49: lodge.v1.ListReservationsRequest.statuses:type_name -> lodge.v1.ReservationStatus
+	7,  // 50: lodge.v1.ListReservationsResponse.reservations:type_name -> lodge.v1.Reservation
+	1,  // 51: lodge.v1.CancelReservationRequest.reason:type_name -> lodge.v1.ReservationReason
+	43, // 52: lodge.v1.ListReservationEventsResponse.events:type_name -> lodge.v1.Event
+	38, // 53: lodge.v1.EventReference.time:type_name -> google.protobuf.Timestamp
+	5,  // 54: lodge.v1.EventReference.origin:type_name -> lodge.v1.EventOrigin
+	29, // 55: lodge.v1.GetReservationHistoryResponse.entries:type_name -> lodge.v1.ReservationHistoryEntry
+	43, // 56: lodge.v1.ReservationHistoryEntry.event:type_name -> lodge.v1.Event
+	5,  // 57: lodge.v1.ReservationHistoryEntry.origin:type_name -> lodge.v1.EventOrigin
+	26, // 58: lodge.v1.ReservationHistoryEntry.causes:type_name -> lodge.v1.EventReference
+	1,  // 59: lodge.v1.RejectionExplanation.reason:type_name -> lodge.v1.ReservationReason
+	26, // 60: lodge.v1.RejectionExplanation.decision:type_name -> lodge.v1.EventReference
+	32, // 61: lodge.v1.RejectionExplanation.full_nights:type_name -> lodge.v1.FullNight
+	34, // 62: lodge.v1.RejectionExplanation.restrictions:type_name -> lodge.v1.RestrictionCause
+	36, // 63: lodge.v1.FullNight.date:type_name -> google.type.Date
+	26, // 64: lodge.v1.FullNight.physical_event:type_name -> lodge.v1.EventReference
+	26, // 65: lodge.v1.FullNight.out_of_order_event:type_name -> lodge.v1.EventReference
+	26, // 66: lodge.v1.FullNight.overbooking_event:type_name -> lodge.v1.EventReference
+	33, // 67: lodge.v1.FullNight.takers:type_name -> lodge.v1.NightTaker
+	0,  // 68: lodge.v1.NightTaker.status:type_name -> lodge.v1.ReservationStatus
+	26, // 69: lodge.v1.NightTaker.event:type_name -> lodge.v1.EventReference
+	4,  // 70: lodge.v1.RestrictionCause.restriction:type_name -> lodge.v1.Restriction
+	35, // 71: lodge.v1.RestrictionCause.nights:type_name -> lodge.v1.RestrictedNight
+	36, // 72: lodge.v1.RestrictedNight.date:type_name -> google.type.Date
+	26, // 73: lodge.v1.RestrictedNight.event:type_name -> lodge.v1.EventReference
+	10, // 74: lodge.v1.ReservationService.CreateReservation:input_type -> lodge.v1.CreateReservationRequest
+	11, // 75: lodge.v1.ReservationService.BatchCreateReservations:input_type -> lodge.v1.BatchCreateReservationsRequest
+	13, // 76: lodge.v1.ReservationService.CancelGroup:input_type -> lodge.v1.CancelGroupRequest
+	15, // 77: lodge.v1.ReservationService.GetReservation:input_type -> lodge.v1.GetReservationRequest
+	19, // 78: lodge.v1.ReservationService.ListReservations:input_type -> lodge.v1.ListReservationsRequest
+	16, // 79: lodge.v1.ReservationService.UpdateReservation:input_type -> lodge.v1.UpdateReservationRequest
+	21, // 80: lodge.v1.ReservationService.ConfirmReservation:input_type -> lodge.v1.ConfirmReservationRequest
+	17, // 81: lodge.v1.ReservationService.QuoteModification:input_type -> lodge.v1.QuoteModificationRequest
+	22, // 82: lodge.v1.ReservationService.CancelReservation:input_type -> lodge.v1.CancelReservationRequest
+	23, // 83: lodge.v1.ReservationService.MarkNoShow:input_type -> lodge.v1.MarkNoShowRequest
+	24, // 84: lodge.v1.ReservationService.ListReservationEvents:input_type -> lodge.v1.ListReservationEventsRequest
+	27, // 85: lodge.v1.ReservationService.GetReservationHistory:input_type -> lodge.v1.GetReservationHistoryRequest
+	30, // 86: lodge.v1.ReservationService.ExplainRejection:input_type -> lodge.v1.ExplainRejectionRequest
+	7,  // 87: lodge.v1.ReservationService.CreateReservation:output_type -> lodge.v1.Reservation
+	12, // 88: lodge.v1.ReservationService.BatchCreateReservations:output_type -> lodge.v1.BatchCreateReservationsResponse
+	14, // 89: lodge.v1.ReservationService.CancelGroup:output_type -> lodge.v1.CancelGroupResponse
+	7,  // 90: lodge.v1.ReservationService.GetReservation:output_type -> lodge.v1.Reservation
+	20, // 91: lodge.v1.ReservationService.ListReservations:output_type -> lodge.v1.ListReservationsResponse
+	7,  // 92: lodge.v1.ReservationService.UpdateReservation:output_type -> lodge.v1.Reservation
+	7,  // 93: lodge.v1.ReservationService.ConfirmReservation:output_type -> lodge.v1.Reservation
+	18, // 94: lodge.v1.ReservationService.QuoteModification:output_type -> lodge.v1.ModificationQuote
+	7,  // 95: lodge.v1.ReservationService.CancelReservation:output_type -> lodge.v1.Reservation
+	7,  // 96: lodge.v1.ReservationService.MarkNoShow:output_type -> lodge.v1.Reservation
+	25, // 97: lodge.v1.ReservationService.ListReservationEvents:output_type -> lodge.v1.ListReservationEventsResponse
+	28, // 98: lodge.v1.ReservationService.GetReservationHistory:output_type -> lodge.v1.GetReservationHistoryResponse
+	31, // 99: lodge.v1.ReservationService.ExplainRejection:output_type -> lodge.v1.RejectionExplanation
+	87, // [87:100] is the sub-list for method output_type
+	74, // [74:87] is the sub-list for method input_type
+	74, // [74:74] is the sub-list for extension type_name
+	74, // [74:74] is the sub-list for extension extendee
+	0,  // [0:74] is the sub-list for field type_name
 }
 
 func init() { file_lodge_v1_reservation_proto_init() }

@@ -90,7 +90,8 @@ type ReservationServiceClient interface {
 	CancelGroup(context.Context, *connect.Request[v1.CancelGroupRequest]) (*connect.Response[v1.CancelGroupResponse], error)
 	// Returns one reservation. Errors: RESERVATION_NOT_FOUND.
 	GetReservation(context.Context, *connect.Request[v1.GetReservationRequest]) (*connect.Response[v1.Reservation], error)
-	// Lists reservations of a hotel, of a guest, of a guest at a hotel, or of a group, by check-in date; or who arrives, leaves or stays on a day.
+	// Lists reservations of a hotel, of a guest, of a guest at a hotel, or of a group, by check-in date; or who arrives, leaves or stays on a day. A hotel finds those of
+	// them that have a status, or whose guest has a name or an e-mail address. Errors: HOTEL_NOT_FOUND, INVALID_PAGE_TOKEN, FORBIDDEN_FIELD; with as_of LIMIT_REACHED, INVALID_POSITION.
 	ListReservations(context.Context, *connect.Request[v1.ListReservationsRequest]) (*connect.Response[v1.ListReservationsResponse], error)
 	// Changes stay, rooms or guest of a pending or paid reservation: as one, or not at all. Of a guest who is there only check_out_date, which may be today,
 	// and the guests can change. It is priced anew at today's rates of the same rate plan; the cancellation terms stay. Of a paid one, what it costs more is charged to the last payment's method, and what it costs
@@ -315,7 +316,8 @@ type ReservationServiceHandler interface {
 	CancelGroup(context.Context, *connect.Request[v1.CancelGroupRequest]) (*connect.Response[v1.CancelGroupResponse], error)
 	// Returns one reservation. Errors: RESERVATION_NOT_FOUND.
 	GetReservation(context.Context, *connect.Request[v1.GetReservationRequest]) (*connect.Response[v1.Reservation], error)
-	// Lists reservations of a hotel, of a guest, of a guest at a hotel, or of a group, by check-in date; or who arrives, leaves or stays on a day.
+	// Lists reservations of a hotel, of a guest, of a guest at a hotel, or of a group, by check-in date; or who arrives, leaves or stays on a day. A hotel finds those of
+	// them that have a status, or whose guest has a name or an e-mail address. Errors: HOTEL_NOT_FOUND, INVALID_PAGE_TOKEN, FORBIDDEN_FIELD; with as_of LIMIT_REACHED, INVALID_POSITION.
 	ListReservations(context.Context, *connect.Request[v1.ListReservationsRequest]) (*connect.Response[v1.ListReservationsResponse], error)
 	// Changes stay, rooms or guest of a pending or paid reservation: as one, or not at all. Of a guest who is there only check_out_date, which may be today,
 	// and the guests can change. It is priced anew at today's rates of the same rate plan; the cancellation terms stay. Of a paid one, what it costs more is charged to the last payment's method, and what it costs
