@@ -29,7 +29,7 @@ type commandLine struct {
 	Schedules   schedulesCommand   `cmd:"" help:"Publish records later: list, create and cancel schedules."`
 	Tokens      tokensCommand      `cmd:"" help:"Make, list and revoke the tokens by which callers say who they are."`
 	Accounts    accountsCommand    `cmd:"" help:"Look after the accounts of people who sign in, and their sessions."`
-	Guests      guestsCommand      `cmd:"" help:"Forget who guests are."`
+	Guests      guestsCommand      `cmd:"" help:"Find guests, and forget who they are."`
 	Processes   processesCommand   `cmd:"" help:"Look after process managers, and what they gave up on."`
 	Log         logCommand         `cmd:"" help:"Look into the files of the log, and mend them."`
 	Events      eventsCommand      `cmd:"" help:"Show events, and follow them."`

@@ -14,6 +14,7 @@ import (
 
 // guestsCommand looks after what is known of guests.
 type guestsCommand struct {
+	Find   guestsFind   `cmd:"" help:"Find a hotel's reservations by name, e-mail address or status."`
 	Forget guestsForget `cmd:"" help:"Forget who guests are, for good."`
 }
 
