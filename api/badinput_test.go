@@ -150,6 +150,7 @@ func TestBadChanges(t *testing.T) {
 		{"hotel id", hotel(func(r *lodgev1.CreateHotelRequest) { r.HotelId = "-" }), connect.CodeInvalidArgument, "INVALID_ID", "hotel_id"},
 		{"time zone", hotel(func(r *lodgev1.CreateHotelRequest) { r.Hotel.TimeZone = "Mars/Olympus" }), connect.CodeInvalidArgument, "INVALID_ARGUMENT", "hotel.time_zone"},
 		{"currency", hotel(func(r *lodgev1.CreateHotelRequest) { r.Hotel.CurrencyCode = "euro" }), connect.CodeInvalidArgument, "INVALID_ARGUMENT", "hotel.currency_code"},
+		{"currency of no country", hotel(func(r *lodgev1.CreateHotelRequest) { r.Hotel.CurrencyCode = "XQQ" }), connect.CodeInvalidArgument, "INVALID_ARGUMENT", "hotel.currency_code"},
 		{"name", hotel(func(r *lodgev1.CreateHotelRequest) { r.Hotel.DisplayName = "" }), connect.CodeInvalidArgument, "INVALID_ARGUMENT", "hotel.display_name"},
 		{"latitude", hotel(func(r *lodgev1.CreateHotelRequest) { r.Hotel.Address = &lodgev1.Address{Latitude: 91} }), connect.CodeInvalidArgument, "INVALID_ARGUMENT", "hotel.address.latitude"},
 		{"stale etag", update(func(r *lodgev1.UpdateHotelRequest) { r.Hotel.Etag = "7" }), connect.CodeAborted, "ETAG_MISMATCH", ""},
@@ -169,6 +170,12 @@ func TestBadChanges(t *testing.T) {
 		{"rate in another currency", inventory(func(r *lodgev1.SetInventoryRequest) {
 			r.NightlyRate = &money.Money{CurrencyCode: "USD", Units: 1}
 		}), connect.CodeInvalidArgument, "CURRENCY_MISMATCH", "nightly_rate.currency_code"},
+		{"rate in a currency of no country", inventory(func(r *lodgev1.SetInventoryRequest) {
+			r.NightlyRate = &money.Money{CurrencyCode: "XQQ", Units: 1}
+		}), connect.CodeInvalidArgument, "INVALID_ARGUMENT", "nightly_rate.currency_code"},
+		{"rate in no currency", inventory(func(r *lodgev1.SetInventoryRequest) {
+			r.NightlyRate = &money.Money{CurrencyCode: "EURO", Units: 1}
+		}), connect.CodeInvalidArgument, "INVALID_ARGUMENT", "nightly_rate.currency_code"},
 	} {
 		t.Run(c.name, func(t *testing.T) { expect(t, c.err, c.code, c.reason, c.field) })
 	}

@@ -12,33 +12,12 @@ import (
 // nanosPerUnit is google.type.Money's fraction.
 const nanosPerUnit = 1_000_000_000
 
-// minorDigits are the currencies of ISO 4217 that do not have two digits after the point.
-var minorDigits = map[string]int{
-	"BIF": 0, "CLP": 0, "DJF": 0, "GNF": 0, "ISK": 0, "JPY": 0, "KMF": 0, "KRW": 0, "PYG": 0, "RWF": 0,
-	"UGX": 0, "UYI": 0, "VND": 0, "VUV": 0, "XAF": 0, "XOF": 0, "XPF": 0,
-	"BHD": 3, "IQD": 3, "JOD": 3, "KWD": 3, "LYD": 3, "OMR": 3, "TND": 3,
-	"CLF": 4, "UYW": 4,
-}
-
-// minorPerUnit returns how many minor units make one unit of a currency.
-func minorPerUnit(currency string) int64 {
-	digits, ok := minorDigits[currency]
-	if !ok {
-		return 100
-	}
-	n := int64(1)
-	for range digits {
-		n *= 10
-	}
-	return n
-}
-
 // toMoney returns the API's form of an amount. No currency: nil.
 func toMoney(currency string, minorUnits int64) *money.Money {
 	if currency == "" {
 		return nil
 	}
-	per := minorPerUnit(currency)
+	per := domain.MinorPerUnit(currency)
 	return &money.Money{
 		CurrencyCode: currency,
 		Units:        minorUnits / per,
@@ -48,10 +27,10 @@ func toMoney(currency string, minorUnits int64) *money.Money {
 
 // fromMoney reads the API's form of an amount, which must be a whole number of minor units from 0 to domain.AmountMax.
 func fromMoney(m *money.Money, field string) (domain.Money, error) {
-	if err := domain.ValidateCurrency(m.GetCurrencyCode(), field+".currency_code"); err != nil {
+	if err := domain.ValidateCurrencyCode(m.GetCurrencyCode(), field+".currency_code"); err != nil {
 		return domain.Money{}, err
 	}
-	per := minorPerUnit(m.GetCurrencyCode())
+	per := domain.MinorPerUnit(m.GetCurrencyCode())
 	nanosPerMinor := nanosPerUnit / per
 	switch {
 	case m.GetUnits() < 0 || m.GetNanos() < 0 || m.GetNanos() >= nanosPerUnit:

@@ -130,7 +130,7 @@ func toStrip(name string, nights []availability.Night) strip {
 	for i := range nights {
 		n := &nights[i]
 		if s.Rate == "" && n.Rate != nil {
-			s.Rate = amountText(n.Rate)
+			s.Rate = n.Rate.String()
 		}
 		s.Cells = append(s.Cells, cell{X: i * cellWidth, Color: heat(n), Title: nightText(n)})
 	}
@@ -150,19 +150,9 @@ func heat(n *availability.Night) string {
 func nightText(n *availability.Night) string {
 	text := fmt.Sprintf("%s %s: %d of %d left, %d sold, %d held", n.Date.Weekday().String()[:3], n.Date, n.Available(), n.Sellable(), n.Sold, n.Held)
 	if n.Rate != nil {
-		text += ", " + amountText(n.Rate)
+		text += ", " + n.Rate.String()
 	}
 	return text
-}
-
-// amountText writes an amount for people.
-func amountText(m *domain.Money) string {
-	per := minorPerUnit(m.Currency)
-	if per == 1 {
-		return fmt.Sprintf("%d %s", m.MinorUnits, m.Currency)
-	}
-	digits := len(fmt.Sprint(per)) - 1
-	return fmt.Sprintf("%d.%0*d %s", m.MinorUnits/per, digits, m.MinorUnits%per, m.Currency)
 }
 
 // curlExample finds a night to reserve: the first with a room and a price, a week from now or later if there is one.

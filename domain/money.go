@@ -1,8 +1,8 @@
 package domain
 
 import (
+	"fmt"
 	"math"
-	"strconv"
 )
 
 // Money is an amount in minor units (cents) of a currency. It is never a float.
@@ -29,14 +29,22 @@ func (m Money) Times(n int64) (Money, error) {
 	return Money{Currency: m.Currency, MinorUnits: product}, err
 }
 
-// String returns the currency and the minor units, as in "EUR 12050 minor units".
+// String returns the amount in units and the currency, as in "120.50 EUR" or "5000 JPY".
 func (m Money) String() string {
-	return m.Currency + " " + strconv.FormatInt(m.MinorUnits, 10) + " minor units"
+	digits, per := MinorDigits(m.Currency), MinorPerUnit(m.Currency)
+	if digits == 0 {
+		return fmt.Sprintf("%d %s", m.MinorUnits, m.Currency)
+	}
+	sign, units, minor := "", m.MinorUnits/per, m.MinorUnits%per
+	if m.MinorUnits < 0 {
+		sign, units, minor = "-", -units, -minor
+	}
+	return fmt.Sprintf("%s%d.%0*d %s", sign, units, digits, minor, m.Currency)
 }
 
-// Validate returns an *Error unless m has a currency and an amount from 0 to AmountMax.
+// Validate returns an *Error unless m has a currency code and an amount from 0 to AmountMax.
 func (m Money) Validate(field string) error {
-	if err := ValidateCurrency(m.Currency, field); err != nil {
+	if err := ValidateCurrencyCode(m.Currency, field); err != nil {
 		return err
 	}
 	if m.MinorUnits < 0 || m.MinorUnits > AmountMax {
@@ -44,16 +52,6 @@ func (m Money) Validate(field string) error {
 	}
 	return nil
 }
-
-// ValidateCurrency returns an *Error with reason InvalidArgument unless code is three capital letters.
-func ValidateCurrency(code, field string) error {
-	if len(code) == 3 && isUpper(code[0]) && isUpper(code[1]) && isUpper(code[2]) {
-		return nil
-	}
-	return Errorf(InvalidArgument, field, "%.16q is not an ISO 4217 currency code such as EUR", code)
-}
-
-func isUpper(c byte) bool { return 'A' <= c && c <= 'Z' }
 
 // AddUnits adds two amounts of minor units. The error has reason LimitReached when the sum overflows.
 func AddUnits(a, b int64) (int64, error) {

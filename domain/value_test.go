@@ -3,6 +3,7 @@ package domain_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"math/big"
 	"slices"
@@ -110,6 +111,51 @@ func TestMoney(t *testing.T) {
 	}
 	if err := euro.Validate("price"); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestMoneyText(t *testing.T) {
+	for want, m := range map[string]domain.Money{
+		"120.50 EUR": {Currency: "EUR", MinorUnits: 12_050}, "0.05 EUR": {Currency: "EUR", MinorUnits: 5}, "-0.05 EUR": {Currency: "EUR", MinorUnits: -5},
+		"5000 JPY": {Currency: "JPY", MinorUnits: 5_000}, "1.999 KWD": {Currency: "KWD", MinorUnits: 1_999}, "0.0001 CLF": {Currency: "CLF", MinorUnits: 1},
+		"1.00 XQQ": {Currency: "XQQ", MinorUnits: 100},
+	} {
+		if got := m.String(); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
+// TestCurrencies goes through all codes that there can be.
+func TestCurrencies(t *testing.T) {
+	count := map[int]int{}
+	code := []byte("AAA")
+	for i := range 26 * 26 * 26 {
+		code[0], code[1], code[2] = 'A'+byte(i/676), 'A'+byte(i/26%26), 'A'+byte(i%26)
+		if domain.ValidateCurrency(string(code), "currency_code") == nil {
+			count[domain.MinorDigits(string(code))]++
+		}
+		if err := domain.ValidateCurrencyCode(string(code), "currency_code"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := map[int]int{0: 16, 2: 132, 3: 7}; !maps.Equal(count, want) {
+		t.Errorf("currencies by digits: %v, want %v", count, want)
+	}
+	for code, digits := range map[string]int{"EUR": 2, "USD": 2, "MGA": 2, "JPY": 0, "ISK": 0, "UGX": 0, "VND": 0, "BHD": 3, "TND": 3, "XCG": 2, "XOF": 0} {
+		if err := domain.ValidateCurrency(code, "currency_code"); err != nil || domain.MinorDigits(code) != digits {
+			t.Errorf("%s: %d digits, error %v", code, domain.MinorDigits(code), err)
+		}
+	}
+	for code, digits := range map[string]int{"XQQ": 2, "XTS": 2, "XAU": 2, "BGN": 2, "CLF": 4, "UYW": 4, "UYI": 0} {
+		if err := domain.ValidateCurrency(code, "currency_code"); !errors.Is(err, domain.InvalidArgument) || domain.MinorDigits(code) != digits {
+			t.Errorf("%s: %d digits, error %v", code, domain.MinorDigits(code), err)
+		}
+	}
+	for _, code := range []string{"", "EURO", "eur", "E1R", "EU"} {
+		if err := domain.ValidateCurrencyCode(code, "currency_code"); !errors.Is(err, domain.InvalidArgument) {
+			t.Errorf("%q: %v", code, err)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@
 //
 //	typescript FOLDER    writes error_details.binpb, the descriptors of google.rpc's error details, into the folder, for buf
 //	typescript reasons   prints the reasons that errors may have
+//	typescript digits    prints how many digits behind the point amounts of a currency have
 package main
 
 import (
@@ -16,15 +17,20 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 
 	"lodge/api"
+	"lodge/domain"
 )
 
 func main() {
 	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: typescript FOLDER | typescript reasons")
+		fmt.Fprintln(os.Stderr, "usage: typescript FOLDER | typescript reasons | typescript digits")
 		os.Exit(2)
 	}
-	if os.Args[1] == "reasons" {
+	switch os.Args[1] {
+	case "reasons":
 		printReasons()
+		return
+	case "digits":
+		printDigits()
 		return
 	}
 	if err := writeErrorDetails(filepath.Join(os.Args[1], "error_details.binpb")); err != nil {
@@ -43,6 +49,20 @@ func printReasons() {
 	fmt.Println("] as const;")
 	fmt.Println("\n/** One of the reasons that this version knows. */")
 	fmt.Println("export type Reason = (typeof reasons)[number];")
+}
+
+func printDigits() {
+	fmt.Println("// Made by .ci/generate of what the server knows. Do not edit.")
+	fmt.Println("\n/** How many digits behind the point amounts of a currency have (ISO 4217), where these are not two. */")
+	fmt.Println("export const minorDigits: Readonly<Record<string, number>> = {")
+	code := []byte("AAA")
+	for i := range 26 * 26 * 26 {
+		code[0], code[1], code[2] = 'A'+byte(i/(26*26)), 'A'+byte(i/26%26), 'A'+byte(i%26)
+		if digits := domain.MinorDigits(string(code)); digits != 2 {
+			fmt.Printf("  %s: %d,\n", code, digits)
+		}
+	}
+	fmt.Println("};")
 }
 
 func writeErrorDetails(name string) error {

@@ -15,6 +15,7 @@ import (
 	lodgev1 "lodge/api/gen/lodge/v1"
 	"lodge/api/gen/lodge/v1/lodgev1connect"
 	"lodge/cmd/internal/platform"
+	"lodge/domain"
 )
 
 // verifyCommand audits the log.
@@ -193,15 +194,18 @@ func peak(n *lodgev1.ProofNight) string {
 	return fmt.Sprintf("%s\t%s\t%d / %d\t%d", dayText(n.GetNight()), lastPart(n.GetRoomType()), n.GetSoldCount(), n.GetSellableCount(), n.GetPhysicalCount())
 }
 
-// amountOf writes an amount with as many digits as it needs, two at least.
+// amountOf writes an amount with as many digits behind the point as its currency has, or more where it needs them.
 func amountOf(m *money.Money) string {
 	sign, units, nanos := "", m.GetUnits(), m.GetNanos()
 	if units < 0 || nanos < 0 {
 		sign, units, nanos = "-", -units, -nanos
 	}
 	fraction := strings.TrimRight(fmt.Sprintf("%09d", nanos), "0")
-	if len(fraction) < 2 {
-		fraction += strings.Repeat("0", 2-len(fraction))
+	if missing := domain.MinorDigits(m.GetCurrencyCode()) - len(fraction); missing > 0 {
+		fraction += strings.Repeat("0", missing)
+	}
+	if fraction == "" {
+		return fmt.Sprintf("%s%d", sign, units)
 	}
 	return fmt.Sprintf("%s%d.%s", sign, units, fraction)
 }

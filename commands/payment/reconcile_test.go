@@ -30,9 +30,9 @@ func TestReconcile(t *testing.T) {
 		"the same":          {events: sound},
 		"one is missing":    {sound[:4], []string{"1 refunds, 0 of them"}},
 		"one comes twice":   {append(sound[:5:5], sound[1]), []string{"2 charges, 3 of them"}},
-		"another amount":    {append(sound[:2:2], captured("b", "sim_ch_b", &eventpb.Money{CurrencyCode: "EUR", MinorUnits: 9_999}), returned), []string{"b of payment b moved EUR 9999", "2 charges, 1 of them"}},
-		"another reference": {append(sound[:2:2], captured("b", "pi_1", amount), returned), []string{"b of payment b moved EUR 10000 minor units as pi_1", "2 charges"}},
-		"never charged":     {append(sound[:5:5], captured("x", "sim_ch_x", amount)), []string{"x of payment x moved EUR 10000 minor units as sim_ch_x; the ledger says not_found"}},
+		"another amount":    {append(sound[:2:2], captured("b", "sim_ch_b", &eventpb.Money{CurrencyCode: "EUR", MinorUnits: 9_999}), returned), []string{"b of payment b moved 99.99 EUR", "2 charges, 1 of them"}},
+		"another reference": {append(sound[:2:2], captured("b", "pi_1", amount), returned), []string{"b of payment b moved 100.00 EUR as pi_1", "2 charges"}},
+		"never charged":     {append(sound[:5:5], captured("x", "sim_ch_x", amount)), []string{"x of payment x moved 100.00 EUR as sim_ch_x; the ledger says not_found"}},
 		"declined":          {append(sound[:5:5], captured("c", "sim_ch_c", amount)), []string{"the ledger says declined"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -86,11 +86,32 @@ func TestHotelFields(t *testing.T) {
 		{"time_zone", func(c *CreateHotel) { c.TimeZone = "" }, domain.InvalidArgument},
 		{"time_zone", func(c *CreateHotel) { c.TimeZone = "Lisbon" }, domain.InvalidArgument},
 		{"currency_code", func(c *CreateHotel) { c.CurrencyCode = "euro" }, domain.InvalidArgument},
+		{"currency_code", func(c *CreateHotel) { c.CurrencyCode = "EURO" }, domain.InvalidArgument},
+		{"currency_code", func(c *CreateHotel) { c.CurrencyCode = "XQQ" }, domain.InvalidArgument},
 		{"hold_duration", func(c *CreateHotel) { c.HoldDuration = -time.Second }, domain.InvalidArgument},
 		{"hold_duration", func(c *CreateHotel) { c.HoldDuration = 1500 * time.Millisecond }, domain.InvalidArgument},
 		{"hold_duration", func(c *CreateHotel) { c.HoldDuration = HoldDurationMax + time.Second }, domain.InvalidArgument},
 	} {
 		scenario{when: with(createHotel(), tc.spoil), reason: tc.reason, field: tc.field}.run(t)
+	}
+}
+
+// TestAnOldHotelKeepsItsCurrency: from when any three letters were taken, or one whose country has another by now.
+func TestAnOldHotelKeepsItsCurrency(t *testing.T) {
+	for _, code := range []string{"XQQ", "HRK"} {
+		s := New()
+		evolve(t, s, &eventpb.HotelCreated{Hotel: &eventpb.Hotel{
+			HotelId: "grand", DisplayName: "Grand", TimeZone: "Europe/Lisbon", CurrencyCode: code, HoldSeconds: 900, Version: 1,
+		}})
+		double := with(createDouble(), func(c *CreateRoomType) { c.BaseRate.Currency = code })
+		placed := run(t, s, noon, double, rooms(10), place(1, 1, july(3, 5)), &UpdateHotel{Hotel: "grand", DisplayName: ptr("Great")})
+		if m, ok := placed[2].(*eventpb.ReservationPlaced); !ok || m.GetCurrencyCode() != code {
+			t.Errorf("%s: %v", code, placed[2])
+		}
+		_, err := Decide(s, with(createDouble(), func(c *CreateRoomType) { c.RoomType, c.BaseRate.Currency = "twin", "XQX" }), At{Now: noon})
+		if domain.ReasonOf(err) != domain.InvalidArgument {
+			t.Errorf("a rate of no currency: %v", err)
+		}
 	}
 }
 

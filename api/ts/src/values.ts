@@ -2,6 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { randomBytes } from "#random";
 import { type Date as CalendarDate, DateSchema } from "./gen/google/type/date_pb.js";
+import { minorDigits } from "./gen/digits.js";
 import { type Money, MoneySchema } from "./gen/google/type/money_pb.js";
 
 export type { CalendarDate, Money };
@@ -45,8 +46,11 @@ export function money(currencyCode: string, amount: string): Money {
   });
 }
 
-/** The amount in decimal digits with at least that many behind the point, as in 120.50; no currency. Intl.NumberFormat takes it as it is, and loses nothing. */
-export function formatAmount(m: Money, fractionDigits = 2): string {
+/**
+ * The amount in decimal digits, as in 120.50, with at least that many behind the point: without a number as many as the currency has. No currency.
+ * Intl.NumberFormat takes it as it is, and loses nothing.
+ */
+export function formatAmount(m: Money, fractionDigits = minorDigits[m.currencyCode] ?? 2): string {
   const nanos = m.units * nanosPerUnit + BigInt(m.nanos);
   const size = nanos < 0n ? -nanos : nanos;
   const fraction = String(size % nanosPerUnit).padStart(9, "0").replace(/0+$/, "").padEnd(fractionDigits, "0");

@@ -15,7 +15,9 @@ test("money is exact", () => {
   for (const [text, shown] of [["120.5", "120.50"], ["0", "0.00"], ["-0.005", "-0.005"], ["-3.10", "-3.10"], ["999999999999999999.999999999", "999999999999999999.999999999"]] as const) {
     assert.equal(formatAmount(money("EUR", text)), shown);
   }
-  assert.equal(formatAmount(money("JPY", "1200"), 0), "1200");
+  assert.equal(formatAmount(money("JPY", "1200")), "1200");
+  assert.equal(formatAmount(money("BHD", "1.5")), "1.500");
+  assert.equal(formatAmount(money("JPY", "1200"), 2), "1200.00");
   assert.equal(formatAmount(sum(money("EUR", "0.1"), money("EUR", "0.2"))), "0.30");
   assert.equal(formatAmount(sum(money("EUR", "1"), money("EUR", "-1.25"))), "-0.25");
   const half = money("EUR", "-1.5");

@@ -193,7 +193,7 @@ func (p *rowParser) date(column int, style dateStyle) domain.Date {
 	return d
 }
 
-// rate returns the average daily rate in cents, rounded to the nearest.
+// rate returns the average daily rate in hundredths of a unit, rounded to the nearest.
 func (p *rowParser) rate() int64 {
 	v := p.need(colRate)
 	f, err := strconv.ParseFloat(strings.Replace(v, ",", ".", 1), 64)

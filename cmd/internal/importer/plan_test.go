@@ -287,3 +287,21 @@ func TestRealBookings(t *testing.T) {
 		t.Errorf("%v %v", s, s.Problems)
 	}
 }
+
+// TestAmountsAreOfTheCurrency: what the data calls adr is in units, and currencies have more or fewer minor units than hundredths.
+func TestAmountsAreOfTheCurrency(t *testing.T) {
+	for _, c := range []struct {
+		currency     string
+		minor, units int64
+		nanos        int32
+	}{{"EUR", 120_50, 120, 500_000_000}, {"JPY", 121, 121, 0}, {"BHD", 120_500, 120, 500_000_000}} {
+		p := Plan{opts: Options{Currency: c.currency}}
+		m := p.amount(120_50)
+		if m.Currency != c.currency || m.MinorUnits != c.minor {
+			t.Errorf("120.50 is %s, %d minor units", m, m.MinorUnits)
+		}
+		if sent := toMoney(m); sent.GetCurrencyCode() != c.currency || sent.GetUnits() != c.units || sent.GetNanos() != c.nanos {
+			t.Errorf("%s is sent as %v", m, sent)
+		}
+	}
+}

@@ -140,10 +140,11 @@ func toDate(d domain.Date) *date.Date {
 	return &date.Date{Year: int32(year), Month: int32(month), Day: int32(day)}
 }
 
-// toMoney returns the API's form of an amount in cents; nil stays nil.
+// toMoney returns the API's form of an amount; nil stays nil.
 func toMoney(m *domain.Money) *money.Money {
 	if m == nil {
 		return nil
 	}
-	return &money.Money{CurrencyCode: m.Currency, Units: m.MinorUnits / 100, Nanos: int32(m.MinorUnits%100) * 10_000_000}
+	per := domain.MinorPerUnit(m.Currency)
+	return &money.Money{CurrencyCode: m.Currency, Units: m.MinorUnits / per, Nanos: int32(m.MinorUnits % per * (1_000_000_000 / per))}
 }

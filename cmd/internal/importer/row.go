@@ -43,7 +43,7 @@ type Row struct {
 	Company                     string
 	DaysInWaitingList           int
 	CustomerType                string
-	RateMinor                   int64 // adr in cents
+	RateMinor                   int64 // adr in hundredths of a unit, whatever the currency has
 	ParkingSpaces               int
 	SpecialRequests             int
 	Status                      Status

@@ -95,7 +95,7 @@ func createRatePlan(hotelID, deposit string) *hotel.CreateRatePlan {
 func (p *Plan) createRoomType(h *PlannedHotel, t *PlannedRoomType) *hotel.CreateRoomType {
 	c := &hotel.CreateRoomType{Hotel: h.ID, RoomType: t.ID, DisplayName: "Room type " + t.Name}
 	if t.Capacity > 0 {
-		c.BaseRate = &domain.Money{Currency: p.opts.Currency, MinorUnits: t.baseRate}
+		c.BaseRate = p.amount(t.baseRate)
 	}
 	return c
 }
@@ -209,12 +209,18 @@ func (p *Plan) rate(r *Row) *domain.Money {
 	switch {
 	case r.RateMinor > rateMinorMax:
 		p.adjust(r.Line, problemf(AbsurdRate, "adr %s is not believed: the room type's base rate is taken", cents(r.RateMinor)))
-		return &domain.Money{Currency: p.opts.Currency, MinorUnits: p.baseRate(keyOf(r))}
+		return p.amount(p.baseRate(keyOf(r)))
 	case r.RateMinor < 0:
 		p.adjust(r.Line, problemf(NegativeRate, "adr %s is negative: taken as 0", cents(r.RateMinor)))
-		return &domain.Money{Currency: p.opts.Currency}
+		return p.amount(0)
 	}
-	return &domain.Money{Currency: p.opts.Currency, MinorUnits: r.RateMinor}
+	return p.amount(r.RateMinor)
+}
+
+// amount makes money of hundredths of a unit, rounded half up where the currency has no hundredths.
+func (p *Plan) amount(hundredths int64) *domain.Money {
+	per := domain.MinorPerUnit(p.opts.Currency)
+	return &domain.Money{Currency: p.opts.Currency, MinorUnits: (hundredths*per + 50) / 100}
 }
 
 func (p *Plan) baseRate(key roomTypeKey) int64 {

@@ -37,7 +37,7 @@ type Hotel struct {
 	Address     *Address `protobuf:"bytes,4,opt,name=address,proto3" json:"address,omitempty"`
 	// IANA name, such as Europe/Lisbon: the hotel's calendar.
 	TimeZone string `protobuf:"bytes,5,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"`
-	// ISO 4217, such as EUR: the currency of all its prices. Set when it is created, never changed.
+	// ISO 4217, such as EUR, of a country today: the currency of all its prices. Set when it is created, never changed.
 	CurrencyCode string `protobuf:"bytes,6,opt,name=currency_code,json=currencyCode,proto3" json:"currency_code,omitempty"`
 	// How long a pending reservation holds its rooms, in whole seconds. Unset: the platform's default.
 	HoldDuration *durationpb.Duration `protobuf:"bytes,7,opt,name=hold_duration,json=holdDuration,proto3" json:"hold_duration,omitempty"`

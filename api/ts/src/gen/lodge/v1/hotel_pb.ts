@@ -52,7 +52,7 @@ export type Hotel = Message<"lodge.v1.Hotel"> & {
   timeZone: string;
 
   /**
-   * ISO 4217, such as EUR: the currency of all its prices. Set when it is created, never changed.
+   * ISO 4217, such as EUR, of a country today: the currency of all its prices. Set when it is created, never changed.
    *
    * @generated from field: string currency_code = 6;
    */
