@@ -22,6 +22,7 @@ const (
 	QueueTopicsMax   = 64   // topics of one group
 	QueuesMax        = 1024 // groups of one log
 	ReceiveMax       = 1000 // records of one Receive
+	ReceiveBytesMax  = 64 << 20
 	visibilityMin    = 100 * time.Millisecond
 	visibilityMax    = 12 * time.Hour
 	deliveriesMax    = 1000
@@ -80,7 +81,8 @@ const (
 type ReceiveRequest struct {
 	Group      Group
 	Topics     []Topic
-	RecordsMax int           // default 1
+	RecordsMax int           // default 1, at most ReceiveMax
+	BytesMax   int           // of keys, values and headers together: default 4 MiB, at most ReceiveBytesMax. One record is delivered whatever its size
 	MaxWait    time.Duration // wait this long when there are none; 0: do not wait
 }
 

@@ -38,29 +38,40 @@ func (q *queuePart) setConfig(config log.QueueConfig) {
 	q.state.SetConfig(config)
 }
 
-// receive delivers up to limit records, durably. soonest is how long it will have nothing more to deliver again.
-func (q *queuePart) receive(ctx context.Context, limit int) (deliveries []log.Delivery, soonest time.Duration, err error) {
+// receive delivers as many records as there is room for, durably. soonest is how long it will have nothing more to deliver again.
+func (q *queuePart) receive(ctx context.Context, left *room) (deliveries []log.Delivery, soonest time.Duration, err error) {
 	if err := q.fill(ctx); err != nil {
 		return nil, 0, err
 	}
-	again, fresh, ticket, soonest, err := q.deliver(ctx, limit)
+	again, fresh, ticket, soonest, err := q.deliver(ctx, *left)
 	if err != nil || len(again)+len(fresh) == 0 {
 		return nil, soonest, err
 	}
 	if err := ticket.Wait(ctx); err != nil {
-		for i := range fresh {
-			again = append(again, fresh[i].Receipt)
-		}
-		q.giveBack(ctx, again)
+		q.giveBack(ctx, append(again, receiptsOf(fresh)...))
 		return nil, 0, err
 	}
-	deliveries, err = q.readAgain(ctx, again)
-	deliveries = append(deliveries, fresh...)
+	deliveries, err = q.readAgain(ctx, again, left)
+	for i := range fresh {
+		if !left.take(&fresh[i].Record) { // what comes again has used the room
+			q.giveBack(ctx, receiptsOf(fresh[i:]))
+			break
+		}
+		deliveries = append(deliveries, fresh[i])
+	}
 	return deliveries, soonest, unlessDelivered(err, len(deliveries))
 }
 
-// deliver takes deliveries from the machine and has that stored.
-func (q *queuePart) deliver(ctx context.Context, limit int) (again []log.Receipt, fresh []log.Delivery, ticket log.Ticket, soonest time.Duration, err error) {
+func receiptsOf(deliveries []log.Delivery) []log.Receipt {
+	receipts := make([]log.Receipt, len(deliveries))
+	for i := range deliveries {
+		receipts[i] = deliveries[i].Receipt
+	}
+	return receipts
+}
+
+// deliver takes deliveries from the machine and has that stored. How large those are that come again is not known before they are read.
+func (q *queuePart) deliver(ctx context.Context, left room) (again []log.Receipt, fresh []log.Delivery, ticket log.Ticket, soonest time.Duration, err error) {
 	visibility := q.g.visibility() // before mu, see queueGroup
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -69,8 +80,9 @@ func (q *queuePart) deliver(ctx context.Context, limit int) (again []log.Receipt
 	}
 	now := q.g.b.opts.Clock()
 	q.state.Expire(now)
-	again = q.state.Again(now, limit)
-	for len(again)+len(fresh) < limit && len(q.buffer) > 0 && !q.blocked() {
+	again = q.state.Again(now, left.records)
+	left.records -= len(again)
+	for len(q.buffer) > 0 && !q.blocked() && left.take(&q.buffer[0]) {
 		rec := q.buffer[0]
 		q.buffer = q.buffer[1:]
 		receipt := q.state.Fresh(rec.Offset, now)
@@ -138,8 +150,8 @@ func (q *queuePart) fetch(ctx context.Context, from log.Offset) (log.FetchResult
 	}
 }
 
-// readAgain fetches the records of deliveries that are made again. What the log has no longer is done.
-func (q *queuePart) readAgain(ctx context.Context, receipts []log.Receipt) (deliveries []log.Delivery, err error) {
+// readAgain fetches the records of deliveries that are made again, as long as there is room. What the log has no longer is done.
+func (q *queuePart) readAgain(ctx context.Context, receipts []log.Receipt, left *room) (deliveries []log.Delivery, err error) {
 	deadline := q.g.b.opts.Clock().Add(q.g.visibility())
 	for i, r := range receipts {
 		rec, err := q.fetchOne(ctx, r.Offset)
@@ -150,6 +162,10 @@ func (q *queuePart) readAgain(ctx context.Context, receipts []log.Receipt) (deli
 		if rec == nil {
 			q.bury(ctx, r.Offset)
 			continue
+		}
+		if !left.take(rec) {
+			q.giveBack(ctx, receipts[i:])
+			return deliveries, nil
 		}
 		r.TopicPartition = q.tp
 		deliveries = append(deliveries, log.Delivery{Record: *rec, Receipt: r, Deliveries: int(r.Delivery), Deadline: deadline})
@@ -169,8 +185,13 @@ func (q *queuePart) fetchOne(ctx context.Context, offset log.Offset) (*log.Recor
 	return &result.Records[0], nil
 }
 
-// giveBack makes deliveries undone that could not be made.
+// giveBack makes deliveries undone that could not be made, for the next to receive.
 func (q *queuePart) giveBack(ctx context.Context, receipts []log.Receipt) {
+	q.release(ctx, receipts)
+	q.g.signal(q.tp.Topic)
+}
+
+func (q *queuePart) release(ctx context.Context, receipts []log.Receipt) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, r := range receipts {

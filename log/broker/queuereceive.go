@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -18,7 +19,10 @@ func (b *Broker) Receive(ctx context.Context, req log.ReceiveRequest) ([]log.Del
 	if req.RecordsMax < 0 || req.RecordsMax > log.ReceiveMax {
 		return nil, log.NewError(log.InvalidArgument, "receive from "+string(req.Group), "%d records are not within 1..%d", req.RecordsMax, log.ReceiveMax)
 	}
-	req.RecordsMax = max(1, req.RecordsMax)
+	if req.BytesMax < 0 || req.BytesMax > log.ReceiveBytesMax {
+		return nil, log.NewError(log.InvalidArgument, "receive from "+string(req.Group), "%d bytes are not within 1..%d", req.BytesMax, log.ReceiveBytesMax)
+	}
+	req.RecordsMax, req.BytesMax = max(1, req.RecordsMax), cmp.Or(req.BytesMax, receiveBytesDefault)
 	deadline := time.Now().Add(req.MaxWait)
 	var woken []log.Topic
 	for {
@@ -40,6 +44,30 @@ func (b *Broker) Receive(ctx context.Context, req log.ReceiveRequest) ([]log.Del
 	}
 }
 
+const receiveBytesDefault = 4 << 20
+
+// room is what a Receive may still deliver.
+type room struct {
+	records, bytes int
+	used           bool // something was delivered
+	full           bool // something was not, for its size
+}
+
+// take reports whether a record may be delivered, and counts it.
+func (r *room) take(rec *log.Record) bool {
+	size := len(rec.Key) + len(rec.Value)
+	for i := range rec.Headers {
+		size += len(rec.Headers[i].Key) + len(rec.Headers[i].Value)
+	}
+	if r.full = r.full || r.used && size > r.bytes; r.full || r.records == 0 {
+		return false
+	}
+	r.records--
+	r.bytes -= size
+	r.used = true
+	return true
+}
+
 // await waits for a signal, for d, or for the end.
 func (g *queueGroup) await(ctx context.Context, w *waitingReceive, d time.Duration) error {
 	timer := time.NewTimer(d)
@@ -58,11 +86,12 @@ func (g *queueGroup) await(ctx context.Context, w *waitingReceive, d time.Durati
 // take delivers what there is. next is how long there will be nothing, unless records come.
 func (g *queueGroup) take(ctx context.Context, req *log.ReceiveRequest) (deliveries []log.Delivery, next time.Duration, err error) {
 	next = time.Hour
+	left := room{records: req.RecordsMax, bytes: req.BytesMax}
 	for _, q := range g.partitions() {
 		if !wanted(req.Topics, q.tp.Topic) {
 			continue
 		}
-		more, soonest, err := q.receive(ctx, req.RecordsMax-len(deliveries))
+		more, soonest, err := q.receive(ctx, &left)
 		if log.CodeOf(err) == log.UnknownTopic {
 			continue // it was deleted or retired under our hands
 		}
@@ -71,7 +100,7 @@ func (g *queueGroup) take(ctx context.Context, req *log.ReceiveRequest) (deliver
 		}
 		deliveries = append(deliveries, more...)
 		next = min(next, soonest)
-		if len(deliveries) == req.RecordsMax {
+		if left.records == 0 || left.full {
 			break
 		}
 	}

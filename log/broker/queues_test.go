@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -78,6 +79,85 @@ func TestQueueGivesEachRecordToOne(t *testing.T) {
 			t.Errorf("standing %+v", info)
 		}
 	}
+}
+
+// TestReceiveBoundsBytes: what there is no room for is delivered to the next, and was not delivered before.
+func TestReceiveBoundsBytes(t *testing.T) {
+	b := queueOf(t, vfs.NewMem(), 2, log.QueueConfig{})
+	large := strings.Repeat("x", 1000)
+	for i := range 6 {
+		mustAppend(t, b, job(0), batchOf(large+fmt.Sprint(i)))
+	}
+	take := func(bytes, want, times int) (receipts []log.Receipt) {
+		t.Helper()
+		got, err := b.Receive(t.Context(), log.ReceiveRequest{Group: "workers", RecordsMax: 100, BytesMax: bytes})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, d := range got {
+			receipts = append(receipts, d.Receipt)
+			if d.Deliveries != times {
+				t.Errorf("record %d of %d was delivered %d times, not %d", i, len(got), d.Deliveries, times)
+			}
+		}
+		if len(got) != want {
+			t.Errorf("%d records of %d bytes, not %d", len(got), bytes, want)
+		}
+		return receipts
+	}
+	first := take(3500, 3, 1)
+	rest := append(take(2002, 2, 1), take(1, 1, 1)...) // at least one, whatever its size
+	take(1<<20, 0, 0)
+	if err := b.Nack(t.Context(), "workers", 0, "", append(first, rest...)...); err != nil {
+		t.Fatal(err)
+	}
+	again := append(take(2500, 2, 2), take(2002, 2, 2)...)
+	take(1<<20, 2, 2)
+	mustAppend(t, b, job(0), batchOf(large))
+	if err := b.Nack(t.Context(), "workers", 0, "", again[0]); err != nil {
+		t.Fatal(err)
+	}
+	take(1500, 1, 3)
+	take(1500, 1, 1) // the fresh one was taken back for its size
+	for i := range 4 {
+		mustAppend(t, b, job(log.Partition(i%2)), batchOf(large))
+	}
+	take(3000, 3, 1) // of both partitions
+	take(3000, 1, 1)
+	for _, bytes := range []int{-1, log.ReceiveBytesMax + 1} {
+		if _, err := b.Receive(t.Context(), log.ReceiveRequest{Group: "workers", BytesMax: bytes}); log.CodeOf(err) != log.InvalidArgument {
+			t.Errorf("%d bytes: %v", bytes, err)
+		}
+	}
+}
+
+// TestWhatIsGivenBackWakesAnother: who waits gets what there was no room for.
+func TestWhatIsGivenBackWakesAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := queueOf(t, vfs.NewMem(), 1, log.QueueConfig{})
+		large := strings.Repeat("x", 1000)
+		mustAppend(t, b, job(0), batchOf(large, large, large, large))
+		if err := b.Nack(t.Context(), "workers", time.Second, "", receiptsOf(receive(t, b, 4))...); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		var wg sync.WaitGroup
+		for range 4 { // in a second each of them finds all four, one after the other, or none
+			wg.Go(func() {
+				got, err := b.Receive(t.Context(), log.ReceiveRequest{Group: "workers", RecordsMax: 100, BytesMax: 1500, MaxWait: time.Minute})
+				if err != nil || len(got) != 1 || got[0].Deliveries != 2 {
+					t.Errorf("%+v, %v", got, err)
+				}
+			})
+		}
+		wg.Wait()
+		if waited := time.Since(began); waited > 2*time.Second {
+			t.Errorf("after %v", waited)
+		}
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestQueueSurvivesARestart(t *testing.T) {

@@ -240,7 +240,7 @@ func TestAReceiveThatEndsEarlyDeliversNothing(t *testing.T) {
 		runtime.Gosched()
 	}
 	cancel()
-	if _, _, err := q.receive(ctx, 1); err == nil {
+	if _, _, err := q.receive(ctx, &room{records: 1}); err == nil {
 		t.Fatal("a Receive that ended early has no error")
 	}
 	g.open()
