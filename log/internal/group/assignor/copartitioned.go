@@ -13,7 +13,7 @@ import (
 // subscribers, the partitions of one number are always with one member. Range does that too, but has everybody give up everything in
 // each rebalance.
 //
-// A number whose partitions are not all free to go to its new member is in nobody's plan until the next rebalance: so not even one of
+// A number whose partitions are not all free to go to its new member is in nobody's plan until a later rebalance: so not even one of
 // those that come from a plan of another kind hands out a part of a number.
 var CoPartitioned = Assignor{Name: "copartitioned-sticky", Cooperative: true, Plan: planCoPartitioned}
 

@@ -41,35 +41,13 @@ func (c *cluster) together(t *rapid.T, p Plan) {
 	}
 }
 
-// Whatever the members own, also what no plan of this kind gives: nothing that another owns is handed out, and two rebalances later everything is
-// given out, together, and stays where it is.
+// Whatever the members own, also what no plan of this kind gives, the group comes to rest as any cooperative one does, and no plan on the way takes a number apart. (It is two rebalances but for one in some ten
+// thousand, where subscriptions differ and the units that nobody could have at first make another balance.)
 func TestCoPartitionedKeepsTogether(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := clusterGen(t, 6, 4, 8)
 		c.ownAtRandom(t)
-		owner := map[log.TopicPartition]log.MemberID{}
-		for _, m := range c.members {
-			for _, tp := range m.Subscription.Owned {
-				owner[tp] = m.ID
-			}
-		}
-		p := CoPartitioned.Plan(c.members, c.partitions)
-		c.together(t, p)
-		for id, tps := range p {
-			for _, tp := range tps {
-				if was, owned := owner[tp]; owned && was != id {
-					t.Fatalf("%v is %s's and given to %s", tp, was, id)
-				}
-			}
-		}
-		c.own(p, 2)
-		p = CoPartitioned.Plan(c.members, c.partitions)
-		c.together(t, p)
-		c.checkComplete(t, p)
-		c.own(p, 3)
-		if again := CoPartitioned.Plan(c.members, c.partitions); !reflect.DeepEqual(p, again) {
-			t.Fatalf("%v became %v", p, again)
-		}
+		c.comesToRest(t, CoPartitioned, func(p Plan) { c.together(t, p) })
 	})
 }
 
