@@ -22,8 +22,9 @@ const (
 	AtMostOnce
 
 	// ExactlyOnce leaves the offsets to the caller, who stores them in the same transaction as the results and says in OnAssigned where
-	// to go on. The transaction has to check that the offset stored so far is the one it goes on from: then a member that was deposed
-	// without noticing changes nothing. What is committed to the group as well, as with AtLeastOnce, is only for watching its lag and for
+	// to go on. The transaction has to check that the offset stored so far is the one it goes on from. When it is further on, a member that was deposed
+	// without noticing has stored something after OnAssigned looked: skip the records below it, and store the rest. When it is behind, store nothing: the caller is
+	// the deposed one. What is committed to the group as well, as with AtLeastOnce, is only for watching its lag and for
 	// KeyOrder: nobody begins there.
 	ExactlyOnce
 )
