@@ -14,7 +14,7 @@ func typicalEnvelope() *event.Envelope {
 	now := time.Date(2026, 7, 1, 12, 0, 0, 123456789, time.UTC)
 	return &event.Envelope{
 		ID: "01980000-0000-7000-8000-000000000001", Source: "lodge/commands", Time: now,
-		CorrelationID: "01980000-0000-7000-8000-000000000002", Actor: "guest:k3v9q2m7c5x4r2ta",
+		CorrelationID: "01980000-0000-7000-8000-000000000002", Command: "place_reservation", Actor: "guest:k3v9q2m7c5x4r2ta",
 		RequestID: [16]byte{1}, RequestFingerprint: [16]byte{2},
 		Message: &eventpb.ReservationPlaced{
 			HotelId: "grand", ReservationId: "01980000-0000-7000-8000-000000000003",

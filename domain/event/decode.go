@@ -1,6 +1,8 @@
 package event
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
 	"time"
 
@@ -73,8 +75,12 @@ func (e *Envelope) readAttributes(header func(key string) []byte) error {
 	e.CorrelationID = string(header(HeaderCorrelationID))
 	e.CausationID = string(header(HeaderCausationID))
 	e.TraceParent = string(header(HeaderTraceParent))
+	e.Command = string(header(HeaderCommand))
 	e.Actor = string(header(HeaderActor))
 	e.Reason = string(header(HeaderReason))
+	if e.SealedReason, err = readSeal(header(HeaderSealedReason)); err != nil {
+		return err
+	}
 	if err := copyHeader(&e.RequestID, HeaderRequestID, header); err != nil {
 		return err
 	}
@@ -82,6 +88,16 @@ func (e *Envelope) readAttributes(header func(key string) []byte) error {
 		return err
 	}
 	return e.validate()
+}
+
+func readSeal(value []byte) (s Seal, err error) {
+	if len(value) == 0 {
+		return s, nil
+	}
+	if len(value) < 8 || binary.BigEndian.Uint64(value) == 0 {
+		return s, fmt.Errorf("header %s has no key", HeaderSealedReason)
+	}
+	return Seal{Key: binary.BigEndian.Uint64(value), Sealed: bytes.Clone(value[8:])}, nil
 }
 
 func copyHeader(dst *[16]byte, key string, header func(key string) []byte) error {

@@ -10,6 +10,7 @@
 //	ce_correlationid     optional: what the event belongs to
 //	ce_causationid       optional: what caused it
 //	ce_traceparent       optional: the W3C trace context of the command, where its trace is sampled
+//	lodge_command        the name of the command, such as cancel_reservation; events of before it was kept have none
 //	lodge_actor          optional: who gave the command, as role:id
 //	lodge_reason         optional: why, in their words
 //	lodge_request_id     optional, 16 bytes: the request id of the command

@@ -1,6 +1,7 @@
 package event
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -16,8 +17,10 @@ type Envelope struct {
 	Time          time.Time // of the command, UTC
 	CorrelationID string    // optional
 	CausationID   string    // optional
+	Command       string    // its name, such as cancel_reservation; empty in events of before it was kept
 	Actor         string    // who gave the command, as role:id; empty where nobody was asked, or the platform itself acted
 	Reason        string    // why, in the words of who gave it; optional
+	SealedReason  Seal      // Reason, sealed; it is empty then
 
 	// TraceParent is the W3C trace context of the command, where its trace is sampled; else empty. After the distributed tracing extension of CloudEvents.
 	TraceParent string
@@ -40,17 +43,28 @@ const (
 	HeaderCorrelationID      = "ce_correlationid"
 	HeaderCausationID        = "ce_causationid"
 	HeaderTraceParent        = "ce_traceparent"
+	HeaderCommand            = "lodge_command"
 	HeaderActor              = "lodge_actor"
 	HeaderReason             = "lodge_reason"
+	HeaderSealedReason       = "lodge_sealed_reason" // the number of the key as a uint64, big-endian, and the sealed bytes
 	HeaderRequestID          = "lodge_request_id"
 	HeaderRequestFingerprint = "lodge_request_fp"
 )
 
-// AttributeMax is the longest id, source, correlation or causation id, trace parent, or actor in bytes.
+// AttributeMax is the longest id, source, correlation or causation id, trace parent, command, or actor in bytes.
 const AttributeMax = 256
 
 // ReasonMax is the longest reason in bytes.
 const ReasonMax = 512
+
+// sealedReasonMax is the longest sealed reason in bytes, with what a seal adds.
+const sealedReasonMax = ReasonMax + 128
+
+// Seal is what people wrote, in a form that only the holder of a key can read (see commands/persons).
+type Seal struct {
+	Key    uint64 // the key's number; 0: nothing is sealed
+	Sealed []byte // not changed any more
+}
 
 // ErrUnknownType is what Decode wraps when no kind has the record's ce_type: a newer program wrote it.
 var ErrUnknownType = errors.New("unknown event type")
@@ -86,7 +100,7 @@ func (r *Registry) Encode(e *Envelope, header func(key string, value []byte)) ([
 		return nil, fmt.Errorf("encode event %s: %w", e.ID, err)
 	}
 	size := proto.Size(e.Message)
-	buffer := make([]byte, 0, size+len(e.ID)+len(e.Source)+len(time.RFC3339Nano)+len(e.CorrelationID)+len(e.CausationID)+len(e.TraceParent)+len(e.Actor)+len(e.Reason)+32)
+	buffer := make([]byte, 0, size+len(e.ID)+len(e.Source)+len(time.RFC3339Nano)+len(e.CorrelationID)+len(e.CausationID)+len(e.TraceParent)+len(e.Command)+len(e.Actor)+len(e.Reason)+len(e.SealedReason.Sealed)+40)
 	buffer, err := proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(buffer, e.Message)
 	if err != nil {
 		return nil, fmt.Errorf("encode event %s: %w", e.ID, err)
@@ -113,8 +127,14 @@ func (e *Envelope) putHeaders(kind *Kind, buffer []byte, header func(key string,
 	text(HeaderCorrelationID, e.CorrelationID)
 	text(HeaderCausationID, e.CausationID)
 	text(HeaderTraceParent, e.TraceParent)
+	text(HeaderCommand, e.Command)
 	text(HeaderActor, e.Actor)
 	text(HeaderReason, e.Reason)
+	if s := &e.SealedReason; s.Key != 0 {
+		start := len(buffer)
+		buffer = append(binary.BigEndian.AppendUint64(buffer, s.Key), s.Sealed...)
+		header(HeaderSealedReason, buffer[start:len(buffer):len(buffer)])
+	}
 	for _, h := range [...]struct {
 		key   string
 		value *[16]byte
@@ -131,11 +151,14 @@ func (e *Envelope) validate() error {
 	if e.ID == "" || e.Source == "" {
 		return errors.New("it has no id or no source")
 	}
-	if max(len(e.ID), len(e.Source), len(e.CorrelationID), len(e.CausationID), len(e.TraceParent), len(e.Actor)) > AttributeMax {
+	if max(len(e.ID), len(e.Source), len(e.CorrelationID), len(e.CausationID), len(e.TraceParent), len(e.Command), len(e.Actor)) > AttributeMax {
 		return fmt.Errorf("an attribute is longer than %d bytes", AttributeMax)
 	}
 	if len(e.Reason) > ReasonMax {
 		return fmt.Errorf("its reason is longer than %d bytes", ReasonMax)
+	}
+	if len(e.SealedReason.Sealed) > sealedReasonMax {
+		return fmt.Errorf("its sealed reason is longer than %d bytes", sealedReasonMax)
 	}
 	if year := e.Time.UTC().Year(); year < 1 || year > 9999 {
 		return fmt.Errorf("its time is in the year %d", year)

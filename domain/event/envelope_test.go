@@ -44,6 +44,7 @@ func TestHeadersAreCloudEvents(t *testing.T) {
 		"ce_specversion": "1.0", "ce_id": "01980000-0000-7000-8000-000000000001", "ce_type": "lodge.reservation.placed.v1",
 		"ce_source": "lodge/commands", "ce_time": "2026-07-01T12:00:00.123456789Z",
 		"ce_correlationid": "01980000-0000-7000-8000-000000000002",
+		"lodge_command":    "place_reservation",
 		"lodge_actor":      "guest:k3v9q2m7c5x4r2ta",
 		"lodge_request_id": "\x01" + strings.Repeat("\x00", 15), "lodge_request_fp": "\x02" + strings.Repeat("\x00", 15),
 	} {
@@ -79,6 +80,7 @@ func TestEncodeRefuses(t *testing.T) {
 		"another type":   func(e *event.Envelope) { e.Type = "lodge.reservation.paid.v1" },
 		"no id":          func(e *event.Envelope) { e.ID = "" },
 		"no source":      func(e *event.Envelope) { e.Source = "" },
+		"a long command": func(e *event.Envelope) { e.Command = strings.Repeat("x", event.AttributeMax+1) },
 		"a long source":  func(e *event.Envelope) { e.Source = strings.Repeat("x", event.AttributeMax+1) },
 		"a far year":     func(e *event.Envelope) { e.Time = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) },
 		"text not UTF-8": func(e *event.Envelope) { e.Message = &eventpb.ReservationPaid{HotelId: "\xff"} },
@@ -149,4 +151,28 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("%+v came back as %+v", first, second)
 		}
 	})
+}
+
+// TestSealedReasons: a reason that is sealed comes back sealed, and a header that is none is refused.
+func TestSealedReasons(t *testing.T) {
+	e := typicalEnvelope()
+	e.SealedReason = event.Seal{Key: 812, Sealed: []byte("\x01\x8f\x00 sealed")}
+	value, header := stored(t, e)
+	if got, err := event.Decode(value, header); err != nil || !reflect.DeepEqual(got.SealedReason, e.SealedReason) || got.Reason != "" {
+		t.Errorf("%+v %v", got, err)
+	}
+	for _, bad := range []string{"1234567", strings.Repeat("\x00", 40), strings.Repeat("x", 1000)} {
+		if _, err := event.Decode(value, func(key string) []byte {
+			if key == event.HeaderSealedReason {
+				return []byte(bad)
+			}
+			return header(key)
+		}); !errors.Is(err, event.ErrMalformed) {
+			t.Errorf("%q: error %v", bad, err)
+		}
+	}
+	e.SealedReason.Sealed = bytes.Repeat([]byte("x"), 1000)
+	if _, err := event.Encode(e, func(string, []byte) {}); err == nil {
+		t.Error("a reason that is too long is encoded")
+	}
 }

@@ -74,6 +74,15 @@ func moneyVariants() []variant {
 			HotelId: "grand", ReservationId: goldenReservation, PaymentId: goldenPayment, RefundId: goldenRefund, Amount: euros(30_000),
 			Method: eventpb.RefundMethod_REFUND_METHOD_BANK_TRANSFER, Reference: "SEPA 4711", Note: "The card was canceled.",
 		}},
+		{"sealed", &eventpb.RefundSucceeded{
+			HotelId: "grand", ReservationId: goldenReservation, PaymentId: goldenPayment, RefundId: goldenRefund, Amount: euros(30_000),
+			Method: eventpb.RefundMethod_REFUND_METHOD_BANK_TRANSFER, Words: sealedWords(),
+		}},
+		{"sealed", &eventpb.RefundGranted{HotelId: "grand", ReservationId: goldenReservation, Amount: euros(4_100), Words: sealedWords()}},
+		{"sealed", &eventpb.ReservationCanceled{
+			HotelId: "grand", ReservationId: goldenReservation, Stay: goldenStay(), PreviousStatus: eventpb.ReservationStatus_RESERVATION_STATUS_PAID,
+			Reason: eventpb.ReservationReason_RESERVATION_REASON_GUEST_REQUEST, Words: sealedWords(),
+		}},
 		{"payment", &eventpb.ReservationPaid{
 			HotelId: "grand", ReservationId: goldenReservation, Stay: goldenStay(), PaymentId: goldenPayment, Amount: euros(54_100),
 		}},

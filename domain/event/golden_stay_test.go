@@ -26,6 +26,10 @@ func sealedGuest() *eventpb.Guest {
 	return &eventpb.Guest{GuestId: "guest-1", Adults: 2, Children: 1, Infants: 1, Key: 812, Sealed: []byte("\x01\x8f\x00 sealed")}
 }
 
+func sealedWords() *eventpb.SealedWords {
+	return &eventpb.SealedWords{Key: 813, Sealed: []byte("\x01\x8f\x00 sealed")}
+}
+
 func euros(minorUnits int64) *eventpb.Money {
 	return &eventpb.Money{CurrencyCode: "EUR", MinorUnits: minorUnits}
 }
@@ -91,6 +95,10 @@ func stayVariants() []variant {
 		{"sealed", placed(func(e *eventpb.ReservationPlaced) { e.Guest = sealedGuest() })},
 		{"sealed", &eventpb.ReservationModified{HotelId: "grand", ReservationId: goldenReservation, PreviousStay: goldenStay(), Stay: goldenStay(), Guest: sealedGuest()}},
 		{"sealed", &eventpb.WaitingListJoined{HotelId: "grand", EntryId: goldenEntry, Stay: goldenStay(), Guest: sealedGuest()}},
+		{"sealed", &eventpb.GuestMoved{
+			HotelId: "grand", ReservationId: goldenReservation, FromRoomId: "204", ToRoomId: "301", Date: "2026-07-02", Words: sealedWords(),
+		}},
+		{"sealed", &eventpb.GuestWalked{HotelId: "grand", ReservationId: goldenReservation, Stay: goldenStay(), Words: sealedWords()}},
 		{"group", &eventpb.ReservationRejected{
 			HotelId: "grand", ReservationId: goldenReservation, Stay: goldenStay(), InventoryOffset: 42, GroupId: goldenGroup,
 			Reason: eventpb.ReservationReason_RESERVATION_REASON_GROUP_INCOMPLETE,

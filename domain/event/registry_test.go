@@ -16,7 +16,7 @@ import (
 // parts are the messages of events.proto that are no events, but parts of some.
 var parts = []protoreflect.Name{
 	"Money", "Hotel", "Address", "RoomType", "Room", "Stay", "Guest", "BrokenRestriction", "Tax", "Charge", "RatePlan", "DefaultRate",
-	"CancellationTerms", "CancellationFee", "Terms", "Settlement",
+	"CancellationTerms", "CancellationFee", "Terms", "Settlement", "SealedWords",
 }
 
 // TestEveryEventIsRegistered fails when a message is added to events.proto and forgotten here.

@@ -2541,6 +2541,61 @@ func (x *Guest) GetSealed() []byte {
 	return nil
 }
 
+// What people wrote of a reservation, sealed as a guest is (see commands/persons). The fields that it was given in are empty then: note, and beside it relocated_to or reference.
+// Without it they are as they were given, which is how events were before. A key that was erased leaves nothing.
+type SealedWords struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in Guest.
+	Key           uint64 `protobuf:"varint,1,opt,name=key,proto3" json:"key,omitempty"`
+	Sealed        []byte `protobuf:"bytes,2,opt,name=sealed,proto3" json:"sealed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SealedWords) Reset() {
+	*x = SealedWords{}
+	mi := &file_lodge_events_v1_events_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SealedWords) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SealedWords) ProtoMessage() {}
+
+func (x *SealedWords) ProtoReflect() protoreflect.Message {
+	mi := &file_lodge_events_v1_events_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SealedWords.ProtoReflect.Descriptor instead.
+func (*SealedWords) Descriptor() ([]byte, []int) {
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *SealedWords) GetKey() uint64 {
+	if x != nil {
+		return x.Key
+	}
+	return 0
+}
+
+func (x *SealedWords) GetSealed() []byte {
+	if x != nil {
+		return x.Sealed
+	}
+	return nil
+}
+
 // Rooms are held for a guest. The reservation is PENDING.
 type ReservationPlaced struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2575,7 +2630,7 @@ type ReservationPlaced struct {
 
 func (x *ReservationPlaced) Reset() {
 	*x = ReservationPlaced{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[28]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2587,7 +2642,7 @@ func (x *ReservationPlaced) String() string {
 func (*ReservationPlaced) ProtoMessage() {}
 
 func (x *ReservationPlaced) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[28]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2600,7 +2655,7 @@ func (x *ReservationPlaced) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationPlaced.ProtoReflect.Descriptor instead.
 func (*ReservationPlaced) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{28}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ReservationPlaced) GetHotelId() string {
@@ -2727,7 +2782,7 @@ type Terms struct {
 
 func (x *Terms) Reset() {
 	*x = Terms{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[29]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2739,7 +2794,7 @@ func (x *Terms) String() string {
 func (*Terms) ProtoMessage() {}
 
 func (x *Terms) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[29]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2752,7 +2807,7 @@ func (x *Terms) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Terms.ProtoReflect.Descriptor instead.
 func (*Terms) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{29}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Terms) GetRatePlanId() string {
@@ -2804,7 +2859,7 @@ type Charge struct {
 
 func (x *Charge) Reset() {
 	*x = Charge{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[30]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2816,7 +2871,7 @@ func (x *Charge) String() string {
 func (*Charge) ProtoMessage() {}
 
 func (x *Charge) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[30]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2829,7 +2884,7 @@ func (x *Charge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Charge.ProtoReflect.Descriptor instead.
 func (*Charge) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{30}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Charge) GetTaxId() string {
@@ -2883,7 +2938,7 @@ type ReservationRejected struct {
 
 func (x *ReservationRejected) Reset() {
 	*x = ReservationRejected{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[31]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2895,7 +2950,7 @@ func (x *ReservationRejected) String() string {
 func (*ReservationRejected) ProtoMessage() {}
 
 func (x *ReservationRejected) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[31]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2908,7 +2963,7 @@ func (x *ReservationRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationRejected.ProtoReflect.Descriptor instead.
 func (*ReservationRejected) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{31}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ReservationRejected) GetHotelId() string {
@@ -3010,7 +3065,7 @@ type ReservationPaid struct {
 
 func (x *ReservationPaid) Reset() {
 	*x = ReservationPaid{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[32]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3022,7 +3077,7 @@ func (x *ReservationPaid) String() string {
 func (*ReservationPaid) ProtoMessage() {}
 
 func (x *ReservationPaid) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[32]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3035,7 +3090,7 @@ func (x *ReservationPaid) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationPaid.ProtoReflect.Descriptor instead.
 func (*ReservationPaid) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{32}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ReservationPaid) GetHotelId() string {
@@ -3087,7 +3142,7 @@ type ReservationBalancePaid struct {
 
 func (x *ReservationBalancePaid) Reset() {
 	*x = ReservationBalancePaid{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[33]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3099,7 +3154,7 @@ func (x *ReservationBalancePaid) String() string {
 func (*ReservationBalancePaid) ProtoMessage() {}
 
 func (x *ReservationBalancePaid) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[33]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3112,7 +3167,7 @@ func (x *ReservationBalancePaid) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationBalancePaid.ProtoReflect.Descriptor instead.
 func (*ReservationBalancePaid) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{33}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ReservationBalancePaid) GetHotelId() string {
@@ -3157,7 +3212,7 @@ type ReservationDeclined struct {
 
 func (x *ReservationDeclined) Reset() {
 	*x = ReservationDeclined{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[34]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3169,7 +3224,7 @@ func (x *ReservationDeclined) String() string {
 func (*ReservationDeclined) ProtoMessage() {}
 
 func (x *ReservationDeclined) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[34]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3182,7 +3237,7 @@ func (x *ReservationDeclined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationDeclined.ProtoReflect.Descriptor instead.
 func (*ReservationDeclined) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{34}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ReservationDeclined) GetHotelId() string {
@@ -3238,7 +3293,7 @@ type Settlement struct {
 
 func (x *Settlement) Reset() {
 	*x = Settlement{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[35]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3250,7 +3305,7 @@ func (x *Settlement) String() string {
 func (*Settlement) ProtoMessage() {}
 
 func (x *Settlement) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[35]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3263,7 +3318,7 @@ func (x *Settlement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settlement.ProtoReflect.Descriptor instead.
 func (*Settlement) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{35}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Settlement) GetCurrencyCode() string {
@@ -3330,7 +3385,7 @@ type ReservationModified struct {
 
 func (x *ReservationModified) Reset() {
 	*x = ReservationModified{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[36]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3342,7 +3397,7 @@ func (x *ReservationModified) String() string {
 func (*ReservationModified) ProtoMessage() {}
 
 func (x *ReservationModified) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[36]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3355,7 +3410,7 @@ func (x *ReservationModified) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationModified.ProtoReflect.Descriptor instead.
 func (*ReservationModified) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{36}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ReservationModified) GetHotelId() string {
@@ -3470,13 +3525,15 @@ type RefundGranted struct {
 	ReservationId string                 `protobuf:"bytes,2,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
 	Amount        *Money                 `protobuf:"bytes,3,opt,name=amount,proto3" json:"amount,omitempty"`
 	Note          string                 `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
+	// note, sealed.
+	Words         *SealedWords `protobuf:"bytes,5,opt,name=words,proto3" json:"words,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RefundGranted) Reset() {
 	*x = RefundGranted{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[37]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3488,7 +3545,7 @@ func (x *RefundGranted) String() string {
 func (*RefundGranted) ProtoMessage() {}
 
 func (x *RefundGranted) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[37]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3501,7 +3558,7 @@ func (x *RefundGranted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefundGranted.ProtoReflect.Descriptor instead.
 func (*RefundGranted) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{37}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *RefundGranted) GetHotelId() string {
@@ -3532,6 +3589,13 @@ func (x *RefundGranted) GetNote() string {
 	return ""
 }
 
+func (x *RefundGranted) GetWords() *SealedWords {
+	if x != nil {
+		return x.Words
+	}
+	return nil
+}
+
 // Everything that was to be given back is. The reservation is REFUNDED and keeps its reason.
 type ReservationRefunded struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3545,7 +3609,7 @@ type ReservationRefunded struct {
 
 func (x *ReservationRefunded) Reset() {
 	*x = ReservationRefunded{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[38]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3557,7 +3621,7 @@ func (x *ReservationRefunded) String() string {
 func (*ReservationRefunded) ProtoMessage() {}
 
 func (x *ReservationRefunded) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[38]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3570,7 +3634,7 @@ func (x *ReservationRefunded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationRefunded.ProtoReflect.Descriptor instead.
 func (*ReservationRefunded) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{38}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ReservationRefunded) GetHotelId() string {
@@ -3617,7 +3681,7 @@ type GuestCheckedIn struct {
 
 func (x *GuestCheckedIn) Reset() {
 	*x = GuestCheckedIn{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[39]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3629,7 +3693,7 @@ func (x *GuestCheckedIn) String() string {
 func (*GuestCheckedIn) ProtoMessage() {}
 
 func (x *GuestCheckedIn) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[39]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3642,7 +3706,7 @@ func (x *GuestCheckedIn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GuestCheckedIn.ProtoReflect.Descriptor instead.
 func (*GuestCheckedIn) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{39}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *GuestCheckedIn) GetHotelId() string {
@@ -3696,7 +3760,7 @@ type GuestCheckedOut struct {
 
 func (x *GuestCheckedOut) Reset() {
 	*x = GuestCheckedOut{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[40]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3708,7 +3772,7 @@ func (x *GuestCheckedOut) String() string {
 func (*GuestCheckedOut) ProtoMessage() {}
 
 func (x *GuestCheckedOut) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[40]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3721,7 +3785,7 @@ func (x *GuestCheckedOut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GuestCheckedOut.ProtoReflect.Descriptor instead.
 func (*GuestCheckedOut) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{40}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *GuestCheckedOut) GetHotelId() string {
@@ -3769,14 +3833,16 @@ type GuestMoved struct {
 	// The hotel's local day.
 	Date string `protobuf:"bytes,5,opt,name=date,proto3" json:"date,omitempty"`
 	// Why, for people.
-	Note          string `protobuf:"bytes,6,opt,name=note,proto3" json:"note,omitempty"`
+	Note string `protobuf:"bytes,6,opt,name=note,proto3" json:"note,omitempty"`
+	// note, sealed.
+	Words         *SealedWords `protobuf:"bytes,7,opt,name=words,proto3" json:"words,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GuestMoved) Reset() {
 	*x = GuestMoved{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[41]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3788,7 +3854,7 @@ func (x *GuestMoved) String() string {
 func (*GuestMoved) ProtoMessage() {}
 
 func (x *GuestMoved) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[41]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3801,7 +3867,7 @@ func (x *GuestMoved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GuestMoved.ProtoReflect.Descriptor instead.
 func (*GuestMoved) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{41}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *GuestMoved) GetHotelId() string {
@@ -3846,6 +3912,13 @@ func (x *GuestMoved) GetNote() string {
 	return ""
 }
 
+func (x *GuestMoved) GetWords() *SealedWords {
+	if x != nil {
+		return x.Words
+	}
+	return nil
+}
+
 // The guest came and was sent to another hotel; the rooms are released and everything is given back. The reservation is CANCELED with reason WALKED.
 type GuestWalked struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3853,16 +3926,18 @@ type GuestWalked struct {
 	ReservationId string                 `protobuf:"bytes,2,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
 	Stay          *Stay                  `protobuf:"bytes,3,opt,name=stay,proto3" json:"stay,omitempty"`
 	// Where to, for people.
-	RelocatedTo   string      `protobuf:"bytes,4,opt,name=relocated_to,json=relocatedTo,proto3" json:"relocated_to,omitempty"`
-	Note          string      `protobuf:"bytes,5,opt,name=note,proto3" json:"note,omitempty"`
-	Settlement    *Settlement `protobuf:"bytes,6,opt,name=settlement,proto3" json:"settlement,omitempty"`
+	RelocatedTo string      `protobuf:"bytes,4,opt,name=relocated_to,json=relocatedTo,proto3" json:"relocated_to,omitempty"`
+	Note        string      `protobuf:"bytes,5,opt,name=note,proto3" json:"note,omitempty"`
+	Settlement  *Settlement `protobuf:"bytes,6,opt,name=settlement,proto3" json:"settlement,omitempty"`
+	// note and relocated_to, sealed.
+	Words         *SealedWords `protobuf:"bytes,7,opt,name=words,proto3" json:"words,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GuestWalked) Reset() {
 	*x = GuestWalked{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[42]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3874,7 +3949,7 @@ func (x *GuestWalked) String() string {
 func (*GuestWalked) ProtoMessage() {}
 
 func (x *GuestWalked) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[42]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3887,7 +3962,7 @@ func (x *GuestWalked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GuestWalked.ProtoReflect.Descriptor instead.
 func (*GuestWalked) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{42}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *GuestWalked) GetHotelId() string {
@@ -3932,6 +4007,13 @@ func (x *GuestWalked) GetSettlement() *Settlement {
 	return nil
 }
 
+func (x *GuestWalked) GetWords() *SealedWords {
+	if x != nil {
+		return x.Words
+	}
+	return nil
+}
+
 // The keys that sealed the guest of a reservation are erased, or are about to be: what events say of the stay remains, of the person nothing.
 type GuestForgotten struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3945,7 +4027,7 @@ type GuestForgotten struct {
 
 func (x *GuestForgotten) Reset() {
 	*x = GuestForgotten{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[43]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3957,7 +4039,7 @@ func (x *GuestForgotten) String() string {
 func (*GuestForgotten) ProtoMessage() {}
 
 func (x *GuestForgotten) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[43]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3970,7 +4052,7 @@ func (x *GuestForgotten) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GuestForgotten.ProtoReflect.Descriptor instead.
 func (*GuestForgotten) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{43}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *GuestForgotten) GetHotelId() string {
@@ -4006,7 +4088,7 @@ type WaiterForgotten struct {
 
 func (x *WaiterForgotten) Reset() {
 	*x = WaiterForgotten{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[44]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4018,7 +4100,7 @@ func (x *WaiterForgotten) String() string {
 func (*WaiterForgotten) ProtoMessage() {}
 
 func (x *WaiterForgotten) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[44]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4031,7 +4113,7 @@ func (x *WaiterForgotten) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaiterForgotten.ProtoReflect.Descriptor instead.
 func (*WaiterForgotten) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{44}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *WaiterForgotten) GetHotelId() string {
@@ -4072,7 +4154,7 @@ type WaitingListJoined struct {
 
 func (x *WaitingListJoined) Reset() {
 	*x = WaitingListJoined{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[45]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4084,7 +4166,7 @@ func (x *WaitingListJoined) String() string {
 func (*WaitingListJoined) ProtoMessage() {}
 
 func (x *WaitingListJoined) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[45]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4097,7 +4179,7 @@ func (x *WaitingListJoined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitingListJoined.ProtoReflect.Descriptor instead.
 func (*WaitingListJoined) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{45}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *WaitingListJoined) GetHotelId() string {
@@ -4154,7 +4236,7 @@ type WaitingListOffered struct {
 
 func (x *WaitingListOffered) Reset() {
 	*x = WaitingListOffered{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[46]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4166,7 +4248,7 @@ func (x *WaitingListOffered) String() string {
 func (*WaitingListOffered) ProtoMessage() {}
 
 func (x *WaitingListOffered) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[46]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4179,7 +4261,7 @@ func (x *WaitingListOffered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitingListOffered.ProtoReflect.Descriptor instead.
 func (*WaitingListOffered) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{46}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *WaitingListOffered) GetHotelId() string {
@@ -4215,7 +4297,7 @@ type WaitingListLeft struct {
 
 func (x *WaitingListLeft) Reset() {
 	*x = WaitingListLeft{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[47]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4227,7 +4309,7 @@ func (x *WaitingListLeft) String() string {
 func (*WaitingListLeft) ProtoMessage() {}
 
 func (x *WaitingListLeft) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[47]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4240,7 +4322,7 @@ func (x *WaitingListLeft) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitingListLeft.ProtoReflect.Descriptor instead.
 func (*WaitingListLeft) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{47}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *WaitingListLeft) GetHotelId() string {
@@ -4285,7 +4367,7 @@ type PaymentRequested struct {
 
 func (x *PaymentRequested) Reset() {
 	*x = PaymentRequested{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[48]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4297,7 +4379,7 @@ func (x *PaymentRequested) String() string {
 func (*PaymentRequested) ProtoMessage() {}
 
 func (x *PaymentRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[48]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4310,7 +4392,7 @@ func (x *PaymentRequested) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentRequested.ProtoReflect.Descriptor instead.
 func (*PaymentRequested) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{48}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *PaymentRequested) GetHotelId() string {
@@ -4377,7 +4459,7 @@ type PaymentCaptured struct {
 
 func (x *PaymentCaptured) Reset() {
 	*x = PaymentCaptured{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[49]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4389,7 +4471,7 @@ func (x *PaymentCaptured) String() string {
 func (*PaymentCaptured) ProtoMessage() {}
 
 func (x *PaymentCaptured) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[49]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4402,7 +4484,7 @@ func (x *PaymentCaptured) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentCaptured.ProtoReflect.Descriptor instead.
 func (*PaymentCaptured) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{49}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *PaymentCaptured) GetHotelId() string {
@@ -4455,7 +4537,7 @@ type PaymentDeclined struct {
 
 func (x *PaymentDeclined) Reset() {
 	*x = PaymentDeclined{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[50]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4467,7 +4549,7 @@ func (x *PaymentDeclined) String() string {
 func (*PaymentDeclined) ProtoMessage() {}
 
 func (x *PaymentDeclined) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[50]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4480,7 +4562,7 @@ func (x *PaymentDeclined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentDeclined.ProtoReflect.Descriptor instead.
 func (*PaymentDeclined) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{50}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *PaymentDeclined) GetHotelId() string {
@@ -4531,7 +4613,7 @@ type PaymentFailed struct {
 
 func (x *PaymentFailed) Reset() {
 	*x = PaymentFailed{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[51]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4543,7 +4625,7 @@ func (x *PaymentFailed) String() string {
 func (*PaymentFailed) ProtoMessage() {}
 
 func (x *PaymentFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[51]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4556,7 +4638,7 @@ func (x *PaymentFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentFailed.ProtoReflect.Descriptor instead.
 func (*PaymentFailed) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{51}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *PaymentFailed) GetHotelId() string {
@@ -4605,7 +4687,7 @@ type RefundRequested struct {
 
 func (x *RefundRequested) Reset() {
 	*x = RefundRequested{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[52]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4617,7 +4699,7 @@ func (x *RefundRequested) String() string {
 func (*RefundRequested) ProtoMessage() {}
 
 func (x *RefundRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[52]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4630,7 +4712,7 @@ func (x *RefundRequested) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefundRequested.ProtoReflect.Descriptor instead.
 func (*RefundRequested) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{52}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *RefundRequested) GetHotelId() string {
@@ -4694,15 +4776,17 @@ type RefundSucceeded struct {
 	// How the hotel gave it back itself, after the provider had refused. Unset: by the provider.
 	Method RefundMethod `protobuf:"varint,7,opt,name=method,proto3,enum=lodge.events.v1.RefundMethod" json:"method,omitempty"`
 	// Of the transfer or receipt, and why, for people. Only with a method.
-	Reference     string `protobuf:"bytes,8,opt,name=reference,proto3" json:"reference,omitempty"`
-	Note          string `protobuf:"bytes,9,opt,name=note,proto3" json:"note,omitempty"`
+	Reference string `protobuf:"bytes,8,opt,name=reference,proto3" json:"reference,omitempty"`
+	Note      string `protobuf:"bytes,9,opt,name=note,proto3" json:"note,omitempty"`
+	// note and reference, sealed.
+	Words         *SealedWords `protobuf:"bytes,10,opt,name=words,proto3" json:"words,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RefundSucceeded) Reset() {
 	*x = RefundSucceeded{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[53]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4714,7 +4798,7 @@ func (x *RefundSucceeded) String() string {
 func (*RefundSucceeded) ProtoMessage() {}
 
 func (x *RefundSucceeded) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[53]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4727,7 +4811,7 @@ func (x *RefundSucceeded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefundSucceeded.ProtoReflect.Descriptor instead.
 func (*RefundSucceeded) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{53}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *RefundSucceeded) GetHotelId() string {
@@ -4793,6 +4877,13 @@ func (x *RefundSucceeded) GetNote() string {
 	return ""
 }
 
+func (x *RefundSucceeded) GetWords() *SealedWords {
+	if x != nil {
+		return x.Words
+	}
+	return nil
+}
+
 // The provider refuses for good: people must look. The amount is owed again.
 type RefundFailed struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -4808,7 +4899,7 @@ type RefundFailed struct {
 
 func (x *RefundFailed) Reset() {
 	*x = RefundFailed{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[54]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4820,7 +4911,7 @@ func (x *RefundFailed) String() string {
 func (*RefundFailed) ProtoMessage() {}
 
 func (x *RefundFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[54]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4833,7 +4924,7 @@ func (x *RefundFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefundFailed.ProtoReflect.Descriptor instead.
 func (*RefundFailed) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{54}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *RefundFailed) GetHotelId() string {
@@ -4888,14 +4979,16 @@ type ReservationCanceled struct {
 	Reason         ReservationReason      `protobuf:"varint,5,opt,name=reason,proto3,enum=lodge.events.v1.ReservationReason" json:"reason,omitempty"`
 	Note           string                 `protobuf:"bytes,6,opt,name=note,proto3" json:"note,omitempty"`
 	// Unset: nothing was captured.
-	Settlement    *Settlement `protobuf:"bytes,7,opt,name=settlement,proto3" json:"settlement,omitempty"`
+	Settlement *Settlement `protobuf:"bytes,7,opt,name=settlement,proto3" json:"settlement,omitempty"`
+	// note, sealed.
+	Words         *SealedWords `protobuf:"bytes,8,opt,name=words,proto3" json:"words,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ReservationCanceled) Reset() {
 	*x = ReservationCanceled{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[55]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4907,7 +5000,7 @@ func (x *ReservationCanceled) String() string {
 func (*ReservationCanceled) ProtoMessage() {}
 
 func (x *ReservationCanceled) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[55]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4920,7 +5013,7 @@ func (x *ReservationCanceled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationCanceled.ProtoReflect.Descriptor instead.
 func (*ReservationCanceled) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{55}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ReservationCanceled) GetHotelId() string {
@@ -4972,6 +5065,13 @@ func (x *ReservationCanceled) GetSettlement() *Settlement {
 	return nil
 }
 
+func (x *ReservationCanceled) GetWords() *SealedWords {
+	if x != nil {
+		return x.Words
+	}
+	return nil
+}
+
 // The guest never came; the rooms are released. The reservation is CANCELED with reason NO_SHOW.
 type ReservationNoShow struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
@@ -4987,7 +5087,7 @@ type ReservationNoShow struct {
 
 func (x *ReservationNoShow) Reset() {
 	*x = ReservationNoShow{}
-	mi := &file_lodge_events_v1_events_proto_msgTypes[56]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4999,7 +5099,7 @@ func (x *ReservationNoShow) String() string {
 func (*ReservationNoShow) ProtoMessage() {}
 
 func (x *ReservationNoShow) ProtoReflect() protoreflect.Message {
-	mi := &file_lodge_events_v1_events_proto_msgTypes[56]
+	mi := &file_lodge_events_v1_events_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5012,7 +5112,7 @@ func (x *ReservationNoShow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationNoShow.ProtoReflect.Descriptor instead.
 func (*ReservationNoShow) Descriptor() ([]byte, []int) {
-	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{56}
+	return file_lodge_events_v1_events_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *ReservationNoShow) GetHotelId() string {
@@ -5237,7 +5337,10 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"\bchildren\x18\x05 \x01(\x05R\bchildren\x12\x18\n" +
 	"\ainfants\x18\x06 \x01(\x05R\ainfants\x12\x10\n" +
 	"\x03key\x18\a \x01(\x04R\x03key\x12\x16\n" +
-	"\x06sealed\x18\b \x01(\fR\x06sealed\"\x84\x05\n" +
+	"\x06sealed\x18\b \x01(\fR\x06sealed\"7\n" +
+	"\vSealedWords\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\x04R\x03key\x12\x16\n" +
+	"\x06sealed\x18\x02 \x01(\fR\x06sealed\"\x84\x05\n" +
 	"\x11ReservationPlaced\x12\x19\n" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
 	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12)\n" +
@@ -5328,12 +5431,13 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"\x06status\x18\f \x01(\x0e2\".lodge.events.v1.ReservationStatusR\x06status\x12.\n" +
 	"\x13balance_minor_units\x18\r \x01(\x03R\x11balanceMinorUnits\x12,\n" +
 	"\x12refund_minor_units\x18\x0e \x01(\x03R\x10refundMinorUnits\x12&\n" +
-	"\x0ffee_minor_units\x18\x0f \x01(\x03R\rfeeMinorUnits\"\x95\x01\n" +
+	"\x0ffee_minor_units\x18\x0f \x01(\x03R\rfeeMinorUnits\"\xc9\x01\n" +
 	"\rRefundGranted\x12\x19\n" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
 	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12.\n" +
 	"\x06amount\x18\x03 \x01(\v2\x16.lodge.events.v1.MoneyR\x06amount\x12\x12\n" +
-	"\x04note\x18\x04 \x01(\tR\x04note\"\xb7\x01\n" +
+	"\x04note\x18\x04 \x01(\tR\x04note\x122\n" +
+	"\x05words\x18\x05 \x01(\v2\x1c.lodge.events.v1.SealedWordsR\x05words\"\xb7\x01\n" +
 	"\x13ReservationRefunded\x12\x19\n" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
 	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x122\n" +
@@ -5350,7 +5454,7 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12)\n" +
 	"\x04stay\x18\x03 \x01(\v2\x15.lodge.events.v1.StayR\x04stay\x12\x12\n" +
 	"\x04date\x18\x04 \x01(\tR\x04date\x12@\n" +
-	"\x10settled_at_hotel\x18\x05 \x01(\v2\x16.lodge.events.v1.MoneyR\x0esettledAtHotel\"\xb6\x01\n" +
+	"\x10settled_at_hotel\x18\x05 \x01(\v2\x16.lodge.events.v1.MoneyR\x0esettledAtHotel\"\xea\x01\n" +
 	"\n" +
 	"GuestMoved\x12\x19\n" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
@@ -5360,7 +5464,8 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"\n" +
 	"to_room_id\x18\x04 \x01(\tR\btoRoomId\x12\x12\n" +
 	"\x04date\x18\x05 \x01(\tR\x04date\x12\x12\n" +
-	"\x04note\x18\x06 \x01(\tR\x04note\"\xee\x01\n" +
+	"\x04note\x18\x06 \x01(\tR\x04note\x122\n" +
+	"\x05words\x18\a \x01(\v2\x1c.lodge.events.v1.SealedWordsR\x05words\"\xa2\x02\n" +
 	"\vGuestWalked\x12\x19\n" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
 	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12)\n" +
@@ -5369,7 +5474,8 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"\x04note\x18\x05 \x01(\tR\x04note\x12;\n" +
 	"\n" +
 	"settlement\x18\x06 \x01(\v2\x1b.lodge.events.v1.SettlementR\n" +
-	"settlement\"f\n" +
+	"settlement\x122\n" +
+	"\x05words\x18\a \x01(\v2\x1c.lodge.events.v1.SealedWordsR\x05words\"f\n" +
 	"\x0eGuestForgotten\x12\x19\n" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
 	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12\x12\n" +
@@ -5432,7 +5538,7 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"\trefund_id\x18\x04 \x01(\tR\brefundId\x12.\n" +
 	"\x06amount\x18\x05 \x01(\v2\x16.lodge.events.v1.MoneyR\x06amount\x12\x1a\n" +
 	"\bprovider\x18\x06 \x01(\tR\bprovider\x12-\n" +
-	"\x12provider_reference\x18\a \x01(\tR\x11providerReference\"\xd7\x02\n" +
+	"\x12provider_reference\x18\a \x01(\tR\x11providerReference\"\x8b\x03\n" +
 	"\x0fRefundSucceeded\x12\x19\n" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
 	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12\x1d\n" +
@@ -5443,7 +5549,9 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"\x12provider_reference\x18\x06 \x01(\tR\x11providerReference\x125\n" +
 	"\x06method\x18\a \x01(\x0e2\x1d.lodge.events.v1.RefundMethodR\x06method\x12\x1c\n" +
 	"\treference\x18\b \x01(\tR\treference\x12\x12\n" +
-	"\x04note\x18\t \x01(\tR\x04note\"\xd2\x01\n" +
+	"\x04note\x18\t \x01(\tR\x04note\x122\n" +
+	"\x05words\x18\n" +
+	" \x01(\v2\x1c.lodge.events.v1.SealedWordsR\x05words\"\xd2\x01\n" +
 	"\fRefundFailed\x12\x19\n" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
 	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12\x1d\n" +
@@ -5451,7 +5559,7 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"payment_id\x18\x03 \x01(\tR\tpaymentId\x12\x1b\n" +
 	"\trefund_id\x18\x04 \x01(\tR\brefundId\x12.\n" +
 	"\x06amount\x18\x05 \x01(\v2\x16.lodge.events.v1.MoneyR\x06amount\x12\x14\n" +
-	"\x05cause\x18\x06 \x01(\tR\x05cause\"\xdc\x02\n" +
+	"\x05cause\x18\x06 \x01(\tR\x05cause\"\x90\x03\n" +
 	"\x13ReservationCanceled\x12\x19\n" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
 	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12)\n" +
@@ -5461,7 +5569,8 @@ const file_lodge_events_v1_events_proto_rawDesc = "" +
 	"\x04note\x18\x06 \x01(\tR\x04note\x12;\n" +
 	"\n" +
 	"settlement\x18\a \x01(\v2\x1b.lodge.events.v1.SettlementR\n" +
-	"settlement\"\x8a\x02\n" +
+	"settlement\x122\n" +
+	"\x05words\x18\b \x01(\v2\x1c.lodge.events.v1.SealedWordsR\x05words\"\x8a\x02\n" +
 	"\x11ReservationNoShow\x12\x19\n" +
 	"\bhotel_id\x18\x01 \x01(\tR\ahotelId\x12%\n" +
 	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x12)\n" +
@@ -5543,7 +5652,7 @@ func file_lodge_events_v1_events_proto_rawDescGZIP() []byte {
 }
 
 var file_lodge_events_v1_events_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
-var file_lodge_events_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 57)
+var file_lodge_events_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 58)
 var file_lodge_events_v1_events_proto_goTypes = []any{
 	(TaxBasis)(0),                  // 0: lodge.events.v1.TaxBasis
 	(CancellationFeeKind)(0),       // 1: lodge.events.v1.CancellationFeeKind
@@ -5581,36 +5690,37 @@ var file_lodge_events_v1_events_proto_goTypes = []any{
 	(*BrokenRestriction)(nil),      // 33: lodge.events.v1.BrokenRestriction
 	(*Stay)(nil),                   // 34: lodge.events.v1.Stay
 	(*Guest)(nil),                  // 35: lodge.events.v1.Guest
-	(*ReservationPlaced)(nil),      // 36: lodge.events.v1.ReservationPlaced
-	(*Terms)(nil),                  // 37: lodge.events.v1.Terms
-	(*Charge)(nil),                 // 38: lodge.events.v1.Charge
-	(*ReservationRejected)(nil),    // 39: lodge.events.v1.ReservationRejected
-	(*ReservationPaid)(nil),        // 40: lodge.events.v1.ReservationPaid
-	(*ReservationBalancePaid)(nil), // 41: lodge.events.v1.ReservationBalancePaid
-	(*ReservationDeclined)(nil),    // 42: lodge.events.v1.ReservationDeclined
-	(*Settlement)(nil),             // 43: lodge.events.v1.Settlement
-	(*ReservationModified)(nil),    // 44: lodge.events.v1.ReservationModified
-	(*RefundGranted)(nil),          // 45: lodge.events.v1.RefundGranted
-	(*ReservationRefunded)(nil),    // 46: lodge.events.v1.ReservationRefunded
-	(*GuestCheckedIn)(nil),         // 47: lodge.events.v1.GuestCheckedIn
-	(*GuestCheckedOut)(nil),        // 48: lodge.events.v1.GuestCheckedOut
-	(*GuestMoved)(nil),             // 49: lodge.events.v1.GuestMoved
-	(*GuestWalked)(nil),            // 50: lodge.events.v1.GuestWalked
-	(*GuestForgotten)(nil),         // 51: lodge.events.v1.GuestForgotten
-	(*WaiterForgotten)(nil),        // 52: lodge.events.v1.WaiterForgotten
-	(*WaitingListJoined)(nil),      // 53: lodge.events.v1.WaitingListJoined
-	(*WaitingListOffered)(nil),     // 54: lodge.events.v1.WaitingListOffered
-	(*WaitingListLeft)(nil),        // 55: lodge.events.v1.WaitingListLeft
-	(*PaymentRequested)(nil),       // 56: lodge.events.v1.PaymentRequested
-	(*PaymentCaptured)(nil),        // 57: lodge.events.v1.PaymentCaptured
-	(*PaymentDeclined)(nil),        // 58: lodge.events.v1.PaymentDeclined
-	(*PaymentFailed)(nil),          // 59: lodge.events.v1.PaymentFailed
-	(*RefundRequested)(nil),        // 60: lodge.events.v1.RefundRequested
-	(*RefundSucceeded)(nil),        // 61: lodge.events.v1.RefundSucceeded
-	(*RefundFailed)(nil),           // 62: lodge.events.v1.RefundFailed
-	(*ReservationCanceled)(nil),    // 63: lodge.events.v1.ReservationCanceled
-	(*ReservationNoShow)(nil),      // 64: lodge.events.v1.ReservationNoShow
-	(*timestamppb.Timestamp)(nil),  // 65: google.protobuf.Timestamp
+	(*SealedWords)(nil),            // 36: lodge.events.v1.SealedWords
+	(*ReservationPlaced)(nil),      // 37: lodge.events.v1.ReservationPlaced
+	(*Terms)(nil),                  // 38: lodge.events.v1.Terms
+	(*Charge)(nil),                 // 39: lodge.events.v1.Charge
+	(*ReservationRejected)(nil),    // 40: lodge.events.v1.ReservationRejected
+	(*ReservationPaid)(nil),        // 41: lodge.events.v1.ReservationPaid
+	(*ReservationBalancePaid)(nil), // 42: lodge.events.v1.ReservationBalancePaid
+	(*ReservationDeclined)(nil),    // 43: lodge.events.v1.ReservationDeclined
+	(*Settlement)(nil),             // 44: lodge.events.v1.Settlement
+	(*ReservationModified)(nil),    // 45: lodge.events.v1.ReservationModified
+	(*RefundGranted)(nil),          // 46: lodge.events.v1.RefundGranted
+	(*ReservationRefunded)(nil),    // 47: lodge.events.v1.ReservationRefunded
+	(*GuestCheckedIn)(nil),         // 48: lodge.events.v1.GuestCheckedIn
+	(*GuestCheckedOut)(nil),        // 49: lodge.events.v1.GuestCheckedOut
+	(*GuestMoved)(nil),             // 50: lodge.events.v1.GuestMoved
+	(*GuestWalked)(nil),            // 51: lodge.events.v1.GuestWalked
+	(*GuestForgotten)(nil),         // 52: lodge.events.v1.GuestForgotten
+	(*WaiterForgotten)(nil),        // 53: lodge.events.v1.WaiterForgotten
+	(*WaitingListJoined)(nil),      // 54: lodge.events.v1.WaitingListJoined
+	(*WaitingListOffered)(nil),     // 55: lodge.events.v1.WaitingListOffered
+	(*WaitingListLeft)(nil),        // 56: lodge.events.v1.WaitingListLeft
+	(*PaymentRequested)(nil),       // 57: lodge.events.v1.PaymentRequested
+	(*PaymentCaptured)(nil),        // 58: lodge.events.v1.PaymentCaptured
+	(*PaymentDeclined)(nil),        // 59: lodge.events.v1.PaymentDeclined
+	(*PaymentFailed)(nil),          // 60: lodge.events.v1.PaymentFailed
+	(*RefundRequested)(nil),        // 61: lodge.events.v1.RefundRequested
+	(*RefundSucceeded)(nil),        // 62: lodge.events.v1.RefundSucceeded
+	(*RefundFailed)(nil),           // 63: lodge.events.v1.RefundFailed
+	(*ReservationCanceled)(nil),    // 64: lodge.events.v1.ReservationCanceled
+	(*ReservationNoShow)(nil),      // 65: lodge.events.v1.ReservationNoShow
+	(*timestamppb.Timestamp)(nil),  // 66: google.protobuf.Timestamp
 }
 var file_lodge_events_v1_events_proto_depIdxs = []int32{
 	15, // 0: lodge.events.v1.Hotel.address:type_name -> lodge.events.v1.Address
@@ -5643,10 +5753,10 @@ var file_lodge_events_v1_events_proto_depIdxs = []int32{
 	3,  // 27: lodge.events.v1.BrokenRestriction.restriction:type_name -> lodge.events.v1.Restriction
 	34, // 28: lodge.events.v1.ReservationPlaced.stay:type_name -> lodge.events.v1.Stay
 	35, // 29: lodge.events.v1.ReservationPlaced.guest:type_name -> lodge.events.v1.Guest
-	65, // 30: lodge.events.v1.ReservationPlaced.hold_expire_time:type_name -> google.protobuf.Timestamp
-	37, // 31: lodge.events.v1.ReservationPlaced.terms:type_name -> lodge.events.v1.Terms
+	66, // 30: lodge.events.v1.ReservationPlaced.hold_expire_time:type_name -> google.protobuf.Timestamp
+	38, // 31: lodge.events.v1.ReservationPlaced.terms:type_name -> lodge.events.v1.Terms
 	13, // 32: lodge.events.v1.Terms.cancellation:type_name -> lodge.events.v1.CancellationTerms
-	38, // 33: lodge.events.v1.Terms.charges:type_name -> lodge.events.v1.Charge
+	39, // 33: lodge.events.v1.Terms.charges:type_name -> lodge.events.v1.Charge
 	34, // 34: lodge.events.v1.ReservationRejected.stay:type_name -> lodge.events.v1.Stay
 	35, // 35: lodge.events.v1.ReservationRejected.guest:type_name -> lodge.events.v1.Guest
 	5,  // 36: lodge.events.v1.ReservationRejected.reason:type_name -> lodge.events.v1.ReservationReason
@@ -5658,37 +5768,42 @@ var file_lodge_events_v1_events_proto_depIdxs = []int32{
 	34, // 42: lodge.events.v1.ReservationModified.previous_stay:type_name -> lodge.events.v1.Stay
 	34, // 43: lodge.events.v1.ReservationModified.stay:type_name -> lodge.events.v1.Stay
 	35, // 44: lodge.events.v1.ReservationModified.guest:type_name -> lodge.events.v1.Guest
-	37, // 45: lodge.events.v1.ReservationModified.terms:type_name -> lodge.events.v1.Terms
+	38, // 45: lodge.events.v1.ReservationModified.terms:type_name -> lodge.events.v1.Terms
 	4,  // 46: lodge.events.v1.ReservationModified.status:type_name -> lodge.events.v1.ReservationStatus
 	8,  // 47: lodge.events.v1.RefundGranted.amount:type_name -> lodge.events.v1.Money
-	8,  // 48: lodge.events.v1.ReservationRefunded.refunded:type_name -> lodge.events.v1.Money
-	8,  // 49: lodge.events.v1.ReservationRefunded.kept:type_name -> lodge.events.v1.Money
-	8,  // 50: lodge.events.v1.GuestCheckedIn.settled_at_hotel:type_name -> lodge.events.v1.Money
-	34, // 51: lodge.events.v1.GuestCheckedOut.stay:type_name -> lodge.events.v1.Stay
-	8,  // 52: lodge.events.v1.GuestCheckedOut.settled_at_hotel:type_name -> lodge.events.v1.Money
-	34, // 53: lodge.events.v1.GuestWalked.stay:type_name -> lodge.events.v1.Stay
-	43, // 54: lodge.events.v1.GuestWalked.settlement:type_name -> lodge.events.v1.Settlement
-	34, // 55: lodge.events.v1.WaitingListJoined.stay:type_name -> lodge.events.v1.Stay
-	35, // 56: lodge.events.v1.WaitingListJoined.guest:type_name -> lodge.events.v1.Guest
-	6,  // 57: lodge.events.v1.WaitingListLeft.reason:type_name -> lodge.events.v1.WaitingListEnd
-	8,  // 58: lodge.events.v1.PaymentRequested.amount:type_name -> lodge.events.v1.Money
-	8,  // 59: lodge.events.v1.PaymentCaptured.amount:type_name -> lodge.events.v1.Money
-	8,  // 60: lodge.events.v1.RefundRequested.amount:type_name -> lodge.events.v1.Money
-	8,  // 61: lodge.events.v1.RefundSucceeded.amount:type_name -> lodge.events.v1.Money
-	7,  // 62: lodge.events.v1.RefundSucceeded.method:type_name -> lodge.events.v1.RefundMethod
-	8,  // 63: lodge.events.v1.RefundFailed.amount:type_name -> lodge.events.v1.Money
-	34, // 64: lodge.events.v1.ReservationCanceled.stay:type_name -> lodge.events.v1.Stay
-	4,  // 65: lodge.events.v1.ReservationCanceled.previous_status:type_name -> lodge.events.v1.ReservationStatus
-	5,  // 66: lodge.events.v1.ReservationCanceled.reason:type_name -> lodge.events.v1.ReservationReason
-	43, // 67: lodge.events.v1.ReservationCanceled.settlement:type_name -> lodge.events.v1.Settlement
-	34, // 68: lodge.events.v1.ReservationNoShow.stay:type_name -> lodge.events.v1.Stay
-	4,  // 69: lodge.events.v1.ReservationNoShow.previous_status:type_name -> lodge.events.v1.ReservationStatus
-	43, // 70: lodge.events.v1.ReservationNoShow.settlement:type_name -> lodge.events.v1.Settlement
-	71, // [71:71] is the sub-list for method output_type
-	71, // [71:71] is the sub-list for method input_type
-	71, // [71:71] is the sub-list for extension type_name
-	71, // [71:71] is the sub-list for extension extendee
-	0,  // [0:71] is the sub-list for field type_name
+	36, // 48: lodge.events.v1.RefundGranted.words:type_name -> lodge.events.v1.SealedWords
+	8,  // 49: lodge.events.v1.ReservationRefunded.refunded:type_name -> lodge.events.v1.Money
+	8,  // 50: lodge.events.v1.ReservationRefunded.kept:type_name -> lodge.events.v1.Money
+	8,  // 51: lodge.events.v1.GuestCheckedIn.settled_at_hotel:type_name -> lodge.events.v1.Money
+	34, // 52: lodge.events.v1.GuestCheckedOut.stay:type_name -> lodge.events.v1.Stay
+	8,  // 53: lodge.events.v1.GuestCheckedOut.settled_at_hotel:type_name -> lodge.events.v1.Money
+	36, // 54: lodge.events.v1.GuestMoved.words:type_name -> lodge.events.v1.SealedWords
+	34, // 55: lodge.events.v1.GuestWalked.stay:type_name -> lodge.events.v1.Stay
+	44, // 56: lodge.events.v1.GuestWalked.settlement:type_name -> lodge.events.v1.Settlement
+	36, // 57: lodge.events.v1.GuestWalked.words:type_name -> lodge.events.v1.SealedWords
+	34, // 58: lodge.events.v1.WaitingListJoined.stay:type_name -> lodge.events.v1.Stay
+	35, // 59: lodge.events.v1.WaitingListJoined.guest:type_name -> lodge.events.v1.Guest
+	6,  // 60: lodge.events.v1.WaitingListLeft.reason:type_name -> lodge.events.v1.WaitingListEnd
+	8,  // 61: lodge.events.v1.PaymentRequested.amount:type_name -> lodge.events.v1.Money
+	8,  // 62: lodge.events.v1.PaymentCaptured.amount:type_name -> lodge.events.v1.Money
+	8,  // 63: lodge.events.v1.RefundRequested.amount:type_name -> lodge.events.v1.Money
+	8,  // 64: lodge.events.v1.RefundSucceeded.amount:type_name -> lodge.events.v1.Money
+	7,  // 65: lodge.events.v1.RefundSucceeded.method:type_name -> lodge.events.v1.RefundMethod
+	36, // 66: lodge.events.v1.RefundSucceeded.words:type_name -> lodge.events.v1.SealedWords
+	8,  // 67: lodge.events.v1.RefundFailed.amount:type_name -> lodge.events.v1.Money
+	34, // 68: lodge.events.v1.ReservationCanceled.stay:type_name -> lodge.events.v1.Stay
+	4,  // 69: lodge.events.v1.ReservationCanceled.previous_status:type_name -> lodge.events.v1.ReservationStatus
+	5,  // 70: lodge.events.v1.ReservationCanceled.reason:type_name -> lodge.events.v1.ReservationReason
+	44, // 71: lodge.events.v1.ReservationCanceled.settlement:type_name -> lodge.events.v1.Settlement
+	36, // 72: lodge.events.v1.ReservationCanceled.words:type_name -> lodge.events.v1.SealedWords
+	34, // 73: lodge.events.v1.ReservationNoShow.stay:type_name -> lodge.events.v1.Stay
+	4,  // 74: lodge.events.v1.ReservationNoShow.previous_status:type_name -> lodge.events.v1.ReservationStatus
+	44, // 75: lodge.events.v1.ReservationNoShow.settlement:type_name -> lodge.events.v1.Settlement
+	76, // [76:76] is the sub-list for method output_type
+	76, // [76:76] is the sub-list for method input_type
+	76, // [76:76] is the sub-list for extension type_name
+	76, // [76:76] is the sub-list for extension extendee
+	0,  // [0:76] is the sub-list for field type_name
 }
 
 func init() { file_lodge_events_v1_events_proto_init() }
@@ -5706,7 +5821,7 @@ func file_lodge_events_v1_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lodge_events_v1_events_proto_rawDesc), len(file_lodge_events_v1_events_proto_rawDesc)),
 			NumEnums:      8,
-			NumMessages:   57,
+			NumMessages:   58,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -31,6 +31,7 @@ type reservation struct {
 	marks     mark
 	stage     stage
 	used      uint16 // nights that the guest stayed, when departed
+	version   uint16 // counts its events of topic bookings, from 1: see changed
 }
 
 // slot is the place of a reservation in a book.

@@ -23,7 +23,7 @@ func (c *CheckRefund) Topic() string { return event.PaymentsTopic }
 func (c *CheckRefund) Fingerprint() [16]byte { return fingerprint(c) }
 
 func (c *CheckRefund) appendTo(b *canonical) {
-	b.text("check_refund", c.Hotel, c.ReservationID, c.PaymentID, c.RefundID)
+	b.text(c.Name(), c.Hotel, c.ReservationID, c.PaymentID, c.RefundID)
 }
 
 func (s *State) checkRefund(c *CheckRefund) error {

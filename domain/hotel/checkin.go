@@ -12,7 +12,7 @@ import (
 )
 
 func (s *State) checkIn(c *CheckIn, at At) ([]proto.Message, error) {
-	r, err := s.arriving(c.Hotel, c.ReservationID, "checked in", at)
+	r, err := s.arriving(c.Hotel, c.ReservationID, c.ExpectedVersion, "checked in", at)
 	if err != nil {
 		return nil, err
 	}
@@ -36,8 +36,8 @@ func (s *State) checkIn(c *CheckIn, at At) ([]proto.Message, error) {
 }
 
 // arriving returns a paid reservation whose guest has not arrived, from its day of arrival on.
-func (s *State) arriving(hotelID, reservationID, verb string, at At) (*reservation, error) {
-	r, err := s.reservation(hotelID, reservationID)
+func (s *State) arriving(hotelID, reservationID string, expected int64, verb string, at At) (*reservation, error) {
+	r, err := s.unchanged(hotelID, reservationID, expected)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +104,7 @@ func (s *State) freeRooms(r *reservation, wanted int) ([]string, error) {
 }
 
 func (s *State) checkOut(c *CheckOut, at At) ([]proto.Message, error) {
-	r, err := s.lodging(c.Hotel, c.ReservationID)
+	r, err := s.lodging(c.Hotel, c.ReservationID, c.ExpectedVersion)
 	if err != nil {
 		return nil, err
 	}
@@ -122,8 +122,8 @@ func (s *State) checkOut(c *CheckOut, at At) ([]proto.Message, error) {
 }
 
 // lodging returns a reservation whose guest is there.
-func (s *State) lodging(hotelID, reservationID string) (*reservation, error) {
-	r, err := s.reservation(hotelID, reservationID)
+func (s *State) lodging(hotelID, reservationID string, expected int64) (*reservation, error) {
+	r, err := s.unchanged(hotelID, reservationID, expected)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +138,7 @@ func (s *State) balanceDue(r *reservation, due int64) error {
 }
 
 func (s *State) walk(c *Walk, at At) ([]proto.Message, error) {
-	r, err := s.arriving(c.Hotel, c.ReservationID, "walked", at)
+	r, err := s.arriving(c.Hotel, c.ReservationID, c.ExpectedVersion, "walked", at)
 	if err != nil {
 		return nil, err
 	}

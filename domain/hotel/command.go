@@ -11,6 +11,7 @@ import (
 // Command is a wish of one hotel's state. The commands of this package are all there are; they are used by pointer,
 // and are not changed by anybody once given to Decide.
 type Command interface {
+	Name() string          // such as cancel_reservation; kept in the events and in fingerprints, so it never changes
 	HotelID() string       // the hotel that decides
 	Topic() string         // where all events of the command go
 	Fingerprint() [16]byte // of everything that is asked for; see fingerprint.go
@@ -150,26 +151,29 @@ type PlaceReservation struct {
 // With a PaymentID it says that this payment was captured: a pending reservation becomes paid while its rooms are held, even when the hold's time is over; of a paid one the
 // balance is paid. No event when the payment has counted before.
 type ConfirmReservation struct {
-	Hotel         string
-	ReservationID string
-	PaymentID     string // empty: everything was settled outside the platform
-	Amount        domain.Money
+	Hotel           string
+	ReservationID   string
+	PaymentID       string // empty: everything was settled outside the platform
+	Amount          domain.Money
+	ExpectedVersion int64 // of the reservation; 0: any
 }
 
 // CancelReservation releases the rooms of a pending or paid reservation.
 type CancelReservation struct {
-	Hotel         string
-	ReservationID string
-	Reason        eventpb.ReservationReason // GUEST_REQUEST (also when unspecified), HOTEL_REQUEST or PAYMENT_DECLINED
-	Note          string
-	Waive         bool // no fee, whatever the terms say; HOTEL_REQUEST never has one
+	Hotel           string
+	ReservationID   string
+	Reason          eventpb.ReservationReason // GUEST_REQUEST (also when unspecified), HOTEL_REQUEST or PAYMENT_DECLINED
+	Note            string
+	Waive           bool  // no fee, whatever the terms say; HOTEL_REQUEST never has one
+	ExpectedVersion int64 // of the reservation; 0: any
 }
 
 // MarkNoShow releases the rooms of a guest who never came. Not before the day of arrival.
 type MarkNoShow struct {
-	Hotel         string
-	ReservationID string
-	Waive         bool // no fee
+	Hotel           string
+	ReservationID   string
+	Waive           bool  // no fee
+	ExpectedVersion int64 // of the reservation; 0: any
 }
 
 // ExpireHolds cancels, with reason HOLD_EXPIRED, the pending reservations whose hold is over at Now: at most ExpireMax of

@@ -15,6 +15,7 @@ type RequestPayment struct {
 	Provider        string // such as simulator
 	PaymentMethod   string // the provider's token; empty: that of the reservation's last payment, at its provider
 	OnlyIfUnsettled bool   // no error and no event when there is nothing to pay, nothing to pay with, or a payment is open already: for the platform itself
+	ExpectedVersion int64  // of the reservation; 0: any
 }
 
 // RecordPayment records what the provider said of a payment. An outcome that is known already leads to no event; a capture counts however late.
@@ -60,22 +61,24 @@ type DeclineReservation struct {
 // charges are priced anew, at today's rates of the same rate plan; the cancellation terms stay as they were frozen. When only names change, so that there
 // are as many adults and children as before, the price stays. The rooms that the reservation has count as free for it; SOLD_OUT and RESTRICTED are errors here.
 type ModifyReservation struct {
-	Hotel         string
-	ReservationID string
-	RoomType      *string
-	Quantity      *int32
-	CheckIn       *domain.Date
-	CheckOut      *domain.Date
-	Guest         *Guest
-	Quote         *Quote // the new price must be this
+	Hotel           string
+	ReservationID   string
+	RoomType        *string
+	Quantity        *int32
+	CheckIn         *domain.Date
+	CheckOut        *domain.Date
+	Guest           *Guest
+	Quote           *Quote // the new price must be this
+	ExpectedVersion int64  // of the reservation; 0: any
 }
 
 // GrantRefund promises a part of what was captured back although the terms do not. It never exceeds what is left.
 type GrantRefund struct {
-	Hotel         string
-	ReservationID string
-	Amount        domain.Money
-	Note          string
+	Hotel           string
+	ReservationID   string
+	Amount          domain.Money
+	Note            string
+	ExpectedVersion int64 // of the reservation; 0: any
 }
 
 // SettleRefunds asks for the refund of what is owed to the guest: captured, less what may be kept, less what was asked for before. No event when
@@ -186,31 +189,32 @@ func (c *CompleteRefund) Topic() string { return event.BookingsTopic }
 func (c *CompleteRefund) Fingerprint() [16]byte { return fingerprint(c) }
 
 func (c *RequestPayment) appendTo(b *canonical) {
-	b.text("request_payment", c.Hotel, c.ReservationID)
+	b.text(c.Name(), c.Hotel, c.ReservationID)
 	if b.flag(c.ClientAssigned); c.ClientAssigned {
 		b.text(c.PaymentID)
 	}
 	b.text(c.Provider, c.PaymentMethod)
 	b.flag(c.OnlyIfUnsettled)
+	b.expected(c.ExpectedVersion)
 }
 
 func (c *RecordPayment) appendTo(b *canonical) {
-	b.text("record_payment", c.Hotel, c.ReservationID, c.PaymentID)
+	b.text(c.Name(), c.Hotel, c.ReservationID, c.PaymentID)
 	b.number(int64(c.Outcome))
 	b.money(&c.Amount)
 	b.text(c.ProviderReference, c.Cause)
 }
 
 func (c *CheckPayment) appendTo(b *canonical) {
-	b.text("check_payment", c.Hotel, c.ReservationID, c.PaymentID)
+	b.text(c.Name(), c.Hotel, c.ReservationID, c.PaymentID)
 }
 
 func (c *DeclineReservation) appendTo(b *canonical) {
-	b.text("decline_reservation", c.Hotel, c.ReservationID, c.PaymentID, c.DeclineCode)
+	b.text(c.Name(), c.Hotel, c.ReservationID, c.PaymentID, c.DeclineCode)
 }
 
 func (c *ModifyReservation) appendTo(b *canonical) {
-	b.text("modify_reservation", c.Hotel, c.ReservationID)
+	b.text(c.Name(), c.Hotel, c.ReservationID)
 	b.optionalText(c.RoomType)
 	b.optionalNumber(c.Quantity)
 	b.optionalDate(c.CheckIn)
@@ -221,23 +225,25 @@ func (c *ModifyReservation) appendTo(b *canonical) {
 	if q := c.Quote; q != nil {
 		b.quote(q)
 	}
+	b.expected(c.ExpectedVersion)
 }
 
 func (c *GrantRefund) appendTo(b *canonical) {
-	b.text("grant_refund", c.Hotel, c.ReservationID, c.Note)
+	b.text(c.Name(), c.Hotel, c.ReservationID, c.Note)
 	b.money(&c.Amount)
+	b.expected(c.ExpectedVersion)
 }
 
 func (c *SettleRefunds) appendTo(b *canonical) {
-	b.text("settle_refunds", c.Hotel, c.ReservationID)
+	b.text(c.Name(), c.Hotel, c.ReservationID)
 }
 
 func (c *RecordRefund) appendTo(b *canonical) {
-	b.text("record_refund", c.Hotel, c.ReservationID, c.PaymentID, c.RefundID)
+	b.text(c.Name(), c.Hotel, c.ReservationID, c.PaymentID, c.RefundID)
 	b.flag(c.Succeeded)
 	b.text(c.ProviderReference, c.Cause)
 }
 
 func (c *CompleteRefund) appendTo(b *canonical) {
-	b.text("complete_refund", c.Hotel, c.ReservationID)
+	b.text(c.Name(), c.Hotel, c.ReservationID)
 }

@@ -39,13 +39,13 @@ func (c *ForgetWaiter) Topic() string { return event.BookingsTopic }
 func (c *ForgetWaiter) Fingerprint() [16]byte { return fingerprint(c) }
 
 func (c *ForgetGuest) appendTo(b *canonical) {
-	b.text("forget_guest", c.Hotel, c.ReservationID)
+	b.text(c.Name(), c.Hotel, c.ReservationID)
 	b.keys(c.Keys)
 	b.flag(c.Force)
 }
 
 func (c *ForgetWaiter) appendTo(b *canonical) {
-	b.text("forget_waiter", c.Hotel, c.EntryID, c.Reservation)
+	b.text(c.Name(), c.Hotel, c.EntryID, c.Reservation)
 	b.keys(c.Keys)
 	b.flag(c.Force)
 }

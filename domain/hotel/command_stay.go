@@ -35,36 +35,40 @@ type ArchiveRoom struct {
 // CheckIn records that the guest of a paid reservation is there, from the day of arrival to the last night, and which rooms they got: one for each that was
 // reserved, none out of service or occupied, each of any room type. A balance must be settled before, or SettledAtHotel.
 type CheckIn struct {
-	Hotel          string
-	ReservationID  string
-	Rooms          []string // ids; empty: free rooms of the reserved type are chosen, the lowest ids first
-	SettledAtHotel bool
+	Hotel           string
+	ReservationID   string
+	Rooms           []string // ids; empty: free rooms of the reserved type are chosen, the lowest ids first
+	SettledAtHotel  bool
+	ExpectedVersion int64 // of the reservation; 0: any
 }
 
 // CheckOut records that the guest has left; the nights from today on are released. What was paid for them is kept unless GrantRefund gives it back. A balance must be
 // settled before, or SettledAtHotel, or LeftUnpaid: then it stays due.
 type CheckOut struct {
-	Hotel          string
-	ReservationID  string
-	SettledAtHotel bool
-	LeftUnpaid     bool
+	Hotel           string
+	ReservationID   string
+	SettledAtHotel  bool
+	LeftUnpaid      bool
+	ExpectedVersion int64 // of the reservation; 0: any
 }
 
 // MoveGuest gives a guest who is there another room, which is free and in service, of whatever room type.
 type MoveGuest struct {
-	Hotel         string
-	ReservationID string
-	From          string // one of theirs; empty: the only one
-	To            string // empty: a free one of the reserved type, the lowest id
-	Note          string
+	Hotel           string
+	ReservationID   string
+	From            string // one of theirs; empty: the only one
+	To              string // empty: a free one of the reserved type, the lowest id
+	Note            string
+	ExpectedVersion int64 // of the reservation; 0: any
 }
 
 // Walk sends the guest of a paid reservation elsewhere, from the day of arrival on: its rooms are released and everything captured is owed back.
 type Walk struct {
-	Hotel         string
-	ReservationID string
-	RelocatedTo   string // for people
-	Note          string
+	Hotel           string
+	ReservationID   string
+	RelocatedTo     string // for people
+	Note            string
+	ExpectedVersion int64 // of the reservation; 0: any
 }
 
 // PlaceGroup asks for several reservations of one hotel, all or none. The answer is a ReservationPlaced for each, or a ReservationRejected for each:
@@ -216,11 +220,11 @@ func (c *ExtendInventory) Topic() string { return event.InventoryTopic }
 func (c *ExtendInventory) Fingerprint() [16]byte { return fingerprint(c) }
 
 func (c *CreateRoom) appendTo(b *canonical) {
-	b.text("create_room", c.Hotel, c.Room, c.RoomType, c.DisplayName, c.Floor)
+	b.text(c.Name(), c.Hotel, c.Room, c.RoomType, c.DisplayName, c.Floor)
 }
 
 func (c *UpdateRoom) appendTo(b *canonical) {
-	b.text("update_room", c.Hotel, c.Room)
+	b.text(c.Name(), c.Hotel, c.Room)
 	b.number(c.ExpectedVersion)
 	b.optionalText(c.RoomType)
 	b.optionalText(c.DisplayName)
@@ -229,35 +233,39 @@ func (c *UpdateRoom) appendTo(b *canonical) {
 }
 
 func (c *ArchiveRoom) appendTo(b *canonical) {
-	b.text("archive_room", c.Hotel, c.Room)
+	b.text(c.Name(), c.Hotel, c.Room)
 	b.number(c.ExpectedVersion)
 }
 
 func (c *CheckIn) appendTo(b *canonical) {
-	b.text("check_in", c.Hotel, c.ReservationID)
+	b.text(c.Name(), c.Hotel, c.ReservationID)
 	b.number(int64(len(c.Rooms)))
 	b.text(c.Rooms...)
 	b.flag(c.SettledAtHotel)
+	b.expected(c.ExpectedVersion)
 }
 
 func (c *CheckOut) appendTo(b *canonical) {
-	b.text("check_out", c.Hotel, c.ReservationID)
+	b.text(c.Name(), c.Hotel, c.ReservationID)
 	if c.SettledAtHotel || c.LeftUnpaid {
 		b.flag(c.SettledAtHotel)
 		b.flag(c.LeftUnpaid)
 	}
+	b.expected(c.ExpectedVersion)
 }
 
 func (c *MoveGuest) appendTo(b *canonical) {
-	b.text("move_guest", c.Hotel, c.ReservationID, c.From, c.To, c.Note)
+	b.text(c.Name(), c.Hotel, c.ReservationID, c.From, c.To, c.Note)
+	b.expected(c.ExpectedVersion)
 }
 
 func (c *Walk) appendTo(b *canonical) {
-	b.text("walk", c.Hotel, c.ReservationID, c.RelocatedTo, c.Note)
+	b.text(c.Name(), c.Hotel, c.ReservationID, c.RelocatedTo, c.Note)
+	b.expected(c.ExpectedVersion)
 }
 
 func (c *PlaceGroup) appendTo(b *canonical) {
-	b.text("place_group", c.Hotel)
+	b.text(c.Name(), c.Hotel)
 	if b.flag(c.ClientAssigned); c.ClientAssigned {
 		b.text(c.GroupID)
 	}
@@ -268,7 +276,7 @@ func (c *PlaceGroup) appendTo(b *canonical) {
 }
 
 func (c *JoinWaitingList) appendTo(b *canonical) {
-	b.text("join_waiting_list", c.Hotel)
+	b.text(c.Name(), c.Hotel)
 	if b.flag(c.ClientAssigned); c.ClientAssigned {
 		b.text(c.EntryID)
 	}
@@ -278,10 +286,10 @@ func (c *JoinWaitingList) appendTo(b *canonical) {
 }
 
 func (c *LeaveWaitingList) appendTo(b *canonical) {
-	b.text("leave_waiting_list", c.Hotel, c.EntryID)
+	b.text(c.Name(), c.Hotel, c.EntryID)
 	b.flag(c.ByHotel)
 }
 
-func (c *OfferRooms) appendTo(b *canonical) { b.text("offer_rooms", c.Hotel) }
+func (c *OfferRooms) appendTo(b *canonical) { b.text(c.Name(), c.Hotel) }
 
-func (c *ExtendInventory) appendTo(b *canonical) { b.text("extend_inventory", c.Hotel) }
+func (c *ExtendInventory) appendTo(b *canonical) { b.text(c.Name(), c.Hotel) }

@@ -23,6 +23,7 @@ func Decide(s *State, c Command, at At) ([]proto.Message, error) {
 	if err != nil {
 		return nil, err
 	}
+	sealWords(events, at.Words)
 	return s.endOffers(events), nil
 }
 

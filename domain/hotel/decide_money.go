@@ -193,7 +193,7 @@ func (s *State) declineReservation(c *DeclineReservation) ([]proto.Message, erro
 }
 
 func (s *State) grantRefund(c *GrantRefund) ([]proto.Message, error) {
-	r, err := s.reservation(c.Hotel, c.ReservationID)
+	r, err := s.unchanged(c.Hotel, c.ReservationID, c.ExpectedVersion)
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 func (s *State) requestPayment(c *RequestPayment, at At) ([]proto.Message, error) {
-	r, err := s.reservation(c.Hotel, c.ReservationID)
+	r, err := s.unchanged(c.Hotel, c.ReservationID, c.ExpectedVersion)
 	if err != nil {
 		return nil, err
 	}

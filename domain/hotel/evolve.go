@@ -25,6 +25,7 @@ func (s *State) Evolve(m proto.Message) error {
 	if err := s.evolve(m); err != nil {
 		return fmt.Errorf("evolve hotel %s by %s: %w", event.HotelOf(m), event.TypeOf(m), err)
 	}
+	s.changed(m)
 	if s.waiters.looked && frees(m) {
 		s.waiters.looked = false
 	}
@@ -185,6 +186,7 @@ func (s *State) placed(m *eventpb.ReservationPlaced) error {
 	r.setPrice(&under, m.GetNightlyMinorUnits(), total)
 	r.setGuests(m.GetGuest())
 	r.books = s.closed
+	r.version = 1
 	r.status = uint8(pending)
 	if m.HoldExpireTime != nil {
 		r.deadline = m.HoldExpireTime.Seconds*1000 + int64(m.HoldExpireTime.Nanos)/1_000_000
@@ -213,6 +215,7 @@ func (s *State) rejected(m *eventpb.ReservationRejected) error {
 	if err != nil {
 		return err
 	}
+	r.version = 1
 	r.status = uint8(turnedAway)
 	s.book.add(r, s.closed)
 	return nil

@@ -104,6 +104,14 @@ func (c *canonical) defaults(d *RoomTypeDefaults) {
 	}
 }
 
+// expected is the version of a reservation that a command names, if any.
+func (c *canonical) expected(version int64) {
+	if version != 0 {
+		c.text("expected_version")
+		c.number(version)
+	}
+}
+
 func (c *canonical) quote(q *Quote) {
 	c.text("quote", q.ID, string(q.Digest[:]))
 	c.number(q.ExpireTime.UnixNano(), q.Total)
@@ -146,7 +154,7 @@ func (c *MarkNoShow) Fingerprint() [16]byte { return fingerprint(c) }
 func (c *ExpireHolds) Fingerprint() [16]byte { return fingerprint(c) }
 
 func (c *CreateHotel) appendTo(b *canonical) {
-	b.text("create_hotel", c.Hotel, c.DisplayName, c.Description)
+	b.text(c.Name(), c.Hotel, c.DisplayName, c.Description)
 	b.address(&c.Address)
 	b.text(c.TimeZone, c.CurrencyCode)
 	b.number(int64(c.HoldDuration))
@@ -161,7 +169,7 @@ func (c *CreateHotel) appendTo(b *canonical) {
 }
 
 func (c *UpdateHotel) appendTo(b *canonical) {
-	b.text("update_hotel", c.Hotel)
+	b.text(c.Name(), c.Hotel)
 	b.number(c.ExpectedVersion)
 	b.optionalText(c.DisplayName)
 	b.optionalText(c.Description)
@@ -179,19 +187,19 @@ func (c *UpdateHotel) appendTo(b *canonical) {
 }
 
 func (c *ArchiveHotel) appendTo(b *canonical) {
-	b.text("archive_hotel", c.Hotel)
+	b.text(c.Name(), c.Hotel)
 	b.number(c.ExpectedVersion)
 }
 
 func (c *CreateRoomType) appendTo(b *canonical) {
-	b.text("create_room_type", c.Hotel, c.RoomType, c.DisplayName, c.Description)
+	b.text(c.Name(), c.Hotel, c.RoomType, c.DisplayName, c.Description)
 	b.number(int64(c.MaxGuests))
 	b.money(c.BaseRate)
 	b.defaults(c.Defaults)
 }
 
 func (c *UpdateRoomType) appendTo(b *canonical) {
-	b.text("update_room_type", c.Hotel, c.RoomType)
+	b.text(c.Name(), c.Hotel, c.RoomType)
 	b.number(c.ExpectedVersion)
 	b.optionalText(c.DisplayName)
 	b.optionalText(c.Description)
@@ -201,12 +209,12 @@ func (c *UpdateRoomType) appendTo(b *canonical) {
 }
 
 func (c *ArchiveRoomType) appendTo(b *canonical) {
-	b.text("archive_room_type", c.Hotel, c.RoomType)
+	b.text(c.Name(), c.Hotel, c.RoomType)
 	b.number(c.ExpectedVersion)
 }
 
 func (c *SetInventory) appendTo(b *canonical) {
-	b.text("set_inventory", c.Hotel, c.RoomType)
+	b.text(c.Name(), c.Hotel, c.RoomType)
 	b.number(int64(c.Start), int64(c.End))
 	b.optionalNumber(c.PhysicalCount)
 	b.optionalNumber(c.OutOfOrderCount)
@@ -219,7 +227,7 @@ func (c *SetInventory) appendTo(b *canonical) {
 }
 
 func (c *PlaceReservation) appendTo(b *canonical) {
-	b.text("place_reservation", c.Hotel)
+	b.text(c.Name(), c.Hotel)
 	if b.flag(c.ClientAssignedID); c.ClientAssignedID {
 		b.text(c.ReservationID)
 	}
@@ -238,30 +246,33 @@ func (c *PlaceReservation) appendTo(b *canonical) {
 }
 
 func (c *ConfirmReservation) appendTo(b *canonical) {
-	b.text("confirm_reservation", c.Hotel, c.ReservationID)
+	b.text(c.Name(), c.Hotel, c.ReservationID)
 	if c.PaymentID != "" {
 		b.text("payment", c.PaymentID)
 		b.money(&c.Amount)
 	}
+	b.expected(c.ExpectedVersion)
 }
 
 func (c *CancelReservation) appendTo(b *canonical) {
-	b.text("cancel_reservation", c.Hotel, c.ReservationID)
+	b.text(c.Name(), c.Hotel, c.ReservationID)
 	b.number(int64(c.Reason))
 	b.text(c.Note)
 	if c.Waive {
 		b.text("waive")
 	}
+	b.expected(c.ExpectedVersion)
 }
 
 func (c *MarkNoShow) appendTo(b *canonical) {
-	b.text("mark_no_show", c.Hotel, c.ReservationID)
+	b.text(c.Name(), c.Hotel, c.ReservationID)
 	if c.Waive {
 		b.text("waive")
 	}
+	b.expected(c.ExpectedVersion)
 }
 
 func (c *ExpireHolds) appendTo(b *canonical) {
-	b.text("expire_holds", c.Hotel)
+	b.text(c.Name(), c.Hotel)
 	b.number(c.Now.UnixNano())
 }

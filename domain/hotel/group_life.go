@@ -51,13 +51,13 @@ func (c *PayGroup) Topic() string { return event.PaymentsTopic }
 func (c *PayGroup) Fingerprint() [16]byte { return fingerprint(c) }
 
 func (c *CancelGroup) appendTo(b *canonical) {
-	b.text("cancel_group", c.Hotel, c.GroupID, c.Note)
+	b.text(c.Name(), c.Hotel, c.GroupID, c.Note)
 	b.number(int64(c.Reason))
 	b.flag(c.Waive)
 }
 
 func (c *PayGroup) appendTo(b *canonical) {
-	b.text("pay_group", c.Hotel, c.GroupID, c.Provider, c.PaymentMethod)
+	b.text(c.Name(), c.Hotel, c.GroupID, c.Provider, c.PaymentMethod)
 }
 
 func (s *State) cancelGroup(c *CancelGroup, at At) ([]proto.Message, error) {

@@ -24,9 +24,10 @@ const (
 	RejectedMax         = 256        // rejected ids remembered by one hotel
 	BooksOpenDays       = 30         // how long past nights stay in the state
 	ExpireMax           = 500        // holds ended by one ExpireHolds
+	ChangesMax          = 1_000      // of one reservation, before ModifyReservation and MoveGuest are refused; what ends it never is
 	PaymentsMax         = 100        // of one reservation, declined ones included
 	RefundsMax          = 100        // of one reservation, before GrantRefund is refused
-	ForgetMax           = 1_000      // keys of one reservation's guests
+	ForgetMax           = 4_000      // keys of one reservation: a change of it, or of its money, has two at most
 	PersonsMax          = 1_000      // adults, children and infants of one reservation, each
 	MaxGuestsMax        = 1_000      // of one room of a type
 	HoldDurationDefault = 15 * time.Minute

@@ -45,6 +45,7 @@ type booked struct {
 	status   eventpb.ReservationStatus
 	deadline int64 // Unix milliseconds or 0
 	gone     bool  // forgotten when books closed
+	version  int64 // events
 }
 
 func newModel() *model {
@@ -194,7 +195,7 @@ func (m *model) apply(t *rapid.T, e proto.Message) {
 		if sum != e.TotalMinorUnits || len(e.NightlyMinorUnits) != stay.Nights() {
 			t.Fatalf("the lines of %v do not sum to its total", e)
 		}
-		b := &booked{roomType: e.Stay.RoomTypeId, stay: stay, quantity: e.Stay.Quantity, status: pending}
+		b := &booked{roomType: e.Stay.RoomTypeId, stay: stay, quantity: e.Stay.Quantity, status: pending, version: 1}
 		if e.HoldExpireTime != nil {
 			b.deadline = e.HoldExpireTime.AsTime().UnixMilli()
 		}
@@ -219,20 +220,25 @@ func (m *model) settle(t *rapid.T, id string, to, from eventpb.ReservationStatus
 		t.Fatalf("%s becomes %s from %s, and it is %+v", id, to, from, b)
 	}
 	b.status = to
+	b.version++
 }
 
 // check compares everything that can be seen of s.
 func (m *model) check(t *rapid.T, s *State, from, to domain.Date) {
 	known, next := min(len(m.turned), RejectedMax), int64(0)
 	for id, b := range m.booked {
-		want := b.status
+		want, version := b.status, b.version
 		if !b.gone {
 			known++
 		} else {
+			version = 0
 			want = eventpb.ReservationStatus_RESERVATION_STATUS_UNSPECIFIED
 		}
 		if got := s.Status(id); got != want {
 			t.Fatalf("%s is %s, want %s", id, got, want)
+		}
+		if got := s.Version(id); got != version {
+			t.Fatalf("%s is at version %d, want %d", id, got, version)
 		}
 		if !b.gone && b.status == pending && b.deadline != 0 && (next == 0 || b.deadline < next) {
 			next = b.deadline

@@ -1,6 +1,7 @@
 package hotel
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,7 +20,7 @@ func (s *State) modifyReservation(c *ModifyReservation, at At) ([]proto.Message,
 	if c.RoomType == nil && c.Quantity == nil && c.CheckIn == nil && c.CheckOut == nil && c.Guest == nil {
 		return nil, domain.Errorf(domain.InvalidArgument, "", "nothing is to be changed")
 	}
-	if err := r.checkHold(at.Now); err != nil {
+	if err := cmp.Or(r.checkChanges(), r.checkHold(at.Now)); err != nil {
 		return nil, err
 	}
 	if c.Guest != nil {
@@ -46,12 +47,12 @@ func (s *State) modifyReservation(c *ModifyReservation, at At) ([]proto.Message,
 
 // changeable returns the reservation that c changes. Of a guest who is there, rooms and arrival stay what they are.
 func (s *State) changeable(c *ModifyReservation) (*reservation, error) {
-	r, err := s.reservation(c.Hotel, c.ReservationID)
+	r, err := s.unchanged(c.Hotel, c.ReservationID, c.ExpectedVersion)
 	if err != nil {
 		return nil, err
 	}
 	if r.stage != inHouse {
-		return s.taking(c.Hotel, c.ReservationID, "modified")
+		return s.taking(c.Hotel, c.ReservationID, c.ExpectedVersion, "modified")
 	}
 	if c.RoomType != nil && *c.RoomType != s.roomTypes[r.roomType].details.RoomTypeId || c.Quantity != nil && *c.Quantity != int32(r.quantity) ||
 		c.CheckIn != nil && *c.CheckIn != r.checkIn {

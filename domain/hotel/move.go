@@ -11,7 +11,10 @@ import (
 )
 
 func (s *State) moveGuest(c *MoveGuest, at At) ([]proto.Message, error) {
-	r, err := s.lodging(c.Hotel, c.ReservationID)
+	r, err := s.lodging(c.Hotel, c.ReservationID, c.ExpectedVersion)
+	if err == nil {
+		err = r.checkChanges()
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -4,15 +4,13 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"lodge/domain"
+	"lodge/domain/event"
 	"lodge/domain/eventpb"
 )
 
-// Seal is who a guest is, in a form that only the holder of a key can read. It is made before the command is decided and its bytes are never looked
+// Seal is who a guest is, or what people wrote, in a form that only the holder of a key can read. It is made before the command is decided and its bytes are never looked
 // at here: deciding needs to know how many guests there are, not who they are.
-type Seal struct {
-	Key    uint64 // the key's number; 0: there is nothing to seal
-	Sealed []byte // kept by the events; not changed any more
-}
+type Seal = event.Seal
 
 // GuestsOf appends to dst the guests that a command names, in order. Whoever seals them gives the seals to Decide in At.Seals.
 func GuestsOf(c Command, dst []*Guest) []*Guest {

@@ -96,18 +96,18 @@ func (c *UpdateRatePlan) Fingerprint() [16]byte { return fingerprint(c) }
 func (c *ArchiveRatePlan) Fingerprint() [16]byte { return fingerprint(c) }
 
 func (c *CreateRatePlan) appendTo(b *canonical) {
-	b.text("create_rate_plan", c.Hotel, c.RatePlan)
+	b.text(c.Name(), c.Hotel, c.RatePlan)
 	b.terms(&c.Terms)
 }
 
 func (c *UpdateRatePlan) appendTo(b *canonical) {
-	b.text("update_rate_plan", c.Hotel, c.RatePlan)
+	b.text(c.Name(), c.Hotel, c.RatePlan)
 	b.number(c.ExpectedVersion, int64(c.Fields))
 	b.terms(&c.Terms)
 }
 
 func (c *ArchiveRatePlan) appendTo(b *canonical) {
-	b.text("archive_rate_plan", c.Hotel, c.RatePlan)
+	b.text(c.Name(), c.Hotel, c.RatePlan)
 	b.number(c.ExpectedVersion)
 }
 

@@ -32,7 +32,7 @@ func (c *SetRates) Topic() string { return event.InventoryTopic }
 func (c *SetRates) Fingerprint() [16]byte { return fingerprint(c) }
 
 func (c *SetRates) appendTo(b *canonical) {
-	b.text("set_rates", c.Hotel, c.RatePlan, c.RoomType)
+	b.text(c.Name(), c.Hotel, c.RatePlan, c.RoomType)
 	b.number(int64(c.Start), int64(c.End), int64(c.Weekdays))
 	b.money(c.NightlyRate)
 }

@@ -21,7 +21,7 @@ const (
 	byAmount  = eventpb.CancellationFeeKind_CANCELLATION_FEE_KIND_AMOUNT
 )
 
-func TestFeeOf(t *testing.T) {
+func TestFee(t *testing.T) {
 	lines := []int64{10_001, 9_000, 8_000}
 	for _, tc := range []struct {
 		kind           eventpb.CancellationFeeKind
@@ -47,18 +47,18 @@ func TestFeeOf(t *testing.T) {
 		if tc.ofWhichNothing {
 			f = nil
 		}
-		if got := FeeOf(f, lines, tc.total); got != tc.want {
+		if got := (fee{f.GetKind(), f.GetAmount()}).of(lines, tc.total); got != tc.want {
 			t.Errorf("%v of %d is %d, want %d", f, tc.total, got, tc.want)
 		}
 	}
 	huge := slices.Repeat([]int64{1 << 62}, 3)
-	if got := FeeOf(&eventpb.CancellationFee{Kind: byNights, Amount: 3}, huge, 1<<62); got != 1<<62 {
+	if got := (fee{byNights, 3}).of(huge, 1<<62); got != 1<<62 {
 		t.Errorf("a sum beyond 64 bits is %d", got)
 	}
 }
 
 // TestFreeToCancel goes by the clocks at the hotel, whatever they do.
-func TestFreeToCancel(t *testing.T) {
+func TestFree(t *testing.T) {
 	for _, tc := range []struct {
 		name, zone string
 		checkIn    domain.Date
@@ -86,21 +86,22 @@ func TestFreeToCancel(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		terms := &eventpb.CancellationTerms{FreeDays: tc.days, FreeUntilHour: tc.hour}
+		under := terms{limited: true, freeDays: tc.days, freeUntilHour: tc.hour}
 		last, err := time.Parse(time.RFC3339, tc.last)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !FreeToCancel(terms, tc.checkIn, last, place) {
+		if !under.free(tc.checkIn, last, place) {
 			t.Errorf("%s: not free at %s", tc.name, last)
 		}
 		for at := last.Add(time.Second); at.Before(last.AddDate(0, 0, 3)); at = at.Add(20 * time.Minute) {
-			if FreeToCancel(terms, tc.checkIn, at, place) {
+			if under.free(tc.checkIn, at, place) {
 				t.Errorf("%s: free at %s", tc.name, at)
 			}
 		}
-		terms.NeverFree = true
-		if FreeToCancel(terms, tc.checkIn, last.AddDate(0, -1, 0), place) || !FreeToCancel(nil, tc.checkIn, last.AddDate(0, 1, 0), place) {
+		never := under
+		never.neverFree = true
+		if never.free(tc.checkIn, last.AddDate(0, -1, 0), place) || !(&terms{}).free(tc.checkIn, last.AddDate(0, 1, 0), place) {
 			t.Errorf("%s: never free is free, or no terms are not", tc.name)
 		}
 	}

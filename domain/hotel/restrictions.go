@@ -37,7 +37,7 @@ func (c *SetRestrictions) Topic() string { return event.InventoryTopic }
 func (c *SetRestrictions) Fingerprint() [16]byte { return fingerprint(c) }
 
 func (c *SetRestrictions) appendTo(b *canonical) {
-	b.text("set_restrictions", c.Hotel, c.RoomType)
+	b.text(c.Name(), c.Hotel, c.RoomType)
 	b.number(int64(c.Start), int64(c.End), int64(c.Weekdays))
 	b.optionalNumber(c.MinStay)
 	b.optionalNumber(c.MaxStay)

@@ -2,6 +2,7 @@ package hotel
 
 import (
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -26,7 +27,7 @@ func (s *State) confirmReservation(c *ConfirmReservation, at At) ([]proto.Messag
 	if c.PaymentID != "" {
 		return s.confirmPayment(c)
 	}
-	r, err := s.reservation(c.Hotel, c.ReservationID)
+	r, err := s.unchanged(c.Hotel, c.ReservationID, c.ExpectedVersion)
 	if err != nil {
 		return nil, err
 	}
@@ -48,6 +49,9 @@ func (s *State) confirmReservation(c *ConfirmReservation, at At) ([]proto.Messag
 func (s *State) confirmPayment(c *ConfirmReservation) ([]proto.Message, error) {
 	r, p, err := s.paymentOf(c.Hotel, c.ReservationID, c.PaymentID)
 	if err != nil {
+		return nil, err
+	}
+	if err := r.checkVersion(c.ExpectedVersion); err != nil {
 		return nil, err
 	}
 	if p.outcome != PaymentCaptured {
@@ -82,7 +86,7 @@ func (s *State) paidEvent(r *reservation, p *payment) proto.Message {
 }
 
 func (s *State) cancelReservation(c *CancelReservation, at At) ([]proto.Message, error) {
-	r, err := s.taking(c.Hotel, c.ReservationID, "canceled")
+	r, err := s.taking(c.Hotel, c.ReservationID, c.ExpectedVersion, "canceled")
 	if err != nil {
 		return nil, err
 	}
@@ -109,8 +113,37 @@ func (s *State) cancelReservation(c *CancelReservation, at At) ([]proto.Message,
 	return one(e), nil
 }
 
+// CancellationQuote is what canceling a reservation settles, in the hotel's currency.
+type CancellationQuote struct {
+	Currency  string
+	Fee       int64     // that the terms name, whatever was paid
+	Kept      int64     // of the fee, what was captured
+	Refund    int64     // given back
+	FreeUntil time.Time // before then it is free; zero: it never was, or is at any time
+}
+
+// QuoteCancellation decides a cancellation at a guest's request and says what it would settle. Errors: those of the decision.
+func QuoteCancellation(s *State, c *CancelReservation, at At) (CancellationQuote, error) {
+	events, err := Decide(s, c, at)
+	if err != nil {
+		return CancellationQuote{}, err
+	}
+	r, err := s.unchanged(c.Hotel, c.ReservationID, c.ExpectedVersion)
+	if err != nil {
+		return CancellationQuote{}, err
+	}
+	under := s.book.terms.at(r.terms)
+	quote := CancellationQuote{Currency: s.currency, Fee: s.cancelFee(r, at), FreeUntil: under.freeUntil(r.checkIn, s.place)}
+	for _, e := range events {
+		if m, ok := e.(*eventpb.ReservationCanceled); ok {
+			quote.Kept, quote.Refund = m.GetSettlement().GetFeeMinorUnits(), m.GetSettlement().GetRefundMinorUnits()
+		}
+	}
+	return quote, nil
+}
+
 func (s *State) markNoShow(c *MarkNoShow, at At) ([]proto.Message, error) {
-	r, err := s.taking(c.Hotel, c.ReservationID, "missed")
+	r, err := s.taking(c.Hotel, c.ReservationID, c.ExpectedVersion, "missed")
 	if err != nil {
 		return nil, err
 	}
@@ -174,9 +207,18 @@ func (s *State) reservation(hotelID, reservationID string) (*reservation, error)
 		"hotel %s has no reservation %s that is open or ended in the last %d days", hotelID, reservationID, BooksOpenDays)
 }
 
-// taking returns a reservation of this hotel that takes rooms.
-func (s *State) taking(hotelID, reservationID, verb string) (*reservation, error) {
+// unchanged returns a reservation of this hotel that is at the version that the caller has seen, or at any when that is 0.
+func (s *State) unchanged(hotelID, reservationID string, expected int64) (*reservation, error) {
 	r, err := s.reservation(hotelID, reservationID)
+	if err != nil {
+		return nil, err
+	}
+	return r, r.checkVersion(expected)
+}
+
+// taking returns a reservation of this hotel that takes rooms.
+func (s *State) taking(hotelID, reservationID string, expected int64, verb string) (*reservation, error) {
+	r, err := s.unchanged(hotelID, reservationID, expected)
 	if err != nil {
 		return nil, err
 	}

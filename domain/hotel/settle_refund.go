@@ -30,7 +30,7 @@ func (c *SettleRefund) Topic() string { return event.PaymentsTopic }
 func (c *SettleRefund) Fingerprint() [16]byte { return fingerprint(c) }
 
 func (c *SettleRefund) appendTo(b *canonical) {
-	b.text("settle_refund", c.Hotel, c.ReservationID, c.PaymentID, c.RefundID, c.Reference, c.Note)
+	b.text(c.Name(), c.Hotel, c.ReservationID, c.PaymentID, c.RefundID, c.Reference, c.Note)
 	b.number(int64(c.Method))
 }
 

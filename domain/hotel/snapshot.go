@@ -12,7 +12,7 @@ import (
 
 // snapshotVersion is the first byte of a snapshot. A snapshot of another version is refused: it is
 // only a shortcut, and its owner replays the log instead.
-const snapshotVersion = 5
+const snapshotVersion = 6
 
 // AppendSnapshot appends the state in a compact form to b. Two states made by the same events give the same bytes, also when
 // the events of one were sorted by their topics.
@@ -32,7 +32,7 @@ const snapshotVersion = 5
 //	reservations count, then each in order of ids
 //	rejected     count, then each, oldest first
 //	  each       id (16 bytes), room type index, quantity, status (uvarint),
-//	             check-in (varint, from closed), nights, deadline (uvarint), see appendStage;
+//	             check-in (varint, from closed), nights, deadline, version (uvarint), see appendStage;
 //	             of those that are not rejected, see appendMoney
 //
 // Sold and held counts are not written: they are the sums of the reservations, and LoadSnapshot adds them up again.
@@ -141,7 +141,8 @@ func (s *State) appendReservation(b []byte, r *reservation) []byte {
 	b = append(b, r.quantity, r.status)
 	b = binary.AppendVarint(b, int64(r.checkIn-s.closed))
 	b = binary.AppendUvarint(b, uint64(r.nights))
-	return binary.AppendUvarint(b, uint64(r.deadline))
+	b = binary.AppendUvarint(b, uint64(r.deadline))
+	return binary.AppendUvarint(b, uint64(r.version))
 }
 
 // LoadSnapshot makes the state that AppendSnapshot wrote. b is not kept. It refuses, with an error and
@@ -167,7 +168,7 @@ func LoadSnapshot(b []byte) (*State, error) {
 // minimum sizes of what is counted, by which a count is checked before memory is made.
 const (
 	roomTypeBytesMin    = 3
-	reservationBytesMin = 16 + 7
+	reservationBytesMin = 16 + 8
 )
 
 func (s *State) load(r *reader, hotel []byte) {

@@ -179,6 +179,7 @@ func (s *State) loadReservation(r *reader, isRejected bool, under []terms) {
 	loaded.checkIn = domain.Date(checkIn)
 	loaded.nights = uint16(r.uvarint(spanMax))
 	loaded.deadline = int64(r.uvarint(math.MaxInt64))
+	loaded.version = uint16(r.uvarint(math.MaxUint16))
 	rooms := s.loadStage(r, &loaded)
 	var m money
 	if !isRejected {

@@ -46,6 +46,7 @@ type At struct {
 	Now             time.Time // of the command
 	InventoryOffset int64     // next offset of the hotel's inventory partition: all before it is in the state
 	Seals           []Seal    // of GuestsOf the command, in their order; nil: persons are recorded as they are given
+	Words           Seal      // of WordsOf the command; without a key they are recorded as they are given
 }
 
 // New returns the state of a hotel that nothing has happened to.

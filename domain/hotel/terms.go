@@ -7,19 +7,6 @@ import (
 	"lodge/domain/eventpb"
 )
 
-// FeeOf returns what a fee keeps of a price: at most the total, and nothing when there is no fee. nightly are the lines of the nights, which
-// NIGHTS counts from the first on; PERCENT is of the total, rounded half up.
-func FeeOf(f *eventpb.CancellationFee, nightly []int64, total int64) int64 {
-	return fee{f.GetKind(), f.GetAmount()}.of(nightly, total)
-}
-
-// FreeToCancel reports whether canceling at now is free: before free_until_hour o'clock by the hotel's clocks, whatever they do, of the day that is
-// free_days before check-in. Without terms it always is.
-func FreeToCancel(t *eventpb.CancellationTerms, checkIn domain.Date, now time.Time, place *time.Location) bool {
-	frozen := termsOf("", t)
-	return frozen.free(checkIn, now, place)
-}
-
 // terms are what a reservation was made under and still needs. They can be compared.
 type terms struct {
 	plan          string // empty: the hotel's own rates
@@ -64,7 +51,8 @@ func (f fee) message() *eventpb.CancellationFee {
 	return &eventpb.CancellationFee{Kind: f.kind, Amount: f.amount}
 }
 
-// of returns what the fee keeps of a price.
+// of returns what the fee keeps of a price: at most the total, and nothing when there is no fee. nightly are the lines of the nights, which NIGHTS counts from the first
+// on; PERCENT is of the total, rounded half up.
 func (f fee) of(nightly []int64, total int64) int64 {
 	var kept int64
 	var err error
@@ -84,8 +72,8 @@ func (f fee) of(nightly []int64, total int64) int64 {
 	return max(0, min(kept, total))
 }
 
-// free reports whether canceling is free at now. It goes by what the clocks at the hotel show: an hour that is skipped is over when it would have come, and one that comes
-// twice counts when it comes first.
+// free reports whether canceling is free at now: before free_until_hour o'clock of the day that is free_days before check-in. Without terms it always is. It goes by what
+// the clocks at the hotel show: an hour that is skipped is over when it would have come, and one that comes twice counts when it comes first.
 func (t *terms) free(checkIn domain.Date, now time.Time, place *time.Location) bool {
 	if !t.limited {
 		return true
@@ -95,6 +83,15 @@ func (t *terms) free(checkIn domain.Date, now time.Time, place *time.Location) b
 	}
 	today, last := domain.Today(now, place), checkIn.AddDays(-int(t.freeDays))
 	return today < last || today == last && now.In(place).Hour() < int(t.freeUntilHour)
+}
+
+// freeUntil returns when canceling ceases to be free: zero when it never was, or always is.
+func (t *terms) freeUntil(checkIn domain.Date, place *time.Location) time.Time {
+	if !t.limited || t.neverFree {
+		return time.Time{}
+	}
+	day := checkIn.AddDays(-int(t.freeDays)).Time(place)
+	return time.Date(day.Year(), day.Month(), day.Day(), int(t.freeUntilHour), 0, 0, 0, place)
 }
 
 // termsTable keeps each terms once, as long as a reservation is under them. Place 0 is none.

@@ -62,11 +62,16 @@ func checkHold(d time.Duration) (time.Duration, error) {
 	if d == 0 {
 		return HoldDurationDefault, nil
 	}
+	return d, CheckHold(d)
+}
+
+// CheckHold returns an error for a duration that no hold has.
+func CheckHold(d time.Duration) error {
 	if d < HoldDurationMin || d > HoldDurationMax || d%time.Second != 0 {
-		return 0, domain.Errorf(domain.InvalidArgument, "hold_duration",
+		return domain.Errorf(domain.InvalidArgument, "hold_duration",
 			"%s is not a whole number of seconds from %s to %s", d, HoldDurationMin, HoldDurationMax)
 	}
-	return d, nil
+	return nil
 }
 
 func checkCount(field string, n *int32) error {
