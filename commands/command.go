@@ -27,7 +27,7 @@ type Command struct {
 	CorrelationID string // goes into the events as it is
 	CausationID   string // goes into the events as it is
 	Actor         string // who gives the command, as role:id; goes into the events as it is
-	Reason        string // why, in their words; goes into the events as it is
+	Reason        string // why, in their words; goes into the events as it is, sealed where they are of a guest's booking
 
 	Body hotel.Command
 }
@@ -43,7 +43,7 @@ type Result struct {
 type Pending struct {
 	engine  *Engine
 	command Command
-	finger  [16]byte     // blinded when the command says who somebody is
+	finger  [16]byte     // blinded when the command says who somebody is, or has people's words
 	plain   [16]byte     // finger as it was before there were seals; the same unless blinded
 	eventID uuid.UUID    // of the first event
 	look    func(*state) // in place of a command
@@ -51,11 +51,14 @@ type Pending struct {
 	parent  string       // goes into the events as the trace that they are part of; empty: none
 	done    chan struct{}
 
-	seals []hotel.Seal  // of the command's guests; nil: none of them is named
-	first [1]hotel.Seal // what seals mostly needs
+	seals  []hotel.Seal  // of the command's guests; nil: none of them is named
+	first  [1]hotel.Seal // what seals mostly needs
+	words  hotel.Seal    // of what people wrote in it
+	reason hotel.Seal    // of command.Reason; without a key it goes into the events as it is
 
 	// Set by the processor before done is signaled.
-	exposed bool // the seals may be in the log
+	exposed bool // the seals of guests may be in the log
+	told    bool // those of words and reason may be
 	result  Result
 	err     error
 	replay  requestRef // not zero: the answer is in the log

@@ -44,7 +44,10 @@ func (n *encoder) fill(e *event.Envelope, c *Pending, i int, m proto.Message) {
 	e.Source = n.source
 	e.Time = c.command.Time
 	e.CorrelationID, e.CausationID = c.command.CorrelationID, c.command.CausationID
-	e.TraceParent, e.Actor, e.Reason = c.parent, c.command.Actor, c.command.Reason
+	e.TraceParent, e.Command, e.Actor, e.SealedReason = c.parent, c.command.Body.Name(), c.command.Actor, c.reason
+	if c.reason.Key == 0 {
+		e.Reason = c.command.Reason
+	}
 	if e.RequestID = c.command.RequestID; e.RequestID != zeroID {
 		e.RequestFingerprint = c.finger
 	}

@@ -168,9 +168,7 @@ func (e *Engine) pending(c Command) (*Pending, error) {
 
 // recycle takes back a Pending that nobody else knows any more.
 func (e *Engine) recycle(p *Pending) {
-	if !p.exposed {
-		e.unseal(p)
-	}
+	e.unseal(p)
 	*p = Pending{engine: e, done: p.done}
 	e.pool.Put(p)
 }

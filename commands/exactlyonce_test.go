@@ -79,7 +79,7 @@ func TestRaceForTheLastRoom(t *testing.T) {
 	const hotels, clients = 20, 100
 	lg := logtest.Open(t, broker.Options{})
 	n, err := CreateTopics(t.Context(), lg, 0, log.Sync)
-	if err != nil || n != PartitionsDefault {
+	if err != nil || n != PartitionsDefault() {
 		t.Fatal(n, err)
 	}
 	h := open(t, lg, Options{HoldTick: -1})
@@ -106,7 +106,7 @@ func TestRaceForTheLastRoom(t *testing.T) {
 			t.Errorf("%d clients got the last room of hotel %d", n, i)
 		}
 	}
-	if n := len(placedIDs(t, lg, PartitionsDefault)); n != hotels {
+	if n := len(placedIDs(t, lg, PartitionsDefault())); n != hotels {
 		t.Errorf("%d reservations for %d rooms", n, hotels)
 	}
 	if _, err := CreateTopics(t.Context(), lg, 3, log.Sync); log.CodeOf(err) != log.InvalidTopic {

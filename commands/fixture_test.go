@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"lodge/domain"
+	"lodge/domain/event"
 	"lodge/domain/eventpb"
 	"lodge/domain/hotel"
 	"lodge/log"
@@ -184,8 +185,17 @@ func (s *state) dump(n log.Partition) (lines []string) {
 	return append(lines, fmt.Sprintf("%d next %v", n, s.next))
 }
 
-// events returns the messages of a topic in the order of the log, over all partitions.
+// messages returns what the events of a topic say in the order of the log, over all partitions.
 func messages(t testing.TB, lg log.Reader, topic, partitions int) (all []any) {
+	t.Helper()
+	for _, e := range envelopes(t, lg, topic, partitions) {
+		all = append(all, e.Message)
+	}
+	return all
+}
+
+// envelopes returns the events of a topic in the order of the log, over all partitions.
+func envelopes(t testing.TB, lg log.Reader, topic, partitions int) (all []*event.Envelope) {
 	t.Helper()
 	for n := range partitions {
 		tp := log.TopicPartition{Topic: topicNames[topic], Partition: log.Partition(n)}
@@ -203,7 +213,7 @@ func messages(t testing.TB, lg log.Reader, topic, partitions int) (all []any) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				all = append(all, e.Message)
+				all = append(all, e)
 			}
 			at = got.Next
 		}

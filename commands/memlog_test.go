@@ -3,10 +3,12 @@ package commands
 import (
 	"bytes"
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"lodge/domain/event"
 	"lodge/log"
 )
 
@@ -19,6 +21,7 @@ type memLog struct {
 	commits    atomic.Int64
 	beforeWait func(tp log.TopicPartition) error // called for each commit without the lock, may block or fail it
 	enqueueErr func(tp log.TopicPartition) error
+	clock      func() time.Time // of records without a time; nil: they have none
 }
 
 type memPartition struct {
@@ -70,7 +73,11 @@ func (m *memLog) Enqueue(tp log.TopicPartition, b *log.Batch) (log.Ticket, error
 	}
 	m.crc++
 	for i := range b.Records {
-		p.records = append(p.records, copied(&b.Records[i], tp, base+log.Offset(i), m.crc))
+		r := copied(&b.Records[i], tp, base+log.Offset(i), m.crc)
+		if m.clock != nil && r.Timestamp.IsZero() {
+			r.Timestamp = m.clock()
+		}
+		p.records = append(p.records, r)
 	}
 	return log.Ticket{Base: base, Count: len(b.Records), Waiter: &memWaiter{m, tp, len(p.records)}}, nil
 }
@@ -137,6 +144,9 @@ func (m *memLog) Fetch(_ context.Context, req log.FetchRequest) (log.FetchResult
 		size += len(p.records[end].Value) + 100
 	}
 	records := append([]log.Record(nil), p.records[req.Offset:end]...)
+	if !req.Filter.All() {
+		records = slices.DeleteFunc(records, func(r log.Record) bool { return !req.Filter.Matches(&r, event.HeaderType) })
+	}
 	return log.FetchResult{Records: records, Next: log.Offset(end), HighWatermark: log.Offset(p.high)}, nil
 }
 

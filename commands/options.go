@@ -16,10 +16,6 @@ import (
 
 // The limits of the write side. Options may change those that have a field there.
 const (
-	// PartitionsDefault is the number of partitions of each topic of a new log. Each has a processor, a group commit and a file of each read model of its own: fewer of them do
-	// more at a time (see DESIGN.md for figures).
-	PartitionsDefault = 4
-
 	// QueueMaxDefault is how many commands may wait at one partition; one more gets log.LimitReached.
 	QueueMaxDefault = 8192
 
@@ -47,7 +43,7 @@ const (
 
 // Options sets up an Engine. The zero value of a field means its default.
 type Options struct {
-	Partitions  int // of each topic: default PartitionsDefault, at most log.PartitionsMax
+	Partitions  int // of each topic: default PartitionsDefault(), at most log.PartitionsMax
 	QueueMax    int // default QueueMaxDefault
 	InFlightMax int // default InFlightMaxDefault
 	HotelsMax   int // of each partition: default HotelsMaxDefault
@@ -96,7 +92,7 @@ type OpenProgress struct {
 }
 
 func (o Options) withDefaults() Options {
-	o.Partitions = cmp.Or(o.Partitions, PartitionsDefault)
+	o.Partitions = cmp.Or(o.Partitions, PartitionsDefault())
 	o.QueueMax = cmp.Or(o.QueueMax, QueueMaxDefault)
 	o.InFlightMax = cmp.Or(o.InFlightMax, InFlightMaxDefault)
 	o.HotelsMax = cmp.Or(o.HotelsMax, HotelsMaxDefault)

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"path"
 	"slices"
 
@@ -17,10 +16,9 @@ import (
 	"lodge/domain/eventpb"
 	"lodge/domain/hotel"
 	"lodge/log"
-	"lodge/log/vfs"
 )
 
-// seal seals who the guests of a command are, on the goroutine of whoever gives it. The fingerprint is of what was asked for, so that a retry is one, but
+// seal seals who the guests of a command are and what people wrote in it, on the goroutine of whoever gives it. The fingerprint is of what was asked for, so that a retry is one, but
 // blinded: together with what an event says in clear it would confirm a guess of who the guest was.
 func (e *Engine) seal(p *Pending) error {
 	if e.opts.Persons == nil {
@@ -32,6 +30,13 @@ func (e *Engine) seal(p *Pending) error {
 	if forgets(p.command.Body) {
 		return e.checkForget(p.command.Body)
 	}
+	if err := e.sealGuests(p); err != nil {
+		return err
+	}
+	return e.sealWords(p)
+}
+
+func (e *Engine) sealGuests(p *Pending) error {
 	var scratch [1]*hotel.Guest
 	guests := hotel.GuestsOf(p.command.Body, scratch[:0])
 	p.seals = p.first[:0]
@@ -59,6 +64,30 @@ func (e *Engine) seal(p *Pending) error {
 	return nil
 }
 
+// sealWords seals what people wrote in a command of a guest's booking, and why they give it.
+func (e *Engine) sealWords(p *Pending) (err error) {
+	body := p.command.Body
+	if topic := body.Topic(); topic != event.BookingsTopic && topic != event.PaymentsTopic {
+		return nil
+	}
+	words := persons.Words(hotel.WordsOf(body))
+	if n := len(words[0]) + len(words[1]); n > 0 && n <= persons.WordsMax { // longer ones are refused anyway
+		if p.words, err = e.sealText(words); err != nil {
+			return err
+		}
+		p.finger = e.opts.Persons.Blind(p.plain)
+	}
+	if p.command.Reason != "" {
+		p.reason, err = e.sealText(persons.Words{p.command.Reason})
+	}
+	return err
+}
+
+func (e *Engine) sealText(words persons.Words) (hotel.Seal, error) {
+	id, sealed, err := e.opts.Persons.SealWords(words)
+	return hotel.Seal{Key: uint64(id), Sealed: sealed}, err
+}
+
 // checkForget refuses to forget by a key that there is not: the event would stay.
 func (e *Engine) checkForget(body hotel.Command) error {
 	var keys []uint64
@@ -78,7 +107,16 @@ func (e *Engine) checkForget(body hotel.Command) error {
 
 // unseal takes back the keys of a command whose seals nobody has seen.
 func (e *Engine) unseal(p *Pending) {
-	for _, s := range p.seals {
+	if !p.exposed {
+		e.release(p.seals...)
+	}
+	if !p.told {
+		e.release(p.words, p.reason)
+	}
+}
+
+func (e *Engine) release(seals ...hotel.Seal) {
+	for _, s := range seals {
 		if s.Key != 0 {
 			e.opts.Persons.Release(persons.KeyID(s.Key))
 		}
@@ -144,9 +182,10 @@ func (p *pipe) forget(group []*Pending) {
 	}
 }
 
-// The types of events that say who somebody is, and that somebody is forgotten.
+// The types of events that say who somebody is, or what people wrote of a stay, and that somebody is forgotten.
 var (
-	sealedTags    = tagsOf(&eventpb.ReservationPlaced{}, &eventpb.ReservationModified{}, &eventpb.WaitingListJoined{})
+	sealedTags = tagsOf(&eventpb.ReservationPlaced{}, &eventpb.ReservationModified{}, &eventpb.WaitingListJoined{},
+		&eventpb.ReservationCanceled{}, &eventpb.RefundGranted{}, &eventpb.GuestMoved{}, &eventpb.GuestWalked{})
 	forgottenTags = tagsOf(&eventpb.GuestForgotten{}, &eventpb.WaiterForgotten{})
 )
 
@@ -166,7 +205,7 @@ func openPersons(ctx context.Context, lg log.Reader, opts Options) error {
 	}
 	changed := false
 	for n := range opts.Partitions {
-		tp := log.TopicPartition{Topic: event.BookingsTopic, Partition: log.Partition(n)}
+		tp := bookingsPartition(n)
 		_, end, err := lg.Offsets(ctx, tp)
 		if err != nil {
 			return err
@@ -175,6 +214,9 @@ func openPersons(ctx context.Context, lg log.Reader, opts Options) error {
 			swept[n] = 0
 		}
 		if err := checkKeys(ctx, lg, tp, swept[n], opts.Persons); err != nil {
+			return err
+		}
+		if err := checkLatest(ctx, lg, paymentsPartition(n), opts.Persons); err != nil {
 			return err
 		}
 		if swept[n] == end {
@@ -191,7 +233,16 @@ func openPersons(ctx context.Context, lg log.Reader, opts Options) error {
 	return writeSwept(opts, swept)
 }
 
-// How far before its end a partition is looked through for somebody whose key must be there: where nobody is, ten times as far, and so on. Of what the keys' folder has been opened with
+// checkLatest refuses keys that do not open what is sealed in the latest events of a partition.
+func checkLatest(ctx context.Context, lg log.Reader, tp log.TopicPartition, keys *persons.Keys) error {
+	start, end, err := lg.Offsets(ctx, tp)
+	if err != nil || start >= end {
+		return err
+	}
+	return eachTagged(ctx, lg, tp, max(start, end-checkEvents), end, nil, openSeals(keys, new(bool)))
+}
+
+// How far before its end a partition is looked through for something whose key must be there: where nothing is, ten times as far, and so on. Of what the keys' folder has been opened with
 // before, no more than checkEventsMax is looked through again: all of a log without names, each time, took 38 s for 20 million events.
 const (
 	checkEvents    = 1_000
@@ -199,39 +250,44 @@ const (
 )
 
 // checkKeys refuses keys that are not the log's: those of another folder would open nobody, and older ones would seal two persons with one key.
-// Events from swept on are new to the folder, and are all of those that an older copy of it lacks keys for.
+// Events from swept on are new to the folder, and are all of those that an older copy of it lacks keys for. Before them only those are looked at whose types say that something may be sealed:
+// of others it is but the reason.
 func checkKeys(ctx context.Context, lg log.Reader, tp log.TopicPartition, swept log.Offset, keys *persons.Keys) error {
 	start, end, err := lg.Offsets(ctx, tp)
 	if err != nil {
 		return err
 	}
 	found := false
-	check := func(r *log.Record, m proto.Message) error {
-		of, ok := m.(interface{ GetGuest() *eventpb.Guest })
-		if !ok || of.GetGuest().GetKey() == 0 {
-			return nil
-		}
-		found = true
-		_, err := keys.Open(persons.KeyID(of.GetGuest().GetKey()), of.GetGuest().GetSealed())
-		if err != nil && !errors.Is(err, persons.ErrForgotten) {
-			return fmt.Errorf("the guest of %s: %w", r.Position(), err)
-		}
-		return nil
-	}
+	var tags []string
 	for window := log.Offset(checkEvents); !found && start < end && (window <= checkEventsMax || end > swept); window *= 10 {
 		from := max(start, end-window)
-		if err := eachTagged(ctx, lg, tp, from, end, sealedTags, check); err != nil {
+		if err := eachTagged(ctx, lg, tp, from, end, tags, openSeals(keys, &found)); err != nil {
 			return err
 		}
-		end = from
+		if end = from; end <= swept {
+			tags = sealedTags
+		}
 	}
 	return nil
 }
 
+// openSeals returns a function that opens what is sealed in an event, and sets found when anything is.
+func openSeals(keys *persons.Keys, found *bool) func(*log.Record, *event.Envelope) error {
+	return func(r *log.Record, e *event.Envelope) error {
+		for _, s := range hotel.SealsOf(e) {
+			*found = true
+			if _, err := keys.OpenWords(persons.KeyID(s.Key), s.Sealed); err != nil && !errors.Is(err, persons.ErrForgotten) {
+				return fmt.Errorf("what is sealed in %s: %w", r.Position(), err)
+			}
+		}
+		return nil
+	}
+}
+
 // sweep erases the keys of those who are forgotten in [from, end).
 func sweep(ctx context.Context, lg log.Reader, tp log.TopicPartition, from, end log.Offset, keys *persons.Keys) error {
-	return eachTagged(ctx, lg, tp, from, end, forgottenTags, func(r *log.Record, m proto.Message) error {
-		there := slices.DeleteFunc(forgottenKeys(nil, m), func(id persons.KeyID) bool { return !keys.Has(id) })
+	return eachTagged(ctx, lg, tp, from, end, forgottenTags, func(r *log.Record, e *event.Envelope) error {
+		there := slices.DeleteFunc(forgottenKeys(nil, e.Message), func(id persons.KeyID) bool { return !keys.Has(id) })
 		if err := keys.Erase(there...); err != nil {
 			return fmt.Errorf("forget whom %s names: %w", r.Position(), err)
 		}
@@ -239,9 +295,12 @@ func sweep(ctx context.Context, lg log.Reader, tp log.TopicPartition, from, end 
 	})
 }
 
-// eachTagged calls f for the events of some types in [from, end).
-func eachTagged(ctx context.Context, lg log.Reader, tp log.TopicPartition, from, end log.Offset, tags []string, f func(*log.Record, proto.Message) error) error {
-	req := log.FetchRequest{TopicPartition: tp, Offset: from, MaxBytes: replayBytes, Filter: &log.Filter{Tags: tags}}
+// eachTagged calls f for the events of some types, or of all when none is named, in [from, end).
+func eachTagged(ctx context.Context, lg log.Reader, tp log.TopicPartition, from, end log.Offset, tags []string, f func(*log.Record, *event.Envelope) error) error {
+	req := log.FetchRequest{TopicPartition: tp, Offset: from, MaxBytes: replayBytes}
+	if len(tags) > 0 {
+		req.Filter = &log.Filter{Tags: tags}
+	}
 	for req.Offset < end {
 		got, err := lg.Fetch(ctx, req)
 		if err != nil {
@@ -253,7 +312,7 @@ func eachTagged(ctx context.Context, lg log.Reader, tp log.TopicPartition, from,
 			if err != nil {
 				return err
 			}
-			if err := f(r, e.Message); err != nil {
+			if err := f(r, e); err != nil {
 				return err
 			}
 		}
@@ -275,31 +334,24 @@ const (
 // readSwept returns the offsets; zeros when there is no file, or one that cannot be used: then all is looked through again.
 func readSwept(opts Options) ([]log.Offset, error) {
 	swept := make([]log.Offset, opts.Partitions)
-	name := path.Join(opts.Persons.Dir(), sweptFile)
-	there, err := vfs.Exists(opts.Persons.FS(), name)
-	if err != nil || !there {
+	b, err := opts.Persons.ReadSmall(sweptFile, sweptMagic, 4+8*opts.Partitions)
+	switch {
+	case errors.Is(err, persons.ErrDamaged):
+		opts.Logger.Warn("look through the whole log for persons to forget", "file", path.Join(opts.Persons.Dir(), sweptFile))
+		return swept, nil
+	case err != nil || b == nil:
 		return swept, err
 	}
-	b, err := vfs.ReadFile(opts.Persons.FS(), name)
-	if err != nil {
-		return nil, err
-	}
-	n := len(sweptMagic) + 4 + 8*opts.Partitions
-	if len(b) != n+4 || string(b[:len(sweptMagic)]) != sweptMagic || binary.BigEndian.Uint32(b[n:]) != crc32.Checksum(b[:n], castagnoli) {
-		opts.Logger.Warn("look through the whole log for persons to forget", "file", name)
-		return swept, nil
-	}
 	for i := range swept {
-		swept[i] = log.Offset(binary.BigEndian.Uint64(b[len(sweptMagic)+4+8*i:]))
+		swept[i] = log.Offset(binary.BigEndian.Uint64(b[4+8*i:]))
 	}
 	return swept, nil
 }
 
 func writeSwept(opts Options, swept []log.Offset) error {
-	b := binary.BigEndian.AppendUint32([]byte(sweptMagic), uint32(len(swept)))
+	b := binary.BigEndian.AppendUint32(nil, uint32(len(swept)))
 	for _, offset := range swept {
 		b = binary.BigEndian.AppendUint64(b, uint64(offset))
 	}
-	b = binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
-	return vfs.AtomicWriteFile(opts.Persons.FS(), path.Join(opts.Persons.Dir(), sweptFile), b)
+	return opts.Persons.WriteSmall(sweptFile, sweptMagic, b)
 }

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"context"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -21,13 +22,26 @@ func (e *Engine) Preview(ctx context.Context, c Command) ([]proto.Message, error
 	}
 	var events []proto.Message
 	var refused error
-	p := e.processors[e.partitionOf(c.Body.HotelID())]
-	err := e.look(ctx, p, func(s *state) {
-		at := hotel.At{Now: now, InventoryOffset: int64(s.next[inventoryTopic])}
-		events, refused = hotel.Decide(s.hotel(c.Body.HotelID()), c.Body, at)
-	})
+	err := e.preview(ctx, c.Body.HotelID(), now, func(s *hotel.State, at hotel.At) { events, refused = hotel.Decide(s, c.Body, at) })
 	if err != nil {
 		return nil, err
 	}
 	return events, refused
+}
+
+// QuoteCancellation says what a cancellation would settle that is given at a time. It is a Preview. Errors: those of Execute.
+func (e *Engine) QuoteCancellation(ctx context.Context, c *hotel.CancelReservation, now time.Time) (quote hotel.CancellationQuote, err error) {
+	var refused error
+	err = e.preview(ctx, c.Hotel, now, func(s *hotel.State, at hotel.At) { quote, refused = hotel.QuoteCancellation(s, c, at) })
+	if err != nil {
+		return quote, err
+	}
+	return quote, refused
+}
+
+// preview has f look at a hotel as if a command were given at a time.
+func (e *Engine) preview(ctx context.Context, hotelID string, now time.Time, f func(*hotel.State, hotel.At)) error {
+	return e.look(ctx, e.processors[e.partitionOf(hotelID)], func(s *state) {
+		f(s.hotel(hotelID), hotel.At{Now: now, InventoryOffset: int64(s.next[inventoryTopic])})
+	})
 }

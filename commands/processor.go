@@ -230,7 +230,7 @@ func (p *processor) apply(c *Pending) (again bool, err error) {
 	h := p.state.hotel(body.HotelID())
 	nextHold, held := h.NextHoldExpiry()
 	events, err := hotel.Decide(h, body, hotel.At{
-		Now: c.command.Time, InventoryOffset: int64(p.state.next[inventoryTopic]), Seals: c.seals,
+		Now: c.command.Time, InventoryOffset: int64(p.state.next[inventoryTopic]), Seals: c.seals, Words: c.words,
 	})
 	if err == nil && p.tooManyHotels(body) {
 		err = domain.Errorf(domain.LimitReached, "hotel_id", "partition %d has %d hotels, which is the most", p.partition, p.opts.HotelsMax)
@@ -252,7 +252,7 @@ func (p *processor) apply(c *Pending) (again bool, err error) {
 		c.refuse(err)
 		return false, nil
 	}
-	c.exposed = c.exposed || len(c.seals) > 0 && !turnsAway(events)
+	c.exposed, c.told = c.exposed || len(c.seals) > 0 && !turnsAway(events), true
 	base := p.state.next[topic]
 	ticket, err := p.lg.Enqueue(p.at(topic), p.encoder.batch(base))
 	if err != nil {

@@ -3,6 +3,7 @@ package commands
 import (
 	"cmp"
 	"context"
+	"runtime"
 
 	"lodge/domain/event"
 	"lodge/log"
@@ -23,8 +24,12 @@ var topicNames = [topicCount]log.Topic{event.HotelsTopic, event.InventoryTopic, 
 // Topics returns the names of the topics that the engine writes.
 func Topics() []log.Topic { return append([]log.Topic(nil), topicNames[:]...) }
 
+// PartitionsDefault returns how many partitions each topic of a new log has: one for every two of the processors that this process may use, from 2 to 8. Each has a processor, a group
+// commit and a file of each read model of its own, so fewer of them do more at a time, and the other processors have callers and read models to serve (see DESIGN.md for figures).
+func PartitionsDefault() int { return min(max(min(runtime.NumCPU(), runtime.GOMAXPROCS(0))/2, 2), 8) } // GOMAXPROCS may be set to more than there are
+
 // CreateTopics creates those of Topics that are missing, with n partitions each (0: as many as there are, or
-// PartitionsDefault in a new log), kept for ever, and returns the number of partitions. Topics that exist must have that number
+// PartitionsDefault() in a new log), kept for ever, and returns the number of partitions. Topics that exist must have that number
 // of partitions, since a hotel's place is computed from it. A log that was made before there were payments gets their topic so.
 //
 // Bookings are as durable as d says, the others always as log.Sync does: bookings rest on hotels and inventory, and one that survives a power loss without its
@@ -43,7 +48,7 @@ func CreateTopics(ctx context.Context, admin log.Admin, n int, d log.Durability)
 				"topic %s has %d partitions, not %d", info.Name, len(info.Partitions), n)
 		}
 	}
-	n = cmp.Or(n, PartitionsDefault)
+	n = cmp.Or(n, PartitionsDefault())
 	for _, name := range topicNames {
 		if _, ok := have[name]; ok {
 			continue

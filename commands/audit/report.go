@@ -128,5 +128,10 @@ type Report struct {
 // OK reports whether every demand was met.
 func (r *Report) OK() bool { return r.ViolationCount == 0 }
 
-// EventCount returns the number of events of all topics.
-func (r *Report) EventCount() int64 { return r.Events[0] + r.Events[1] + r.Events[2] }
+// EventCount returns the number of events of all topics, payments included.
+func (r *Report) EventCount() (n int64) {
+	for _, of := range r.Events {
+		n += of
+	}
+	return n
+}

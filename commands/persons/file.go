@@ -81,13 +81,6 @@ func (f *file) append(b *block) error {
 	return err
 }
 
-// trim cuts off the keys from next on, which were never given.
-func (f *file) trim(next KeyID) {
-	if f.first < next && next < f.end() && !f.broken {
-		_ = f.Truncate(f.at(next)) // a crash may bring them back: they are not given then
-	}
-}
-
 // openFiles opens the files of keys in order. The last one, when it has no header, was being made when the power failed: no key of it was given, and its name is used again.
 func (k *Keys) openFiles() (files []*file, err error) {
 	names, err := k.fs.List(k.dir)
@@ -101,20 +94,31 @@ func (k *Keys) openFiles() (files []*file, err error) {
 		case err != nil:
 			return files, fmt.Errorf("open the keys of persons: %w", err)
 		case f == nil && i < len(names)-1:
-			return files, log.NewError(log.Corrupt, "open the keys of persons", "%s has no header: put back another copy", path.Join(k.dir, name))
+			return files, log.NewError(log.Corrupt, "open the keys of persons", "%s has no header: %s", path.Join(k.dir, name), another)
 		case f == nil:
 			return files, nil
 		}
-		expected := KeyID(1)
-		if len(files) > 0 {
-			expected = files[len(files)-1].end()
-		}
 		files = append(files, f)
-		if f.first > expected {
-			return files, log.NewError(log.Corrupt, "open the keys of persons", "keys %d to %d are missing in %s: put back the file", expected, f.first-1, k.dir)
-		}
 	}
 	return files, nil
+}
+
+// checkGaps refuses files between which keys are missing, or behind which, of those before had.
+func (k *Keys) checkGaps(files []*file, had KeyID) error {
+	missing := func(from, to KeyID) error {
+		return log.NewError(log.Corrupt, "open the keys of persons", "keys %d to %d are missing in %s: %s", from, to-1, k.dir, remedy)
+	}
+	expected := KeyID(1)
+	for _, f := range files {
+		if f.first > expected {
+			return missing(expected, f.first)
+		}
+		expected = f.end()
+	}
+	if had > expected {
+		return missing(expected, had)
+	}
+	return nil
 }
 
 func keyFiles(names []string) (found []string) {
@@ -129,7 +133,7 @@ func keyFiles(names []string) (found []string) {
 // openFile opens one file; nil when it has no header.
 func (k *Keys) openFile(name string) (_ *file, err error) {
 	first, err := strconv.ParseUint(strings.TrimSuffix(name, fileSuffix), 10, 63)
-	if err != nil || first == 0 {
+	if err != nil || first == 0 || path.Join(k.dir, name) != fileName(k.dir, KeyID(first)) {
 		return nil, log.NewError(log.Corrupt, "open "+path.Join(k.dir, name), "the name is not that of a file of keys: take it away")
 	}
 	f := &file{name: path.Join(k.dir, name), first: KeyID(first)}
@@ -161,7 +165,7 @@ func (f *file) readHeader() (there bool, err error) {
 	}
 	switch {
 	case string(b[:8]) != headerMagic || binary.BigEndian.Uint32(b[28:]) != crc32.Checksum(b[:28], castagnoli):
-		return false, log.NewError(log.Corrupt, "open "+f.name, "the header is damaged: put back another copy")
+		return false, log.NewError(log.Corrupt, "open "+f.name, "the header is damaged: "+another)
 	case binary.BigEndian.Uint32(b[8:]) != headerVersion:
 		return false, log.NewError(log.UnsupportedFormat, "open "+f.name, "version %d is newer than this program", binary.BigEndian.Uint32(b[8:]))
 	case KeyID(binary.BigEndian.Uint64(b[20:])) != f.first:
@@ -169,4 +173,14 @@ func (f *file) readHeader() (there bool, err error) {
 	}
 	f.size.Store(uint64((size - headerBytes + KeyBytes - 1) / KeyBytes))
 	return true, nil
+}
+
+// leaveOutPart leaves the part of a key at the end out of the count.
+func (f *file) leaveOutPart() error {
+	size, err := f.Size()
+	if err != nil {
+		return err
+	}
+	f.size.Store(uint64((size - headerBytes) / KeyBytes))
+	return nil
 }

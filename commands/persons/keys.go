@@ -3,10 +3,10 @@ package persons
 import (
 	"context"
 	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"path"
 	"slices"
 	"sync"
@@ -63,28 +63,38 @@ func (s *stock) key(id KeyID) *[KeyBytes]byte {
 // missing, with what to do.
 func Open(fs vfs.FS, dir string) (*Keys, error) {
 	k := &Keys{fs: fs, dir: dir, low: make(chan struct{}, 1)}
-	err := vfs.MkdirAllSynced(fs, dir)
-	if err == nil {
-		err = fs.SyncDir(path.Dir(dir)) // it may be there from an attempt that failed here
-	}
-	if err != nil {
+	if err := k.makeFolder(); err != nil {
 		return nil, fmt.Errorf("open the keys of persons: %w", err)
 	}
 	files, err := k.openFiles()
+	had := KeyID(1)
+	if err == nil {
+		had, err = k.readEnd()
+	}
+	if err == nil {
+		err = k.checkGaps(files, had)
+	}
 	if err == nil {
 		err = k.openIdentity(len(files) > 0)
 	}
+	end := endOf(files)
+	if err == nil && had != end {
+		err = k.recordEnd(files)
+	}
 	if err != nil {
 		return nil, errors.Join(err, closeAll(files))
-	}
-	end := KeyID(1)
-	if n := len(files); n > 0 {
-		end = files[n-1].end()
 	}
 	k.files.Store(&files)
 	k.stock.Store(&stock{from: end, to: end})
 	k.next.Store(uint64(end))
 	return k, nil
+}
+
+func (k *Keys) makeFolder() error {
+	if err := vfs.MkdirAllSynced(k.fs, k.dir); err != nil {
+		return err
+	}
+	return k.fs.SyncDir(path.Dir(k.dir)) // it may be there from an attempt that failed here
 }
 
 // Run makes keys ahead of those who need them until ctx ends. It is optional and called once at a time.
@@ -99,14 +109,8 @@ func (k *Keys) Run(ctx context.Context) error {
 	}
 }
 
-// Close closes the files. Nothing is in progress, and nothing is called afterwards. What was made and never given is given back to the file system, as far as that works.
-func (k *Keys) Close() error {
-	files := *k.files.Load()
-	if n := len(files); n > 0 {
-		files[n-1].trim(KeyID(k.next.Load()))
-	}
-	return closeAll(files)
-}
+// Close closes the files. Nothing is in progress, and nothing is called afterwards.
+func (k *Keys) Close() error { return closeAll(*k.files.Load()) }
 
 func closeAll(files []*file) error {
 	var errs []error
@@ -198,22 +202,27 @@ func (k *Keys) read(id KeyID) (key [KeyBytes]byte, err error) {
 	if err != nil {
 		return key, err
 	}
-	if _, err := f.ReadAt(key[:], f.at(id)); err != nil {
+	if _, err := f.ReadAt(key[:], f.at(id)); errors.Is(err, io.EOF) {
+		return key, log.NewError(log.Corrupt, "find a key of a person", "%s ends within key %d: %s", f.name, id, remedy)
+	} else if err != nil {
 		return key, fmt.Errorf("read key %d: %w", id, err)
 	}
 	return key, nil
 }
 
-// file returns the file that has a key.
+// file returns the file that has a key: the last one that begins at it or before, since of what an earlier one has from there on no key was given.
 func (k *Keys) file(id KeyID) (*file, error) {
 	files := *k.files.Load()
 	for i := len(files) - 1; i >= 0; i-- {
-		if f := files[i]; f.first <= id && id < f.end() {
-			return f, nil
+		if f := files[i]; f.first <= id {
+			if id < f.end() {
+				return f, nil
+			}
+			break
 		}
 	}
 	return nil, log.NewError(log.Corrupt, "find a key of a person",
-		"there is no key %d in %s, whose keys end at %d: the folder is not the one that the log was written with, or older; put back the right one", id, k.dir, k.End())
+		"there is no key %d in %s, whose keys end at %d: the folder is not the one that the log was written with, or older; %s", id, k.dir, k.End(), remedy)
 }
 
 // Erase makes keys unreadable for ever: they are overwritten, and durably so when it returns nil. Erasing what is erased does no harm. After an error (log.Unavailable) the keys
@@ -257,42 +266,52 @@ func (k *Keys) Erased(id KeyID) (bool, error) {
 	return err == nil && key == zeros, err
 }
 
-const identityFile = "identity"
-
-var (
-	identityMagic = []byte("LODGEKID")
-	castagnoli    = crc32.MakeTable(crc32.Castagnoli)
+const (
+	identityFile  = "identity"
+	identityMagic = "LODGEKID"
 )
+
+// What to do.
+const (
+	remedy  = "put back the latest copy; `lodge guests give-up-keys` says what is lost without one"
+	another = "put back another copy; if there is none, take the file away, and `lodge guests give-up-keys` says what is lost"
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // openIdentity reads the store's identity, or makes one for a store without keys.
 func (k *Keys) openIdentity(keys bool) error {
-	name := path.Join(k.dir, identityFile)
-	there, err := vfs.Exists(k.fs, name)
-	if err != nil {
-		return fmt.Errorf("open the keys of persons: %w", err)
-	}
-	if !there && keys {
-		return log.NewError(log.Corrupt, "open the keys of persons", "%s is missing and there are keys beside it: put it back", name)
-	}
-	if !there {
-		b := append([]byte(nil), identityMagic...)
-		b = append(b, make([]byte, secretBytes)...)
-		_, _ = rand.Read(b[len(identityMagic):]) // it never fails
-		b = binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
-		if err := vfs.AtomicWriteFile(k.fs, name, b); err != nil {
-			return fmt.Errorf("open the keys of persons: %w", err)
+	there, err := k.readIdentity()
+	if err == nil && !there {
+		if keys {
+			return k.noIdentity()
 		}
+		err = k.makeIdentity()
 	}
-	b, err := vfs.ReadFile(k.fs, name)
 	if err != nil {
 		return fmt.Errorf("open the keys of persons: %w", err)
 	}
-	n := len(identityMagic) + secretBytes
-	if len(b) != n+4 || string(b[:len(identityMagic)]) != string(identityMagic) || binary.BigEndian.Uint32(b[n:]) != crc32.Checksum(b[:n], castagnoli) {
-		return log.NewError(log.Corrupt, "open the keys of persons", "%s is damaged: put back another copy", name)
-	}
-	copy(k.secret[:], b[len(identityMagic):n])
 	return nil
+}
+
+func (k *Keys) noIdentity() error {
+	return log.NewError(log.Corrupt, "open the keys of persons", "%s is missing and there are keys beside it: %s", path.Join(k.dir, identityFile), remedy)
+}
+
+// readIdentity reads the identity, if there is one.
+func (k *Keys) readIdentity() (there bool, err error) {
+	b, err := k.ReadSmall(identityFile, identityMagic, secretBytes)
+	if errors.Is(err, ErrDamaged) {
+		err = log.NewError(log.Corrupt, "open "+path.Join(k.dir, identityFile), "it is damaged: "+another)
+	}
+	copy(k.secret[:], b)
+	return b != nil, err
+}
+
+// makeIdentity makes a new one.
+func (k *Keys) makeIdentity() error {
+	_, _ = rand.Read(k.secret[:]) // it never fails
+	return k.WriteSmall(identityFile, identityMagic, k.secret[:])
 }
 
 // spare are keys that were given and taken back.
@@ -329,6 +348,3 @@ func (s *spare) pop() (id KeyID, ok bool) {
 
 // Dir returns the folder, for files beside the keys.
 func (k *Keys) Dir() string { return k.dir }
-
-// FS returns the file system that the folder is of.
-func (k *Keys) FS() vfs.FS { return k.fs }

@@ -90,6 +90,28 @@ func TestSealedBytesSayNothing(t *testing.T) {
 	}
 }
 
+func TestWords(t *testing.T) {
+	k := open(t, vfs.NewMem())
+	for _, want := range []persons.Words{{"she rang"}, {"", "the Ritz"}, {"overbooked", "the Ritz"}, {strings.Repeat("x", persons.WordsMax)}, {}} {
+		id, sealed, err := k.SealWords(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := k.OpenWords(id, sealed); got != want || err != nil {
+			t.Errorf("%.20q opens as %.20q, error %v", want, got, err)
+		}
+		if err := k.Erase(id); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := k.OpenWords(id, sealed); got != (persons.Words{}) || !errors.Is(err, persons.ErrForgotten) {
+			t.Errorf("%.20q is erased, and opens as %.20q, error %v", want, got, err)
+		}
+	}
+	if _, _, err := k.SealWords(persons.Words{strings.Repeat("x", persons.WordsMax), "y"}); log.CodeOf(err) != log.InvalidArgument {
+		t.Errorf("words that are too long: error %v", err)
+	}
+}
+
 func TestBlindFingerprintsNeedTheSecret(t *testing.T) {
 	fs := vfs.NewMem()
 	k, other := open(t, fs), open(t, vfs.NewMem())
@@ -280,8 +302,8 @@ func TestWhatIsWrongWithTheFolder(t *testing.T) {
 		want  string
 	}{
 		"no identity":      {func(fs *vfs.MemFS, _ string) error { return fs.Remove(path.Join(dir, "identity")) }, "is missing"},
-		"damaged identity": {func(fs *vfs.MemFS, _ string) error { return overwrite(fs, path.Join(dir, "identity"), 20) }, "is damaged"},
-		"damaged header":   {func(fs *vfs.MemFS, keys string) error { return overwrite(fs, keys, 22) }, "header is damaged"},
+		"damaged identity": {func(fs *vfs.MemFS, _ string) error { return flip(fs, path.Join(dir, "identity"), 20) }, "is damaged"},
+		"damaged header":   {func(fs *vfs.MemFS, keys string) error { return flip(fs, keys, 22) }, "header is damaged"},
 		"another name": {func(fs *vfs.MemFS, keys string) error {
 			return fs.Rename(keys, path.Join(dir, "00000000000000000002.keys"))
 		}, "begins with key 1"},
@@ -301,12 +323,16 @@ func TestWhatIsWrongWithTheFolder(t *testing.T) {
 	}
 }
 
-func overwrite(fs vfs.FS, name string, at int64) error {
+func flip(fs vfs.FS, name string, at int64) error {
 	f, err := fs.OpenReadWrite(name)
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteAt([]byte{0xee}, at)
+	b := make([]byte, 1)
+	if _, err = f.ReadAt(b, at); err == nil {
+		b[0] ^= 0xee
+		_, err = f.WriteAt(b, at)
+	}
 	return errors.Join(err, f.Close())
 }
 

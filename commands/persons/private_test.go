@@ -1,6 +1,7 @@
 package persons_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -55,6 +56,37 @@ func TestKeysAreForTheirOwnerAlone(t *testing.T) {
 	modes(t, folder)
 	if err := o.check(k); err != nil {
 		t.Error(err)
+	}
+	if err := k.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestGivingUpMoreThanAFile: what is made is for its owner alone, too.
+func TestGivingUpMoreThanAFile(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "keys")
+	s, err := persons.Look(vfs.Private, folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const end = 2<<20 + 5
+	if err := errors.Join(s.GiveUp(end), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if n := modes(t, folder); n != 4 {
+		t.Errorf("there are %d files", n)
+	}
+	k, err := persons.Open(vfs.Private, folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []persons.KeyID{1, 1 << 20, 1<<20 + 1, end - 1} {
+		if erased, err := k.Erased(id); err != nil || !erased {
+			t.Errorf("key %d is erased: %v, error %v", id, erased, err)
+		}
+	}
+	if o := seal(t, k, ada(1)); o.id != end {
+		t.Errorf("key %d is given, not %d", o.id, end)
 	}
 	if err := k.Close(); err != nil {
 		t.Fatal(err)

@@ -21,6 +21,12 @@ type Person struct {
 // PersonMax is how many bytes the texts of one person may have together.
 const PersonMax = 1_000
 
+// Words are what people wrote of a guest's booking: a text, or two that were written together.
+type Words [2]string
+
+// WordsMax is how many bytes the texts of one Words may have together.
+const WordsMax = 1_500
+
 // ErrForgotten says that the key is erased: nobody will know any more who it was.
 var ErrForgotten = errors.New("the person is forgotten")
 
@@ -35,8 +41,16 @@ var zeroNonce [chacha20poly1305.NonceSize]byte
 // Seal seals a person with a new key, and returns the key's number and the sealed bytes. Errors: log.InvalidArgument when the texts are too long, log.Unavailable when no key can be made,
 // log.LimitReached when there are no more numbers. Safe for concurrent use; it costs no I/O while Run keeps ahead.
 func (k *Keys) Seal(p Person) (KeyID, []byte, error) {
-	if n := len(p.DisplayName) + len(p.Email); n > PersonMax {
-		return 0, nil, log.NewError(log.InvalidArgument, "seal a person", "%d bytes are more than %d", n, PersonMax)
+	return k.seal([2]string{p.DisplayName, p.Email}, PersonMax)
+}
+
+// SealWords is Seal for what people wrote.
+func (k *Keys) SealWords(w Words) (KeyID, []byte, error) { return k.seal(w, WordsMax) }
+
+func (k *Keys) seal(texts [2]string, most int) (KeyID, []byte, error) {
+	n := len(texts[0]) + len(texts[1])
+	if n > most {
+		return 0, nil, log.NewError(log.InvalidArgument, "seal a person", "%d bytes are more than %d", n, most)
 	}
 	id, key, err := k.take()
 	if err != nil {
@@ -46,9 +60,9 @@ func (k *Keys) Seal(p Person) (KeyID, []byte, error) {
 	if err != nil {
 		return 0, nil, fmt.Errorf("seal a person: %w", err)
 	}
-	most := len(p.DisplayName) + len(p.Email) + 2*binary.MaxVarintLen16 + padding
-	sealed := append(make([]byte, 0, 1+most+chacha20poly1305.Overhead), sealVersion)
-	sealed = appendText(appendText(sealed, p.DisplayName), p.Email)
+	size := 1 + n + 2*binary.MaxVarintLen16 + padding + chacha20poly1305.Overhead
+	sealed := append(make([]byte, 0, size), sealVersion)
+	sealed = appendText(appendText(sealed, texts[0]), texts[1])
 	sealed = append(sealed, zeros[:(padding-len(sealed[1:])%padding)%padding]...)
 	return id, aead.Seal(sealed[:1], zeroNonce[:], sealed[1:], nil), nil // in place
 }
@@ -57,33 +71,45 @@ var zeros [KeyBytes]byte
 
 // Open returns who was sealed. Errors: ErrForgotten; log.Corrupt when the key is not there or is not the one (the keys' folder is of another log, older than the log, or damaged).
 func (k *Keys) Open(id KeyID, sealed []byte) (Person, error) {
+	texts, err := k.open(id, sealed)
+	return Person{DisplayName: texts[0], Email: texts[1]}, err
+}
+
+// OpenWords is Open for what people wrote.
+func (k *Keys) OpenWords(id KeyID, sealed []byte) (Words, error) {
+	texts, err := k.open(id, sealed)
+	return texts, err
+}
+
+func (k *Keys) open(id KeyID, sealed []byte) (texts [2]string, err error) {
 	key, err := k.read(id)
 	if err != nil {
-		return Person{}, err
+		return texts, err
 	}
 	if key == zeros {
-		return Person{}, ErrForgotten
+		return texts, ErrForgotten
 	}
 	if len(sealed) == 0 || sealed[0] != sealVersion {
-		return Person{}, log.NewError(log.UnsupportedFormat, "open a person", "what key %d sealed is of a form that this version does not know", id)
+		return texts, log.NewError(log.UnsupportedFormat, "open a person", "what key %d sealed is of a form that this version does not know", id)
 	}
 	aead, err := chacha20poly1305.New(key[:])
 	if err != nil {
-		return Person{}, fmt.Errorf("open a person: %w", err)
+		return texts, fmt.Errorf("open a person: %w", err)
 	}
 	var scratch [256]byte
 	plain, err := aead.Open(scratch[:0], zeroNonce[:], sealed[1:], nil)
 	if err != nil {
-		return Person{}, log.NewError(log.Corrupt, "open a person", "key %d in %s is not the one that sealed it: the folder is of another log, or damaged; put back the right one", id, k.dir)
+		f, _ := k.file(id) // it was just read from
+		return texts, log.NewError(log.Corrupt, "open a person", "key %d in %s is not the one that sealed it: the file is of another log, or damaged; %s", id, f.name, another)
 	}
-	var p Person
-	if p.DisplayName, plain, err = readText(plain); err == nil {
-		p.Email, plain, err = readText(plain)
+	var first, second string
+	if first, plain, err = readText(plain); err == nil {
+		second, plain, err = readText(plain)
 	}
 	if err != nil || len(bytes.Trim(plain, "\x00")) > 0 {
-		return Person{}, log.NewError(log.Corrupt, "open a person", "what key %d sealed is no person", id)
+		return texts, log.NewError(log.Corrupt, "open a person", "what key %d sealed is no person", id)
 	}
-	return p, nil
+	return [2]string{first, second}, nil
 }
 
 // Blind makes a fingerprint of what says who somebody is into one that only the holder of this folder can compare with a guess. It is the same for the

@@ -37,6 +37,7 @@ type letters struct {
 type place struct {
 	offset log.Offset
 	state  LetterState
+	hotel  string // the original's key
 }
 
 // openLetters makes the topic when it is missing and reads it. It knows itself by its own names: not by what a record says to be.
@@ -73,7 +74,7 @@ func (q *letters) read(r *log.Record) {
 		delete(q.byID, string(r.Key))
 		return
 	}
-	p := place{offset: r.Offset, state: LetterWaiting}
+	p := place{offset: r.Offset, state: LetterWaiting, hotel: string(r.HeaderValue(HeaderKey))}
 	if _, ok := r.Header(HeaderRequeued); ok {
 		p.state = LetterRequeued
 	}
@@ -122,6 +123,17 @@ func (q *letters) get(ctx context.Context, id string) (*Letter, error) {
 	return q.at(ctx, p.offset)
 }
 
+// hotel returns the hotel of a letter, or "".
+func (q *letters) hotel(id string) (string, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	p, ok := q.byID[id]
+	if !ok {
+		return "", &LetterNotFoundError{ID: id}
+	}
+	return p.hotel, nil
+}
+
 // at reads the letter whose last record lies at an offset.
 func (q *letters) at(ctx context.Context, offset log.Offset) (*Letter, error) {
 	found, err := q.lg.Fetch(ctx, log.FetchRequest{TopicPartition: poisonPartition, Offset: offset, MaxBytes: 1})
@@ -134,17 +146,17 @@ func (q *letters) at(ctx context.Context, offset log.Offset) (*Letter, error) {
 	return parseLetter(&found.Records[0])
 }
 
-// list returns up to limit letters of a handler, or of all, with ids above after, by id. It ends early when they are large.
-func (q *letters) list(ctx context.Context, handler, after string, limit int) ([]Letter, error) {
+// list returns up to limit letters that are chosen, with ids above after, by id. It ends early when they are large.
+func (q *letters) list(ctx context.Context, f LetterFilter, after string, limit int) ([]Letter, error) {
 	prefix := ""
-	if handler != "" {
-		prefix = handler + "."
+	if f.Handler != "" {
+		prefix = f.Handler + "."
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	ids := make([]string, 0, len(q.byID))
-	for id := range q.byID {
-		if id > after && strings.HasPrefix(id, prefix) {
+	for id, p := range q.byID {
+		if id > after && strings.HasPrefix(id, prefix) && (f.Hotel == "" || p.hotel == f.Hotel) {
 			ids = append(ids, id)
 		}
 	}
@@ -211,7 +223,7 @@ func (q *letters) stands(id string, at log.Offset) bool {
 	defer q.mu.Unlock()
 	p, ok := q.byID[id]
 	if ok && p.offset < at { // an append whose outcome was not known has happened
-		p = place{offset: at, state: LetterRequeued}
+		p.offset, p.state = at, LetterRequeued
 		q.byID[id] = p
 	}
 	return ok && p.offset == at

@@ -135,6 +135,14 @@ func TestLettersOutliveTheProcess(t *testing.T) {
 		t.Errorf("handled %+v", d)
 	}
 	await(t, "one letter to be left", func() bool { return len(letters(t, r)) == 1 })
+	for hotel, want := range map[string]int{"a": 1, "b": 0} {
+		if found, err := r.LettersOf(t.Context(), process.LetterFilter{Hotel: hotel}, "", 10); err != nil || len(found) != want {
+			t.Errorf("letters of %s: %v, %v", hotel, found, err)
+		}
+	}
+	if of, err := r.LetterHotel(ids[2]); of != "a" || err != nil {
+		t.Errorf("of hotel %q: %v", of, err)
+	}
 	if left := letters(t, r)[0]; left.ID != ids[2] || left.State != process.LetterWaiting || left.Error != "broken" {
 		t.Errorf("left %+v", left)
 	}

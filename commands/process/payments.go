@@ -32,7 +32,7 @@ type Executor interface {
 // PaymentsOptions sets up Payments. The zero value of a field means its default.
 type PaymentsOptions struct {
 	CallTimeout time.Duration // of one call of a provider: default 13 s. Two of them must fit into the router's AttemptTimeout
-	CallsMax    int           // charges of one partition at a time, and as many refunds and as many look-ups: default 16. Those of a reservation come one after the other
+	CallsMax    int           // charges of one partition at a time, and as many refunds and as many look-ups: default 32. Those of a reservation come one after the other
 	RecheckMin  time.Duration // before what is unknown is looked up for the first time, doubling with each: default 5 s
 	RecheckMax  time.Duration // between look-ups at most: default 1 h
 	KeyAge      time.Duration // for how long a provider surely remembers a key: default 12 h. What was requested earlier is looked up before it is sent again
@@ -45,7 +45,7 @@ type PaymentsOptions struct {
 
 func (o PaymentsOptions) withDefaults() PaymentsOptions {
 	o.CallTimeout = cmp.Or(o.CallTimeout, 13*time.Second)
-	o.CallsMax = cmp.Or(o.CallsMax, 16)
+	o.CallsMax = cmp.Or(o.CallsMax, 32)
 	o.RecheckMin = cmp.Or(o.RecheckMin, 5*time.Second)
 	o.RecheckMax = cmp.Or(o.RecheckMax, max(time.Hour, o.RecheckMin))
 	o.KeyAge = cmp.Or(o.KeyAge, 12*time.Hour)

@@ -92,19 +92,28 @@ func (r *Router) lag(ctx context.Context, h *HandlerStatus) (int64, error) {
 
 // Letters returns up to limit letters with ids above after, by id. Letters that are large may be fewer than asked for; only an empty answer is the end.
 func (r *Router) Letters(ctx context.Context, after string, limit int) ([]Letter, error) {
-	return r.LettersOf(ctx, "", after, limit)
+	return r.LettersOf(ctx, LetterFilter{}, after, limit)
 }
 
-// LettersOf is Letters for those of one handler; "": of all.
-func (r *Router) LettersOf(ctx context.Context, handler, after string, limit int) ([]Letter, error) {
+// LetterFilter chooses letters. The zero value: all.
+type LetterFilter struct {
+	Handler string // "": of any
+	Hotel   string // the original's key; "": of any, and of none
+}
+
+// LettersOf is Letters for those that are chosen.
+func (r *Router) LettersOf(ctx context.Context, f LetterFilter, after string, limit int) ([]Letter, error) {
 	if limit < 1 {
 		return nil, invalid("a limit of %d letters is below 1", limit)
 	}
-	return r.letters.list(ctx, handler, after, min(limit, lettersListMax))
+	return r.letters.list(ctx, f, after, min(limit, lettersListMax))
 }
 
 // lettersListMax bounds one answer of Letters.
 const lettersListMax = 1000
+
+// LetterHotel returns the hotel that a letter is of, which is the original's key, or "" when it is of none. Error: *LetterNotFoundError.
+func (r *Router) LetterHotel(id string) (string, error) { return r.letters.hotel(id) }
 
 // Letter returns one letter. Error: *LetterNotFoundError.
 func (r *Router) Letter(ctx context.Context, id string) (*Letter, error) {

@@ -215,8 +215,8 @@ func TestHoldsEndByTimers(t *testing.T) {
 		ends = append(ends, s.place("grand"), s.place("plaza"))
 	}
 	for _, e := range s.awaitEnded(ends...) {
-		if !strings.HasPrefix(e.CausationID, "hold-expiry."+e.HotelID+"#") {
-			t.Errorf("the cause is %q", e.CausationID)
+		if !strings.HasPrefix(e.CausationID, "hold-expiry."+e.HotelID+"#") || e.Command != "expire_holds" {
+			t.Errorf("the cause is %q, the command %q", e.CausationID, e.Command)
 		}
 	}
 	ends = append(ends, s.place("grand"))
