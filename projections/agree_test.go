@@ -26,9 +26,11 @@ type house struct {
 	rng    *rand.Rand
 	state  *hotel.State
 	now    time.Time
+	zone   *time.Location // of the hotel
 	events []*event.Envelope
 
 	ids      []string // of reservations
+	rejected []string // of those that were
 	payments map[string][]string
 	refunds  map[string][][2]string // payment and refund
 	amounts  map[string]int64       // of payments
@@ -40,9 +42,7 @@ const houseID = "grand"
 // to be paid and what is owed back.
 func TestReadModelsAgreeWithTheDeciders(t *testing.T) {
 	seed := projectiontest.Seed(t)
-	h := &house{t: t, rng: rand.New(rand.NewPCG(seed, 9)), state: hotel.New(), now: time.Date(2026, 7, 1, 9, 0, 0, 0, time.UTC),
-		payments: map[string][]string{}, refunds: map[string][][2]string{}, amounts: map[string]int64{}}
-	h.open()
+	h := newHouse(t, rand.NewPCG(seed, 9))
 	for range 9000 {
 		h.command()
 	}
@@ -56,6 +56,27 @@ func TestReadModelsAgreeWithTheDeciders(t *testing.T) {
 	catchUp(t, s, l)
 	h.agreeOnNights(availability.NewQueries(s))
 	h.agreeOnReservations(reservations.NewQueries(s), payments.NewQueries(s))
+}
+
+// newHouse returns one that is open.
+func newHouse(t *testing.T, source rand.Source) *house {
+	zone, err := domain.LoadTimeZone("Europe/Lisbon")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &house{t: t, rng: rand.New(source), state: hotel.New(), now: time.Date(2026, 7, 1, 9, 0, 0, 0, time.UTC), zone: zone,
+		payments: map[string][]string{}, refunds: map[string][][2]string{}, amounts: map[string]int64{}}
+	h.open()
+	return h
+}
+
+// do gives a command that cannot be refused.
+func (h *house) do(c hotel.Command) {
+	h.t.Helper()
+	if !h.give(c) {
+		_, err := hotel.Decide(h.state, c, hotel.At{Now: h.now})
+		h.t.Fatalf("%T %+v at %s did nothing, error %v", c, c, h.now, err)
+	}
 }
 
 // give has a command decided, and reports whether it led to events.
@@ -73,6 +94,8 @@ func (h *house) give(c hotel.Command) bool {
 		switch m := m.(type) {
 		case *eventpb.ReservationPlaced:
 			h.ids = append(h.ids, m.GetReservationId())
+		case *eventpb.ReservationRejected:
+			h.rejected = append(h.rejected, m.GetReservationId())
 		case *eventpb.PaymentRequested:
 			h.payments[m.GetReservationId()] = append(h.payments[m.GetReservationId()], m.GetPaymentId())
 			h.amounts[m.GetPaymentId()] = m.GetAmount().GetMinorUnits()
@@ -92,7 +115,7 @@ func (h *house) uuid() string {
 
 // open makes a hotel with two room types, rooms and prices.
 func (h *house) open() {
-	h.give(&hotel.CreateHotel{Hotel: houseID, DisplayName: "Grand", TimeZone: "Europe/Lisbon", CurrencyCode: "EUR"})
+	h.give(&hotel.CreateHotel{Hotel: houseID, DisplayName: "Grand", TimeZone: h.zone.String(), CurrencyCode: "EUR"})
 	count := int32(8)
 	for i, roomType := range []string{"double", "suite"} {
 		h.give(&hotel.CreateRoomType{Hotel: houseID, RoomType: roomType, DisplayName: roomType, BaseRate: &domain.Money{Currency: "EUR", MinorUnits: 10_000}})
@@ -111,7 +134,11 @@ func (h *house) open() {
 	}
 }
 
-func (h *house) today() domain.Date { return domain.DateOf(h.now.Year(), h.now.Month(), h.now.Day()) }
+// today is a date at the house, where it is tomorrow already in the last hour of UTC.
+func (h *house) today() domain.Date {
+	there := h.now.In(h.zone)
+	return domain.DateOf(there.Year(), there.Month(), there.Day())
+}
 
 func (h *house) stay() domain.Stay {
 	in := h.today().AddDays(h.rng.IntN(6))
@@ -128,7 +155,7 @@ func (h *house) command() {
 		return
 	}
 	id := h.ids[max(0, len(h.ids)-1-h.rng.IntN(25))]
-	switch h.rng.IntN(20) {
+	switch h.rng.IntN(24) {
 	case 0:
 		h.give(&hotel.ConfirmReservation{Hotel: houseID, ReservationID: id})
 	case 1:
@@ -145,11 +172,24 @@ func (h *house) command() {
 	case 6:
 		h.give(&hotel.GrantRefund{Hotel: houseID, ReservationID: id, Amount: domain.Money{Currency: "EUR", MinorUnits: 1 + h.rng.Int64N(5_000)}})
 	case 7:
-		h.give(&hotel.CheckIn{Hotel: houseID, ReservationID: id, SettledAtHotel: h.rng.IntN(2) == 0})
+		if h.give(&hotel.CheckIn{Hotel: houseID, ReservationID: id, SettledAtHotel: h.rng.IntN(2) == 0}) {
+			h.give(&hotel.MoveGuest{Hotel: houseID, ReservationID: id})
+		}
 	case 8:
 		h.give(&hotel.CheckOut{Hotel: houseID, ReservationID: id})
 	case 9:
 		h.give(&hotel.Walk{Hotel: houseID, ReservationID: id})
+	case 10:
+		if n := len(h.rejected); n > 0 {
+			h.give(&hotel.ForgetGuest{Hotel: houseID, ReservationID: h.rejected[n-1]})
+		}
+	case 11:
+		h.give(&hotel.ForgetGuest{Hotel: houseID, ReservationID: id, Force: h.rng.IntN(4) == 0})
+	case 12:
+		h.give(&hotel.ModifyReservation{Hotel: houseID, ReservationID: id, Guest: &hotel.Guest{DisplayName: "Ada"}})
+	case 13:
+		h.give(&hotel.JoinWaitingList{Hotel: houseID, EntryID: h.uuid(), RoomType: "suite", Quantity: 1, Stay: h.stay()})
+		h.give(&hotel.OfferRooms{Hotel: houseID})
 	default:
 		h.pay(id)
 	}

@@ -11,9 +11,10 @@ import (
 // Past is the calendar of a hotel at a moment of the past: the same as the rows, made of events rather than read. It keeps a range of nights only. Not safe for
 // concurrent use.
 type Past struct {
-	hotelID  string
-	from, to domain.Date
-	nights   map[string][]pastNight // by room type
+	hotelID    string
+	roomTypeID string // empty: all
+	from, to   domain.Date
+	nights     map[string][]pastNight // by room type
 }
 
 // pastNight is a row of room_type_inventory, and what made it so.
@@ -30,9 +31,9 @@ type Setters struct {
 	Physical, OutOfOrder, Overbooking, MinStay, MaxStay, ClosedToArrival, ClosedToDeparture, StopSell *projections.Event
 }
 
-// NewPast returns the nights [from, to) of a hotel before anything has happened.
-func NewPast(hotelID string, from, to domain.Date) *Past {
-	return &Past{hotelID, from, to, make(map[string][]pastNight)}
+// NewPast returns the nights [from, to) of a room type, or of all of a hotel's when roomTypeID is empty, before anything has happened.
+func NewPast(hotelID, roomTypeID string, from, to domain.Date) *Past {
+	return &Past{hotelID, roomTypeID, from, to, make(map[string][]pastNight)}
 }
 
 // Take applies the next event of its topic. Events of topics inventory and bookings count; their order between topics does not matter.
@@ -73,7 +74,7 @@ func (p *Past) Take(e projections.Event) error {
 // each calls f for the kept ones of the nights [first, last) that fall on the days.
 func (p *Past) each(roomTypeID string, first, last domain.Date, days domain.Weekdays, f func(*pastNight)) {
 	first, last = max(first, p.from), min(last, p.to)
-	if first >= last {
+	if first >= last || p.roomTypeID != "" && p.roomTypeID != roomTypeID {
 		return
 	}
 	kept := p.nights[roomTypeID]
@@ -127,7 +128,7 @@ func (n *pastNight) restrict(m *eventpb.RestrictionsSet, e *projections.Event) {
 	}
 }
 
-// Night returns a night as it was, with the rate that it had of its own, and what made it so. Of nights outside the range nothing is known.
+// Night returns a night as it was, with the rate that it had of its own, and what made it so. Of nights outside the range and of other room types nothing is known.
 func (p *Past) Night(roomTypeID string, d domain.Date) (Night, Setters) {
 	out := Night{Date: d}
 	kept := p.nights[roomTypeID]

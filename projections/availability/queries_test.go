@@ -136,7 +136,7 @@ func setInventory(n *availability.Night, x *eventpb.InventorySet) {
 		n.OverbookingPercent = 0
 	}
 	if x.OverbookingPercent != nil {
-		n.OverbookingPercent = int(*x.OverbookingPercent)
+		n.OverbookingPercent, n.Overbooking = int(*x.OverbookingPercent), 0 // one or the other; 0 % is none
 	}
 	for dst, count := range map[*int]*int32{&n.Physical: x.PhysicalCount, &n.OutOfOrder: x.OutOfOrderCount, &n.Overbooking: x.OverbookingLimit} {
 		if count != nil {

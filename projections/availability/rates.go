@@ -24,11 +24,7 @@ func applyRates(tx *projections.Tx, events []projections.Event) error {
 		if !ok {
 			continue
 		}
-		first, last, err := nights(m.GetStartDate(), m.GetEndDate())
-		if err != nil {
-			return err
-		}
-		days, err := event.WeekdaysOf(m.GetWeekdays())
+		first, last, days, err := ratedNights(m)
 		if err != nil {
 			return err
 		}
@@ -49,6 +45,14 @@ func applyRates(tx *projections.Tx, events []projections.Event) error {
 		}
 	}
 	return put.Flush()
+}
+
+// ratedNights returns the nights that an event sets the rates of: those of [first, last) that fall on the days.
+func ratedNights(m *eventpb.RatesSet) (first, last domain.Date, days domain.Weekdays, err error) {
+	if first, last, err = nights(m.GetStartDate(), m.GetEndDate()); err == nil {
+		days, err = event.WeekdaysOf(m.GetWeekdays())
+	}
+	return first, last, days, err
 }
 
 // thawRate brings a rate back from the archive when it is there.

@@ -1,6 +1,7 @@
 package hotels
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -64,13 +65,45 @@ func (p *Past) List(f Filter) (found []Hotel) {
 func (p *Past) RoomTypes(hotelID string) []RoomType { return p.ListRoomTypes(hotelID, false) }
 
 // ListRoomTypes returns a hotel's room types, by id, with those that were archived or without.
-func (p *Past) ListRoomTypes(hotelID string, archived bool) (found []RoomType) {
-	for key, t := range p.changes.roomTypes {
-		if key.hotel == hotelID && (archived || !t.Archived) {
-			found = append(found, t)
+func (p *Past) ListRoomTypes(hotelID string, archived bool) []RoomType {
+	return listOf(p.changes.roomTypes, hotelID, func(t *RoomType) bool { return archived || !t.Archived })
+}
+
+// GetRatePlan is Queries.GetRatePlan.
+func (p *Past) GetRatePlan(hotelID, ratePlanID string) (RatePlan, error) {
+	plan, ok := p.changes.ratePlans[roomTypeKey{hotelID, ratePlanID}]
+	if !ok {
+		return RatePlan{}, domain.Errorf(domain.RatePlanNotFound, "", "there was no rate plan %q in hotel %q then", ratePlanID, hotelID)
+	}
+	return plan, nil
+}
+
+// ListRatePlans returns a hotel's rate plans, by id, with those that were archived or without.
+func (p *Past) ListRatePlans(hotelID string, archived bool) []RatePlan {
+	return listOf(p.changes.ratePlans, hotelID, func(p *RatePlan) bool { return archived || !p.Plan.GetArchived() })
+}
+
+// GetRoom is Queries.GetRoom.
+func (p *Past) GetRoom(hotelID, roomID string) (Room, error) {
+	r, ok := p.changes.rooms[roomTypeKey{hotelID, roomID}]
+	if !ok {
+		return Room{}, domain.Errorf(domain.RoomNotFound, "", "there was no room %q in hotel %q then", roomID, hotelID)
+	}
+	return r, nil
+}
+
+// ListRooms returns a hotel's rooms, by id, with those that were archived or without.
+func (p *Past) ListRooms(hotelID string, archived bool) []Room {
+	return listOf(p.changes.rooms, hotelID, func(r *Room) bool { return archived || !r.Room.GetArchived() })
+}
+
+// listOf returns those of a hotel's things that are listed, by id.
+func listOf[T any](things map[roomTypeKey]T, hotelID string, listed func(*T) bool) (found []T) {
+	for _, key := range slices.SortedFunc(maps.Keys(things), roomTypeKey.compare) {
+		if thing := things[key]; key.hotel == hotelID && listed(&thing) {
+			found = append(found, thing)
 		}
 	}
-	slices.SortFunc(found, func(a, b RoomType) int { return strings.Compare(a.RoomTypeID, b.RoomTypeID) })
 	return found
 }
 

@@ -72,7 +72,7 @@ func entryOf(m any) (entry, bool) {
 		return entry{kind: kindRefundRequested, refund: m.GetRefundId(), amount: moneyOf(m.GetAmount())}, true
 	case *eventpb.RefundSucceeded:
 		if method := m.GetMethod(); method != 0 {
-			return entry{kind: elsewhere + kind(method), refund: m.GetRefundId(), amount: moneyOf(m.GetAmount()), texts: [2]string{m.GetReference(), m.GetNote()}}, true
+			return entry{kind: elsewhere + kind(method), refund: m.GetRefundId(), amount: moneyOf(m.GetAmount()), texts: [2]string{m.GetReference(), projections.TextOf(m.GetNote(), m.GetWords())}}, true
 		}
 		return entry{kind: kindRefundSucceeded, refund: m.GetRefundId(), amount: moneyOf(m.GetAmount()), texts: [2]string{m.GetProviderReference()}}, true
 	case *eventpb.RefundFailed:
@@ -151,6 +151,7 @@ func (p *Payment) takeRefund(e *entry) {
 	case kindRefundFailed:
 		r.State, r.Cause = RefundFailed, e.texts[0]
 	case kindRefundCash, kindRefundBank, kindRefundAnyhow:
-		r.State, r.Method, r.Reference, r.Note = RefundSucceeded, eventpb.RefundMethod(e.kind-elsewhere), e.texts[0], e.texts[1]
+		r.State, r.Method, r.Reference = RefundSucceeded, eventpb.RefundMethod(e.kind-elsewhere), e.texts[0]
+		r.Note, r.Words = projections.ReadText(e.texts[1])
 	}
 }

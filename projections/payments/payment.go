@@ -8,6 +8,7 @@ import (
 	"lodge/domain/eventpb"
 	"lodge/domain/hotel"
 	"lodge/log"
+	"lodge/projections"
 )
 
 // Payment is a payment as it is now.
@@ -35,6 +36,7 @@ type Refund struct {
 	Cause                  string               // why it has failed
 	Method                 eventpb.RefundMethod // how the hotel gave it back after that; 0: it did not
 	Reference, Note        string               // to Method
+	Words                  projections.Words    // the two, sealed; they are empty then
 	CreateTime, UpdateTime time.Time
 }
 

@@ -76,6 +76,7 @@ func (m *model) apply(p *payments.Payment, sums *payments.Sums, e *event.Envelop
 		}
 		r.State, r.ProviderReference, r.UpdateTime = payments.RefundSucceeded, x.GetProviderReference(), e.Time
 		r.Method, r.Reference, r.Note = x.GetMethod(), x.GetReference(), x.GetNote()
+		r.Words = projections.Words{Key: x.GetWords().GetKey(), Sealed: string(x.GetWords().GetSealed())}
 		sums.Refunded += x.GetAmount().GetMinorUnits()
 	case *eventpb.RefundFailed:
 		r := refund(p, x.GetRefundId())

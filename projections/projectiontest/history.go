@@ -14,6 +14,7 @@ import (
 	"lodge/domain"
 	"lodge/domain/event"
 	"lodge/domain/eventpb"
+	"lodge/domain/hotel"
 )
 
 // History makes up what happens to some hotels, at random but possible, the same for the same seed.
@@ -28,6 +29,7 @@ type History struct {
 	placed int
 	taken  map[string]bool // rooms with a guest, by hotel and room
 	keys   uint64          // of sealed persons
+	notes  int             // so many events have one
 }
 
 // RoomTypes are the ids of every hotel's room types.
@@ -152,8 +154,21 @@ func (h *History) drop(i int) {
 // Envelope returns an event that comes next.
 func (h *History) Envelope(m proto.Message) *event.Envelope {
 	h.now = h.now.Add(time.Duration(h.rng.IntN(3)) * 100 * time.Millisecond) // some at the same time
+	h.sealNote(m)
 	return &event.Envelope{ID: h.eventID(), Type: event.TypeOf(m), Source: "projectiontest", Time: h.now, CorrelationID: h.uuid(),
 		HotelID: event.HotelOf(m), Message: m}
+}
+
+// sealNote seals every other note, as they are since notes are sealed.
+func (h *History) sealNote(m proto.Message) {
+	note, _, _ := hotel.WordsIn(m)
+	if note == nil || *note == "" {
+		return
+	}
+	if h.notes++; h.notes%2 == 0 {
+		return
+	}
+	hotel.SealWordsIn(m, hotel.Seal{Key: uint64(h.notes) << 20, Sealed: []byte{1, byte(h.notes), 0, 'z'}})
 }
 
 func (h *History) uuid() string { return h.random().String() }

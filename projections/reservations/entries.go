@@ -17,7 +17,7 @@ import (
 type entry struct {
 	kind   kind
 	reason eventpb.ReservationReason
-	note   string
+	note   string // projections.TextOf
 	time   time.Time
 	offset log.Offset
 	more   []byte // what only its kind has: appendMore

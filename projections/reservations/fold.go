@@ -5,6 +5,7 @@ import (
 
 	"lodge/domain"
 	"lodge/domain/eventpb"
+	"lodge/projections"
 	"lodge/projections/internal/packed"
 )
 
@@ -15,9 +16,10 @@ func (r *Reservation) take(e *entry) error {
 		r.CreateTime, r.Created = e.time, e.offset
 	}
 	r.UpdateTime, r.Updated = e.time, e.offset
+	r.Version++ // from 0: what begins a reservation begins it anew
 	r.Status, r.Reason = e.after(r.Status, r.Reason)
 	if !e.kind.keepsReason() {
-		r.Note = e.note
+		r.Note, r.Words = projections.ReadText(e.note)
 	}
 	p := packed.NewReader(e.more)
 	var err error

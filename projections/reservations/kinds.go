@@ -3,6 +3,7 @@ package reservations
 import (
 	"lodge/domain/event"
 	"lodge/domain/eventpb"
+	"lodge/projections"
 )
 
 // kind is an event's type as the history stores it. The numbers never change.
@@ -81,7 +82,7 @@ func (k kind) bare() bool { return k == kindPlaced || k == kindRejected }
 type state struct {
 	kind   kind
 	reason eventpb.ReservationReason
-	note   string
+	note   string // projections.TextOf
 }
 
 // stateAfter returns the state after an event, and false when it is no reservation's.
@@ -94,7 +95,7 @@ func stateAfter(m any) (state, bool) {
 	case *eventpb.ReservationPaid:
 		return state{kind: kindPaid}, true
 	case *eventpb.ReservationCanceled:
-		return state{kindCanceled, m.GetReason(), m.GetNote()}, true
+		return state{kindCanceled, m.GetReason(), projections.TextOf(m.GetNote(), m.GetWords())}, true
 	case *eventpb.ReservationNoShow:
 		return state{kind: kindNoShow, reason: eventpb.ReservationReason_RESERVATION_REASON_NO_SHOW}, true
 	case *eventpb.ReservationBalancePaid:
@@ -104,7 +105,7 @@ func stateAfter(m any) (state, bool) {
 	case *eventpb.ReservationModified:
 		return state{kind: kindModified}, true
 	case *eventpb.RefundGranted:
-		return state{kind: kindRefundGranted, note: m.GetNote()}, true
+		return state{kind: kindRefundGranted, note: projections.TextOf(m.GetNote(), m.GetWords())}, true
 	case *eventpb.ReservationRefunded:
 		return state{kind: kindRefunded}, true
 	case *eventpb.GuestCheckedIn:
@@ -112,9 +113,9 @@ func stateAfter(m any) (state, bool) {
 	case *eventpb.GuestCheckedOut:
 		return state{kind: kindCheckedOut}, true
 	case *eventpb.GuestMoved:
-		return state{kind: kindMoved, note: m.GetNote()}, true
+		return state{kind: kindMoved, note: projections.TextOf(m.GetNote(), m.GetWords())}, true
 	case *eventpb.GuestWalked:
-		return state{kindWalked, eventpb.ReservationReason_RESERVATION_REASON_WALKED, m.GetNote()}, true
+		return state{kindWalked, eventpb.ReservationReason_RESERVATION_REASON_WALKED, projections.TextOf(m.GetNote(), m.GetWords())}, true
 	case *eventpb.GuestForgotten:
 		return state{kind: kindForgotten}, true
 	}

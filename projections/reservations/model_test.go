@@ -9,6 +9,7 @@ import (
 	"lodge/domain/eventpb"
 	"lodge/domain/hotel"
 	"lodge/log"
+	"lodge/projections"
 	"lodge/projections/projectiontest"
 	"lodge/projections/reservations"
 )
@@ -49,10 +50,11 @@ func (m *model) live(id string, e *event.Envelope, pos log.Position) {
 		m.all[id] = r
 	}
 	r.UpdateTime, r.Updated = e.Time, pos.Offset
+	r.Version++
 	m.status(r, e)
 	m.money(r, e)
 	m.visit(r, e)
-	m.history[id] = append(m.history[id], reservations.Entry{Position: pos, Type: e.Type, Time: e.Time, Status: r.Status, Reason: r.Reason})
+	m.history[id] = append(m.history[id], reservations.Entry{Position: pos, Type: e.Type, Time: e.Time, Status: r.Status, Reason: r.Reason, Version: r.Version})
 }
 
 func (m *model) begin(e *event.Envelope) *reservations.Reservation {
@@ -104,11 +106,12 @@ func (m *model) status(r *reservations.Reservation, e *event.Envelope) {
 		r.DeclineCode = x.GetDeclineCode()
 	case *eventpb.ReservationCanceled:
 		r.Status, r.Reason, r.Note = eventpb.ReservationStatus_RESERVATION_STATUS_CANCELED, x.GetReason(), x.GetNote()
+		r.Words = wordsOf(x.GetWords())
 	case *eventpb.ReservationNoShow:
 		r.Status, r.Reason = eventpb.ReservationStatus_RESERVATION_STATUS_CANCELED, eventpb.ReservationReason_RESERVATION_REASON_NO_SHOW
 	case *eventpb.GuestWalked:
 		r.Status, r.Reason = eventpb.ReservationStatus_RESERVATION_STATUS_CANCELED, eventpb.ReservationReason_RESERVATION_REASON_WALKED
-		r.Note, r.RelocatedTo = x.GetNote(), x.GetRelocatedTo()
+		r.Note, r.RelocatedTo, r.Words = x.GetNote(), x.GetRelocatedTo(), wordsOf(x.GetWords())
 	case *eventpb.ReservationRefunded:
 		r.Status = eventpb.ReservationStatus_RESERVATION_STATUS_REFUNDED
 	}
@@ -218,4 +221,8 @@ func (m *model) day(date string) domain.Date {
 		m.t.Fatal(err)
 	}
 	return d
+}
+
+func wordsOf(w *eventpb.SealedWords) projections.Words {
+	return projections.Words{Key: w.GetKey(), Sealed: string(w.GetSealed())}
 }

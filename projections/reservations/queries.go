@@ -126,6 +126,7 @@ type Entry struct {
 	Time     time.Time
 	Status   eventpb.ReservationStatus // from it on
 	Reason   eventpb.ReservationReason
+	Version  int64
 }
 
 // History returns the events of a reservation in topic bookings at and behind an offset, oldest first, and whether there are more than limit. An
@@ -137,11 +138,16 @@ func (q *Queries) History(ctx context.Context, hotelID, reservationID string, fr
 		return find(ctx, c, hotelID, key(reservationID), func(r *projections.Row) error {
 			var status eventpb.ReservationStatus
 			var reason eventpb.ReservationReason
+			var version int64
 			return readHistory(r.Blob(5), func(e *entry) error {
 				status, reason = e.after(status, reason)
+				if e.kind.bare() {
+					version = 0
+				}
+				version++
 				if e.offset >= from && len(found) <= limit {
 					at := log.Position{Topic: event.BookingsTopic, Partition: partition, Offset: e.offset}
-					found = append(found, Entry{at, types[e.kind], e.time, status, reason})
+					found = append(found, Entry{at, types[e.kind], e.time, status, reason, version})
 				}
 				return nil
 			})

@@ -7,6 +7,7 @@ import (
 	"lodge/domain/eventpb"
 	"lodge/domain/hotel"
 	"lodge/log"
+	"lodge/projections"
 )
 
 // Reservation is a reservation as it is now. Its amounts are minor units of Total's currency.
@@ -21,6 +22,7 @@ type Reservation struct {
 	Status                 eventpb.ReservationStatus
 	Reason                 eventpb.ReservationReason // why it is canceled, rejected or refunded
 	Note                   string                    // to the reason
+	Words                  projections.Words         // Note and RelocatedTo, sealed; they are empty then
 	Nightly                []int64                   // for all rooms, in order of the nights; nil when rejected
 	Total                  domain.Money              // zero when rejected
 	HoldExpireTime         time.Time                 // zero: the hold does not expire
@@ -36,6 +38,7 @@ type Reservation struct {
 	CreateTime             time.Time  // of the first event
 	UpdateTime             time.Time  // of the last
 	Created, Updated       log.Offset // of those events, in topic bookings
+	Version                int64      // counts its events, from 1, as hotel.State does: the etag
 }
 
 // Money is what the reservation's own events say of money. What providers did is in the read model of payments.
