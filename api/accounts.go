@@ -2,10 +2,10 @@ package api
 
 import (
 	"context"
-	"slices"
 	"strings"
 
 	"connectrpc.com/connect"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"lodge/api/access"
@@ -146,27 +146,26 @@ func (s *accountService) ListAccounts(ctx context.Context, req *connect.Request[
 
 // UpdateAccount changes an account.
 func (s *accountService) UpdateAccount(ctx context.Context, req *connect.Request[lodgev1.UpdateAccountRequest]) (*connect.Response[lodgev1.Account], error) {
-	m, paths := req.Msg.GetAccount(), req.Msg.GetUpdateMask().GetPaths()
-	var c access.Change
-	for _, path := range paths {
-		if path != "hotels" && path != "label" {
-			return nil, domain.Errorf(ReasonInvalidFieldMask, "update_mask", "%.80q is not hotels or label", path)
+	m := req.Msg.GetAccount()
+	current := func() (proto.Message, error) {
+		found, err := s.account(ctx, m.GetName(), s.deps.Accounts.Get)
+		if err != nil {
+			return nil, err
 		}
+		return found.Msg, nil
 	}
-	var err error
-	if len(m.GetHotels()) > 0 && len(paths) == 0 || slices.Contains(paths, "hotels") {
+	set, err := maskedFields(req.Msg.GetUpdateMask(), m, current, "hotels", "label")
+	if err != nil {
+		return nil, err
+	}
+	c := access.Change{Label: when(set["label"], m.GetLabel())}
+	if set["hotels"] {
 		if c.Hotels, err = hotelIDs(m.GetHotels(), "account.hotels"); err != nil {
 			return nil, err
 		}
 		if c.Hotels == nil {
 			c.Hotels = []string{}
 		}
-	}
-	if m.GetLabel() != "" && len(paths) == 0 || slices.Contains(paths, "label") {
-		c.Label = &m.Label
-	}
-	if c.Hotels == nil && c.Label == nil {
-		return nil, domain.Errorf(ReasonInvalidFieldMask, "update_mask", "nothing is to be changed: name hotels or label")
 	}
 	return s.account(ctx, m.GetName(), func(id string) (*access.Account, error) { return s.deps.Accounts.Update(ctx, id, c) })
 }

@@ -167,10 +167,10 @@ func TestStaffByInvitation(t *testing.T) {
 	if len(list.GetAccounts()) != 1 || list.GetAccounts()[0].GetEmail() != "desk@ritz.example" || !list.GetAccounts()[0].GetHasPassword() {
 		t.Errorf("%v", list)
 	}
-	for _, m := range []*lodgev1.UpdateAccountRequest{{Account: &lodgev1.Account{Name: desk.Account.Name}}, {Account: &lodgev1.Account{Name: desk.Account.Name, Email: "x@example.com"}}} {
-		_, err := admin.UpdateAccount(t.Context(), connect.NewRequest(m))
-		expect(t, err, connect.CodeInvalidArgument, "INVALID_FIELD_MASK", "update_mask")
-	}
+	_, err = admin.UpdateAccount(t.Context(), connect.NewRequest(&lodgev1.UpdateAccountRequest{Account: &lodgev1.Account{Name: desk.Account.Name}}))
+	expect(t, err, connect.CodeInvalidArgument, "INVALID_FIELD_MASK", "update_mask")
+	_, err = admin.UpdateAccount(t.Context(), connect.NewRequest(&lodgev1.UpdateAccountRequest{Account: &lodgev1.Account{Name: desk.Account.Name, Email: "x@example.com"}}))
+	expect(t, err, connect.CodeInvalidArgument, "INVALID_ARGUMENT", "account.email")
 }
 
 // TestWhereNobodyIsAsked: accounts are looked after over the socket only.

@@ -30,12 +30,22 @@ func (a *API) account(ctx context.Context, hotelID, id string) (*account, error)
 }
 
 func (a *API) accountOf(ctx context.Context, r *reservations.Reservation) (*account, error) {
-	if err := a.openGuest(&r.Guest); err != nil {
-		return nil, err
-	}
 	found, err := a.payments.OfReservation(ctx, r.HotelID, r.ReservationID)
 	if err != nil {
 		return nil, err
+	}
+	return a.openAccount(r, found)
+}
+
+// openAccount makes an account of rows, and opens what is sealed in them.
+func (a *API) openAccount(r *reservations.Reservation, found []payments.Payment) (*account, error) {
+	if err := a.openReservation(r); err != nil {
+		return nil, err
+	}
+	for i := range found {
+		if err := a.openPayment(&found[i]); err != nil {
+			return nil, err
+		}
 	}
 	return &account{r, found, payments.SumsOf(found)}, nil
 }
@@ -75,9 +85,12 @@ func (c *account) balance() int64 {
 	return 0
 }
 
-// fee returns what is kept of a reservation that ended: what its settlement says, less what was granted afterwards.
+// fee returns what is kept beyond the price of the stay: of a reservation that ended, what its settlement says, less what was granted afterwards; of one that stands, what a change left to be paid beyond the new total.
 func (c *account) fee() int64 {
 	m := &c.reservation.Money
+	if c.reservation.Status == eventpb.ReservationStatus_RESERVATION_STATUS_PAID {
+		return max(0, m.Keeps()+m.Outside+m.Balance-c.reservation.Total.MinorUnits)
+	}
 	return max(0, m.Settlement.GetFeeMinorUnits()-m.GrantedAfter)
 }
 

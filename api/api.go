@@ -92,6 +92,7 @@ type API struct {
 	cross   http.Handler // around both, for browsers at other origins; nil: they may not call
 	gate    *gate        // nil: everybody may do everything, as often as they like
 	audit   *auditor     // nil: nothing is recorded
+	proxies proxies      // before us, that are trusted
 
 	apps http.CrossOriginProtection // knows whose pages may call without a cookie
 
@@ -136,6 +137,7 @@ func New(deps Deps, opts Options) (*API, error) {
 	if opts.AuthRequired && deps.Access == nil {
 		return nil, errors.New("api: callers are asked for tokens, and there are none")
 	}
+	a.proxies, _ = parseProxies(opts.TrustedProxies) // Validate has seen them
 	a.gate = a.newGate()
 	a.audit = a.newAuditor()
 	if err := a.openCache(); err != nil {
@@ -157,12 +159,15 @@ var nobodyElses = []string{"private"}
 
 // ServeHTTP implements http.Handler.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if len(a.proxies) > 0 {
+		r = a.proxies.seen(r)
+	}
 	if err := a.foreign(r); err != nil {
 		_ = a.refuse(w, r, err)
 		a.audit.unrouted(r, r.URL.Path, unreached{connect.CodePermissionDenied, ReasonCrossOrigin})
 		return
 	}
-	if r.Method == http.MethodGet && a.gate != nil && a.gate.required {
+	if (r.Method == http.MethodGet || r.Method == http.MethodHead) && a.gate != nil && a.gate.required {
 		w.Header()["Cache-Control"] = nobodyElses
 	}
 	if a.cross != nil {
@@ -223,10 +228,9 @@ func (a *API) routes() (http.Handler, error) {
 	}
 	mux := http.NewServeMux()
 	routed := make([]*vanguard.Service, 0, len(services))
-	unknownToUs := vanguard.WithRESTUnmarshalOptions(vanguard.RESTUnmarshalOptions{DiscardUnknownQueryParams: true}) // the edge refuses them, by name
 	serve := func(path string, handler http.Handler) {
 		mux.Handle(path, a.bounded(a.audit.unread(handler)))
-		routed = append(routed, vanguard.NewService(path, handler, unknownToUs))
+		routed = append(routed, vanguard.NewService(path, handler))
 	}
 	serve(lodgev1connect.NewHotelServiceHandler(&hotelService{a}, options...))
 	serve(lodgev1connect.NewInventoryServiceHandler(&inventoryService{a}, options...))
@@ -234,7 +238,7 @@ func (a *API) routes() (http.Handler, error) {
 	serve(lodgev1connect.NewRateServiceHandler(&rateService{a}, options...))
 	path, reservations := lodgev1connect.NewReservationServiceHandler(&reservationService{a}, options...)
 	a.hottest = &fastPost{service: &reservationService{a}, edge: e, connect: a.bounded(a.audit.unread(reservations)), errors: connect.NewErrorWriter(options...)}
-	routed = append(routed, vanguard.NewService(path, a.hottest, unknownToUs))
+	routed = append(routed, vanguard.NewService(path, a.hottest))
 	mux.Handle(path, a.hottest)
 	serve(lodgev1connect.NewPaymentServiceHandler(&paymentService{a}, options...))
 	serve(lodgev1connect.NewStayServiceHandler(&stayService{a}, options...))

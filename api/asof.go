@@ -125,14 +125,11 @@ func (a *API) accountAsOf(ctx context.Context, m *moment, id string) (*account, 
 	if err != nil {
 		return nil, err
 	}
-	if err := a.openGuest(&r.Guest); err != nil {
-		return nil, err
-	}
 	found, err := a.payments.AsOf(ctx, m.hotelID, id, m.until(event.PaymentsTopic))
 	if err != nil {
 		return nil, err
 	}
-	return &account{&r, found, payments.SumsOf(found)}, nil
+	return a.openAccount(&r, found)
 }
 
 // past reads a hotel's past from the log. It is bounded in events and time.
@@ -235,9 +232,30 @@ func (p *past) house() (*hotels.Past, error) {
 	})
 }
 
-// calendar returns the hotel's nights [from, to).
-func (p *past) calendar(from, to domain.Date) (*availability.Past, error) {
-	nights := availability.NewPast(p.hotelID, from, to)
+// nowOrThen returns what a hotel is or has now, or, at a moment of the past, was or had then.
+func nowOrThen[R any](ctx context.Context, a *API, m *moment, now func() (R, error), then func(*hotels.Past) (R, error)) (row R, err error) {
+	if m == nil {
+		return now()
+	}
+	house, err := a.houseAsOf(ctx, m)
+	if err != nil {
+		return row, err
+	}
+	return then(house)
+}
+
+// houseAsOf returns what a hotel was and had.
+func (a *API) houseAsOf(ctx context.Context, m *moment) (house *hotels.Past, err error) {
+	err = a.readPast(ctx, m, func(p *past) error {
+		house, err = p.house()
+		return err
+	})
+	return house, err
+}
+
+// calendar returns the nights [from, to) of a room type, or of all of the hotel's when roomTypeID is empty.
+func (p *past) calendar(roomTypeID string, from, to domain.Date) (*availability.Past, error) {
+	nights := availability.NewPast(p.hotelID, roomTypeID, from, to)
 	if err := p.each(event.InventoryTopic, nights.Take); err != nil {
 		return nil, err
 	}

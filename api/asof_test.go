@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -43,6 +44,7 @@ type mark struct {
 	hotel        *lodgev1.Hotel
 	nights       *lodgev1.Availability
 	reservations map[string]*lodgev1.Reservation
+	parts        map[string]proto.Message
 	lists        []proto.Message
 }
 
@@ -97,7 +99,7 @@ func (a *tale) step() error {
 		return a.stayOver()
 	default:
 		_, err := a.hotels.CreateRoomType(ctx, connect.NewRequest(&lodgev1.CreateRoomTypeRequest{
-			Parent: "hotels/ritz", RoomTypeId: fmt.Sprint("type", a.n(5)), RoomType: &lodgev1.RoomType{DisplayName: "Another", MaxGuests: 1, BaseRate: euros(70)},
+			Parent: "hotels/ritz", RoomTypeId: fmt.Sprint("type", a.n(3)), RoomType: &lodgev1.RoomType{DisplayName: "Another", MaxGuests: 1, BaseRate: euros(70)},
 		}))
 		return err
 	}
@@ -131,6 +133,7 @@ func (a *tale) mark() {
 		}
 	}
 	m.hotel, m.nights, m.reservations = a.look(nil, "")
+	m.parts = a.parts(nil, "")
 	if len(a.marks)%4 == 0 { // they are many
 		m.lists = a.lists(nil, "")
 	}
@@ -141,22 +144,12 @@ func (a *tale) mark() {
 func (a *tale) look(at *timestamppb.Timestamp, position string) (*lodgev1.Hotel, *lodgev1.Availability, map[string]*lodgev1.Reservation) {
 	a.Helper()
 	ctx := context.Background()
-	h, n := &lodgev1.GetHotelRequest{Name: "hotels/ritz"}, &lodgev1.GetAvailabilityRequest{Hotel: "hotels/ritz", EndDate: day(14)}
-	if at != nil {
-		h.AsOf, n.AsOf = &lodgev1.GetHotelRequest_AsOfTime{AsOfTime: at}, &lodgev1.GetAvailabilityRequest_AsOfTime{AsOfTime: at}
-	} else if position != "" {
-		h.AsOf, n.AsOf = &lodgev1.GetHotelRequest_AsOfPosition{AsOfPosition: position}, &lodgev1.GetAvailabilityRequest_AsOfPosition{AsOfPosition: position}
-	}
+	h, n := then(&lodgev1.GetHotelRequest{Name: "hotels/ritz"}, at, position), then(&lodgev1.GetAvailabilityRequest{Hotel: "hotels/ritz", EndDate: day(14)}, at, position)
 	hotel, _ := must[lodgev1.Hotel](a)(a.hotels.GetHotel(ctx, connect.NewRequest(h)))
 	nights, _ := must[lodgev1.Availability](a)(a.availability.GetAvailability(ctx, connect.NewRequest(n)))
 	found := map[string]*lodgev1.Reservation{}
 	for _, name := range a.names {
-		req := &lodgev1.GetReservationRequest{Name: name}
-		if at != nil {
-			req.AsOf = &lodgev1.GetReservationRequest_AsOfTime{AsOfTime: at}
-		} else if position != "" {
-			req.AsOf = &lodgev1.GetReservationRequest_AsOfPosition{AsOfPosition: position}
-		}
+		req := then(&lodgev1.GetReservationRequest{Name: name}, at, position)
 		r, err := a.reservations.GetReservation(ctx, connect.NewRequest(req))
 		switch {
 		case err == nil:
@@ -176,6 +169,11 @@ func (a *tale) check(m *mark, what string, at *timestamppb.Timestamp, position s
 			if !proto.Equal(list, m.lists[i]) {
 				a.Errorf("%s: list %d\n%v, want\n%v", what, i, list, m.lists[i])
 			}
+		}
+	}
+	for name, part := range a.parts(at, position) {
+		if !proto.Equal(part, m.parts[name]) {
+			a.Errorf("%s: %s\n%v, want\n%v", what, name, part, m.parts[name])
 		}
 	}
 	hotel, nights, found := a.look(at, position)
@@ -200,7 +198,10 @@ func TestThePastIsWhatThePresentWas(t *testing.T) {
 	a.mark()
 	for range 60 {
 		a.clock.advance(time.Second)
-		if err := a.step(); err != nil {
+		for _, err := range []error{a.step(), a.furnish()} {
+			if err == nil {
+				continue
+			}
 			if reasonOf(err) == "" || reasonOf(err) == "INTERNAL" {
 				t.Fatal(err)
 			}
@@ -211,9 +212,15 @@ func TestThePastIsWhatThePresentWas(t *testing.T) {
 	if a.arrived == 0 || a.left == 0 {
 		t.Errorf("%d guests have arrived, %d left: too little has happened to tell", a.arrived, a.left)
 	}
-	if len(a.names) < 10 || a.refused > 40 {
+	if len(a.names) < 10 || a.refused > 80 {
 		t.Errorf("%d reservations, %d refused: too little has happened to tell", len(a.names), a.refused)
 	}
+	for name, first := range a.marks[0].parts {
+		if !slices.ContainsFunc(a.marks, func(m mark) bool { return !proto.Equal(m.parts[name], first) }) {
+			t.Errorf("%s has never changed: too little has happened to tell", name)
+		}
+	}
+	a.clock.advance(24 * time.Hour) // what begins today began that day
 	for i := range a.marks {
 		m := &a.marks[i]
 		a.check(m, fmt.Sprint("at ", m.time), timestamppb.New(m.time), "")

@@ -8,6 +8,7 @@ import (
 	lodgev1 "lodge/api/gen/lodge/v1"
 	"lodge/domain"
 	"lodge/domain/event"
+	"lodge/domain/eventpb"
 	"lodge/log"
 	"lodge/projections"
 	"lodge/projections/hotels"
@@ -68,11 +69,10 @@ func pageOfPast(list *reservations.PastList, h *hotels.Hotel, m *moment, req *lo
 	case req.GetStayList() == 0 && !searchesAll(req):
 		return list.ListByHotel(after, limit)
 	}
-	place, err := domain.LoadTimeZone(h.TimeZone)
+	day, err := dayAt(h, m.time)
 	if err != nil {
 		return nil, nil, err
 	}
-	day := domain.Today(m.time, place)
 	if d := req.GetStayDate(); d != nil {
 		if day, err = fromDate(d, "stay_date"); err != nil {
 			return nil, nil, err
@@ -87,22 +87,6 @@ func pageOfPast(list *reservations.PastList, h *hotels.Hotel, m *moment, req *lo
 		return list.InHouse(day, after, limit)
 	}
 	return list.ListByArrival(searchedFrom(day), domain.DateMax, after, limit)
-}
-
-// roomTypesAsOf returns one page of a hotel's room types as they were.
-func (s *hotelService) roomTypesAsOf(ctx context.Context, m *moment, req *lodgev1.ListRoomTypesRequest, after string) (rows []hotels.RoomType, more bool, err error) {
-	err = s.readPast(ctx, m, func(p *past) error {
-		house, err := p.house()
-		if err != nil {
-			return err
-		}
-		if _, err := house.Get(p.hotelID); err != nil {
-			return err
-		}
-		rows, more = pageOf(house.ListRoomTypes(p.hotelID, req.GetShowArchived()), after, pageSize(req.GetPageSize()), func(t *hotels.RoomType) string { return t.RoomTypeID })
-		return nil
-	})
-	return rows, more, err
 }
 
 // hotelsAsOf returns one page of all hotels as they were at a time.
@@ -125,7 +109,9 @@ func (s *hotelService) hotelsAsOf(ctx context.Context, req *lodgev1.ListHotelsRe
 				if over[e.HotelID] = over[e.HotelID] || !until.Has(r.Offset, e.Time); over[e.HotelID] {
 					return false, nil
 				}
-				all.Take(projections.Event{Position: r.Position(), Envelope: e})
+				if _, ok := e.Message.(interface{ GetHotel() *eventpb.Hotel }); ok { // what hotels have is not listed
+					all.Take(projections.Event{Position: r.Position(), Envelope: e})
+				}
 				return false, p.count("the hotels")
 			})
 			if err != nil {

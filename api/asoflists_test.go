@@ -29,57 +29,13 @@ func (a *tale) lists(at *timestamppb.Timestamp, position string) (all []proto.Me
 		{GuestQuery: "ada", StayList: lodgev1.StayList_STAY_LIST_IN_HOUSE}, {GuestQuery: "3", CheckInStartDate: day(2)}, {GuestQuery: "ada", GroupId: a.group},
 	} {
 		req.Parent = "hotels/ritz"
-		all = append(all, a.listed(req, at, position))
+		req.PageSize = 3
+		all = append(all, told(a, a.reservations.ListReservations, then(req, at, position)))
 	}
-	types := &lodgev1.ListRoomTypesRequest{Parent: "hotels/ritz", PageSize: 2, ShowArchived: true}
-	if at != nil {
-		types.AsOf = &lodgev1.ListRoomTypesRequest_AsOfTime{AsOfTime: at}
-	} else if position != "" {
-		types.AsOf = &lodgev1.ListRoomTypesRequest_AsOfPosition{AsOfPosition: position}
-	}
-	list := &lodgev1.ListRoomTypesResponse{}
-	for {
-		page, _ := must[lodgev1.ListRoomTypesResponse](a)(a.hotels.ListRoomTypes(context.Background(), connect.NewRequest(types)))
-		list.RoomTypes = append(list.RoomTypes, page.GetRoomTypes()...)
-		if types.PageToken = page.GetNextPageToken(); types.PageToken == "" {
-			break
-		}
-	}
-	all = append(all, list)
 	if position == "" { // a position is of one partition
-		all = append(all, a.allHotels(at))
+		all = append(all, told(a, a.hotels.ListHotels, then(&lodgev1.ListHotelsRequest{PageSize: 1}, at, "")))
 	}
 	return all
-}
-
-func (a *tale) listed(req *lodgev1.ListReservationsRequest, at *timestamppb.Timestamp, position string) *lodgev1.ListReservationsResponse {
-	a.Helper()
-	req.PageSize = 3
-	if at != nil {
-		req.AsOf = &lodgev1.ListReservationsRequest_AsOfTime{AsOfTime: at}
-	} else if position != "" {
-		req.AsOf = &lodgev1.ListReservationsRequest_AsOfPosition{AsOfPosition: position}
-	}
-	list := &lodgev1.ListReservationsResponse{}
-	for {
-		page, _ := must[lodgev1.ListReservationsResponse](a)(a.reservations.ListReservations(context.Background(), connect.NewRequest(req)))
-		list.Reservations = append(list.Reservations, page.GetReservations()...)
-		if req.PageToken = page.GetNextPageToken(); req.PageToken == "" {
-			return list
-		}
-	}
-}
-
-func (a *tale) allHotels(at *timestamppb.Timestamp) *lodgev1.ListHotelsResponse {
-	a.Helper()
-	req, list := &lodgev1.ListHotelsRequest{PageSize: 1, AsOfTime: at}, &lodgev1.ListHotelsResponse{}
-	for {
-		page, _ := must[lodgev1.ListHotelsResponse](a)(a.hotels.ListHotels(context.Background(), connect.NewRequest(req)))
-		list.Hotels = append(list.Hotels, page.GetHotels()...)
-		if req.PageToken = page.GetNextPageToken(); req.PageToken == "" {
-			return list
-		}
-	}
 }
 
 // begin makes rooms to stay in, and a group of reservations.
@@ -89,6 +45,10 @@ func (a *tale) begin() {
 	for _, id := range []string{"101", "102", "103"} {
 		must[lodgev1.Room](a)(a.rooms.CreateRoom(ctx, connect.NewRequest(&lodgev1.CreateRoomRequest{Parent: "hotels/ritz", RoomId: id, Room: &lodgev1.Room{RoomType: ritzDouble, DisplayName: id}})))
 	}
+	must[lodgev1.RatePlan](a)(a.rates.CreateRatePlan(ctx, connect.NewRequest(&lodgev1.CreateRatePlanRequest{Parent: "hotels/ritz", RatePlanId: "plan0", RatePlan: &lodgev1.RatePlan{DisplayName: "Plan", IncludedGuests: 2}})))
+	must[lodgev1.SetRatesResponse](a)(a.rates.SetRates(ctx, connect.NewRequest(&lodgev1.SetRatesRequest{
+		RatePlan: "hotels/ritz/ratePlans/plan0", RoomType: ritzDouble, StartDate: day(0), EndDate: day(30), NightlyRate: euros(90),
+	})))
 	a.group = uuid.NewString()
 	group := &lodgev1.BatchCreateReservationsRequest{Parent: "hotels/ritz", GroupId: a.group}
 	for _, to := range []int{3, 4} {

@@ -2,11 +2,14 @@ package api
 
 import (
 	"context"
+	"time"
 
 	"connectrpc.com/connect"
 
 	lodgev1 "lodge/api/gen/lodge/v1"
 	"lodge/domain"
+	"lodge/domain/event"
+	"lodge/projections/availability"
 	"lodge/projections/hotels"
 )
 
@@ -30,23 +33,9 @@ func (s *reservationService) reservationAsOf(ctx context.Context, m *moment, id 
 	return found.message(), nil
 }
 
-// hotelAsOf returns a hotel as it was.
-func (s *hotelService) hotelAsOf(ctx context.Context, m *moment) (answer *lodgev1.Hotel, err error) {
-	err = s.readPast(ctx, m, func(p *past) error {
-		house, err := p.house()
-		if err != nil {
-			return err
-		}
-		h, err := house.Get(p.hotelID)
-		answer = hotelRow(&h)
-		return err
-	})
-	return answer, err
-}
-
-// nightsAsOf returns a hotel's nights as they were.
-func (s *availabilityService) nightsAsOf(ctx context.Context, m *moment, roomTypeID string, req *lodgev1.GetAvailabilityRequest) (answer *lodgev1.Availability, err error) {
-	err = s.readPast(ctx, m, func(p *past) error {
+// nightsAsOf returns a hotel's nights as they were, of one room type, or of all when roomTypeID is empty: those that rangeOf says, given what the hotel was and the time.
+func (a *API) nightsAsOf(ctx context.Context, m *moment, roomTypeID string, rangeOf func(*hotels.Hotel, time.Time) (from, to domain.Date, err error)) (answer *lodgev1.Availability, err error) {
+	err = a.readPast(ctx, m, func(p *past) error {
 		house, err := p.house()
 		if err != nil {
 			return err
@@ -63,19 +52,11 @@ func (s *availabilityService) nightsAsOf(ctx context.Context, m *moment, roomTyp
 			}
 			types = []hotels.RoomType{t}
 		}
-		start := req.GetStartDate()
-		if start == nil {
-			place, err := domain.LoadTimeZone(h.TimeZone)
-			if err != nil {
-				return err
-			}
-			start = toDate(domain.Today(m.time, place))
-		}
-		from, to, err := p.nights(&h, start, req.GetEndDate(), nightsMax)
+		from, to, err := rangeOf(&h, m.time)
 		if err != nil {
 			return err
 		}
-		calendar, err := p.calendar(from, to)
+		calendar, err := p.calendar(roomTypeID, from, to)
 		if err != nil {
 			return err
 		}
@@ -88,4 +69,35 @@ func (s *availabilityService) nightsAsOf(ctx context.Context, m *moment, roomTyp
 		return nil
 	})
 	return answer, err
+}
+
+// ratesAsOf returns the rates of a room type in a rate plan as they were.
+func (s *rateService) ratesAsOf(ctx context.Context, m *moment, plan, roomType string, req *lodgev1.ListRatesRequest) (rates []availability.Rate, err error) {
+	err = s.readPast(ctx, m, func(p *past) error {
+		house, err := p.house()
+		if err != nil {
+			return err
+		}
+		if _, err := house.GetRatePlan(p.hotelID, plan); err != nil {
+			return err
+		}
+		if _, err := house.GetRoomType(p.hotelID, roomType); err != nil {
+			return err
+		}
+		h, err := house.Get(p.hotelID)
+		if err != nil {
+			return err
+		}
+		from, to, err := nightsFrom(&h, m.time, req.GetStartDate(), req.GetEndDate(), nightsMax)
+		if err != nil {
+			return err
+		}
+		then := availability.NewPastRates(p.hotelID, plan, roomType, from, to)
+		if err := p.each(event.InventoryTopic, then.Take); err != nil {
+			return err
+		}
+		rates = then.Rates()
+		return nil
+	})
+	return rates, err
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 
 	"connectrpc.com/connect"
@@ -15,7 +16,9 @@ import (
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	"lodge/api/access"
+	rpc "lodge/api/gen/lodge/v1/lodgev1connect"
 	"lodge/api/trail"
+	"lodge/commands/process"
 	"lodge/domain"
 )
 
@@ -23,13 +26,15 @@ import (
 type auditor struct {
 	trail *trail.Trail
 	gate  *gate // nil: nobody is asked who they are
+
+	processes *process.Router // nil: there are no letters
 }
 
 func (a *API) newAuditor() *auditor {
 	if a.deps.Trail == nil {
 		return nil
 	}
-	return &auditor{a.deps.Trail, a.gate}
+	return &auditor{a.deps.Trail, a.gate, a.deps.Processes}
 }
 
 // reasonMalformed is recorded of a call that could not be read.
@@ -56,13 +61,13 @@ func (u *auditor) around(ctx context.Context, in *incoming, do func() (any, erro
 			return err
 		}
 	}
-	who := u.who(ctx, in.header) // who ends their own token is somebody until then
+	who, of := u.who(ctx, in.header), u.hotelOf(resourceOf(in.msg)) // who ends their own token is somebody until then, and a letter is some hotel's
 	answer, err := do()
 	if ended := in.stream && kind == flow && ctx.Err() != nil; err != nil && !ended { // who consumes hangs up in the end
 		return err
 	}
 	e := u.entry(ctx, in)
-	e.Actor, e.Outcome = who, trail.Done
+	e.Actor, e.Outcome, e.HotelID = who, trail.Done, cmp.Or(e.HotelID, of)
 	if kind == flow {
 		u.trail.Counted(e)
 		return err
@@ -200,7 +205,9 @@ func (u *auditor) entry(ctx context.Context, in *incoming) trail.Entry {
 		Actor: u.who(ctx, in.header), Client: addressOf(ctx, in.addr), Trace: traceOf(in),
 		Method: strings.TrimPrefix(in.procedure, "/"), CorrelationID: idText(in.header.Get(HeaderCorrelationID)),
 	}
-	e.Reason, _ = parseReason(in.header) // what is malformed is no reason
+	if namesReason(in.procedure) {
+		e.Reason, _ = parseReason(in.header) // what is malformed is no reason
+	}
 	field := ""
 	if m, ok := in.msg.(interface{ GetRequestId() string }); ok {
 		field = m.GetRequestId()
@@ -212,13 +219,34 @@ func (u *auditor) entry(ctx context.Context, in *incoming) trail.Entry {
 		return e
 	}
 	e.Resource = auditedName(in.msg)
-	if rest, ok := strings.CutPrefix(e.Resource, hotelsPrefix); ok {
+	e.HotelID = u.hotelOf(e.Resource)
+	return e
+}
+
+// hotelOf returns the id of the hotel that a resource belongs to, or "".
+func (u *auditor) hotelOf(resource string) string {
+	if rest, ok := strings.CutPrefix(resource, hotelsPrefix); ok {
 		id, _, _ := strings.Cut(rest, "/")
 		if domain.ValidateID(id, "hotel") == nil {
-			e.HotelID = id
+			return id
 		}
 	}
-	return e
+	if id, ok := strings.CutPrefix(resource, lettersPrefix); ok && u.processes != nil {
+		of, err := u.processes.LetterHotel(id)
+		if err == nil && domain.ValidateID(of, "hotel") == nil {
+			return of
+		}
+	}
+	return ""
+}
+
+// ofGuests are the services whose calls are about a guest's booking. Their events have the reason, sealed; an entry of the trail could not forget it.
+var ofGuests = []string{rpc.ReservationServiceName, rpc.StayServiceName, rpc.PaymentServiceName, rpc.WaitingListServiceName, rpc.GuestServiceName}
+
+// namesReason reports whether an entry says why a call was made: not of a guest's booking, nor of what got to no method.
+func namesReason(procedure string) bool {
+	service, _, _ := strings.Cut(strings.TrimPrefix(procedure, "/"), "/")
+	return strings.HasPrefix(service, "lodge.v1.") && !slices.Contains(ofGuests, service)
 }
 
 // who returns who makes a call, also when it got nowhere.

@@ -23,11 +23,13 @@ type auditFilter struct {
 	hotelID, reservationID string // empty: any
 	actor, role            string // one of them at most
 	outcome                lodgev1.AuditOutcome
-	types, methods         map[string]bool // both nil: all
-	requestID              uuid.UUID       // uuid.Nil: any
-	start, end             time.Time       // zero: open
-	newest                 bool            // first
+	types, methods         map[string]bool // all nil: all
+	commands               map[string]bool
+	requestID              uuid.UUID // uuid.Nil: any
+	start, end             time.Time // zero: open
+	newest                 bool      // first
 	hideAddress            bool
+	open                   func(*event.Envelope) error // puts into an event why its command was given
 }
 
 func newAuditFilter(req *lodgev1.ListAuditEntriesRequest) (*auditFilter, error) {
@@ -46,7 +48,7 @@ func newAuditFilter(req *lodgev1.ListAuditEntriesRequest) (*auditFilter, error) 
 	}
 	for i, t := range req.GetTypes() {
 		if err := f.take(t); err != nil {
-			return nil, domain.Errorf(domain.InvalidArgument, fmt.Sprintf("types[%d]", i), "%.80q is neither a call nor a type of event", t)
+			return nil, domain.Errorf(domain.InvalidArgument, fmt.Sprintf("types[%d]", i), "%.80q is neither a call nor a command nor a type of event", t)
 		}
 	}
 	for _, t := range []struct {
@@ -89,13 +91,17 @@ func (f *auditFilter) about(req *lodgev1.ListAuditEntriesRequest) (err error) {
 	return nil
 }
 
-// take takes a type of event or the name of a call.
+// take takes a type of event, the name of a command, or that of a call.
 func (f *auditFilter) take(name string) error {
 	if f.types == nil {
-		f.types, f.methods = map[string]bool{}, map[string]bool{}
+		f.types, f.methods, f.commands = map[string]bool{}, map[string]bool{}, map[string]bool{}
 	}
 	if event.Default().Kind(name) != nil {
 		f.types[name] = true
+		return nil
+	}
+	if givers[name] != "" || platformCommands[name] {
+		f.commands[name] = true
 		return nil
 	}
 	known := false
@@ -119,9 +125,22 @@ func (f *auditFilter) wantsEvents() bool {
 	case lodgev1.AuditOutcome_AUDIT_OUTCOME_FAILED, lodgev1.AuditOutcome_AUDIT_OUTCOME_LOST:
 		return false
 	case lodgev1.AuditOutcome_AUDIT_OUTCOME_REFUSED:
-		return f.types == nil || f.types[rejectedType]
+		return f.types == nil || f.types[rejectedType] || f.byCommand()
 	}
-	return f.types == nil || len(f.types) > 0
+	return f.types == nil || len(f.types) > 0 || f.byCommand()
+}
+
+// byCommand reports whether events are wanted by what led to them.
+func (f *auditFilter) byCommand() bool {
+	if len(f.commands) > 0 {
+		return true
+	}
+	for method := range f.methods {
+		if effects["/"+method] == command {
+			return true
+		}
+	}
+	return false
 }
 
 // wantsCalls reports whether any entry of the trail can match.
@@ -131,6 +150,9 @@ func (f *auditFilter) wantsCalls() bool { return f.types == nil || len(f.methods
 func (f *auditFilter) eventTypes() map[string]bool {
 	if f.outcome == lodgev1.AuditOutcome_AUDIT_OUTCOME_REFUSED {
 		return map[string]bool{rejectedType: true}
+	}
+	if f.byCommand() {
+		return nil
 	}
 	return f.types
 }
@@ -159,8 +181,15 @@ func (f *auditFilter) item(r *log.Record) (item auditItem, ok bool, err error) {
 	if !f.matchActor(string(r.HeaderValue(event.HeaderActor))) || f.requestID != uuid.Nil && string(r.HeaderValue(event.HeaderRequestID)) != string(f.requestID[:]) {
 		return item, false, nil
 	}
+	led := string(r.HeaderValue(event.HeaderCommand))
+	if !f.matchWhat(string(r.HeaderValue(event.HeaderType)), led, strings.TrimPrefix(givers[led], "/")) {
+		return item, false, nil
+	}
 	e, err := decodeRecord(r)
 	if err != nil || !f.matchEvent(e) {
+		return item, false, err
+	}
+	if err := f.open(e); err != nil {
 		return item, false, err
 	}
 	return auditItem{r.Offset, r.Timestamp, eventEntry(r, e)}, true, nil
@@ -178,9 +207,14 @@ func (f *auditFilter) matchActor(actor string) bool {
 	return (f.actor == "" || f.actor == actor) && strings.HasPrefix(actor, f.role)
 }
 
+// matchWhat reports whether an event may match by its type, its command, or the call that gave that.
+func (f *auditFilter) matchWhat(eventType, command, method string) bool {
+	return f.types == nil || f.types[eventType] || f.commands[command] || f.methods[method]
+}
+
 func (f *auditFilter) matchEvent(e *event.Envelope) bool {
 	if types := f.eventTypes(); types != nil && !types[e.Type] || f.outcome == lodgev1.AuditOutcome_AUDIT_OUTCOME_DONE && e.Type == rejectedType ||
-		f.hotelID != "" && e.HotelID != f.hotelID {
+		f.hotelID != "" && e.HotelID != f.hotelID || !f.matchWhat(e.Type, e.Command, methodOf(e)) {
 		return false
 	}
 	if f.reservationID == "" {
@@ -232,7 +266,7 @@ func (f *auditFilter) callEntry(r *log.Record, e *trail.Entry) *lodgev1.AuditEnt
 // eventEntry makes an entry of an event: who, why and what came of it are in its headers.
 func eventEntry(r *log.Record, e *event.Envelope) *lodgev1.AuditEntry {
 	out := &lodgev1.AuditEntry{
-		Position: r.Position().String(), Time: timestamppb.New(r.Timestamp), Actor: e.Actor, EventType: e.Type, EventId: e.ID,
+		Position: r.Position().String(), Time: timestamppb.New(r.Timestamp), Actor: e.Actor, Method: methodOf(e), Command: e.Command, EventType: e.Type, EventId: e.ID,
 		Resource: eventSubject(e), Hotel: hotelName(e.HotelID), CorrelationId: e.CorrelationID, CausationId: e.CausationID, TraceId: traceIn(e.TraceParent), Reason: e.Reason,
 		Outcome: lodgev1.AuditOutcome_AUDIT_OUTCOME_DONE, Count: 1, Origin: originOf(e),
 	}

@@ -64,7 +64,7 @@ func (s *auditService) ListAuditEntries(ctx context.Context, req *connect.Reques
 	if err != nil {
 		return nil, err
 	}
-	filter.hideAddress = isStaff(ctx)
+	filter.hideAddress, filter.open = isStaff(ctx), s.openReason
 	token, err := parsePageToken(req.Msg, req.Msg.GetPageToken(), 1)
 	if err != nil {
 		return nil, err

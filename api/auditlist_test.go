@@ -18,6 +18,8 @@ import (
 	"lodge/api"
 	lodgev1 "lodge/api/gen/lodge/v1"
 	"lodge/api/gen/lodge/v1/lodgev1connect"
+	"lodge/commands"
+	"lodge/domain/hotel"
 	"lodge/log"
 )
 
@@ -100,7 +102,7 @@ func TestAuditPages(t *testing.T) {
 			req.Outcome = lodgev1.AuditOutcome(1 + r.IntN(2))
 		}
 		if r.IntN(4) == 0 {
-			req.Types = [][]string{{"CreateTopic"}, {"lodge.v1.ReservationService/CancelReservation", "lodge.reservation.placed.v1"}, {"lodge.hotel.updated.v1"}}[r.IntN(3)]
+			req.Types = [][]string{{"CreateTopic"}, {"lodge.v1.ReservationService/CancelReservation", "lodge.reservation.placed.v1"}, {"lodge.hotel.updated.v1"}, {"UpdateHotel"}, {"confirm_reservation", "CreateTopic"}}[r.IntN(5)]
 		}
 		if r.IntN(4) == 0 {
 			req.StartTime = timestamppb.New(began.Add(time.Duration(r.Int64N(int64(ended.Sub(began)) + 1))))
@@ -133,7 +135,7 @@ func expected(whole []*lodgev1.AuditEntry, req *lodgev1.ListAuditEntriesRequest)
 			req.GetReservation() != "" && e.GetResource() != req.GetReservation(),
 			req.GetActor() != "" && e.GetActor() != req.GetActor() && strings.Split(e.GetActor(), ":")[0] != req.GetActor(),
 			req.GetOutcome() != 0 && e.GetOutcome() != req.GetOutcome(),
-			len(req.GetTypes()) > 0 && !slices.Contains(req.GetTypes(), e.GetEventType()) && (e.GetMethod() == "" || !slices.Contains(req.GetTypes(), e.GetMethod()) && !slices.Contains(req.GetTypes(), short)),
+			len(req.GetTypes()) > 0 && !slices.Contains(req.GetTypes(), e.GetEventType()) && !slices.Contains(req.GetTypes(), e.GetCommand()) && (e.GetMethod() == "" || !slices.Contains(req.GetTypes(), e.GetMethod()) && !slices.Contains(req.GetTypes(), short)),
 			req.GetStartTime() != nil && e.GetTime().AsTime().Before(req.GetStartTime().AsTime()),
 			!e.GetTime().AsTime().Before(req.GetEndTime().AsTime()):
 			continue
@@ -164,33 +166,52 @@ func TestWhoDidWhat(t *testing.T) {
 	post("staff", "HotelService/UpdateHotel", `{"hotel":{"name":"hotels/savoy","displayName":"S"}}`)                 // it is not theirs
 	post("guest", "ReservationService/CreateReservation", bookingJSON("ritz", 21, 5, 6))                             // there are 20
 	post("staff", "ReservationService/CancelReservation", fmt.Sprintf(`{"name":%q}`, g.eve), "Idempotency-Key", key) // another request's key
+	eve := strings.TrimPrefix(g.eve, "hotels/savoy/reservations/")
+	cause := uuid.NewString()
+	g.clock.advance(time.Millisecond)
+	if _, err := g.engine.Execute(t.Context(), commands.Command{ // the platform gives commands of clients too
+		RequestID: uuid.New(), CausationID: cause, Body: &hotel.CancelReservation{Hotel: "savoy", ReservationID: eve},
+	}); err != nil {
+		t.Fatal(err)
+	}
 	g.settle()
 
 	c := g.audit("admin")
 	var got []string
 	for _, e := range list(t, c, &lodgev1.ListAuditEntriesRequest{Reservation: g.ada, OrderBy: "time"}, nil) {
-		got = append(got, strings.Join([]string{e.GetActor(), e.GetMethod() + e.GetEventType(), e.GetOutcome().String()[14:], e.GetErrorReason(), e.GetReason()}, " "))
+		got = append(got, strings.Join([]string{e.GetActor(), e.GetMethod(), e.GetCommand(), e.GetEventType(), e.GetOutcome().String()[14:], e.GetErrorReason(), e.GetReason()}, " "))
 	}
 	want := []string{
-		g.actorOfAdmins() + " lodge.reservation.placed.v1 DONE  ", staff + " lodge.reservation.paid.v1 DONE  paid in cash",
-		staff + " lodge.reservation.canceled.v1 DONE  she rang", guest + " lodge.v1.ReservationService/CancelReservation REFUSED STATUS_CONFLICT ",
+		g.actorOfAdmins() + " lodge.v1.ReservationService/CreateReservation place_reservation lodge.reservation.placed.v1 DONE  ",
+		staff + " lodge.v1.ReservationService/ConfirmReservation confirm_reservation lodge.reservation.paid.v1 DONE  paid in cash",
+		staff + " lodge.v1.ReservationService/CancelReservation cancel_reservation lodge.reservation.canceled.v1 DONE  she rang",
+		guest + " lodge.v1.ReservationService/CancelReservation   REFUSED STATUS_CONFLICT ",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("the reservation's:\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 	for _, q := range []struct {
 		req  *lodgev1.ListAuditEntriesRequest
-		want []string // method or type, and reason, the newest first
+		want []string // method and type, and reason, the newest first
 	}{
 		{&lodgev1.ListAuditEntriesRequest{Hotel: "hotels/savoy", Outcome: lodgev1.AuditOutcome_AUDIT_OUTCOME_REFUSED}, []string{"CancelReservation HOTEL_DENIED", "UpdateHotel HOTEL_DENIED", "CancelReservation NOT_YOURS"}},
-		{&lodgev1.ListAuditEntriesRequest{RequestId: key}, []string{"CancelReservation HOTEL_DENIED", "lodge.reservation.canceled.v1 "}},
-		{&lodgev1.ListAuditEntriesRequest{Actor: guest}, []string{"lodge.reservation.rejected.v1 SOLD_OUT", "CancelReservation NOT_YOURS", "CancelReservation STATUS_CONFLICT"}},
-		{&lodgev1.ListAuditEntriesRequest{Types: []string{"UpdateHotel", "lodge.reservation.paid.v1"}}, []string{"UpdateHotel HOTEL_DENIED", "lodge.reservation.paid.v1 "}},
+		{&lodgev1.ListAuditEntriesRequest{RequestId: key}, []string{"CancelReservation HOTEL_DENIED", "CancelReservation lodge.reservation.canceled.v1 "}},
+		{&lodgev1.ListAuditEntriesRequest{Actor: guest}, []string{"CreateReservation lodge.reservation.rejected.v1 SOLD_OUT", "CancelReservation NOT_YOURS", "CancelReservation STATUS_CONFLICT"}},
+		{&lodgev1.ListAuditEntriesRequest{Types: []string{"UpdateHotel", "lodge.reservation.paid.v1"}}, []string{"UpdateHotel HOTEL_DENIED", "ConfirmReservation lodge.reservation.paid.v1 "}},
+		{&lodgev1.ListAuditEntriesRequest{Types: []string{"CancelReservation"}}, []string{
+			"CancelReservation HOTEL_DENIED", "CancelReservation NOT_YOURS", "CancelReservation STATUS_CONFLICT", "CancelReservation lodge.reservation.canceled.v1 ",
+		}},
+		{&lodgev1.ListAuditEntriesRequest{Types: []string{"cancel_reservation"}}, []string{" lodge.reservation.canceled.v1 ", "CancelReservation lodge.reservation.canceled.v1 "}},
+		{&lodgev1.ListAuditEntriesRequest{Types: []string{"CreateReservation"}, Outcome: lodgev1.AuditOutcome_AUDIT_OUTCOME_REFUSED}, []string{"CreateReservation lodge.reservation.rejected.v1 SOLD_OUT"}},
 		{&lodgev1.ListAuditEntriesRequest{Outcome: lodgev1.AuditOutcome_AUDIT_OUTCOME_LOST}, nil},
 	} {
 		var got []string
 		for _, e := range list(t, c, q.req, nil) {
-			got = append(got, e.GetMethod()[strings.LastIndexByte(e.GetMethod(), '/')+1:]+e.GetEventType()+" "+e.GetErrorReason())
+			what := e.GetMethod()[strings.LastIndexByte(e.GetMethod(), '/')+1:]
+			if e.GetEventType() != "" {
+				what += " " + e.GetEventType()
+			}
+			got = append(got, what+" "+e.GetErrorReason())
 		}
 		if !slices.Equal(got, q.want) {
 			t.Errorf("%v: %q, want %q", q.req, got, q.want)
@@ -200,7 +221,7 @@ func TestWhoDidWhat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if last := history.Msg.GetEntries()[2].GetEvent(); last.GetActor() != staff || last.GetReason() != "she rang" {
+	if last := history.Msg.GetEntries()[2].GetEvent(); last.GetActor() != staff || last.GetReason() != "she rang" || last.GetCommand() != "cancel_reservation" {
 		t.Errorf("the history ends with %v", last)
 	}
 }
@@ -295,14 +316,15 @@ func TestNothingPersonalIsOnRecord(t *testing.T) {
 		`{"parent":"` + marked + ` lives here","reservation":{` + guest + `}}`, `{"` + marked + `":1}`, `{"parent":"hotels/ritz","reservation":{` + guest,
 	}
 	headers := []string{"Idempotency-Key", marked, "Lodge-Guest-Email", marked + "@example.com", "User-Agent", marked, "Cookie", marked, "Lodge-Correlation-Id", marked + " " + marked}
+	why := append([]string{"Lodge-Reason", marked + " rang"}, headers...)
 	for _, who := range append([]string{"wrong"}, everybody...) {
 		for _, body := range bookings {
-			g.raw(who, "/lodge.v1.ReservationService/CreateReservation", body, false, headers...)
-			g.raw(who, "/lodge.v1.WaitingListService/JoinWaitingList", strings.Replace(body, "reservation", "entry", 1), false, headers...)
-			g.raw(who, "/v1/hotels/"+marked+"@x/reservations?displayName="+marked, body, false, headers...)
-			g.raw(who, "/v1/hotels/ritz/reservations/"+marked+"@x:cancel", body, false, headers...)
+			g.raw(who, "/lodge.v1.ReservationService/CreateReservation", body, false, why...)
+			g.raw(who, "/lodge.v1.WaitingListService/JoinWaitingList", strings.Replace(body, "reservation", "entry", 1), false, why...)
+			g.raw(who, "/v1/hotels/"+marked+"@x/reservations?displayName="+marked, body, false, why...)
+			g.raw(who, "/v1/hotels/ritz/reservations/"+marked+"@x:cancel", body, false, why...)
 		}
-		g.raw(who, "/lodge.v1.PaymentService/PayReservation", fmt.Sprintf(`{"name":%q,"paymentMethod":%q}`, g.ada, marked), false, headers...)
+		g.raw(who, "/lodge.v1.PaymentService/PayReservation", fmt.Sprintf(`{"name":%q,"paymentMethod":%q}`, g.ada, marked), false, why...)
 		g.raw(who, "/lodge.v1.AccessService/CreateToken", `{"token":{"role":"ROLE_GUEST","guestId":"`+marked+`","label":"`+marked+`"}}`, false, headers...)
 		g.raw(who, "/lodge.v1.MessageService/Produce", `{"topic":"none","records":[{"key":"`+marked+`"}]}`, false, headers...)
 	}
@@ -340,9 +362,9 @@ func values(m map[string]string) (all []string) {
 	return all
 }
 
-// TestLettersAreOnRecord: what staff do with what process managers gave up on.
+// TestLettersAreOnRecord: what staff do with what process managers gave up on, as something of the hotel.
 func TestLettersAreOnRecord(t *testing.T) {
-	h := newProcessHouse(t)
+	h := newProcessHouse(t, api.Options{})
 	h.poison("ritz")
 	letters := h.letters(2)
 	_, end := h.entries(0)
@@ -358,7 +380,7 @@ func TestLettersAreOnRecord(t *testing.T) {
 	} {
 		err := do()
 		found, next := h.entries(end)
-		if end = next; len(found) != 1 || found[0].Resource != letters[0].GetName() || (found[0].Outcome == "done") != (err == nil) {
+		if end = next; len(found) != 1 || found[0].Resource != letters[0].GetName() || found[0].HotelID != "ritz" || (found[0].Outcome == "done") != (err == nil) {
 			t.Errorf("%v: %+v", err, found)
 		}
 	}

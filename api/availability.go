@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"time"
 
 	"connectrpc.com/connect"
 	"google.golang.org/genproto/googleapis/type/date"
@@ -30,26 +31,31 @@ func (s *availabilityService) GetAvailability(ctx context.Context, req *connect.
 	if err := s.freshNights(ctx, req.Msg.GetMinPosition()); err != nil {
 		return nil, err
 	}
-	m, err := s.moment(ctx, hotelID, req.Msg)
+	answer, err := s.nightsThen(ctx, hotelID, roomTypeID, req.Msg, func(h *hotels.Hotel, at time.Time) (from, to domain.Date, err error) {
+		return nightsFrom(h, at, req.Msg.GetStartDate(), req.Msg.GetEndDate(), nightsMax)
+	})
+	return respond(answer, err)
+}
+
+// nightsThen returns a hotel's nights as they are, or were when the request asks for that, of one room type, or of all when roomTypeID is empty: those that rangeOf
+// says, given the hotel and the time.
+func (a *API) nightsThen(ctx context.Context, hotelID, roomTypeID string, req asOf, rangeOf func(*hotels.Hotel, time.Time) (from, to domain.Date, err error)) (*lodgev1.Availability, error) {
+	m, err := a.moment(ctx, hotelID, req)
 	if err != nil {
 		return nil, err
 	}
 	if m != nil {
-		return respond(s.nightsAsOf(ctx, m, roomTypeID, req.Msg))
+		return a.nightsAsOf(ctx, m, roomTypeID, rangeOf)
 	}
-	h, err := s.hotels.Get(ctx, hotelID)
+	h, err := a.hotels.Get(ctx, hotelID)
 	if err != nil {
 		return nil, err
 	}
-	from, to, err := s.nights(&h, req.Msg.GetStartDate(), req.Msg.GetEndDate(), nightsMax)
+	from, to, err := rangeOf(&h, a.opts.Clock())
 	if err != nil {
 		return nil, err
 	}
-	answer, err := s.nightsOf(ctx, &h, roomTypeID, from, to)
-	if err != nil {
-		return nil, err
-	}
-	return connect.NewResponse(answer), nil
+	return a.nightsOf(ctx, &h, roomTypeID, from, to)
 }
 
 // freshNights waits for both read models that an answer with names and nights is made of.
@@ -60,10 +66,10 @@ func (a *API) freshNights(ctx context.Context, minPosition string) error {
 	return a.fresh(ctx, availability.Name, minPosition)
 }
 
-// nights reads a range of nights whose ends may be missing.
-func (a *API) nights(h *hotels.Hotel, start, end *date.Date, most int) (from, to domain.Date, err error) {
+// nightsFrom reads a range of nights whose ends may be missing: by default it begins on the hotel's day at a time.
+func nightsFrom(h *hotels.Hotel, at time.Time, start, end *date.Date, most int) (from, to domain.Date, err error) {
 	if start == nil {
-		from, err = a.today(h)
+		from, err = dayAt(h, at)
 	} else {
 		from, err = fromDate(start, "start_date")
 	}
@@ -157,19 +163,16 @@ func (s *inventoryService) ListInventory(ctx context.Context, req *connect.Reque
 	if err := s.freshNights(ctx, req.Msg.GetMinPosition()); err != nil {
 		return nil, err
 	}
-	h, err := s.hotels.Get(ctx, hotelID)
-	if err != nil {
-		return nil, err
-	}
-	from, to, err := s.nights(&h, req.Msg.GetStartDate(), req.Msg.GetEndDate(), nightsMaxOfType)
-	if token != nil {
-		from, to, err = tokenRange(token)
-	}
-	if err != nil {
-		return nil, err
-	}
-	upto := min(to, from.AddDays(pageSize(req.Msg.GetPageSize())))
-	found, err := s.nightsOf(ctx, &h, id, from, upto)
+	var upto, to domain.Date
+	found, err := s.nightsThen(ctx, hotelID, id, req.Msg, func(h *hotels.Hotel, at time.Time) (from, _ domain.Date, err error) {
+		if token != nil {
+			from, to, err = tokenRange(token)
+		} else {
+			from, to, err = nightsFrom(h, at, req.Msg.GetStartDate(), req.Msg.GetEndDate(), nightsMaxOfType)
+		}
+		upto = min(to, from.AddDays(pageSize(req.Msg.GetPageSize())))
+		return from, upto, err
+	})
 	if err != nil {
 		return nil, err
 	}

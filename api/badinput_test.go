@@ -6,16 +6,19 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"connectrpc.com/connect"
 	"github.com/google/uuid"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/genproto/googleapis/type/date"
 	"google.golang.org/genproto/googleapis/type/money"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	"lodge/api"
 	lodgev1 "lodge/api/gen/lodge/v1"
+	"lodge/api/gen/lodge/v1/lodgev1connect"
 )
 
 // TestBadReservations: every kind of bad input gets its own precise error and changes nothing.
@@ -113,6 +116,77 @@ func expect(t *testing.T, err error, code connect.Code, reason, field string) {
 	}
 }
 
+// TestBadEmails: whatever brings a guest's e-mail address takes what an account could have, or none, and nothing else; by the short way of CreateReservation too.
+func TestBadEmails(t *testing.T) {
+	f := newFront(t, api.Options{})
+	f.seed(50)
+	placed, _ := f.reserve(stay(1, 2))
+	before, ctx := f.eventCount(), t.Context()
+	with := func(email string) *lodgev1.CreateReservationRequest {
+		req := stay(1, 2)
+		req.Reservation.Guest = &lodgev1.Guest{DisplayName: "Ada", Email: email, Adults: 1}
+		return req
+	}
+	calls := []struct {
+		name, field string
+		do          func(email string) error
+	}{
+		{"create", "reservation.guest.email", func(email string) error {
+			_, err := f.reservations.CreateReservation(ctx, connect.NewRequest(with(email)))
+			return err
+		}},
+		{"create over gRPC-Web", "reservation.guest.email", func(email string) error {
+			client := lodgev1connect.NewReservationServiceClient(f.client, f.server.URL, connect.WithGRPCWeb())
+			_, err := client.CreateReservation(ctx, connect.NewRequest(with(email)))
+			return err
+		}},
+		{"create in JSON", "reservation.guest.email", func(email string) error {
+			client := lodgev1connect.NewReservationServiceClient(f.client, f.server.URL, connect.WithProtoJSON())
+			_, err := client.CreateReservation(ctx, connect.NewRequest(with(email)))
+			return err
+		}},
+		{"batch", "requests[1].reservation.guest.email", func(email string) error {
+			requests := []*lodgev1.CreateReservationRequest{with("ada@example.com"), with(email)}
+			requests[0].RequestId, requests[1].RequestId = "", ""
+			_, err := f.reservations.BatchCreateReservations(ctx, connect.NewRequest(&lodgev1.BatchCreateReservationsRequest{Parent: "hotels/ritz", Requests: requests}))
+			return err
+		}},
+		{"quote of a change", "reservation.guest.email", func(email string) error {
+			_, err := f.reservations.QuoteModification(ctx, connect.NewRequest(&lodgev1.QuoteModificationRequest{
+				Reservation: &lodgev1.Reservation{Name: placed.GetName(), Guest: with(email).GetReservation().GetGuest()},
+			}))
+			return err
+		}},
+		{"update", "reservation.guest.email", func(email string) error {
+			_, err := f.reservations.UpdateReservation(ctx, connect.NewRequest(&lodgev1.UpdateReservationRequest{
+				Reservation: &lodgev1.Reservation{Name: placed.GetName(), Guest: with(email).GetReservation().GetGuest()},
+			}))
+			return err
+		}},
+		{"waiting list", "entry.guest.email", func(email string) error {
+			_, err := f.waiting.JoinWaitingList(ctx, connect.NewRequest(&lodgev1.JoinWaitingListRequest{Parent: "hotels/ritz", Entry: &lodgev1.WaitingListEntry{
+				RoomType: "hotels/ritz/roomTypes/double", Quantity: 1, CheckInDate: day(1), CheckOutDate: day(2), Guest: with(email).GetReservation().GetGuest(),
+			}}))
+			return err
+		}},
+	}
+	for _, c := range calls {
+		for _, email := range []string{"not an email", "ada", "@example.com", "ada@", "a..b@example.com", "Ada <ada@example.com>", strings.Repeat("a", 250) + "@b.cd", " "} {
+			t.Run(c.name+" "+email, func(t *testing.T) { expect(t, c.do(email), invalid, "INVALID_ARGUMENT", c.field) })
+		}
+	}
+	if n := f.eventCount() - before; n != 0 {
+		t.Errorf("bad addresses made %d events", n)
+	}
+	for _, c := range calls {
+		for _, email := range []string{"", "Ada.O'Hara+x@example.com", "é@example.com"} {
+			if err := c.do(email); err != nil && reasonOf(err) == "INVALID_ARGUMENT" {
+				t.Errorf("%s %q: %v", c.name, email, err)
+			}
+		}
+	}
+}
+
 // TestBadChanges: the same for hotels, room types and inventory.
 func TestBadChanges(t *testing.T) {
 	s := newStack(t, api.Options{})
@@ -153,6 +227,9 @@ func TestBadChanges(t *testing.T) {
 		{"currency of no country", hotel(func(r *lodgev1.CreateHotelRequest) { r.Hotel.CurrencyCode = "XQQ" }), connect.CodeInvalidArgument, "INVALID_ARGUMENT", "hotel.currency_code"},
 		{"name", hotel(func(r *lodgev1.CreateHotelRequest) { r.Hotel.DisplayName = "" }), connect.CodeInvalidArgument, "INVALID_ARGUMENT", "hotel.display_name"},
 		{"latitude", hotel(func(r *lodgev1.CreateHotelRequest) { r.Hotel.Address = &lodgev1.Address{Latitude: 91} }), connect.CodeInvalidArgument, "INVALID_ARGUMENT", "hotel.address.latitude"},
+		{"hold of no time", hotel(func(r *lodgev1.CreateHotelRequest) { r.Hotel.HoldDuration = durationpb.New(0) }), connect.CodeInvalidArgument, "INVALID_ARGUMENT", "hotel.hold_duration"},
+		{"hold before it begins", hotel(func(r *lodgev1.CreateHotelRequest) { r.Hotel.HoldDuration = durationpb.New(-5 * time.Second) }), connect.CodeInvalidArgument, "INVALID_ARGUMENT", "hotel.hold_duration"},
+		{"hold changed to no time", update(func(r *lodgev1.UpdateHotelRequest) { r.Hotel.HoldDuration = durationpb.New(0) }), connect.CodeInvalidArgument, "INVALID_ARGUMENT", "hotel.hold_duration"},
 		{"stale etag", update(func(r *lodgev1.UpdateHotelRequest) { r.Hotel.Etag = "7" }), connect.CodeAborted, "ETAG_MISMATCH", ""},
 		{"foreign etag", update(func(r *lodgev1.UpdateHotelRequest) { r.Hotel.Etag = "W/x" }), connect.CodeAborted, "ETAG_MISMATCH", ""},
 		{"mask of nothing that is", update(func(r *lodgev1.UpdateHotelRequest) {

@@ -73,21 +73,34 @@ func TestMessagesThatAreTooLong(t *testing.T) {
 
 // TestThePastForAnybody: who has not said who they are gets less of it.
 func TestThePastForAnybody(t *testing.T) {
-	g := newGated(t, api.Options{PastAnonymousMax: 3})
+	g := newGated(t, api.Options{PastAnonymousMax: 1})
 	now := timestamppb.New(g.clock.now())
-	ask := func(client connect.HTTPClient) error {
-		_, err := lodgev1connect.NewAvailabilityServiceClient(client, g.server.URL).GetAvailability(context.Background(),
-			connect.NewRequest(&lodgev1.GetAvailabilityRequest{Hotel: "hotels/ritz", AsOf: &lodgev1.GetAvailabilityRequest_AsOfTime{AsOfTime: now}}))
-		return err
-	}
-	err := ask(g.plain)
-	expect(t, err, connect.CodeResourceExhausted, "LIMIT_REACHED", "")
-	if !strings.Contains(err.Error(), "more than 3 events") || !strings.Contains(err.Error(), "who they are") {
-		t.Error(err)
-	}
-	for _, who := range []string{"guest", "staff"} {
-		if err := ask(&http.Client{Transport: &bearer{g.plain.Transport, g.secrets[who]}}); err != nil {
-			t.Errorf("%s: %v", who, err)
+	for what, ask := range map[string]func(connect.HTTPClient) error{
+		"nights": func(client connect.HTTPClient) error {
+			_, err := lodgev1connect.NewAvailabilityServiceClient(client, g.server.URL).GetAvailability(context.Background(),
+				connect.NewRequest(then(&lodgev1.GetAvailabilityRequest{Hotel: "hotels/ritz"}, now, "")))
+			return err
+		},
+		"a room type": func(client connect.HTTPClient) error {
+			_, err := lodgev1connect.NewHotelServiceClient(client, g.server.URL).GetRoomType(context.Background(),
+				connect.NewRequest(then(&lodgev1.GetRoomTypeRequest{Name: ritzDouble}, now, "")))
+			return err
+		},
+		"rate plans": func(client connect.HTTPClient) error {
+			_, err := lodgev1connect.NewRateServiceClient(client, g.server.URL).ListRatePlans(context.Background(),
+				connect.NewRequest(then(&lodgev1.ListRatePlansRequest{Parent: "hotels/ritz"}, now, "")))
+			return err
+		},
+	} {
+		err := ask(g.plain)
+		expect(t, err, connect.CodeResourceExhausted, "LIMIT_REACHED", "")
+		if !strings.Contains(err.Error(), "more than 1 events") || !strings.Contains(err.Error(), "who they are") {
+			t.Errorf("%s: %v", what, err)
+		}
+		for _, who := range []string{"guest", "staff"} {
+			if err := ask(&http.Client{Transport: &bearer{g.plain.Transport, g.secrets[who]}}); err != nil {
+				t.Errorf("%s, asked by %s: %v", what, who, err)
+			}
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	lodgev1 "lodge/api/gen/lodge/v1"
 	"lodge/commands"
+	"lodge/commands/persons"
 	"lodge/domain/event"
 	"lodge/domain/eventpb"
 	"lodge/domain/hotel"
@@ -17,25 +18,26 @@ import (
 
 // ConfirmReservation makes a pending reservation paid, or settles the balance of one.
 func (s *reservationService) ConfirmReservation(ctx context.Context, req *connect.Request[lodgev1.ConfirmReservationRequest]) (*connect.Response[lodgev1.Reservation], error) {
-	return settle(ctx, s.API, req, func(hotelID, id string) hotel.Command {
-		return &hotel.ConfirmReservation{Hotel: hotelID, ReservationID: id}
+	return settle(ctx, s.API, req, func(hotelID, id string, expected int64) hotel.Command {
+		return &hotel.ConfirmReservation{Hotel: hotelID, ReservationID: id, ExpectedVersion: expected}
 	})
 }
 
 // CancelReservation releases a reservation's rooms.
 func (s *reservationService) CancelReservation(ctx context.Context, req *connect.Request[lodgev1.CancelReservationRequest]) (*connect.Response[lodgev1.Reservation], error) {
-	return settle(ctx, s.API, req, func(hotelID, id string) hotel.Command {
+	return settle(ctx, s.API, req, func(hotelID, id string, expected int64) hotel.Command {
 		return &hotel.CancelReservation{
 			Hotel: hotelID, ReservationID: id,
 			Reason: eventpb.ReservationReason(req.Msg.GetReason()), Note: req.Msg.GetNote(), Waive: req.Msg.GetWaive(),
+			ExpectedVersion: expected,
 		}
 	})
 }
 
 // MarkNoShow releases the rooms of a guest who never came.
 func (s *reservationService) MarkNoShow(ctx context.Context, req *connect.Request[lodgev1.MarkNoShowRequest]) (*connect.Response[lodgev1.Reservation], error) {
-	return settle(ctx, s.API, req, func(hotelID, id string) hotel.Command {
-		return &hotel.MarkNoShow{Hotel: hotelID, ReservationID: id, Waive: req.Msg.GetWaive()}
+	return settle(ctx, s.API, req, func(hotelID, id string, expected int64) hotel.Command {
+		return &hotel.MarkNoShow{Hotel: hotelID, ReservationID: id, Waive: req.Msg.GetWaive(), ExpectedVersion: expected}
 	})
 }
 
@@ -44,20 +46,32 @@ type settling[M any] interface {
 	*M
 	GetName() string
 	GetRequestId() string
+	GetEtag() string
+}
+
+// changing is which reservation a request changes.
+type changing struct {
+	hotelID, id string
+	expected    int64 // the version that the caller has seen; 0: they do not say
 }
 
 // settle carries out a change of one reservation and answers with the reservation as it is then.
-func settle[M any, P settling[M]](ctx context.Context, a *API, req *connect.Request[M], command func(hotelID, id string) hotel.Command) (*connect.Response[lodgev1.Reservation], error) {
+func settle[M any, P settling[M]](ctx context.Context, a *API, req *connect.Request[M], command func(hotelID, id string, expected int64) hotel.Command) (*connect.Response[lodgev1.Reservation], error) {
 	msg := P(req.Msg)
 	hotelID, id, err := parseReservation(msg.GetName(), "name")
 	if err != nil {
 		return nil, err
 	}
-	return a.change(ctx, req.Header(), msg.GetRequestId(), hotelID, id.String(), command(hotelID, id.String()))
+	expected, err := reservationVersion(msg.GetEtag(), hotelID, id.String())
+	if err != nil {
+		return nil, err
+	}
+	of := changing{hotelID, id.String(), expected}
+	return a.change(ctx, req.Header(), msg.GetRequestId(), of, command(hotelID, id.String(), expected))
 }
 
 // change carries out a change of one reservation, given the headers of the request, and answers with the reservation as it is then.
-func (a *API) change(ctx context.Context, header http.Header, requestID, hotelID, id string, body hotel.Command) (*connect.Response[lodgev1.Reservation], error) {
+func (a *API) change(ctx context.Context, header http.Header, requestID string, of changing, body hotel.Command) (*connect.Response[lodgev1.Reservation], error) {
 	c, err := newCall(ctx, header, requestID)
 	if err != nil {
 		return nil, err
@@ -68,17 +82,19 @@ func (a *API) change(ctx context.Context, header http.Header, requestID, hotelID
 	}
 	res := connect.NewResponse[lodgev1.Reservation](nil)
 	if len(result.Events) == 0 { // it was so already
-		res.Msg, err = a.reservation(ctx, hotelID, id, "")
+		res.Msg, err = a.reservation(ctx, of.hotelID, of.id, "")
 		return res, err
 	}
 	say(res.Header(), result)
 	if !minimal(header) {
-		if res.Msg, err = a.reservation(ctx, hotelID, id, result.Position.String()); err == nil {
+		if res.Msg, err = a.reservation(ctx, of.hotelID, of.id, result.Position.String()); err == nil {
 			return res, nil
 		}
-		a.opts.Logger.WarnContext(ctx, "answer a change without the read model", "reservation", reservationName(hotelID, id), "error", err)
+		a.opts.Logger.WarnContext(ctx, "answer a change without the read model", "reservation", reservationName(of.hotelID, of.id), "error", err)
 	}
-	res.Msg, err = a.changedByEvent(result, hotelID, id)
+	if res.Msg, err = a.changedByEvent(result, of.hotelID, of.id); err == nil && of.expected > 0 {
+		res.Msg.Etag = reservationEtag(of.hotelID, of.id, of.expected+1) // a change is one event of the reservation
+	}
 	return res, err
 }
 
@@ -97,18 +113,25 @@ func (a *API) changedByEvent(result commands.Result, hotelID, id string) (*lodge
 			break
 		}
 		r.UpdateTime = timestamppb.New(e.Time)
-		if m, ok := e.Message.(*eventpb.ReservationModified); ok {
-			var err error
-			if r.Guest, err = a.toGuest(m.GetGuest()); err != nil {
-				return nil, err
-			}
-		}
-		return r, nil
+		return r, a.addPerson(r, e)
 	}
 	return nil, fmt.Errorf("a change of a reservation gave no event that says so at %s", result.Position)
 }
 
-// addEvent adds to a reservation what an event says beyond its stay. false: the event is none that a change leads to.
+// addPerson adds to a reservation what is sealed in an event: who the guests are now, or where they were sent instead.
+func (a *API) addPerson(r *lodgev1.Reservation, e *event.Envelope) (err error) {
+	switch m := e.Message.(type) {
+	case *eventpb.ReservationModified:
+		r.Guest, err = a.toGuest(m.GetGuest())
+	case *eventpb.GuestWalked:
+		var words persons.Words
+		words, err = a.wordsIn(m)
+		r.RelocatedTo = words[1]
+	}
+	return err
+}
+
+// addEvent adds to a reservation what an event says beyond its stay and what is sealed. false: the event is none that a change leads to.
 func addEvent(r *lodgev1.Reservation, e *event.Envelope) bool {
 	switch m := e.Message.(type) {
 	case *eventpb.ReservationPaid:
@@ -128,7 +151,6 @@ func addEvent(r *lodgev1.Reservation, e *event.Envelope) bool {
 	case *eventpb.GuestWalked:
 		r.Status = lodgev1.ReservationStatus_RESERVATION_STATUS_CANCELED
 		r.Reason = lodgev1.ReservationReason_RESERVATION_REASON_WALKED
-		r.RelocatedTo = m.GetRelocatedTo()
 	case *eventpb.GuestCheckedIn:
 		r.Status = lodgev1.ReservationStatus_RESERVATION_STATUS_PAID
 		r.StayStatus = lodgev1.StayStatus_STAY_STATUS_CHECKED_IN

@@ -22,7 +22,7 @@ func (s *queueService) Receive(ctx context.Context, req *connect.Request[lodgev1
 	if err != nil {
 		return nil, err
 	}
-	ask := log.ReceiveRequest{Group: group, RecordsMax: int(req.Msg.GetRecordsMax()), MaxWait: req.Msg.GetWait().AsDuration()}
+	ask := log.ReceiveRequest{Group: group, RecordsMax: int(req.Msg.GetRecordsMax()), BytesMax: int(req.Msg.GetBytesMax()), MaxWait: req.Msg.GetWait().AsDuration()}
 	if len(req.Msg.GetTopics()) > 0 {
 		if ask.Topics, err = s.topicsOf(ctx, group, req.Msg.GetTopics()); err != nil {
 			return nil, err

@@ -3,7 +3,7 @@
 //
 //	surface, err := api.New(api.Deps{Engine: engine, Log: broker, Store: store, Scheduler: bridge}, api.Options{})
 //	server := api.NewServer(surface)
-//	err = server.Serve(listener)
+//	err = server.Serve(api.Listen(surface, listener)) // or listener itself, which is slower
 //
 // Each call goes through three steps, one file each: the edge (interceptor.go: deadline, shape, panics), a handler (one
 // file per service) that turns messages into commands or queries and events or rows into messages, and translation of

@@ -59,6 +59,8 @@ const (
 	ReasonForbiddenHeader    = "FORBIDDEN_HEADER"
 	ReasonForbiddenField     = "FORBIDDEN_FIELD"
 	ReasonInternal           = "INTERNAL"
+	ReasonDeadlineExceeded   = "DEADLINE_EXCEEDED" // the caller's, or the surface's own
+	ReasonCanceled           = "CANCELED"          // the caller has gone
 	ReasonRequestTooLarge    = "REQUEST_TOO_LARGE" // its limit_bytes say what there may be
 	ReasonAuditUnavailable   = "AUDIT_UNAVAILABLE" // what is to be on record before it is answered cannot be
 
@@ -182,13 +184,13 @@ func translate(ctx context.Context, logger *slog.Logger, procedure string, req p
 	case errors.As(err, &broken):
 		return ruleError(broken, requestField(req, broken.Field))
 	case errors.As(err, &often):
-		return limited(often.Wait)
+		return limited("too many calls", often.Wait)
 	case errors.As(err, &invalid):
 		return shapeError(invalid)
 	case errors.Is(err, context.Canceled):
-		return connect.NewError(connect.CodeCanceled, errors.New("the caller has gone"))
+		return newError(connect.CodeCanceled, ReasonCanceled, "the caller has gone", nil)
 	case errors.Is(err, context.DeadlineExceeded):
-		return connect.NewError(connect.CodeDeadlineExceeded, errors.New("the time for this call is over"))
+		return newError(connect.CodeDeadlineExceeded, ReasonDeadlineExceeded, "the time for this call is over; a change may have been made all the same", nil)
 	case errors.As(err, &logged):
 		if answer := logError(logged); answer != nil {
 			return answer

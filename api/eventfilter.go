@@ -139,8 +139,8 @@ func decodeRecord(r *log.Record) (*event.Envelope, error) {
 
 // eventOf makes the API's form of an event.
 func (a *API) eventOf(e *event.Envelope, at log.Position) (*lodgev1.Event, error) {
-	if err := a.openEvent(e.Message); err != nil {
-		return nil, fmt.Errorf("open the guest of %s: %w", at, err)
+	if err := a.openEvent(e); err != nil {
+		return nil, fmt.Errorf("open %s: %w", at, err)
 	}
 	data, err := anypb.New(e.Message)
 	if err != nil {
@@ -153,6 +153,7 @@ func (a *API) eventOf(e *event.Envelope, at log.Position) (*lodgev1.Event, error
 		Time:          timestamppb.New(e.Time),
 		CorrelationId: e.CorrelationID,
 		CausationId:   e.CausationID,
+		Command:       e.Command,
 		Actor:         e.Actor,
 		Reason:        e.Reason,
 		Hotel:         hotelName(e.HotelID),

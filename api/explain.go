@@ -58,6 +58,9 @@ func (s *reservationService) rejection(ctx context.Context, r *reservations.Rese
 		switch entries[i].Type {
 		case event.TypeOf(&eventpb.ReservationRejected{}), event.TypeOf(&eventpb.ReservationDeclined{}):
 			e, err := s.envelopeAt(ctx, entries[i].Position)
+			if err == nil {
+				err = s.openReason(e)
+			}
 			return &projections.Event{Position: entries[i].Position, Envelope: e}, err
 		}
 	}
@@ -76,6 +79,7 @@ func explanationOf(decision *projections.Event, id string, stay *eventpb.Stay) *
 // explanation is one that is being made.
 type explanation struct {
 	out      *lodgev1.RejectionExplanation
+	open     func(*event.Envelope) error // API.openReason
 	rejected *eventpb.ReservationRejected
 	stay     domain.Stay
 	house    *hotels.Past
@@ -86,7 +90,7 @@ type explanation struct {
 
 // explain makes the explanation of a rejection.
 func (s *reservationService) explain(ctx context.Context, decision *projections.Event, m *eventpb.ReservationRejected) (*lodgev1.RejectionExplanation, error) {
-	x := &explanation{out: explanationOf(decision, m.GetReservationId(), m.GetStay()), rejected: m}
+	x := &explanation{out: explanationOf(decision, m.GetReservationId(), m.GetStay()), open: s.openReason, rejected: m}
 	x.out.Reason = lodgev1.ReservationReason(m.GetReason())
 	var err error
 	if x.stay.CheckIn, err = domain.ParseDate(m.GetStay().GetCheckInDate()); err != nil {
@@ -121,8 +125,9 @@ func (x *explanation) read(p *past) (err error) {
 		return err
 	}
 	from, to := x.stay.CheckIn, x.stay.CheckOut+1
-	x.calendar = availability.NewPast(p.hotelID, from, to)
-	x.takers = availability.NewTakers(p.hotelID, x.rejected.GetStay().GetRoomTypeId(), from, to)
+	roomType := x.rejected.GetStay().GetRoomTypeId()
+	x.calendar = availability.NewPast(p.hotelID, roomType, from, to)
+	x.takers = availability.NewTakers(p.hotelID, roomType, from, to)
 	if err := p.each(event.InventoryTopic, x.calendar.Take); err != nil {
 		return err
 	}
@@ -167,6 +172,9 @@ func (x *explanation) nights() error {
 		for i, t := range x.takers.On(d) {
 			if i == takersMax {
 				break
+			}
+			if err := x.open(t.Event.Envelope); err != nil {
+				return err
 			}
 			out.Takers = append(out.Takers, &lodgev1.NightTaker{
 				Reservation: reservationName(x.rejected.GetHotelId(), t.ReservationID), Quantity: int32(t.Quantity),

@@ -197,6 +197,9 @@ func TestHistoryNamesCauses(t *testing.T) {
 		causes[1].GetPosition() != asked.GetPosition() || causes[1].GetRequestId() != pay.Msg.GetRequestId() || causes[1].GetOrigin() != lodgev1.EventOrigin_EVENT_ORIGIN_CLIENT {
 		t.Errorf("paid because of %v", causes)
 	}
+	if got := entries[3].GetEvent().GetCommand() + " " + causes[0].GetCommand() + " " + causes[1].GetCommand(); got != "confirm_reservation record_payment request_payment" {
+		t.Errorf("paid after the commands %s", got)
+	}
 	page := history(first.GetNextPageToken())
 	last := history(page.GetNextPageToken()).GetEntries()[0]
 	if c := last.GetCauses(); last.GetEvent().GetType() != "lodge.reservation.canceled.v1" || len(c) != 1 || c[0].GetEventId() != "sweep" || c[0].GetType() != "" {

@@ -19,6 +19,12 @@ func Settled(r *reservations.Reservation, of []payments.Payment) bool {
 	return c.settled()
 }
 
+// Givers returns the call that gives each command.
+func Givers() map[string]string { return givers }
+
+// PlatformCommands returns the commands that no call gives.
+func PlatformCommands() map[string]bool { return platformCommands }
+
 // Effects returns the calls that change something, with what: command, action or flow.
 func Effects() map[string]string {
 	names := map[effect]string{command: "command", action: "action", flow: "flow"}

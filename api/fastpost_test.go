@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
+	"net"
 	"net/http"
 	"testing"
 
+	"connectrpc.com/connect"
 	"google.golang.org/protobuf/proto"
 
 	"lodge/api"
@@ -64,6 +67,55 @@ func TestPostedProtobuf(t *testing.T) {
 				t.Errorf("%q, %v, %v", answer, err, header)
 			}
 		})
+	}
+}
+
+// TestBeforeTheServer: what the usual clients post to reserve does not get to net/http's server, and all else does.
+func TestBeforeTheServer(t *testing.T) {
+	s := newStack(t, api.Options{})
+	s.seed(100)
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener := api.Listen(s.api, inner)
+	server := api.NewServer(s.api)
+	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "the server", http.StatusTeapot) })
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(listener) }()
+	transport := &http.Transport{}
+	defer func() {
+		transport.CloseIdleConnections()
+		if err := errors.Join(server.Shutdown(context.Background()), listener.Wait(context.Background())); err != nil {
+			t.Error(err)
+		}
+		if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
+	}()
+	client, url := &http.Client{Transport: transport}, "http://"+inner.Addr().String()
+	for name, test := range map[string]struct {
+		options []connect.ClientOption
+		plain   bool
+	}{
+		"protobuf": {plain: true},
+		"JSON":     {[]connect.ClientOption{connect.WithProtoJSON()}, true},
+		"gzip":     {[]connect.ClientOption{connect.WithSendGzip()}, false},
+		"gRPC-Web": {[]connect.ClientOption{connect.WithGRPCWeb()}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			placed, err := lodgev1connect.NewReservationServiceClient(client, url, test.options...).CreateReservation(context.Background(), connect.NewRequest(stay(1, 2)))
+			if answered := err == nil && placed.Msg.GetName() != ""; answered != test.plain {
+				t.Errorf("%v, %v", placed, err)
+			}
+		})
+	}
+	res, err := client.Get(url + "/healthz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.Body.Close(); res.StatusCode != http.StatusTeapot {
+		t.Error(res.Status)
 	}
 }
 

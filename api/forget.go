@@ -18,6 +18,7 @@ import (
 	"lodge/domain/eventpb"
 	"lodge/domain/hotel"
 	"lodge/log"
+	"lodge/projections/payments"
 	"lodge/projections/reservations"
 )
 
@@ -206,18 +207,17 @@ func (f *forgetting) derive(name string) uuid.UUID {
 	return id
 }
 
-// reservation forgets the guests of a reservation: all that its events have named.
+// reservation forgets the guests of a reservation: all that its events and those of its payments have sealed.
 func (f *forgetting) reservation(ctx context.Context, r *reservations.Reservation, requestID uuid.UUID) error {
 	var keys []uint64
-	for from, more := log.Offset(0), true; more; {
-		var found []reservations.Entry
+	for from := (&reservations.Places{}); from != nil; {
+		var found []log.Position
 		var err error
-		if found, more, err = f.reservations.History(ctx, r.HotelID, r.ReservationID, from, reservations.PageMax); err != nil {
+		if found, from, err = f.reservations.Life(ctx, f.payments, r.HotelID, r.ReservationID, *from, reservations.PageMax); err != nil {
 			return err
 		}
-		for i := range found {
-			from = found[i].Position.Offset + 1
-			if keys, err = f.keysAt(ctx, found[i].Position, found[i].Type, keys); err != nil {
+		for _, at := range found {
+			if keys, err = f.keysAt(ctx, at, keys); err != nil {
 				return err
 			}
 		}
@@ -227,45 +227,34 @@ func (f *forgetting) reservation(ctx context.Context, r *reservations.Reservatio
 	})
 }
 
-// entry forgets the guest of an entry of a waiting list.
+// entry forgets the guest of an entry of a waiting list. What people wrote of it came with its first event or its last.
 func (f *forgetting) entry(ctx context.Context, w *reservations.Waiter, requestID uuid.UUID) error {
-	at := log.Position{Topic: event.BookingsTopic, Partition: f.deps.Store.PartitionFor(w.HotelID), Offset: w.Created}
-	keys, err := f.keysAt(ctx, at, typeJoined, nil)
-	if err != nil {
-		return err
+	at := log.Position{Topic: event.BookingsTopic, Partition: f.deps.Store.PartitionFor(w.HotelID)}
+	var keys []uint64
+	for _, at.Offset = range []log.Offset{w.Created, w.Updated} {
+		var err error
+		if keys, err = f.keysAt(ctx, at, keys); err != nil {
+			return err
+		}
 	}
 	return f.forget(ctx, keys, w.Guest.GuestID, requestID, func(keys []uint64) hotel.Command {
 		return &hotel.ForgetWaiter{Hotel: w.HotelID, EntryID: w.EntryID, Reservation: w.ReservationID, Keys: keys, Force: f.force}
 	})
 }
 
-// The types of events that name guests.
-var (
-	typePlaced   = event.TypeOf(&eventpb.ReservationPlaced{})
-	typeRejected = event.TypeOf(&eventpb.ReservationRejected{})
-	typeModified = event.TypeOf(&eventpb.ReservationModified{})
-	typeJoined   = event.TypeOf(&eventpb.WaitingListJoined{})
-)
-
-// keysAt appends the key of the guest whom the event at a position names, if it does. It is an error when the event says who they are in clear.
-func (f *forgetting) keysAt(ctx context.Context, at log.Position, eventType string, keys []uint64) ([]uint64, error) {
-	if !slices.Contains([]string{typePlaced, typeRejected, typeModified, typeJoined}, eventType) {
-		return keys, nil
-	}
+// keysAt appends the keys of all that is sealed in the event at a position. It is an error when the event says who the guest is in clear.
+func (f *forgetting) keysAt(ctx context.Context, at log.Position, keys []uint64) ([]uint64, error) {
 	e, err := f.envelopeAt(ctx, at)
 	if err != nil {
 		return keys, err
 	}
-	of, ok := e.Message.(interface{ GetGuest() *eventpb.Guest })
-	if !ok {
-		return keys, nil
-	}
-	g := of.GetGuest()
-	if g.GetDisplayName() != "" || g.GetEmail() != "" {
+	if of, ok := e.Message.(interface{ GetGuest() *eventpb.Guest }); ok && (of.GetGuest().GetDisplayName() != "" || of.GetGuest().GetEmail() != "") {
 		return keys, domain.Errorf(domain.GuestNotSealed, "name", "the event at %s is from before persons were sealed: the log says who the guest is, and forgets nothing", at)
 	}
-	if key := g.GetKey(); key != 0 && !slices.Contains(keys, key) {
-		keys = append(keys, key)
+	for _, s := range hotel.SealsOf(e) {
+		if !slices.Contains(keys, s.Key) {
+			keys = append(keys, s.Key)
+		}
 	}
 	return keys, nil
 }
@@ -292,15 +281,38 @@ func (f *forgetting) forget(ctx context.Context, keys []uint64, guestID string, 
 	return err
 }
 
-// caughtUp waits until the read model has all bookings that a partition has now.
-func (a *API) caughtUp(ctx context.Context, n log.Partition) error {
-	at := log.Position{Topic: event.BookingsTopic, Partition: n}
-	_, end, err := a.deps.Log.Offsets(ctx, at.TopicPartition())
-	if err != nil || end == 0 {
+// look asks the read model, and once more when it has seen all that the log has now: what was made a moment ago must not seem to be somebody else's, or not there.
+func (a *API) look(ctx context.Context, hotelID string, missing domain.Reason, get func() error) error {
+	err := get()
+	if domain.ReasonOf(err) != missing {
 		return err
 	}
-	at.Offset = end - 1
-	return a.fresh(ctx, reservations.Name, at.String())
+	if err := a.caughtUp(ctx, a.deps.Store.PartitionFor(hotelID)); err != nil {
+		return err
+	}
+	return get()
+}
+
+// caughtUp waits until the read models have all bookings and payments that a partition has now.
+func (a *API) caughtUp(ctx context.Context, n log.Partition) error {
+	for _, of := range [...]struct {
+		topic      log.Topic
+		projection string
+	}{{event.BookingsTopic, reservations.Name}, {event.PaymentsTopic, payments.Name}} {
+		at := log.Position{Topic: of.topic, Partition: n}
+		_, end, err := a.deps.Log.Offsets(ctx, at.TopicPartition())
+		if err != nil {
+			return err
+		}
+		if end == 0 {
+			continue
+		}
+		at.Offset = end - 1
+		if err := a.fresh(ctx, of.projection, at.String()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // allCaughtUp is caughtUp for all partitions.

@@ -176,3 +176,26 @@ func TestForgetWhoHasBookedOften(t *testing.T) {
 		t.Errorf("left: %v", left)
 	}
 }
+
+// TestForgettingRightBehindAPayment: why somebody paid is forgotten, too, when the read model of payments is behind that of bookings.
+func TestForgettingRightBehindAPayment(t *testing.T) {
+	g := newGated(t, api.Options{})
+	var names []string
+	for range 4 {
+		name := g.book("ritz", "ada")
+		if got := g.post("admin", "PaymentService/PayReservation", fmt.Sprintf(`{"name":%q,"paymentMethod":"tok_approve"}`, name), api.HeaderReason, "Augusta asked me to"); got != "" {
+			t.Fatal(got)
+		}
+		if got := g.post("admin", forgetCall, fmt.Sprintf(`{"name":%q,"force":true}`, name)); got != "" {
+			t.Fatal(got)
+		}
+		names = append(names, name)
+	}
+	g.settle()
+	for _, name := range names {
+		events, _ := must[lodgev1.ListReservationEventsResponse](t)(g.reservations.ListReservationEvents(t.Context(), connect.NewRequest(&lodgev1.ListReservationEventsRequest{Parent: name})))
+		if len(events.GetEvents()) < 2 || strings.Contains(events.String(), "Augusta") {
+			t.Errorf("of %s there are %v", name, events)
+		}
+	}
+}

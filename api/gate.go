@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"connectrpc.com/connect"
@@ -36,6 +37,8 @@ type gate struct {
 	origins  http.CrossOriginProtection
 	required bool            // callers are asked who they are
 	limiter  *access.Limiter // nil: calls are not counted
+	rooms    *access.Limiter // that guests reserve by themselves; nil: they are not counted
+	hint     sync.Once       // that a proxy is not known
 }
 
 func (a *API) newGate() *gate {
@@ -45,6 +48,9 @@ func (a *API) newGate() *gate {
 	}
 	if a.opts.RateLimit > 0 {
 		g.limiter = access.NewLimiter(a.opts.RateLimit, a.opts.RateBurst)
+	}
+	if a.opts.AuthRequired && a.opts.GuestLimit > 0 {
+		g.rooms = access.NewLimiter(a.opts.GuestLimit, a.opts.GuestBurst)
 	}
 	if !g.required && g.limiter == nil {
 		return nil
@@ -86,7 +92,7 @@ func (g *gate) enter(ctx context.Context, procedure string, header http.Header, 
 
 // identify says who calls, and counts the call. Who shows a token that is none is counted by address, so that guessing is limited too.
 func (g *gate) identify(ctx context.Context, header http.Header, addr string) (*caller, error) {
-	c := &caller{local: local(ctx), header: header}
+	c := &caller{local: local(ctx), header: header, addr: addr}
 	err := g.meet(ctx, c)
 	if g.limiter != nil && !c.local {
 		name := access.ClientOf(addr)
@@ -109,14 +115,14 @@ func (g *gate) count(name string) error {
 		return nil
 	}
 	if wait, ok := g.limiter.Allow(name, g.api.opts.Clock()); !ok {
-		return limited(wait)
+		return limited("too many calls", wait)
 	}
 	return nil
 }
 
 // limited answers who calls too often.
-func limited(wait time.Duration) *connect.Error {
-	e := newError(connect.CodeResourceExhausted, ReasonRateLimited, "too many calls; try again in "+wait.Round(time.Millisecond).String(), nil)
+func limited(text string, wait time.Duration) *connect.Error {
+	e := newError(connect.CodeResourceExhausted, ReasonRateLimited, text+"; try again in "+wait.Round(time.Millisecond).String(), nil)
 	attach(e, &errdetails.RetryInfo{RetryDelay: durationpb.New(wait)})
 	return e
 }
@@ -157,13 +163,19 @@ func (g *gate) authorize(ctx context.Context, c *caller, procedure string, msg p
 		if r.anonymous == nil {
 			return c.unknown("this call needs a token or a session in the header Authorization")
 		}
-		return r.anonymous(ctx, g, c, msg)
+		if err := r.anonymous(ctx, g, c, msg); err != nil {
+			return err
+		}
+		return g.countRooms(ctx, c, msg)
 	}
 	check := r.of(c.token.Role)
 	if check == nil {
 		return denied(ReasonRoleDenied, "this call is not for the role "+string(c.token.Role))
 	}
-	return check(ctx, g, c, msg)
+	if err := check(ctx, g, c, msg); err != nil {
+		return err
+	}
+	return g.countRooms(ctx, c, msg)
 }
 
 func denied(reason domain.Reason, text string) error { return domain.Errorf(reason, "", "%s", text) }
@@ -230,6 +242,18 @@ func allTheirs(t *access.Token, hotels []string) bool {
 	return len(hotels) > 0 && !slices.ContainsFunc(hotels, func(id string) bool { return !t.WorksIn(id) })
 }
 
+// letterOfTheirHotels lets staff in to a letter of one of their hotels. That of another, or of none, looks like one that is not there.
+func letterOfTheirHotels(_ context.Context, g *gate, c *caller, msg proto.Message) error {
+	id, err := parseLetter(resourceOf(msg))
+	if err != nil || g.api.deps.Processes == nil { // the call itself says so
+		return err
+	}
+	if of, err := g.api.deps.Processes.LetterHotel(id); err != nil || !c.token.WorksIn(of) {
+		return noLetter(id)
+	}
+	return nil
+}
+
 // theirReservation lets a guest in to a reservation of theirs, and whoever knows its guest's e-mail address. Reservations of others and those that there are not look
 // the same.
 func theirReservation(ctx context.Context, g *gate, c *caller, msg proto.Message) error {
@@ -241,7 +265,7 @@ func theirReservation(ctx context.Context, g *gate, c *caller, msg proto.Message
 		return denied(ReasonNotYours, notYours)
 	}
 	var found reservations.Reservation
-	err := g.look(ctx, hotelOf(msg), domain.ReservationNotFound, func() (err error) {
+	err := g.api.look(ctx, hotelOf(msg), domain.ReservationNotFound, func() (err error) {
 		found, err = g.api.reservations.Get(ctx, hotelOf(msg), id)
 		return err
 	})
@@ -343,7 +367,7 @@ func theirEntry(ctx context.Context, g *gate, c *caller, msg proto.Message) erro
 		return denied(ReasonNotYours, notYours)
 	}
 	var found reservations.Waiter
-	err := g.look(ctx, hotelOf(msg), domain.WaiterNotFound, func() (err error) {
+	err := g.api.look(ctx, hotelOf(msg), domain.WaiterNotFound, func() (err error) {
 		found, err = g.api.reservations.GetWaiter(ctx, hotelOf(msg), id)
 		return err
 	})
@@ -354,18 +378,6 @@ func theirEntry(ctx context.Context, g *gate, c *caller, msg proto.Message) erro
 		return denied(ReasonNotYours, notYours)
 	}
 	return nil
-}
-
-// look asks the read model, and once more when it has seen all that the log has now: what was made a moment ago must not seem to be somebody else's.
-func (g *gate) look(ctx context.Context, hotelID string, missing domain.Reason, get func() error) error {
-	err := get()
-	if domain.ReasonOf(err) != missing {
-		return err
-	}
-	if err := g.api.caughtUp(ctx, g.api.deps.Store.PartitionFor(hotelID)); err != nil {
-		return err
-	}
-	return get()
 }
 
 // while does something that lasts, and ends it when the caller's token ends.

@@ -266,6 +266,37 @@ func TestIDAndEmail(t *testing.T) {
 	}
 }
 
+// TestTheWayBack: a guest's change of who the guest is takes a reservation neither out of its account nor, in none, from who knows the e-mail address.
+func TestTheWayBack(t *testing.T) {
+	g := newGated(t, api.Options{})
+	req := stay(1, 2)
+	req.Reservation.Guest = &lodgev1.Guest{DisplayName: "Nora", Email: "nora@example.com", Adults: 1}
+	nora, _ := g.reserve(req)
+	g.settle()
+	for _, c := range []struct{ who, name, email, guest, mask, want string }{
+		{"anonymous", nora.GetName(), "nora@example.com", `{"displayName":"Norah","adults":1}`, `"guest"`, "FORBIDDEN_FIELD"},
+		{"anonymous", nora.GetName(), "nora@example.com", `{"displayName":"Norah","email":" ","adults":1}`, `null`, "FORBIDDEN_FIELD"},
+		{"anonymous", nora.GetName(), "nora@example.com", `null`, `"guest"`, "FORBIDDEN_FIELD"},
+		{"guest", nora.GetName(), "nora@example.com", `{"displayName":"Norah","adults":1}`, `"guest"`, "FORBIDDEN_FIELD"},
+		{"anonymous", nora.GetName(), "nora@example.com", `{"displayName":"Norah","email":"norah@example.com","adults":1}`, `null`, ""},
+		{"anonymous", nora.GetName(), "norah@example.com", `{"displayName":"N","email":"nora@example.com","adults":1}`, `"guest"`, ""},
+		{"guest", g.ada, "", `null`, `"guest"`, ""},
+		{"staff", nora.GetName(), "", `{"displayName":"Nora","adults":1}`, `"guest"`, ""}, // the hotel knows the guest otherwise
+	} {
+		body := fmt.Sprintf(`{"reservation":{"name":%q,"guest":%s},"updateMask":%s}`, c.name, c.guest, c.mask)
+		if got := g.post(c.who, "ReservationService/UpdateReservation", body, api.HeaderGuestEmail, c.email); got != c.want {
+			t.Errorf("%s: %s: %q, want %q", c.who, body, got, c.want)
+		}
+		g.settle()
+	}
+	if got := g.post("guest", "ReservationService/GetReservation", fmt.Sprintf(`{"name":%q}`, g.ada)); got != "" {
+		t.Errorf("the account has lost its reservation: %q", got)
+	}
+	if got := g.post("anonymous", "ReservationService/GetReservation", fmt.Sprintf(`{"name":%q}`, nora.GetName()), api.HeaderGuestEmail, "nora@example.com"); got != "NOT_YOURS" {
+		t.Errorf("an address that the hotel has taken away: %q", got)
+	}
+}
+
 // TestEveryProtocolAsks makes one call over each protocol: without a token, with somebody else's, with a revoked one, and with the guest's.
 func TestEveryProtocolAsks(t *testing.T) {
 	g := newGated(t, api.Options{})

@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"context"
+	"slices"
 	"strings"
 
 	"connectrpc.com/grpchealth"
@@ -51,7 +52,8 @@ var (
 	history   = rule{nil, nil, eventsOfTheirHotels, notTheirs}
 	programs  = rule{nil, nil, nil, notTheirs}
 	own       = rule{nil, theirOwn, theirOwn, theirOwn}
-	audited   = rule{nil, nil, inTheirHotels, nil} // programs have the events; who tried what is for people
+	forPeople = rule{nil, nil, inTheirHotels, nil} // programs have the events; letters and who tried what are not theirs
+	lettered  = rule{nil, nil, letterOfTheirHotels, nil}
 	adminOnly = rule{}
 )
 
@@ -118,8 +120,8 @@ var rules = map[string]rule{
 	rpc.AdminServiceAddPartitionsProcedure: adminOnly, rpc.AdminServiceRetirePartitionsProcedure: adminOnly,
 	rpc.AdminServiceDeleteRecordsProcedure: adminOnly, rpc.AdminServiceRebuildProjectionProcedure: adminOnly,
 
-	rpc.ProcessServiceListProcessesProcedure: programs, rpc.ProcessServiceGetLetterProcedure: adminOnly, rpc.ProcessServiceListLettersProcedure: adminOnly,
-	rpc.ProcessServiceRequeueLetterProcedure: adminOnly, rpc.ProcessServiceDeleteLetterProcedure: adminOnly,
+	rpc.ProcessServiceListProcessesProcedure: programs, rpc.ProcessServiceGetLetterProcedure: lettered, rpc.ProcessServiceListLettersProcedure: forPeople,
+	rpc.ProcessServiceRequeueLetterProcedure: lettered, rpc.ProcessServiceDeleteLetterProcedure: lettered,
 
 	rpc.AccessServiceCreateTokenProcedure: adminOnly, rpc.AccessServiceGetTokenProcedure: adminOnly,
 	rpc.AccessServiceListTokensProcedure: adminOnly, rpc.AccessServiceRevokeTokenProcedure: adminOnly,
@@ -132,7 +134,7 @@ var rules = map[string]rule{
 	rpc.SessionServiceCreateSessionProcedure: public, rpc.SessionServiceRefreshSessionProcedure: public,
 	rpc.SessionServiceListSessionsProcedure: own, rpc.SessionServiceDeleteSessionProcedure: own,
 
-	rpc.AuditServiceListAuditEntriesProcedure: audited,
+	rpc.AuditServiceListAuditEntriesProcedure: forPeople,
 
 	"/" + grpchealth.HealthV1ServiceName + "/Check": public, "/" + grpchealth.HealthV1ServiceName + "/Watch": public,
 	"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo": public, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": public,
@@ -261,7 +263,10 @@ func bind(msg proto.Message, own string) error {
 			guests = append(guests, guestOf(r))
 		}
 	case *lodgev1.UpdateReservationRequest:
-		if g := m.GetReservation().GetGuest(); g != nil {
+		if g := guestChanged(m); g != nil {
+			if own == "" && strings.TrimSpace(g.GetEmail()) == "" {
+				return domain.Errorf(ReasonForbiddenField, "reservation.guest.email", "the e-mail address is how the guest comes back to a reservation that is in no account: give one")
+			}
 			guests = append(guests, g)
 		}
 	case *lodgev1.JoinWaitingListRequest:
@@ -286,6 +291,19 @@ func bind(msg proto.Message, own string) error {
 		}
 	}
 	return nil
+}
+
+// guestChanged returns the guest that a reservation gets by a change, made when it gets none. nil: it keeps the one that it has.
+func guestChanged(m *lodgev1.UpdateReservationRequest) *lodgev1.Guest {
+	r, paths := m.GetReservation(), m.GetUpdateMask().GetPaths()
+	masked := slices.Contains(paths, "guest") || slices.Contains(paths, "*")
+	switch {
+	case len(paths) > 0 && !masked:
+		return nil
+	case masked && r != nil && r.Guest == nil:
+		r.Guest = &lodgev1.Guest{}
+	}
+	return r.GetGuest()
 }
 
 // guestOf returns the guest of a booking, made when there is none. nil: it books nothing.

@@ -2,11 +2,13 @@ package api
 
 import (
 	"context"
+	"net/http"
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	lodgev1 "lodge/api/gen/lodge/v1"
+	"lodge/commands"
 	"lodge/domain"
 	"lodge/domain/event"
 	"lodge/domain/eventpb"
@@ -66,17 +68,48 @@ func (s *reservationService) CancelGroup(ctx context.Context, req *connect.Reque
 	if err != nil {
 		return nil, err
 	}
-	for _, e := range result.Events {
+	etagOf := s.etagsAt(ctx, req.Header(), result)
+	for i, e := range result.Events {
 		m, ok := e.Message.(*eventpb.ReservationCanceled)
 		if !ok {
 			continue // of the waiting list
 		}
 		r := ofStay(m.GetHotelId(), m.GetReservationId(), m.GetStay())
 		addEvent(r, e)
-		r.GroupId, r.Note, r.UpdateTime = body.GroupID, m.GetNote(), timestamppb.New(e.Time)
+		words, err := s.wordsIn(m)
+		if err != nil {
+			return nil, err
+		}
+		r.GroupId, r.Note, r.UpdateTime = body.GroupID, words[0], timestamppb.New(e.Time)
+		r.Etag = etagOf(i, m.GetReservationId())
 		res.Msg.Reservations = append(res.Msg.Reservations, r)
 	}
 	return res, nil
+}
+
+// etagsAt returns a function that says which etag a reservation had right after the event i of a result. An event does not say it, but the read model does, for which it waits as other changes
+// do; without it there is none.
+func (a *API) etagsAt(ctx context.Context, header http.Header, result commands.Result) func(i int, id string) string {
+	none := func(int, string) string { return "" }
+	if len(result.Events) == 0 || minimal(header) {
+		return none
+	}
+	warn := func(err error) {
+		a.opts.Logger.WarnContext(ctx, "answer a change without etags", "position", result.Position.String(), "error", err)
+	}
+	if err := a.fresh(ctx, reservations.Name, result.Position.String()); err != nil {
+		warn(err)
+		return none
+	}
+	return func(i int, id string) string {
+		hotelID, offset := result.Events[i].HotelID, result.Position.Offset-log.Offset(len(result.Events)-1-i)
+		found, _, err := a.reservations.History(ctx, hotelID, id, offset, 1)
+		if err != nil || len(found) == 0 || found[0].Position.Offset != offset {
+			warn(err)
+			return ""
+		}
+		return reservationEtag(hotelID, id, found[0].Version)
+	}
 }
 
 // PayGroup asks for a payment for each reservation of a group.

@@ -118,6 +118,9 @@ func (c *causes) find(ctx context.Context, id string) (*projections.Event, error
 			return nil, err
 		}
 		if err == nil {
+			if err := c.openReason(e); err != nil {
+				return nil, err
+			}
 			cause = &projections.Event{Position: entry.Position, Envelope: e}
 		}
 	}
@@ -143,7 +146,7 @@ func referTo(e *projections.Event) *lodgev1.EventReference {
 	}
 	out := &lodgev1.EventReference{
 		EventId: e.Envelope.ID, Type: e.Envelope.Type, Position: e.Position.String(), Time: timestamppb.New(e.Envelope.Time),
-		CorrelationId: e.Envelope.CorrelationID, Origin: originOf(e.Envelope), Actor: e.Envelope.Actor, Reason: e.Envelope.Reason,
+		CorrelationId: e.Envelope.CorrelationID, Origin: originOf(e.Envelope), Command: e.Envelope.Command, Actor: e.Envelope.Actor, Reason: e.Envelope.Reason,
 	}
 	if e.Envelope.RequestID != uuid.Nil {
 		out.RequestId = uuid.UUID(e.Envelope.RequestID).String()

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"time"
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -52,14 +53,10 @@ func (s *hotelService) GetHotel(ctx context.Context, req *connect.Request[lodgev
 	if err != nil {
 		return nil, err
 	}
-	if m != nil {
-		return respond(s.hotelAsOf(ctx, m))
-	}
-	h, err := s.hotels.Get(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	return connect.NewResponse(hotelRow(&h)), nil
+	h, err := nowOrThen(ctx, s.API, m,
+		func() (hotels.Hotel, error) { return s.hotels.Get(ctx, id) },
+		func(then *hotels.Past) (hotels.Hotel, error) { return then.Get(id) })
+	return respond(hotelRow(&h), err)
 }
 
 // ListHotels lists hotels by id.
@@ -104,60 +101,13 @@ func (s *hotelService) GetRoomType(ctx context.Context, req *connect.Request[lod
 	if err != nil {
 		return nil, err
 	}
-	if err := s.fresh(ctx, hotels.Name, req.Msg.GetMinPosition()); err != nil {
-		return nil, err
-	}
-	t, err := s.hotels.GetRoomType(ctx, hotelID, id)
-	if err != nil {
-		return nil, err
-	}
-	return connect.NewResponse(roomTypeRow(&t)), nil
+	return getPart(ctx, s.API, s.roomTypeParts(), hotelID, id, req.Msg)
 }
 
 // ListRoomTypes lists a hotel's room types by id.
 func (s *hotelService) ListRoomTypes(ctx context.Context, req *connect.Request[lodgev1.ListRoomTypesRequest]) (*connect.Response[lodgev1.ListRoomTypesResponse], error) {
-	hotelID, err := parseHotel(req.Msg.GetParent(), "parent")
-	if err != nil {
-		return nil, err
-	}
-	token, err := parsePageToken(req.Msg, req.Msg.GetPageToken(), 1)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.fresh(ctx, hotels.Name, req.Msg.GetMinPosition()); err != nil {
-		return nil, err
-	}
-	after := ""
-	if token != nil {
-		after = token[0]
-	}
-	rows, more, err := s.listRoomTypes(ctx, hotelID, req.Msg, after)
-	if err != nil {
-		return nil, err
-	}
-	res := &lodgev1.ListRoomTypesResponse{}
-	for i := range rows {
-		res.RoomTypes = append(res.RoomTypes, roomTypeRow(&rows[i]))
-	}
-	if more {
-		res.NextPageToken = newPageToken(req.Msg, rows[len(rows)-1].RoomTypeID)
-	}
-	return connect.NewResponse(res), nil
-}
-
-// listRoomTypes returns one page of a hotel's room types as they are, or were.
-func (s *hotelService) listRoomTypes(ctx context.Context, hotelID string, req *lodgev1.ListRoomTypesRequest, after string) ([]hotels.RoomType, bool, error) {
-	m, err := s.moment(ctx, hotelID, req)
-	if err != nil {
-		return nil, false, err
-	}
-	if m != nil {
-		return s.roomTypesAsOf(ctx, m, req, after)
-	}
-	if _, err := s.hotels.Get(ctx, hotelID); err != nil {
-		return nil, false, err
-	}
-	return s.hotels.ListRoomTypes(ctx, hotelID, req.GetShowArchived(), after, pageSize(req.GetPageSize()))
+	types, next, err := listParts(ctx, s.API, s.roomTypeParts(), req.Msg)
+	return respond(&lodgev1.ListRoomTypesResponse{RoomTypes: types, NextPageToken: next}, err)
 }
 
 func hotelRow(h *hotels.Hotel) *lodgev1.Hotel {
@@ -201,10 +151,13 @@ func roomTypeRow(t *hotels.RoomType) *lodgev1.RoomType {
 }
 
 // today returns the day that it is at a hotel.
-func (a *API) today(h *hotels.Hotel) (domain.Date, error) {
+func (a *API) today(h *hotels.Hotel) (domain.Date, error) { return dayAt(h, a.opts.Clock()) }
+
+// dayAt returns the day that it is at a hotel at a time.
+func dayAt(h *hotels.Hotel, at time.Time) (domain.Date, error) {
 	place, err := domain.LoadTimeZone(h.TimeZone)
 	if err != nil {
 		return 0, err
 	}
-	return domain.Today(a.opts.Clock(), place), nil
+	return domain.Today(at, place), nil
 }

@@ -31,6 +31,9 @@ func (s *hotelService) CreateHotel(ctx context.Context, req *connect.Request[lod
 	if err != nil {
 		return nil, err
 	}
+	if err := checkHold(h); err != nil {
+		return nil, err
+	}
 	return s.changeHotel(ctx, c, &hotel.CreateHotel{
 		Hotel:        req.Msg.GetHotelId(),
 		DisplayName:  h.GetDisplayName(),
@@ -59,13 +62,18 @@ func (s *hotelService) UpdateHotel(ctx context.Context, req *connect.Request[lod
 	if err != nil {
 		return nil, err
 	}
-	set, err := maskedFields(req.Msg.GetUpdateMask(), h, "display_name", "description", "address", "time_zone", "hold_duration", "taxes", "horizon_days")
+	set, err := maskedFields(req.Msg.GetUpdateMask(), h, s.hotelNow(ctx, id), "display_name", "description", "address", "time_zone", "hold_duration", "taxes", "horizon_days")
 	if err != nil {
 		return nil, err
 	}
 	taxes, err := fromTaxes(h)
 	if err != nil {
 		return nil, err
+	}
+	if set["hold_duration"] {
+		if err := checkHold(h); err != nil {
+			return nil, err
+		}
 	}
 	return s.changeHotel(ctx, c, &hotel.UpdateHotel{
 		Hotel:           id,
@@ -78,6 +86,22 @@ func (s *hotelService) UpdateHotel(ctx context.Context, req *connect.Request[lod
 		Taxes:           when(set["taxes"], taxes),
 		HorizonDays:     when(set["horizon_days"], h.GetHorizonDays()),
 	})
+}
+
+// checkHold refuses a duration of holds that is named and is none. To the domain zero is the platform's default.
+func checkHold(h *lodgev1.Hotel) error {
+	if h.GetHoldDuration() == nil {
+		return nil
+	}
+	return hotel.CheckHold(h.GetHoldDuration().AsDuration())
+}
+
+// hotelNow returns what tells how a hotel is.
+func (s *hotelService) hotelNow(ctx context.Context, id string) func() (proto.Message, error) {
+	return func() (proto.Message, error) {
+		h, err := s.hotels.Get(ctx, id)
+		return hotelRow(&h), err
+	}
 }
 
 // ArchiveHotel takes a hotel out of service.

@@ -58,7 +58,7 @@ func parseKey(header http.Header) (id uuid.UUID, found bool, err error) {
 	return uuid.NewSHA1(keySpace, []byte(key)), true, nil
 }
 
-// keysRunning are the request ids of the changes that are being made over REST now: no more than there are open requests.
+// keysRunning are the request ids of the changes that are being made over REST now and have no answer yet: no more than there are open requests.
 type keysRunning struct {
 	mu  sync.Mutex
 	ids map[uuid.UUID]struct{}
@@ -83,7 +83,7 @@ func (k *keysRunning) release(id uuid.UUID) {
 	delete(k.ids, id)
 }
 
-// claim takes a request id for a call over REST until the call is answered, and refuses one that another call has. Other calls need none of it:
+// claim takes a request id for a call over REST until the call has its answer, which is before the answer is written, and refuses one that another call has. Other calls need none of it:
 // the engine gives a request's answer to whoever asks meanwhile.
 func claim(ctx context.Context, id uuid.UUID) error {
 	c := restOf(ctx)

@@ -85,7 +85,11 @@ func (e *edge) guard(ctx context.Context, in incoming, do func(context.Context) 
 	}
 	rest := restOf(ctx)
 	if rest != nil {
+		defer rest.release() // before anything of the answer is written: who has it all may send the request again at once
 		err = rest.begin(in.procedure, in.msg)
+	}
+	if update, ok := in.msg.(masked); ok {
+		nameMask(update)
 	}
 	if err == nil && !plainShape(in.msg) {
 		err = e.validator.Validate(in.msg)

@@ -7,13 +7,14 @@ import (
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	lodgev1 "lodge/api/gen/lodge/v1"
 )
 
 // jsonCodec is Connect's JSON codec (protojson, unknown fields ignored) with a short way for the one message pair that
 // decides how many reservations a second can be posted as JSON: protojson takes 17 µs for it, reading and writing by
-// hand 2 µs. The short way does only what is plain; whatever else it meets it leaves to protojson, so that the two never disagree.
+// hand 2 µs. The short way does only what is plain; whatever else it meets it leaves to protojson, so that the two never disagree. An update_mask it reads itself, see cutMask.
 type jsonCodec struct{ name string }
 
 // Name implements connect.Codec.
@@ -65,5 +66,14 @@ func (jsonCodec) Unmarshal(data []byte, message any) error {
 	if len(data) == 0 {
 		return fmt.Errorf("zero-length payload is not a valid JSON object")
 	}
-	return protojson.Unmarshal(data, m) // a misspelled field or value is an error: without it the request would mean something else
+	req, updates := m.(masked)
+	var mask *fieldmaskpb.FieldMask
+	if updates {
+		data, mask = cutMask(data)
+	}
+	err := protojson.Unmarshal(data, m) // a misspelled field or value is an error: without it the request would mean something else
+	if err == nil && mask != nil {
+		req.GetUpdateMask().Paths = mask.Paths
+	}
+	return err
 }

@@ -44,6 +44,7 @@ func appendReservation(dst []byte, r *lodgev1.Reservation) ([]byte, bool) {
 	w.text(`"externalReference":`, r.GetExternalReference())
 	w.time(`"createTime":`, r.GetCreateTime())
 	w.time(`"updateTime":`, r.GetUpdateTime())
+	w.text(`"etag":`, r.GetEtag())
 	if w.failed {
 		return dst, false
 	}

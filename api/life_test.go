@@ -2,7 +2,9 @@ package api_test
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -22,6 +24,7 @@ import (
 	"lodge/commands"
 	"lodge/domain"
 	"lodge/domain/hotel"
+	"lodge/projections"
 )
 
 // front are the clients of what happens to a reservation after it was made.
@@ -173,6 +176,35 @@ func TestQuoteOfACancellationIsWhatItCosts(t *testing.T) {
 	expect(t, err, connect.CodeFailedPrecondition, "STATUS_CONFLICT", "")
 }
 
+// TestQuoteOfACancellationAsksNoReadModel: the processor knows a reservation that was made a moment ago, and its hotel, before any read model does.
+func TestQuoteOfACancellationAsksNoReadModel(t *testing.T) {
+	f := newFront(t, api.Options{})
+	f.seed(3)
+	name, deps := f.paid(), f.deps
+	var err error
+	if deps.Store, err = projections.Open(t.TempDir(), f.broker, projectors, projections.Options{Partitions: partitions, Logger: slog.New(slog.DiscardHandler)}); err != nil {
+		t.Fatal(err)
+	}
+	blind, err := api.New(deps, api.Options{Clock: f.clock.now}) // its read models have seen nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(blind)
+	t.Cleanup(func() {
+		server.Close()
+		if err := deps.Store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	client := lodgev1connect.NewPaymentServiceClient(f.client, server.URL)
+	quote, _ := must[lodgev1.CancellationQuote](t)(client.QuoteCancellation(t.Context(), connect.NewRequest(&lodgev1.QuoteCancellationRequest{Name: name})))
+	if quote.GetReservation() != name || quote.GetRefund().GetUnits() != 200 || quote.GetRefund().GetCurrencyCode() != "EUR" || quote.GetFee().GetUnits() != 0 {
+		t.Errorf("quote %v", quote)
+	}
+	_, err = client.QuoteCancellation(t.Context(), connect.NewRequest(&lodgev1.QuoteCancellationRequest{Name: name[:len(name)-12] + "000000000000"}))
+	expect(t, err, connect.CodeNotFound, "RESERVATION_NOT_FOUND", "")
+}
+
 // TestBadLives: every kind of bad input gets its own precise error and changes nothing.
 func TestBadLives(t *testing.T) {
 	f := newFront(t, api.Options{})
@@ -282,6 +314,13 @@ func TestChangeAtAQuotedPrice(t *testing.T) {
 	r, _ := must[lodgev1.Reservation](t)(change(quote(3)))
 	if r.GetTotal().GetUnits() != 350 || len(r.GetNightlyAmounts()) != 3 || r.GetQuantity() != 1 || r.GetGuest().GetAdults() != 2 || r.GetStatus() != lodgev1.ReservationStatus_RESERVATION_STATUS_PENDING {
 		t.Errorf("changed %v", r)
+	}
+	for range 2 { // what was made a moment ago is found
+		token := quote(3)
+		placed, _ = f.reserve(stay(5, 7))
+		if r, _ := must[lodgev1.Reservation](t)(change(token)); len(r.GetNightlyAmounts()) != 3 {
+			t.Errorf("changed %v", r)
+		}
 	}
 }
 

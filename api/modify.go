@@ -5,6 +5,7 @@ import (
 
 	"connectrpc.com/connect"
 	"google.golang.org/genproto/googleapis/type/date"
+	"google.golang.org/protobuf/proto"
 
 	lodgev1 "lodge/api/gen/lodge/v1"
 	"lodge/domain"
@@ -18,7 +19,7 @@ func (s *reservationService) UpdateReservation(ctx context.Context, req *connect
 	if err != nil {
 		return nil, err
 	}
-	body, err := modifyReservation(hotelID, id.String(), req.Msg)
+	body, err := s.modifyReservation(ctx, hotelID, id.String(), req.Msg)
 	if err != nil {
 		return nil, err
 	}
@@ -27,19 +28,30 @@ func (s *reservationService) UpdateReservation(ctx context.Context, req *connect
 			return nil, err
 		}
 	}
-	return s.change(ctx, req.Header(), req.Msg.GetRequestId(), hotelID, id.String(), body)
+	return s.change(ctx, req.Header(), req.Msg.GetRequestId(), changing{hotelID, id.String(), body.ExpectedVersion}, body)
 }
 
 // modifyReservation makes the command of a request.
-func modifyReservation(hotelID, id string, req *lodgev1.UpdateReservationRequest) (*hotel.ModifyReservation, error) {
+func (s *reservationService) modifyReservation(ctx context.Context, hotelID, id string, req *lodgev1.UpdateReservationRequest) (*hotel.ModifyReservation, error) {
 	r := req.GetReservation()
-	set, err := maskedFields(req.GetUpdateMask(), r, "room_type", "quantity", "check_in_date", "check_out_date", "guest")
+	current := func() (proto.Message, error) { return s.reservation(ctx, hotelID, id, "") }
+	set, err := maskedFields(req.GetUpdateMask(), r, current, "room_type", "quantity", "check_in_date", "check_out_date", "guest")
 	if err != nil {
 		return nil, err
 	}
 	body := &hotel.ModifyReservation{
 		Hotel: hotelID, ReservationID: id,
-		Quantity: when(set["quantity"], r.GetQuantity()), Guest: when(set["guest"], fromGuest(r.GetGuest())),
+		Quantity: when(set["quantity"], r.GetQuantity()),
+	}
+	if set["guest"] {
+		guest, err := fromGuest(r.GetGuest(), "reservation.guest")
+		if err != nil {
+			return nil, err
+		}
+		body.Guest = &guest
+	}
+	if body.ExpectedVersion, err = reservationVersion(r.GetEtag(), hotelID, id); err != nil {
+		return nil, err
 	}
 	if set["room_type"] {
 		ofHotel, roomType, err := parseRoomType(r.GetRoomType(), "reservation.room_type")
@@ -71,7 +83,11 @@ func newDate(d *date.Date, field string) (*domain.Date, error) {
 // quoteOfChange reads a quote for what a reservation is to be. What stays as it is comes from the read model; should that be behind, the decider's
 // price says so.
 func (s *reservationService) quoteOfChange(ctx context.Context, body *hotel.ModifyReservation, token string) (*hotel.Quote, error) {
-	known, err := s.API.reservations.Get(ctx, body.Hotel, body.ReservationID)
+	var known reservations.Reservation
+	err := s.look(ctx, body.Hotel, domain.ReservationNotFound, func() (err error) {
+		known, err = s.API.reservations.Get(ctx, body.Hotel, body.ReservationID)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
+
+	"lodge/api/front"
 )
 
 // Options sets up the surface. The zero value of a field means its default.
@@ -34,6 +37,9 @@ type Options struct {
 	PublicURL        string        // where browsers reach the surface, as in https://lodge.example: with https cookies are for TLS only; default: not known
 	RateLimit        float64       // calls a second of one client, a token or an address: default any number
 	RateBurst        int           // calls at once of one client: default RateLimit, rounded up
+	GuestLimit       float64       // rooms a second that guests of one address, or account, reserve by themselves, with AuthRequired: default any number
+	GuestBurst       int           // rooms at once: default GuestLimit, rounded up
+	TrustedProxies   []string      // addresses and CIDRs of proxies whose X-Forwarded-For says who calls, at most 64: default none
 	CORSOrigins      []string      // of browser apps that may call, as in https://app.example: default none; "*", any, only with AuthRequired
 	PaymentProviders []string      // that payments may go to, the first unless a request names another: default simulator
 	Tracer           trace.Tracer  // tells of calls in traces, as their callers' or of their own: default none
@@ -64,6 +70,7 @@ func (o Options) withDefaults() Options {
 		o.PaymentProviders = []string{"simulator"}
 	}
 	o.RateBurst = cmp.Or(o.RateBurst, int(math.Ceil(o.RateLimit)))
+	o.GuestBurst = cmp.Or(o.GuestBurst, int(math.Ceil(o.GuestLimit)))
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
@@ -76,8 +83,16 @@ func (o Options) withDefaults() Options {
 // Validate returns an error that names the first option out of its range. Zero values are defaults and valid.
 func (o Options) Validate() error {
 	o = o.withDefaults()
-	if !(o.RateLimit >= 0 && o.RateLimit <= rateLimitMax) {
-		return fmt.Errorf("api: option RateLimit: %v is not in [0, %d]", o.RateLimit, rateLimitMax)
+	for _, r := range []struct {
+		name  string
+		value float64
+	}{{"RateLimit", o.RateLimit}, {"GuestLimit", o.GuestLimit}} {
+		if !(r.value >= 0 && r.value <= rateLimitMax) {
+			return fmt.Errorf("api: option %s: %v is not in [0, %d]", r.name, r.value, rateLimitMax)
+		}
+	}
+	if _, err := parseProxies(o.TrustedProxies); err != nil {
+		return err
 	}
 	if u, err := url.Parse(o.PublicURL); o.PublicURL != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.Scheme+"://"+u.Host != o.PublicURL) {
 		return fmt.Errorf("api: option PublicURL: %.200q is not scheme and host, as in https://lodge.example", o.PublicURL)
@@ -91,6 +106,7 @@ func (o Options) Validate() error {
 		{"CallTimeout", int64(o.CallTimeout), int64(time.Millisecond), int64(time.Hour)},
 		{"FreshTimeout", int64(o.FreshTimeout), int64(time.Millisecond), int64(time.Minute)},
 		{"RateBurst", int64(o.RateBurst), 0, rateLimitMax},
+		{"GuestBurst", int64(o.GuestBurst), 0, rateLimitMax},
 		{"QuoteTTL", int64(o.QuoteTTL), int64(time.Second), int64(24 * time.Hour)},
 		{"CacheBytes", int64(o.CacheBytes), 1, 1 << 40},
 		{"CacheTTL", int64(o.CacheTTL), 1, int64(24 * time.Hour)},
@@ -132,4 +148,16 @@ func NewServer(a *API) *http.Server {
 	s.Protocols.SetUnencryptedHTTP2(true)
 	s.RegisterOnShutdown(a.EndStreams)
 	return s
+}
+
+// Listen returns a listener for that server which answers the hottest call itself and hands on every other connection. It accepts from inner, without TLS, until it is closed.
+// After the server has shut down, call its Wait.
+func Listen(a *API, inner net.Listener) *front.Listener {
+	return front.Listen(inner, a, front.Options{
+		Takes:       func(r *http.Request) bool { return a.hottest.takes(r) && plainForm(r) != nil },
+		ConnContext: ConnContext,
+		HeadTimeout: headerTimeout,
+		IdleTimeout: idleTimeout,
+		Logger:      a.opts.Logger,
+	})
 }

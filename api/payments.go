@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -10,7 +9,6 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	lodgev1 "lodge/api/gen/lodge/v1"
-	"lodge/commands"
 	"lodge/domain"
 	"lodge/domain/eventpb"
 	"lodge/domain/hotel"
@@ -62,6 +60,9 @@ func (s *paymentService) requestPayment(req *lodgev1.PayReservationRequest) (*ho
 	body := &hotel.RequestPayment{
 		Hotel: hotelID, ReservationID: id.String(), ClientAssigned: req.GetPaymentId() != "", Provider: provider, PaymentMethod: req.GetPaymentMethod(),
 	}
+	if body.ExpectedVersion, err = reservationVersion(req.GetEtag(), hotelID, body.ReservationID); err != nil {
+		return nil, err
+	}
 	body.PaymentID, err = ownOrNew(req.GetPaymentId())
 	return body, err
 }
@@ -111,8 +112,8 @@ func (s *paymentService) RefundReservation(ctx context.Context, req *connect.Req
 	if err != nil {
 		return nil, err
 	}
-	return settle(ctx, s.API, req, func(hotelID, id string) hotel.Command {
-		return &hotel.GrantRefund{Hotel: hotelID, ReservationID: id, Amount: amount, Note: req.Msg.GetNote()}
+	return settle(ctx, s.API, req, func(hotelID, id string, expected int64) hotel.Command {
+		return &hotel.GrantRefund{Hotel: hotelID, ReservationID: id, Amount: amount, Note: req.Msg.GetNote(), ExpectedVersion: expected}
 	})
 }
 
@@ -137,13 +138,22 @@ func (s *paymentService) SettleRefund(ctx context.Context, req *connect.Request[
 	say(res.Header(), result)
 	if err = s.fresh(ctx, payments.Name, result.Position.String()); err == nil {
 		var p payments.Payment
-		if p, err = s.payments.Get(ctx, hotelID, reservation, id); err == nil {
+		if p, err = s.payment(ctx, hotelID, reservation, id); err == nil {
 			res.Msg = toPayment(&p)
 			return res, nil
 		}
 	}
 	s.opts.Logger.WarnContext(ctx, "answer a settled refund without the read model", "payment", req.Msg.GetName(), "error", err)
 	return res, nil
+}
+
+// payment reads a payment.
+func (a *API) payment(ctx context.Context, hotelID, reservation, id string) (payments.Payment, error) {
+	p, err := a.payments.Get(ctx, hotelID, reservation, id)
+	if err == nil {
+		err = a.openPayment(&p)
+	}
+	return p, err
 }
 
 // GetPayment returns one payment.
@@ -155,7 +165,7 @@ func (s *paymentService) GetPayment(ctx context.Context, req *connect.Request[lo
 	if err := s.fresh(ctx, payments.Name, req.Msg.GetMinPosition()); err != nil {
 		return nil, err
 	}
-	p, err := s.payments.Get(ctx, hotelID, reservation, id)
+	p, err := s.payment(ctx, hotelID, reservation, id)
 	if err != nil {
 		return nil, err
 	}
@@ -182,13 +192,18 @@ func (s *paymentService) ListPayments(ctx context.Context, req *connect.Request[
 
 // freshAccount reads a reservation and its payments once both read models have seen a position, of whichever topic it is.
 func (a *API) freshAccount(ctx context.Context, hotelID, id, position string) (*account, error) {
-	if err := a.fresh(ctx, reservations.Name, position); err != nil {
-		return nil, err
-	}
-	if err := a.fresh(ctx, payments.Name, position); err != nil {
+	if err := a.freshMoney(ctx, position); err != nil {
 		return nil, err
 	}
 	return a.account(ctx, hotelID, id)
+}
+
+// freshMoney waits until the read models of reservations and payments have seen a position.
+func (a *API) freshMoney(ctx context.Context, position string) error {
+	if err := a.fresh(ctx, reservations.Name, position); err != nil {
+		return err
+	}
+	return a.fresh(ctx, payments.Name, position)
 }
 
 var paymentStatuses = map[hotel.PaymentOutcome]lodgev1.PaymentStatus{
@@ -217,7 +232,7 @@ func toPayment(p *payments.Payment) *lodgev1.Payment {
 	return out
 }
 
-// QuoteCancellation has the decider say what a cancellation would settle.
+// QuoteCancellation has the decider say what a cancellation would settle. It knows all that was committed, so no read model is asked; min_position is waited for all the same.
 func (s *paymentService) QuoteCancellation(ctx context.Context, req *connect.Request[lodgev1.QuoteCancellationRequest]) (*connect.Response[lodgev1.CancellationQuote], error) {
 	hotelID, id, err := parseReservation(req.Msg.GetName(), "name")
 	if err != nil {
@@ -230,50 +245,19 @@ func (s *paymentService) QuoteCancellation(ctx context.Context, req *connect.Req
 		}
 		at = t.AsTime()
 	}
-	found, err := s.freshAccount(ctx, hotelID, id.String(), req.Msg.GetMinPosition())
+	if err := s.freshMoney(ctx, req.Msg.GetMinPosition()); err != nil {
+		return nil, err
+	}
+	quote, err := s.deps.Engine.QuoteCancellation(ctx, &hotel.CancelReservation{Hotel: hotelID, ReservationID: id.String()}, at)
 	if err != nil {
 		return nil, err
 	}
-	events, err := s.deps.Engine.Preview(ctx, commands.Command{Time: at, Body: &hotel.CancelReservation{Hotel: hotelID, ReservationID: id.String()}})
-	if err != nil {
-		return nil, err
+	res := &lodgev1.CancellationQuote{
+		Reservation: req.Msg.GetName(), CancelTime: timestamppb.New(at),
+		Fee: toMoney(quote.Currency, quote.Fee), Kept: toMoney(quote.Currency, quote.Kept), Refund: toMoney(quote.Currency, quote.Refund),
 	}
-	quote := &lodgev1.CancellationQuote{Reservation: req.Msg.GetName(), CancelTime: timestamppb.New(at)}
-	for _, e := range events {
-		if m, ok := e.(*eventpb.ReservationCanceled); ok {
-			return connect.NewResponse(quote), s.addTermsOf(ctx, quote, found.reservation, m.GetSettlement(), at)
-		}
+	if !quote.FreeUntil.IsZero() {
+		res.FreeUntilTime = timestamppb.New(quote.FreeUntil)
 	}
-	return nil, errors.New("the preview of a cancellation gave no cancellation")
-}
-
-// addTermsOf adds to a quote what the settlement says, and what the terms do whatever was paid.
-func (s *paymentService) addTermsOf(ctx context.Context, quote *lodgev1.CancellationQuote, r *reservations.Reservation, settlement *eventpb.Settlement, at time.Time) error {
-	h, err := s.hotels.Get(ctx, r.HotelID)
-	if err != nil {
-		return err
-	}
-	place, err := domain.LoadTimeZone(h.TimeZone)
-	if err != nil {
-		return err
-	}
-	terms, kept := r.Terms.GetCancellation(), settlement.GetFeeMinorUnits()
-	fee := kept // a change of the stay may have left more than the terms name now
-	if r.Status == eventpb.ReservationStatus_RESERVATION_STATUS_PAID && !hotel.FreeToCancel(terms, r.Stay.CheckIn, at, place) {
-		fee = max(fee, hotel.FeeOf(terms.GetFee(), r.Nightly, r.Total.MinorUnits))
-	}
-	quote.Fee = toMoney(h.Currency, fee)
-	quote.Kept = toMoney(h.Currency, kept)
-	quote.Refund = toMoney(h.Currency, settlement.GetRefundMinorUnits())
-	quote.FreeUntilTime = freeUntil(terms, r.Stay.CheckIn, place)
-	return nil
-}
-
-// freeUntil returns when canceling ceases to be free, nil when it never was or always is.
-func freeUntil(t *eventpb.CancellationTerms, checkIn domain.Date, place *time.Location) *timestamppb.Timestamp {
-	if t == nil || t.GetNeverFree() {
-		return nil
-	}
-	day := checkIn.AddDays(-int(t.GetFreeDays())).Time(place)
-	return timestamppb.New(time.Date(day.Year(), day.Month(), day.Day(), int(t.GetFreeUntilHour()), 0, 0, 0, place))
+	return connect.NewResponse(res), nil
 }

@@ -117,13 +117,18 @@ func (s *processService) ListLetters(ctx context.Context, req *connect.Request[l
 	if err != nil {
 		return nil, err
 	}
-	name := ""
+	var chosen process.LetterFilter
 	if given := req.Msg.GetProcess(); given != "" {
 		var ok bool
-		if name, ok = strings.CutPrefix(given, processesPrefix); !ok {
+		if chosen.Handler, ok = strings.CutPrefix(given, processesPrefix); !ok {
 			return nil, badName(given, "process", "processes/{process}")
 		}
-		if err := domain.ValidateID(name, "process"); err != nil {
+		if err := domain.ValidateID(chosen.Handler, "process"); err != nil {
+			return nil, err
+		}
+	}
+	if req.Msg.GetHotel() != "" {
+		if chosen.Hotel, err = parseHotel(req.Msg.GetHotel(), "hotel"); err != nil {
 			return nil, err
 		}
 	}
@@ -135,7 +140,7 @@ func (s *processService) ListLetters(ctx context.Context, req *connect.Request[l
 	if token != nil {
 		after = token[0]
 	}
-	found, err := router.LettersOf(ctx, name, after, pageSize(req.Msg.GetPageSize()))
+	found, err := router.LettersOf(ctx, chosen, after, pageSize(req.Msg.GetPageSize()))
 	if err != nil {
 		return nil, err
 	}
@@ -168,13 +173,18 @@ func parseLetter(name string) (string, error) {
 	return id, nil
 }
 
+// noLetter says that there is no such letter, or that it is another hotel's.
+func noLetter(id string) error {
+	return domain.Errorf(ReasonLetterNotFound, "name", "there is no letter %.200s: it was handled or discarded, or never was", id)
+}
+
 // ofLetters gives errors about letters their reasons.
 func ofLetters(err error) error {
 	var missing *process.LetterNotFoundError
 	var unknown *process.UnknownHandlerError
 	switch {
 	case errors.As(err, &missing):
-		return domain.Errorf(ReasonLetterNotFound, "name", "there is no letter %.200s: it was handled or discarded, or never was", missing.ID)
+		return noLetter(missing.ID)
 	case errors.As(err, &unknown):
 		return domain.Errorf(ReasonProcessNotFound, "", "this server has no process manager %s; the letter stays", unknown.Handler)
 	}

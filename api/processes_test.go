@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"lodge/api"
+	"lodge/api/access"
 	lodgev1 "lodge/api/gen/lodge/v1"
 	"lodge/api/gen/lodge/v1/lodgev1connect"
 	"lodge/commands/process"
@@ -29,9 +30,9 @@ type processHouse struct {
 	mended atomic.Bool
 }
 
-func newProcessHouse(t *testing.T) *processHouse {
+func newProcessHouse(t *testing.T, opts api.Options) *processHouse {
 	t.Helper()
-	h := &processHouse{stack: newStack(t, api.Options{})}
+	h := &processHouse{stack: newStack(t, opts)}
 	router, err := process.Open(t.Context(), h.broker, process.Options{Retries: 1, RetryInterval: time.Millisecond, Clock: h.clock.now})
 	if err != nil {
 		t.Fatal(err)
@@ -47,12 +48,14 @@ func newProcessHouse(t *testing.T) *processHouse {
 		process.Handler{Name: "charges", Topic: process.TimersTopic, Types: []string{"retry"}, HandleRecord: handle}); err != nil {
 		t.Fatal(err)
 	}
-	a, err := api.New(api.Deps{Engine: h.engine, Log: h.broker, Store: h.store, Processes: router, Trail: h.trail}, api.Options{Clock: h.clock.now})
+	deps := h.deps
+	deps.Processes, opts.Clock = router, h.clock.now
+	a, err := api.New(deps, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(a)
-	h.url, h.client = server.URL, lodgev1connect.NewProcessServiceClient(server.Client(), server.URL)
+	h.url, h.client = server.URL, lodgev1connect.NewProcessServiceClient(h.stack.client, server.URL)
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- router.Run(ctx) }()
@@ -85,17 +88,20 @@ func (h *processHouse) letters(n int) []*lodgev1.Letter {
 	}
 }
 
-// poison has a record of a hotel given up by both process managers.
+// poison has a record of a hotel, or of none, given up by both process managers.
 func (h *processHouse) poison(hotel string) {
 	h.Helper()
 	r := log.Record{Key: []byte(hotel), Value: []byte("v"), Headers: []log.Header{{Key: "ce_type", Value: []byte("retry")}}}
+	if hotel == "" {
+		r.Key = nil
+	}
 	if _, err := h.broker.Append(context.Background(), log.TopicPartition{Topic: process.TimersTopic}, &log.Batch{Records: []log.Record{r}}); err != nil {
 		h.Fatal(err)
 	}
 }
 
 func TestLettersOfProcesses(t *testing.T) {
-	h, ctx := newProcessHouse(t), t.Context()
+	h, ctx := newProcessHouse(t, api.Options{}), t.Context()
 	h.poison("grand")
 	h.poison("plaza")
 	all := h.letters(4)
@@ -137,7 +143,7 @@ func TestLettersOfProcesses(t *testing.T) {
 }
 
 func TestLettersOverREST(t *testing.T) {
-	h := newProcessHouse(t)
+	h := newProcessHouse(t, api.Options{})
 	h.poison("grand")
 	h.letters(2)
 	h.mended.Store(true)
@@ -181,8 +187,99 @@ func TestLettersOverREST(t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 }
 
+// TestLettersOfTheirHotels: staff see, requeue and settle the letters of their hotels. Others are not there for them.
+func TestLettersOfTheirHotels(t *testing.T) {
+	h, ctx := newProcessHouse(t, api.Options{AuthRequired: true}), t.Context()
+	h.poison("ritz")
+	h.poison("savoy")
+	h.poison("") // of the platform
+	h.letters(6)
+	of := func(wish access.Token) lodgev1connect.ProcessServiceClient {
+		return lodgev1connect.NewProcessServiceClient(&http.Client{Transport: &bearer{h.stack.client.Transport.(*bearer).RoundTripper, h.token(wish)}}, h.url)
+	}
+	list := func(c lodgev1connect.ProcessServiceClient, m *lodgev1.ListLettersRequest) (names []string, reason string) {
+		for {
+			res, err := c.ListLetters(ctx, connect.NewRequest(m))
+			if err != nil {
+				return nil, reasonOf(err)
+			}
+			for _, l := range res.Msg.GetLetters() {
+				names = append(names, l.GetName())
+			}
+			if m.PageToken = res.Msg.GetNextPageToken(); m.PageToken == "" {
+				return names, ""
+			}
+		}
+	}
+	each := map[string]func(c lodgev1connect.ProcessServiceClient, name string) error{
+		"get": func(c lodgev1connect.ProcessServiceClient, name string) error {
+			_, err := c.GetLetter(ctx, connect.NewRequest(&lodgev1.GetLetterRequest{Name: name}))
+			return err
+		},
+		"requeue": func(c lodgev1connect.ProcessServiceClient, name string) error {
+			_, err := c.RequeueLetter(ctx, connect.NewRequest(&lodgev1.RequeueLetterRequest{Name: name}))
+			return err
+		},
+		"delete": func(c lodgev1connect.ProcessServiceClient, name string) error {
+			_, err := c.DeleteLetter(ctx, connect.NewRequest(&lodgev1.DeleteLetterRequest{Name: name}))
+			return err
+		},
+	}
+	staff := of(access.Token{Role: access.Staff, Hotels: []string{"ritz"}})
+	for _, c := range []struct {
+		req          *lodgev1.ListLettersRequest
+		want, reason string
+	}{
+		{&lodgev1.ListLettersRequest{Hotel: "hotels/ritz", PageSize: 1}, "letters/charges.timers.0.0 letters/refunds.timers.0.0", ""},
+		{&lodgev1.ListLettersRequest{Hotel: "hotels/ritz", Process: "processes/refunds"}, "letters/refunds.timers.0.0", ""},
+		{&lodgev1.ListLettersRequest{Hotel: "hotels/savoy"}, "", "HOTEL_DENIED"},
+		{&lodgev1.ListLettersRequest{}, "", "HOTEL_DENIED"},
+	} {
+		if names, reason := list(staff, c.req); strings.Join(names, " ") != c.want || reason != c.reason {
+			t.Errorf("%v: %v %s", c.req, names, reason)
+		}
+	}
+	for what, call := range each {
+		absent := call(staff, "letters/refunds.timers.0.9")
+		expect(t, absent, connect.CodeNotFound, api.ReasonLetterNotFound, "")
+		for _, name := range []string{"letters/refunds.timers.0.1", "letters/refunds.timers.0.2"} {
+			err := call(staff, name)
+			if err == nil || err.Error() != strings.Replace(absent.Error(), "refunds.timers.0.9", strings.TrimPrefix(name, "letters/"), 1) {
+				t.Errorf("%s %s by staff: %v", what, name, err)
+			}
+		}
+		expect(t, call(staff, "refunds.timers.0.0"), connect.CodeInvalidArgument, "INVALID_ID", "name")
+		for _, wish := range []access.Token{{Role: access.Guest, GuestID: "ada"}, {Role: access.Service}} {
+			if got := reasonOf(call(of(wish), "letters/refunds.timers.0.0")); got != "ROLE_DENIED" {
+				t.Errorf("%s by %s: %q", what, wish.Role, got)
+			}
+		}
+	}
+	for _, wish := range []access.Token{{Role: access.Guest, GuestID: "ada"}, {Role: access.Service}} {
+		if _, reason := list(of(wish), &lodgev1.ListLettersRequest{Hotel: "hotels/ritz"}); reason != "ROLE_DENIED" {
+			t.Errorf("a list by %s: %q", wish.Role, reason)
+		}
+	}
+	if err := each["get"](staff, "letters/charges.timers.0.0"); err != nil {
+		t.Error(err)
+	}
+	if err := each["delete"](staff, "letters/charges.timers.0.0"); err != nil {
+		t.Error(err)
+	}
+	h.mended.Store(true)
+	if err := each["requeue"](staff, "letters/refunds.timers.0.0"); err != nil {
+		t.Error(err)
+	}
+	left := h.letters(4) // an admin's list
+	if names, reason := list(h.client, &lodgev1.ListLettersRequest{Hotel: "hotels/savoy"}); strings.Join(names, " ") != left[0].GetName()+" "+left[2].GetName() || reason != "" {
+		t.Errorf("%v %s of %v", names, reason, left)
+	}
+	_, err := h.client.ListLetters(ctx, connect.NewRequest(&lodgev1.ListLettersRequest{Hotel: "savoy"}))
+	expect(t, err, connect.CodeInvalidArgument, "INVALID_ID", "hotel")
+}
+
 func TestProcessMistakes(t *testing.T) {
-	h, ctx := newProcessHouse(t), t.Context()
+	h, ctx := newProcessHouse(t, api.Options{}), t.Context()
 	_, err := h.client.GetLetter(ctx, connect.NewRequest(&lodgev1.GetLetterRequest{Name: "letters/a.b.0.0"}))
 	expect(t, err, connect.CodeNotFound, api.ReasonLetterNotFound, "")
 	_, err = h.client.GetLetter(ctx, connect.NewRequest(&lodgev1.GetLetterRequest{Name: "a.b.0.0"}))

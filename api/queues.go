@@ -132,7 +132,7 @@ func (s *queueService) UpdateQueue(ctx context.Context, req *connect.Request[lod
 	if err != nil {
 		return nil, err
 	}
-	selected, err := maskedFields(req.Msg.GetUpdateMask(), req.Msg.GetQueue(), queueSettings...)
+	selected, err := maskedFields(req.Msg.GetUpdateMask(), req.Msg.GetQueue(), nil, queueSettings...)
 	if err != nil {
 		return nil, err
 	}

@@ -21,7 +21,7 @@ func (s *reservationService) QuoteModification(ctx context.Context, req *connect
 	if err != nil {
 		return nil, err
 	}
-	body, err := modifyReservation(hotelID, id.String(), &lodgev1.UpdateReservationRequest{Reservation: req.Msg.GetReservation(), UpdateMask: req.Msg.GetUpdateMask()})
+	body, err := s.modifyReservation(ctx, hotelID, id.String(), &lodgev1.UpdateReservationRequest{Reservation: req.Msg.GetReservation(), UpdateMask: req.Msg.GetUpdateMask()})
 	if err != nil {
 		return nil, err
 	}

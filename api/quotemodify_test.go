@@ -22,7 +22,7 @@ type changer struct {
 	random                    *rand.Rand
 	names                     []string
 	made, unavailable, failed int
-	charged, givenBack        int
+	charged, givenBack, kept  int
 }
 
 func (c *changer) n(n int) int { return c.random.IntN(n) }
@@ -138,6 +138,14 @@ func (c *changer) sameChange(quote *lodgev1.ModificationQuote, was, changed *lod
 	if given := nanosOf(now.GetAmounts().GetRefundPending()) - nanosOf(was.GetAmounts().GetRefundPending()); given != nanosOf(quote.GetRefund()) {
 		c.Fatalf("%v given back, quoted %v", given, quote)
 	}
+	a := now.GetAmounts()
+	had := nanosOf(a.GetCaptured()) + nanosOf(a.GetSettledOutside()) + nanosOf(a.GetBalance()) - nanosOf(a.GetRefunded()) - nanosOf(a.GetRefundPending())
+	if had != nanosOf(now.GetTotal())+nanosOf(a.GetFee()) {
+		c.Fatalf("the house has %v, of a total of %v: %v", had, now.GetTotal(), a)
+	}
+	if nanosOf(a.GetFee()) > 0 {
+		c.kept++
+	}
 	if nanosOf(quote.GetCharge()) > 0 {
 		c.charged++
 	}
@@ -156,15 +164,20 @@ func TestQuoteThenModify(t *testing.T) {
 func quoteThenModify(t *testing.T, seed uint64) {
 	c := &changer{front: newFront(t, api.Options{}), random: rand.New(rand.NewPCG(seed, 0))}
 	c.seed(3)
-	c.seedPlan()
+	rates, strict := c.seedPlan(), seed == 2
+	if strict { // a change for less leaves what canceling would have cost
+		must[lodgev1.RatePlan](c)(rates.UpdateRatePlan(t.Context(), connect.NewRequest(&lodgev1.UpdateRatePlanRequest{RatePlan: &lodgev1.RatePlan{Name: flexible, Cancellation: &lodgev1.CancellationTerms{
+			NeverFree: true, Fee: &lodgev1.CancellationFee{Fee: &lodgev1.CancellationFee_PercentThousandths{PercentThousandths: 100_000}},
+		}}})))
+	}
 	for range 8 {
 		c.reservation()
 	}
 	for range 120 {
 		c.step()
 	}
-	t.Logf("%d made (%d charged, %d given back), %d unavailable, %d refused otherwise", c.made, c.charged, c.givenBack, c.unavailable, c.failed)
-	if c.made < 10 || c.unavailable == 0 || c.failed == 0 || c.charged == 0 {
+	t.Logf("%d made (%d charged, %d given back, %d cost more than their total), %d unavailable, %d refused otherwise", c.made, c.charged, c.givenBack, c.kept, c.unavailable, c.failed)
+	if c.made < 10 || c.unavailable == 0 || c.failed == 0 || c.charged == 0 || strict == (c.kept == 0) {
 		t.Error("too little has happened to tell")
 	}
 }

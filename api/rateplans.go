@@ -71,7 +71,7 @@ func (s *rateService) UpdateRatePlan(ctx context.Context, req *connect.Request[l
 	if body.ExpectedVersion, err = fromEtag(plan.GetEtag()); err != nil {
 		return nil, err
 	}
-	set, err := maskedFields(req.Msg.GetUpdateMask(), plan, "display_name", "description", "cancellation", "included_guests",
+	set, err := maskedFields(req.Msg.GetUpdateMask(), plan, nil, "display_name", "description", "cancellation", "included_guests",
 		"extra_guest_charge", "max_adults", "max_children", "min_stay", "max_stay", "default_rates")
 	if err != nil {
 		return nil, err
@@ -129,48 +129,13 @@ func (s *rateService) GetRatePlan(ctx context.Context, req *connect.Request[lodg
 	if err != nil {
 		return nil, err
 	}
-	if err := s.fresh(ctx, hotels.Name, req.Msg.GetMinPosition()); err != nil {
-		return nil, err
-	}
-	p, err := s.hotels.GetRatePlan(ctx, hotelID, id)
-	if err != nil {
-		return nil, err
-	}
-	return connect.NewResponse(planRow(&p)), nil
+	return getPart(ctx, s.API, s.ratePlanParts(), hotelID, id, req.Msg)
 }
 
 // ListRatePlans lists a hotel's rate plans by id.
 func (s *rateService) ListRatePlans(ctx context.Context, req *connect.Request[lodgev1.ListRatePlansRequest]) (*connect.Response[lodgev1.ListRatePlansResponse], error) {
-	hotelID, err := parseHotel(req.Msg.GetParent(), "parent")
-	if err != nil {
-		return nil, err
-	}
-	token, err := parsePageToken(req.Msg, req.Msg.GetPageToken(), 1)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.fresh(ctx, hotels.Name, req.Msg.GetMinPosition()); err != nil {
-		return nil, err
-	}
-	if _, err := s.hotels.Get(ctx, hotelID); err != nil {
-		return nil, err
-	}
-	after := ""
-	if token != nil {
-		after = token[0]
-	}
-	rows, more, err := s.hotels.ListRatePlans(ctx, hotelID, req.Msg.GetShowArchived(), after, pageSize(req.Msg.GetPageSize()))
-	if err != nil {
-		return nil, err
-	}
-	res := &lodgev1.ListRatePlansResponse{}
-	for i := range rows {
-		res.RatePlans = append(res.RatePlans, planRow(&rows[i]))
-	}
-	if more {
-		res.NextPageToken = newPageToken(req.Msg, rows[len(rows)-1].Plan.GetRatePlanId())
-	}
-	return connect.NewResponse(res), nil
+	plans, next, err := listParts(ctx, s.API, s.ratePlanParts(), req.Msg)
+	return respond(&lodgev1.ListRatePlansResponse{RatePlans: plans, NextPageToken: next}, err)
 }
 
 func planRow(p *hotels.RatePlan) *lodgev1.RatePlan {

@@ -71,19 +71,30 @@ func (s *rateService) ListRates(ctx context.Context, req *connect.Request[lodgev
 	if err := s.freshNights(ctx, req.Msg.GetMinPosition()); err != nil {
 		return nil, err
 	}
+	m, err := s.moment(ctx, hotelID, req.Msg)
+	if err != nil {
+		return nil, err
+	}
+	var rates []availability.Rate
+	if m != nil {
+		rates, err = s.ratesAsOf(ctx, m, plan, roomType, req.Msg)
+	} else {
+		rates, err = s.ratesNow(ctx, hotelID, plan, roomType, req.Msg)
+	}
+	return respond(&lodgev1.ListRatesResponse{Rates: toRates(rates)}, err)
+}
+
+// ratesNow returns the rates of a room type in a rate plan.
+func (s *rateService) ratesNow(ctx context.Context, hotelID, plan, roomType string, req *lodgev1.ListRatesRequest) ([]availability.Rate, error) {
 	h, err := s.planAndRoom(ctx, hotelID, plan, roomType)
 	if err != nil {
 		return nil, err
 	}
-	from, to, err := s.nights(h, req.Msg.GetStartDate(), req.Msg.GetEndDate(), nightsMax)
+	from, to, err := nightsFrom(h, s.opts.Clock(), req.GetStartDate(), req.GetEndDate(), nightsMax)
 	if err != nil {
 		return nil, err
 	}
-	rates, err := s.availability.Rates(ctx, hotelID, plan, roomType, from, to)
-	if err != nil {
-		return nil, err
-	}
-	return connect.NewResponse(&lodgev1.ListRatesResponse{Rates: toRates(rates)}), nil
+	return s.availability.Rates(ctx, hotelID, plan, roomType, from, to)
 }
 
 // planAndRoom returns the hotel, when it has the rate plan and the room type.

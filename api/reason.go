@@ -1,6 +1,8 @@
 package api
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -34,13 +36,21 @@ func parseReason(header http.Header) (string, error) {
 		}
 		reason = decoded
 	}
-	switch {
-	case len(reason) > event.ReasonMax:
-		return malformed("is longer than 512 bytes")
-	case !utf8.ValidString(reason):
-		return malformed("is not UTF-8")
-	case strings.ContainsFunc(reason, unicode.IsControl):
-		return malformed("has a control character")
+	if err := CheckReason(reason); err != nil {
+		return malformed(err.Error())
 	}
 	return reason, nil
+}
+
+// CheckReason says what is wrong with a reason, as in "is not UTF-8".
+func CheckReason(reason string) error {
+	switch {
+	case len(reason) > event.ReasonMax:
+		return fmt.Errorf("is longer than %d bytes", event.ReasonMax)
+	case !utf8.ValidString(reason):
+		return errors.New("is not UTF-8")
+	case strings.ContainsFunc(reason, unicode.IsControl):
+		return errors.New("has a control character")
+	}
+	return nil
 }

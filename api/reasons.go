@@ -9,7 +9,7 @@ import (
 
 // edgeReasons are those that the edge gives with a code of its own, past the tables.
 var edgeReasons = []domain.Reason{
-	ReasonScheduleNotFound, ReasonPositionNotReached, ReasonQueueFull, ReasonUnavailable, ReasonRateLimited, ReasonAuditUnavailable, ReasonInternal, ReasonPartitionLost,
+	ReasonScheduleNotFound, ReasonPositionNotReached, ReasonQueueFull, ReasonUnavailable, ReasonRateLimited, ReasonAuditUnavailable, ReasonInternal, ReasonPartitionLost, ReasonDeadlineExceeded, ReasonCanceled,
 	ReasonRequestInProgress, ReasonRequestTooLarge, ReasonRouteNotFound, ReasonMethodNotAllowed, ReasonUnsupportedMedia,
 }
 

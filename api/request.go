@@ -23,7 +23,7 @@ const (
 	HeaderCommandTime = "Lodge-Command-Time"
 	// HeaderCorrelationID goes into the events of a change as it is.
 	HeaderCorrelationID = "Lodge-Correlation-Id"
-	// HeaderReason says why a change is made, in the caller's words: into its events, and into the audit trail. Not for what is known of a guest.
+	// HeaderReason says why a change is made, in the caller's words: into its events, sealed where they are of a booking, or into the audit trail.
 	HeaderReason = "Lodge-Reason"
 	// HeaderPrefer with return=minimal asks for an answer that does not wait for read models.
 	HeaderPrefer = "Prefer"

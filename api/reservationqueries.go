@@ -201,6 +201,7 @@ func reservationRow(r *reservations.Reservation) *lodgev1.Reservation {
 		UpdateTime:        timestamppb.New(r.UpdateTime),
 		Note:              r.Note,
 		Guest:             guestRow(&r.Guest),
+		Etag:              reservationEtag(r.HotelID, r.ReservationID, r.Version),
 	}
 	if !r.HoldExpireTime.IsZero() {
 		out.HoldExpireTime = timestamppb.New(r.HoldExpireTime)

@@ -80,10 +80,12 @@ func placeReservation(req *lodgev1.CreateReservationRequest) (*hotel.PlaceReserv
 		ClientAssignedID:  req.GetReservationId() != "",
 		RoomType:          roomType,
 		Quantity:          r.GetQuantity(),
-		Guest:             fromGuest(r.GetGuest()),
 		NoHoldExpiry:      req.GetNoHoldExpiry(),
 		Channel:           r.GetChannel(),
 		ExternalReference: r.GetExternalReference(),
+	}
+	if body.Guest, err = fromGuest(r.GetGuest(), "reservation.guest"); err != nil {
+		return nil, err
 	}
 	if body.Stay.CheckIn, err = fromDate(r.GetCheckInDate(), "reservation.check_in_date"); err != nil {
 		return nil, err
@@ -148,6 +150,7 @@ func toPlaced(e *event.Envelope, m *eventpb.ReservationPlaced, guest *lodgev1.Gu
 	}
 	r.CreateTime = timestamppb.New(e.Time)
 	r.UpdateTime = r.CreateTime
+	r.Etag = reservationEtag(m.GetHotelId(), m.GetReservationId(), 1)
 	return r
 }
 

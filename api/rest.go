@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,7 +24,7 @@ import (
 )
 
 // rest gives vanguard's REST the answers that people expect of HTTP: errors of requests that get to no method as google.rpc.Status
-// in JSON with a status that says who is at fault, unknown query parameters refused, the status codes of Idempotency-Key.
+// in JSON with a status that says who is at fault, a query of whose parameters each counts or is refused, HEAD wherever there is GET, the status codes of Idempotency-Key.
 type rest struct {
 	next    http.Handler
 	bodyMax int64
@@ -37,6 +36,7 @@ type rest struct {
 type restCall struct {
 	running *keysRunning
 	bodyMax int64     // bytes
+	method  string    // GET for HEAD
 	query   string    // as it was sent
 	reached bool      // the request was read, and is a method's
 	tooLong bool      // the body
@@ -55,9 +55,15 @@ func restOf(ctx context.Context) *restCall {
 // ServeHTTP implements http.Handler.
 func (h *rest) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &restCall{running: &h.running, bodyMax: h.bodyMax, query: r.URL.RawQuery}
-	defer c.release()
 	path := r.URL.Path // which the next handler changes to the method's when it knows it
 	r = r.WithContext(context.WithValue(r.Context(), restKey{}, c))
+	if r.Method == http.MethodHead {
+		r.Method = http.MethodGet // net/http leaves out the body of the answer
+	}
+	c.method = r.Method
+	unasked := *r.URL
+	unasked.RawQuery = "" // the edge reads it
+	r.URL = &unasked
 	if r.Body != nil && r.Body != http.NoBody {
 		r.Body = &restBody{http.MaxBytesReader(w, r.Body, h.bodyMax), c}
 	}
@@ -68,46 +74,13 @@ func (h *rest) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// begin says that the request got to its method, and refuses query parameters that its message does not have, and those that its path or body say already.
+// begin says that the request got to its method, and reads its query into its message.
 func (c *restCall) begin(procedure string, msg proto.Message) error {
 	c.reached = true
 	if c.query == "" {
 		return nil
 	}
-	query, err := url.ParseQuery(c.query)
-	if err != nil {
-		return domain.Errorf(domain.InvalidArgument, "", "the query of the URL is malformed: %v", err)
-	}
-	var unknown, twice []string
-	for name := range query {
-		field, ok := protoPath(msg.ProtoReflect().Descriptor(), name)
-		switch {
-		case !ok:
-			unknown = append(unknown, name)
-		case slices.ContainsFunc(taken(procedure), func(said string) bool { return overlaps(field, said) }):
-			twice = append(twice, name)
-		}
-	}
-	if len(unknown) > 0 {
-		return badQuery(unknown, "unknown query parameter", "there is no such query parameter")
-	}
-	if len(twice) > 0 {
-		return badQuery(twice, "query parameter of what the path or the body says", "the path or the body says this, not the query")
-	}
-	return nil
-}
-
-// badQuery refuses query parameters.
-func badQuery(names []string, text, each string) error {
-	slices.Sort(names)
-	bad := &errdetails.BadRequest{}
-	for i, name := range names {
-		names[i] = shortened(name)
-		bad.FieldViolations = append(bad.FieldViolations, &errdetails.BadRequest_FieldViolation{Field: names[i], Description: each, Reason: string(domain.InvalidArgument)})
-	}
-	answer := newError(connect.CodeInvalidArgument, string(domain.InvalidArgument), text+": "+strings.Join(names, ", "), nil)
-	attach(answer, bad)
-	return answer
+	return readQuery(taken(c.method, procedure), c.query, msg)
 }
 
 // ended looks at how the call came out, for what HTTP has a status of its own.
@@ -218,7 +191,9 @@ func (w *restWriter) unreached() (unreached, int, []byte) {
 	case code == http.StatusNotFound:
 		grpc, reason, text = connect.CodeNotFound, ReasonRouteNotFound, "there is nothing at this path"
 	case code == http.StatusMethodNotAllowed:
-		grpc, reason, text = connect.CodeUnimplemented, ReasonMethodNotAllowed, "this path takes only "+w.Header().Get("Allow")
+		allow := allowed(w.Header().Get("Allow"))
+		w.Header().Set("Allow", allow)
+		grpc, reason, text = connect.CodeUnimplemented, ReasonMethodNotAllowed, "this path takes only "+allow
 	case code == http.StatusUnsupportedMediaType:
 		reason = ReasonUnsupportedMedia
 	case code >= http.StatusInternalServerError:
@@ -233,6 +208,16 @@ func (w *restWriter) unreached() (unreached, int, []byte) {
 		answer, _ = json.Marshal(map[string]any{"code": int32(grpc), "message": shortened(text)})
 	}
 	return unreached{grpc, reason}, code, answer
+}
+
+// allowed adds HEAD to methods that have GET.
+func allowed(methods string) string {
+	all := strings.Split(methods, ",")
+	if slices.Contains(all, http.MethodGet) {
+		all = append(all, http.MethodHead)
+	}
+	slices.Sort(all)
+	return strings.Join(all, ", ")
 }
 
 // shortened bounds what is said again of what was sent.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -141,6 +143,20 @@ func TestRESTRefusesWhatItDoesNotKnow(t *testing.T) {
 	}
 }
 
+// A call whose time is over says so with a reason, whatever it is called over.
+func TestDeadlineHasAReason(t *testing.T) {
+	s := newStack(t, api.Options{})
+	s.seed(5)
+	status, _, body := s.rest(http.MethodGet, "/v1/hotels/ritz", "", "X-Server-Timeout: 0.0000001")
+	if code, reason, _ := faultOf(t, body); status != http.StatusGatewayTimeout || code != connect.CodeDeadlineExceeded || reason != "DEADLINE_EXCEEDED" {
+		t.Errorf("%d %s", status, body)
+	}
+	status, _, body = s.rest(http.MethodPost, "/lodge.v1.HotelService/GetHotel", `{"name":"hotels/ritz"}`, "Connect-Timeout-Ms: 0")
+	if status != http.StatusGatewayTimeout || !strings.Contains(body, `"reason":"DEADLINE_EXCEEDED"`) {
+		t.Errorf("%d %s", status, body)
+	}
+}
+
 func TestIdempotencyKey(t *testing.T) {
 	s := newStack(t, api.Options{})
 	s.seed(50)
@@ -263,6 +279,47 @@ func until(t testing.TB, what string, done func() bool) {
 	}
 }
 
+// writing is an answer that has its client act before each write to it returns.
+type writing struct {
+	*httptest.ResponseRecorder
+	client func()
+}
+
+// Write implements http.ResponseWriter.
+func (w *writing) Write(p []byte) (int, error) {
+	n, err := w.ResponseRecorder.Write(p)
+	w.client()
+	return n, err
+}
+
+// Whoever has an answer may send the request again, even while the server still writes: the key is in progress no more.
+func TestIdempotencyKeyIsFreeBeforeTheAnswer(t *testing.T) {
+	s := newStack(t, api.Options{})
+	s.seed(5)
+	for _, c := range []struct{ name, method, path, body string }{
+		{"a post", http.MethodPost, "/v1/hotels/ritz/reservations", restStay(t, 1, 2)},
+		{"a patch", http.MethodPatch, "/v1/hotels/ritz", `{"description":"grand"}`},
+		{"a refusal", http.MethodPost, "/v1/hotels/ritz/reservations", restStay(t, 70, 71)},
+	} {
+		ask := func(w http.ResponseWriter) {
+			req := httptest.NewRequest(c.method, c.path, strings.NewReader(c.body))
+			req.Header.Set("Content-Type", "application/json")
+			req.Header.Set(api.HeaderIdempotencyKey, c.name)
+			s.api.ServeHTTP(w, req)
+		}
+		again, asked := httptest.NewRecorder(), 0
+		first := &writing{httptest.NewRecorder(), func() {
+			again = httptest.NewRecorder()
+			asked++
+			ask(again)
+		}}
+		ask(first)
+		if asked == 0 || first.Code == http.StatusConflict || again.Code != first.Code {
+			t.Errorf("%s: %d %s\nagain, %d times: %d %s", c.name, first.Code, first.Body, asked, again.Code, again.Body)
+		}
+	}
+}
+
 func TestIdempotencyKeyOfACrowd(t *testing.T) {
 	s := newStack(t, api.Options{})
 	s.seed(50)
@@ -288,5 +345,55 @@ func TestIdempotencyKeyOfACrowd(t *testing.T) {
 	crowd.Wait()
 	if n := s.eventCount(); len(names) != 1 || n != before+1 {
 		t.Errorf("reservations %v, %d events", names, n-before)
+	}
+}
+
+// TestHeadIsGetWithoutItsBody asks every route that has GET for both.
+func TestHeadIsGetWithoutItsBody(t *testing.T) {
+	s := newStack(t, api.Options{CORSOrigins: []string{app}})
+	s.seed(5)
+	found := 0
+	paths := []string{"/v1/hotels?pageSise=3", "/v1/hotels?pageSize=many", "/v1/motels", "/openapi.json", "/"}
+	for _, r := range routes() {
+		if path, _ := r.pattern(); r.method == http.MethodGet {
+			paths = append(paths, strings.Replace(strings.Replace(path, "*", "ritz", 1), "*", "double", 1))
+		}
+	}
+	for _, path := range paths {
+		path = strings.ReplaceAll(path, "*", "1")
+		status, header, body := s.rest(http.MethodGet, path, "", "Accept-Encoding: identity", "Origin: "+app)
+		headStatus, headHeader, headBody := s.rest(http.MethodHead, path, "", "Accept-Encoding: identity", "Origin: "+app)
+		header.Del("Date")
+		headHeader.Del("Date")
+		if headStatus != status || !reflect.DeepEqual(headHeader, header) || headBody != "" || body == "" {
+			t.Errorf("%s: %d %v, and HEAD %d %v %q", path, status, header, headStatus, headHeader, headBody)
+		}
+		if status == http.StatusOK {
+			found++
+		}
+	}
+	if found < 15 {
+		t.Errorf("only %d were there", found)
+	}
+	for _, path := range []string{"/events?topic=bookings", "/availability?hotel=hotels/ritz"} {
+		if status, header, body := s.rest(http.MethodHead, path, ""); status != http.StatusOK || header.Get("Content-Type") != "text/event-stream" || body != "" {
+			t.Errorf("%s: %d %v %q", path, status, header, body)
+		}
+	}
+	if status, _, _ := s.rest(http.MethodHead, "/availability?hotel=hotels/nowhere", ""); status != http.StatusNotFound {
+		t.Errorf("a stream of nothing: %d", status)
+	}
+	for _, c := range []struct{ method, path, allow string }{
+		{http.MethodHead, "/v1/hotels/ritz:archive", "POST"},
+		{http.MethodPut, "/v1/hotels", "GET, HEAD, POST"},
+		{http.MethodPost, "/v1/hotels/ritz", "DELETE, GET, HEAD, PATCH"},
+	} {
+		if status, header, _ := s.rest(c.method, c.path, ""); status != http.StatusMethodNotAllowed || header.Get("Allow") != c.allow {
+			t.Errorf("%s %s: %d, allowed is %q", c.method, c.path, status, header.Get("Allow"))
+		}
+	}
+	status, header := s.asBrowser(http.MethodOptions, "/v1/hotels", app, "", "Access-Control-Request-Method", http.MethodHead)
+	if status/100 != 2 || header.Get("Access-Control-Allow-Methods") != http.MethodHead {
+		t.Errorf("preflight: %d %v", status, header)
 	}
 }

@@ -57,7 +57,7 @@ func (s *roomService) UpdateRoom(ctx context.Context, req *connect.Request[lodge
 	if err != nil {
 		return nil, err
 	}
-	set, err := maskedFields(req.Msg.GetUpdateMask(), r, "room_type", "display_name", "floor", "out_of_service")
+	set, err := maskedFields(req.Msg.GetUpdateMask(), r, nil, "room_type", "display_name", "floor", "out_of_service")
 	if err != nil {
 		return nil, err
 	}
@@ -129,48 +129,13 @@ func (s *roomService) GetRoom(ctx context.Context, req *connect.Request[lodgev1.
 	if err != nil {
 		return nil, err
 	}
-	if err := s.fresh(ctx, hotels.Name, req.Msg.GetMinPosition()); err != nil {
-		return nil, err
-	}
-	r, err := s.hotels.GetRoom(ctx, hotelID, id)
-	if err != nil {
-		return nil, err
-	}
-	return connect.NewResponse(roomRow(&r)), nil
+	return getPart(ctx, s.API, s.roomParts(), hotelID, id, req.Msg)
 }
 
 // ListRooms lists a hotel's rooms by id.
 func (s *roomService) ListRooms(ctx context.Context, req *connect.Request[lodgev1.ListRoomsRequest]) (*connect.Response[lodgev1.ListRoomsResponse], error) {
-	hotelID, err := parseHotel(req.Msg.GetParent(), "parent")
-	if err != nil {
-		return nil, err
-	}
-	token, err := parsePageToken(req.Msg, req.Msg.GetPageToken(), 1)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.fresh(ctx, hotels.Name, req.Msg.GetMinPosition()); err != nil {
-		return nil, err
-	}
-	if _, err := s.hotels.Get(ctx, hotelID); err != nil {
-		return nil, err
-	}
-	after := ""
-	if token != nil {
-		after = token[0]
-	}
-	rows, more, err := s.hotels.ListRooms(ctx, hotelID, req.Msg.GetShowArchived(), after, pageSize(req.Msg.GetPageSize()))
-	if err != nil {
-		return nil, err
-	}
-	res := &lodgev1.ListRoomsResponse{}
-	for i := range rows {
-		res.Rooms = append(res.Rooms, roomRow(&rows[i]))
-	}
-	if more {
-		res.NextPageToken = newPageToken(req.Msg, rows[len(rows)-1].Room.GetRoomId())
-	}
-	return connect.NewResponse(res), nil
+	rooms, next, err := listParts(ctx, s.API, s.roomParts(), req.Msg)
+	return respond(&lodgev1.ListRoomsResponse{Rooms: rooms, NextPageToken: next}, err)
 }
 
 func roomRow(r *hotels.Room) *lodgev1.Room {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -64,7 +65,7 @@ func updateRoomType(req *lodgev1.UpdateRoomTypeRequest) (*hotel.UpdateRoomType, 
 	if err != nil {
 		return nil, err
 	}
-	set, err := maskedFields(req.GetUpdateMask(), t, "display_name", "description", "max_guests", "base_rate", "defaults")
+	set, err := maskedFields(req.GetUpdateMask(), t, nil, "display_name", "description", "max_guests", "base_rate", "defaults")
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +75,7 @@ func updateRoomType(req *lodgev1.UpdateRoomTypeRequest) (*hotel.UpdateRoomType, 
 		return nil, err
 	case !set["base_rate"]:
 		rate = nil
-	case rate == nil && len(req.GetUpdateMask().GetPaths()) > 0 && req.GetUpdateMask().GetPaths()[0] != "*":
+	case rate == nil && !slices.Contains(req.GetUpdateMask().GetPaths(), "*"): // without a mask it has a value
 		return nil, domain.Errorf(domain.InvalidArgument, "room_type.base_rate", "a base rate cannot be removed")
 	}
 	return &hotel.UpdateRoomType{

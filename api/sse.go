@@ -33,6 +33,9 @@ func (a *API) serveEvents(w http.ResponseWriter, r *http.Request) {
 	defer done()
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
+	if r.Method == http.MethodHead {
+		return
+	}
 	if err := sub.run(ctx, &sseSink{w: w, flush: http.NewResponseController(w), cursor: sub.cursor}); err != nil {
 		a.opts.Logger.DebugContext(ctx, "server-sent events ended", "error", err)
 	}

@@ -43,12 +43,19 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	code := m.Run()
 	if code == 0 {
-		if err := goleak.Find(); err != nil {
+		if err := goleak.Find(natsStores...); err != nil {
 			os.Stderr.WriteString(err.Error())
 			code = 1
 		}
 	}
 	os.Exit(code)
+}
+
+// natsStores are goroutines that nats-server leaves behind when it shuts down while it makes a stream, as at the end of a test that was done before its bridge had begun:
+// the store of that stream is made after those that there are were stopped.
+var natsStores = []goleak.Option{
+	goleak.IgnoreAnyFunction("github.com/nats-io/nats-server/v2/server.(*fileStore).flushStreamStateLoop"),
+	goleak.IgnoreAnyFunction("github.com/nats-io/nats-server/v2/server/ats.Register.func1"),
 }
 
 // clock is a time that only moves when a test says so.
@@ -149,26 +156,15 @@ func newStackWith(t testing.TB, dir string, fs vfs.FS, opts api.Options, schedul
 		deps.Scheduler = scheduler(s)
 	}
 	if opts.AuthRequired {
-		if s.tokens, err = access.Open(ctx, s.broker, s.clock.now); err != nil {
-			t.Fatal(err)
-		}
-		if s.accounts, err = access.OpenAccounts(ctx, s.broker, access.AccountsOptions{Clock: s.clock.now, Cost: access.HashCost{MemoryKiB: 64, Passes: 1, Lanes: 1}}); err != nil {
-			t.Fatal(err)
-		}
-		deps.Access, deps.Accounts = s.tokens, s.accounts
+		s.openAccess(ctx, &deps)
 	}
 	s.deps = deps
 	if s.api, err = api.New(deps, opts); err != nil {
 		t.Fatal(err)
 	}
-	s.server = httptest.NewUnstartedServer(s.api)
-	s.server.Config = api.NewServer(s.api)
-	s.server.Start()
-	s.connect()
+	end := s.serve()
 	t.Cleanup(func() {
-		s.api.EndStreams()
-		s.client.CloseIdleConnections()
-		s.server.Close()
+		end()
 		stopTrail()
 		if err := <-trailed; err != nil {
 			t.Error(err)
@@ -185,6 +181,37 @@ func newStackWith(t testing.TB, dir string, fs vfs.FS, opts api.Options, schedul
 		}
 	})
 	return s
+}
+
+// serve listens as a process does, and returns what ends that.
+func (s *stack) serve() (end func()) {
+	s.server = httptest.NewUnstartedServer(s.api)
+	s.server.Config = api.NewServer(s.api)
+	listener := api.Listen(s.api, s.server.Listener)
+	s.server.Listener = listener
+	s.server.Start()
+	s.connect()
+	return func() {
+		s.api.EndStreams()
+		s.client.CloseIdleConnections()
+		s.server.Close()
+		if err := listener.Wait(context.Background()); err != nil {
+			s.Error(err)
+		}
+	}
+}
+
+// openAccess opens what knows who calls.
+func (s *stack) openAccess(ctx context.Context, deps *api.Deps) {
+	s.Helper()
+	var err error
+	if s.tokens, err = access.Open(ctx, s.broker, s.clock.now); err != nil {
+		s.Fatal(err)
+	}
+	if s.accounts, err = access.OpenAccounts(ctx, s.broker, access.AccountsOptions{Clock: s.clock.now, Cost: access.HashCost{MemoryKiB: 64, Passes: 1, Lanes: 1}}); err != nil {
+		s.Fatal(err)
+	}
+	deps.Access, deps.Accounts = s.tokens, s.accounts
 }
 
 var projectors = []projections.Projector{hotels.Projector{}, availability.Projector{}, reservations.Projector{}, payments.Projector{}, eventindex.Projector{}}

@@ -19,8 +19,8 @@ func (s *stayService) CheckInReservation(ctx context.Context, req *connect.Reque
 	if err != nil {
 		return nil, err
 	}
-	return settle(ctx, s.API, req, func(hotelID, id string) hotel.Command {
-		return &hotel.CheckIn{Hotel: hotelID, ReservationID: id, Rooms: rooms, SettledAtHotel: req.Msg.GetSettledAtHotel()}
+	return settle(ctx, s.API, req, func(hotelID, id string, expected int64) hotel.Command {
+		return &hotel.CheckIn{Hotel: hotelID, ReservationID: id, Rooms: rooms, SettledAtHotel: req.Msg.GetSettledAtHotel(), ExpectedVersion: expected}
 	})
 }
 
@@ -67,22 +67,22 @@ func (s *stayService) MoveGuest(ctx context.Context, req *connect.Request[lodgev
 			return nil, err
 		}
 	}
-	return settle(ctx, s.API, req, func(hotelID, id string) hotel.Command {
-		body.Hotel, body.ReservationID = hotelID, id
+	return settle(ctx, s.API, req, func(hotelID, id string, expected int64) hotel.Command {
+		body.Hotel, body.ReservationID, body.ExpectedVersion = hotelID, id, expected
 		return body
 	})
 }
 
 // CheckOutReservation releases what is left of a stay.
 func (s *stayService) CheckOutReservation(ctx context.Context, req *connect.Request[lodgev1.CheckOutReservationRequest]) (*connect.Response[lodgev1.Reservation], error) {
-	return settle(ctx, s.API, req, func(hotelID, id string) hotel.Command {
-		return &hotel.CheckOut{Hotel: hotelID, ReservationID: id, SettledAtHotel: req.Msg.GetSettledAtHotel(), LeftUnpaid: req.Msg.GetLeftUnpaid()}
+	return settle(ctx, s.API, req, func(hotelID, id string, expected int64) hotel.Command {
+		return &hotel.CheckOut{Hotel: hotelID, ReservationID: id, SettledAtHotel: req.Msg.GetSettledAtHotel(), LeftUnpaid: req.Msg.GetLeftUnpaid(), ExpectedVersion: expected}
 	})
 }
 
 // WalkReservation sends the guest of a reservation elsewhere.
 func (s *stayService) WalkReservation(ctx context.Context, req *connect.Request[lodgev1.WalkReservationRequest]) (*connect.Response[lodgev1.Reservation], error) {
-	return settle(ctx, s.API, req, func(hotelID, id string) hotel.Command {
-		return &hotel.Walk{Hotel: hotelID, ReservationID: id, RelocatedTo: req.Msg.GetRelocatedTo(), Note: req.Msg.GetNote()}
+	return settle(ctx, s.API, req, func(hotelID, id string, expected int64) hotel.Command {
+		return &hotel.Walk{Hotel: hotelID, ReservationID: id, RelocatedTo: req.Msg.GetRelocatedTo(), Note: req.Msg.GetNote(), ExpectedVersion: expected}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/emptypb"
 
@@ -86,7 +87,11 @@ func (s *adminService) UpdateTopic(ctx context.Context, req *connect.Request[lod
 		names = append(names, setting)
 	}
 	slices.Sort(names)
-	selected, err := maskedFields(req.Msg.GetUpdateMask(), t, names...)
+	current := func() (proto.Message, error) {
+		info, err := s.topic(ctx, string(name))
+		return toTopic(&info), err
+	}
+	selected, err := maskedFields(req.Msg.GetUpdateMask(), t, current, names...)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,9 @@ type localKey struct{}
 
 // ConnContext marks the contexts of connections over a Unix socket, whose file permissions say who may connect: for http.Server.ConnContext.
 func ConnContext(ctx context.Context, conn net.Conn) context.Context {
+	if outer, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		conn = outer.NetConn()
+	}
 	if _, ok := conn.(*net.UnixConn); ok {
 		return context.WithValue(ctx, localKey{}, true)
 	}

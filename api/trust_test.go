@@ -26,9 +26,9 @@ func (s *stack) local(options ...connect.ClientOption) lodgev1connect.Reservatio
 	if err != nil {
 		s.Fatal(err)
 	}
-	server := api.NewServer(s.api)
+	server, front := api.NewServer(s.api), api.Listen(s.api, listener)
 	done := make(chan error, 1)
-	go func() { done <- server.Serve(listener) }()
+	go func() { done <- server.Serve(front) }()
 	transport := &http.Transport{Protocols: new(http.Protocols), DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", path)
 	}}
@@ -36,7 +36,7 @@ func (s *stack) local(options ...connect.ClientOption) lodgev1connect.Reservatio
 	transport.Protocols.SetUnencryptedHTTP2(true)
 	s.Cleanup(func() {
 		transport.CloseIdleConnections()
-		if err := server.Shutdown(context.Background()); err != nil {
+		if err := errors.Join(server.Shutdown(context.Background()), front.Wait(context.Background())); err != nil {
 			s.Error(err)
 		}
 		if err := <-done; !errors.Is(err, http.ErrServerClosed) {

@@ -62,7 +62,7 @@ func joinWaitingList(req *lodgev1.JoinWaitingListRequest) (*hotel.JoinWaitingLis
 	if err != nil {
 		return nil, err
 	}
-	body := &hotel.JoinWaitingList{Hotel: hotelID, ClientAssigned: req.GetEntryId() != "", Quantity: entry.GetQuantity(), Guest: fromGuest(entry.GetGuest())}
+	body := &hotel.JoinWaitingList{Hotel: hotelID, ClientAssigned: req.GetEntryId() != "", Quantity: entry.GetQuantity()}
 	ofHotel, roomType, err := parseRoomType(entry.GetRoomType(), "entry.room_type")
 	if err != nil {
 		return nil, err
@@ -78,6 +78,9 @@ func joinWaitingList(req *lodgev1.JoinWaitingListRequest) (*hotel.JoinWaitingLis
 		if ofHotel != hotelID {
 			return nil, domain.Errorf(domain.InvalidArgument, "entry.rate_plan", "the rate plan is not of hotel %s", hotelID)
 		}
+	}
+	if body.Guest, err = fromGuest(entry.GetGuest(), "entry.guest"); err != nil {
+		return nil, err
 	}
 	if body.Stay.CheckIn, err = fromDate(entry.GetCheckInDate(), "entry.check_in_date"); err != nil {
 		return nil, err

@@ -98,7 +98,7 @@ func (a *API) newWatch(ctx context.Context, req *lodgev1.WatchAvailabilityReques
 			return nil, err
 		}
 	}
-	w.from, w.to, err = a.nights(&h, req.GetStartDate(), req.GetEndDate(), nightsMax)
+	w.from, w.to, err = nightsFrom(&h, a.opts.Clock(), req.GetStartDate(), req.GetEndDate(), nightsMax)
 	return w, err
 }
 

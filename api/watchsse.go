@@ -42,6 +42,9 @@ func (a *API) serveAvailability(w http.ResponseWriter, r *http.Request) {
 	defer done()
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
+	if r.Method == http.MethodHead {
+		return
+	}
 	if err := watch.run(ctx, &watchSSE{w: w, flush: http.NewResponseController(w)}); err != nil {
 		a.opts.Logger.DebugContext(ctx, "server-sent events ended", "error", err)
 	}

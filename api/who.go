@@ -16,6 +16,7 @@ type caller struct {
 	token  *access.Token // what says who they are, or stands for their account; nil: nobody has said
 	local  bool          // and came over the socket
 	header http.Header
+	addr   string // as in net.Addr.String
 
 	account, session string    // of who signed in; empty: they have not
 	until            time.Time // when what they show ends; zero: with the token

@@ -42,6 +42,7 @@ func appendWireReservation(dst []byte, r *lodgev1.Reservation) ([]byte, bool) {
 	w.text(13, r.GetExternalReference())
 	w.time(14, r.GetCreateTime())
 	w.time(15, r.GetUpdateTime())
+	w.text(30, r.GetEtag())
 	if w.failed {
 		return dst, false
 	}

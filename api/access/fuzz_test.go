@@ -63,8 +63,14 @@ func FuzzSeals(f *testing.F) {
 func FuzzEmail(f *testing.F) {
 	f.Add(" Ada@Example.com ")
 	f.Add("a\"b\"@x")
+	for _, text := range []string{"", "@", "a@", "@b", "a@b@c", ".a@b", "a.@b", "a..b@c", "a.b@c.d", "a@.b", "a@b.", "o'hara+x@example.com", "a@[127.0.0.1]", "é@example.com", "a b@c", strings.Repeat("a", 253) + "@b"} {
+		f.Add(text)
+	}
 	f.Fuzz(func(t *testing.T, text string) {
 		email, err := ReadEmail(text, "email")
+		if checked := CheckEmail(text, "email"); (checked == nil) != (err == nil) {
+			t.Errorf("%q: %v, checked: %v", text, err, checked)
+		}
 		if err != nil {
 			if domain.ReasonOf(err) != domain.InvalidArgument {
 				t.Error(err)
@@ -76,6 +82,17 @@ func FuzzEmail(f *testing.F) {
 			t.Errorf("%q became %q, %v, %v", text, email, err, err2)
 		}
 	})
+}
+
+// TestUsualAddressesAreCheap: checking one allocates nothing.
+func TestUsualAddressesAreCheap(t *testing.T) {
+	if n := testing.AllocsPerRun(100, func() {
+		if err := CheckEmail("Ada.O'Hara+x@mail.example.com", "email"); err != nil {
+			t.Error(err)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
 }
 
 // FuzzRecords: damage in the log is an error, and what can be read is written so that it is the same again.

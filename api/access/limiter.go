@@ -35,11 +35,16 @@ func NewLimiter(perSecond float64, burst int) *Limiter {
 
 // Allow counts a call of a client and reports whether it may be made now; if not, when to try again.
 func (l *Limiter) Allow(name string, now time.Time) (wait time.Duration, ok bool) {
-	b := l.bucket(name)
-	if b.AllowN(now, 1) {
+	return l.AllowN(name, 1, now)
+}
+
+// AllowN is Allow for what counts as n calls, n >= 0. More than a burst counts as a burst, or it could never be made.
+func (l *Limiter) AllowN(name string, n int, now time.Time) (wait time.Duration, ok bool) {
+	b, n := l.bucket(name), min(n, l.burst)
+	if b.AllowN(now, n) {
 		return 0, true
 	}
-	missing := max(1-b.TokensAt(now), 0)
+	missing := max(float64(n)-b.TokensAt(now), 0)
 	return time.Duration(missing / float64(l.rate) * float64(time.Second)), false
 }
 
@@ -64,13 +69,18 @@ func (l *Limiter) bucket(name string) *rate.Limiter {
 
 // ClientOf names the client at an address, as in net.Addr.String: an IPv4 address, or the /64 of an IPv6 one, since a subscriber has all of that.
 func ClientOf(addr string) string {
-	at, err := netip.ParseAddrPort(addr)
-	if err != nil {
+	ip, ok := IPOf(addr)
+	if !ok {
 		return addr
 	}
-	ip := at.Addr().Unmap().WithZone("")
 	if ip.Is4() {
 		return ip.String()
 	}
 	return netip.PrefixFrom(ip, 64).Masked().String()
+}
+
+// IPOf returns the address in a host and port, as in net.Addr.String, without its zone. false: it has none.
+func IPOf(addr string) (netip.Addr, bool) {
+	at, err := netip.ParseAddrPort(addr)
+	return at.Addr().Unmap().WithZone(""), err == nil
 }

@@ -42,34 +42,21 @@ func (t onePiece) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Body == nil || req.ContentLength <= 0 || req.ContentLength > bodyBytesMax {
 		return t.Transport.RoundTrip(req)
 	}
-	again := *req // a RoundTripper must not change its request
 	memory := make([]byte, req.ContentLength+1)
 	n, err := io.ReadFull(req.Body, memory)
-	read := bytes.NewReader(memory[:n])
-	switch {
-	case int64(n) == req.ContentLength && errors.Is(err, io.ErrUnexpectedEOF): // as long as it says: there was one byte of room left
-		if err := req.Body.Close(); err != nil {
-			return nil, err
-		}
-		again.Body = io.NopCloser(read)
-	case err == nil: // net/http notices only sometimes: the answer may be there first
-		return nil, errors.Join(fmt.Errorf("%s %q: ContentLength=%d with a longer Body", req.Method, req.URL, req.ContentLength), req.Body.Close())
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF): // too short: net/http says so
-		again.Body = &readAgain{Reader: io.MultiReader(read, req.Body), Closer: req.Body}
-	default:
-		again.Body = &readAgain{Reader: io.MultiReader(read, failing{err}), Closer: req.Body}
+	switch { // net/http notices only sometimes what is wrong: the answer, or the end of the connection, may be there first
+	case err == nil:
+		err = fmt.Errorf("%s %q: ContentLength=%d with a longer Body", req.Method, req.URL, req.ContentLength)
+	case !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
+	case int64(n) < req.ContentLength:
+		err = fmt.Errorf("%s %q: ContentLength=%d with Body length %d", req.Method, req.URL, req.ContentLength, n)
+	default: // as long as it says: there was one byte of room left
+		err = nil
 	}
+	if err := errors.Join(err, req.Body.Close()); err != nil {
+		return nil, err
+	}
+	again := *req // a RoundTripper must not change its request
+	again.Body = io.NopCloser(bytes.NewReader(memory[:n]))
 	return t.Transport.RoundTrip(&again)
 }
-
-// readAgain is a body of which something has been read.
-type readAgain struct {
-	io.Reader
-	io.Closer
-}
-
-// failing is a reader that fails.
-type failing struct{ error }
-
-// Read implements io.Reader.
-func (f failing) Read([]byte) (int, error) { return 0, f.error }

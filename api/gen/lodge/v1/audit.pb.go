@@ -91,11 +91,12 @@ type AuditEntry struct {
 	Position string `protobuf:"bytes,1,opt,name=position,proto3" json:"position,omitempty"`
 	// When it was recorded, which is what entries are ordered by. An event whose command was given a time of its own tells that itself.
 	Time *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=time,proto3" json:"time,omitempty"`
-	// Who: role:id, as in staff:k3v9q2m7c5x1r8ta; local:socket over the server's socket; anonymous: who did not say. Empty where nobody is asked, and where the platform itself acted.
+	// Who: role:id, as in staff:k3v9q2m7c5x1r8ta; local:socket over the server's socket; local:folder on a folder without a server; anonymous: who did not say. Empty where nobody is asked, and where the platform itself acted.
 	Actor string `protobuf:"bytes,3,opt,name=actor,proto3" json:"actor,omitempty"`
 	// Where the call came from: an IPv4 address, or the /64 of an IPv6 one. Of calls that are in the trail, and for admins only.
 	ClientAddress string `protobuf:"bytes,4,opt,name=client_address,json=clientAddress,proto3" json:"client_address,omitempty"`
-	// The call, as in lodge.v1.ReservationService/CancelReservation; of what got to no method, how it came, as in POST /v1. Empty of events.
+	// The call, as in lodge.v1.ReservationService/CancelReservation, whether it was done, refused or failed; of what got to no method, how it came, as in POST /v1. Of an event it is the call that gives
+	// the event's command, when it came from a client's request. Empty of other events, and of those without a command.
 	Method string `protobuf:"bytes,5,opt,name=method,proto3" json:"method,omitempty"`
 	// The type of the event, such as lodge.reservation.canceled.v1. Empty of calls that are in the trail.
 	EventType string `protobuf:"bytes,6,opt,name=event_type,json=eventType,proto3" json:"event_type,omitempty"`
@@ -112,7 +113,7 @@ type AuditEntry struct {
 	CausationId string `protobuf:"bytes,12,opt,name=causation_id,json=causationId,proto3" json:"causation_id,omitempty"`
 	// Of the trace that the call belonged to, as the header traceparent said.
 	TraceId string `protobuf:"bytes,13,opt,name=trace_id,json=traceId,proto3" json:"trace_id,omitempty"`
-	// Why, in the caller's words, as the header Lodge-Reason said.
+	// Why, in the caller's words, as the header Lodge-Reason said. Of a booking only the events say it, until the guest is forgotten; calls about one that were refused do not.
 	Reason  string       `protobuf:"bytes,14,opt,name=reason,proto3" json:"reason,omitempty"`
 	Outcome AuditOutcome `protobuf:"varint,15,opt,name=outcome,proto3,enum=lodge.v1.AuditOutcome" json:"outcome,omitempty"`
 	// The code that a refused or failed call was answered with, as in FAILED_PRECONDITION.
@@ -126,7 +127,10 @@ type AuditEntry struct {
 	// When the first of these was made, if there is more than one.
 	FirstTime *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=first_time,json=firstTime,proto3" json:"first_time,omitempty"`
 	// What an event came from.
-	Origin        EventOrigin `protobuf:"varint,21,opt,name=origin,proto3,enum=lodge.v1.EventOrigin" json:"origin,omitempty"`
+	Origin EventOrigin `protobuf:"varint,21,opt,name=origin,proto3,enum=lodge.v1.EventOrigin" json:"origin,omitempty"`
+	// The name of the command that led to the event, such as cancel_reservation, whoever gave it: a call, a process manager, or the platform itself. Empty of calls that are in the trail, and of events that were
+	// recorded before it was kept.
+	Command       string `protobuf:"bytes,22,opt,name=command,proto3" json:"command,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -308,6 +312,13 @@ func (x *AuditEntry) GetOrigin() EventOrigin {
 	return EventOrigin_EVENT_ORIGIN_UNSPECIFIED
 }
 
+func (x *AuditEntry) GetCommand() string {
+	if x != nil {
+		return x.Command
+	}
+	return ""
+}
+
 type ListAuditEntriesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// hotels/{hotel}: only what was about it. Staff name one of theirs.
@@ -318,7 +329,8 @@ type ListAuditEntriesRequest struct {
 	Actor string `protobuf:"bytes,3,opt,name=actor,proto3" json:"actor,omitempty"`
 	// Only what came out so. Unspecified: all.
 	Outcome AuditOutcome `protobuf:"varint,4,opt,name=outcome,proto3,enum=lodge.v1.AuditOutcome" json:"outcome,omitempty"`
-	// Only these calls and events: lodge.v1.ReservationService/CancelReservation, or CancelReservation alone, or a type of event such as lodge.reservation.canceled.v1.
+	// Only these calls, commands and events: a call (lodge.v1.ReservationService/CancelReservation, or CancelReservation alone) with what it led to, a command such as cancel_reservation, whoever gave it, with
+	// what it led to, or a type of event such as lodge.reservation.canceled.v1. Events without a command are found by their type only.
 	Types []string `protobuf:"bytes,5,rep,name=types,proto3" json:"types,omitempty"`
 	// Only what this request led to: a UUID.
 	RequestId string `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
@@ -500,7 +512,7 @@ var File_lodge_v1_audit_proto protoreflect.FileDescriptor
 
 const file_lodge_v1_audit_proto_rawDesc = "" +
 	"\n" +
-	"\x14lodge/v1/audit.proto\x12\blodge.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alodge/v1/reservation.proto\"\xb4\x05\n" +
+	"\x14lodge/v1/audit.proto\x12\blodge.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alodge/v1/reservation.proto\"\xce\x05\n" +
 	"\n" +
 	"AuditEntry\x12\x1a\n" +
 	"\bposition\x18\x01 \x01(\tR\bposition\x12.\n" +
@@ -527,7 +539,8 @@ const file_lodge_v1_audit_proto_rawDesc = "" +
 	"\x05count\x18\x13 \x01(\x03R\x05count\x129\n" +
 	"\n" +
 	"first_time\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\tfirstTime\x12-\n" +
-	"\x06origin\x18\x15 \x01(\x0e2\x15.lodge.v1.EventOriginR\x06origin\"\xf2\x03\n" +
+	"\x06origin\x18\x15 \x01(\x0e2\x15.lodge.v1.EventOriginR\x06origin\x12\x18\n" +
+	"\acommand\x18\x16 \x01(\tR\acommand\"\xf2\x03\n" +
 	"\x17ListAuditEntriesRequest\x12\x14\n" +
 	"\x05hotel\x18\x01 \x01(\tR\x05hotel\x12 \n" +
 	"\vreservation\x18\x02 \x01(\tR\vreservation\x12\x1e\n" +

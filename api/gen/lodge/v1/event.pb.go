@@ -52,8 +52,11 @@ type Event struct {
 	// Who gave the command that it came from, as role:id, such as staff:k3v9q2m7c5x1r8ta. Empty where nobody is asked who they are, and where the
 	// platform itself acted.
 	Actor string `protobuf:"bytes,11,opt,name=actor,proto3" json:"actor,omitempty"`
-	// Why it was given, in the caller's words, as the header Lodge-Reason said; or empty.
-	Reason        string `protobuf:"bytes,12,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Why it was given, in the caller's words, as the header Lodge-Reason said; or empty, as it is of a booking once the guest is forgotten.
+	Reason string `protobuf:"bytes,12,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The name of that command, such as cancel_reservation, whoever gave it: a call, a process manager, or the platform itself. Empty of events that were recorded
+	// before it was kept.
+	Command       string `protobuf:"bytes,13,opt,name=command,proto3" json:"command,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -168,6 +171,13 @@ func (x *Event) GetActor() string {
 func (x *Event) GetReason() string {
 	if x != nil {
 		return x.Reason
+	}
+	return ""
+}
+
+func (x *Event) GetCommand() string {
+	if x != nil {
+		return x.Command
 	}
 	return ""
 }
@@ -871,7 +881,7 @@ var File_lodge_v1_event_proto protoreflect.FileDescriptor
 
 const file_lodge_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x14lodge/v1/event.proto\x12\blodge.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/protobuf/any.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe6\x02\n" +
+	"\x14lodge/v1/event.proto\x12\blodge.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/protobuf/any.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x80\x03\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x16\n" +
@@ -886,7 +896,8 @@ const file_lodge_v1_event_proto_rawDesc = "" +
 	"\x04data\x18\n" +
 	" \x01(\v2\x14.google.protobuf.AnyR\x04data\x12\x14\n" +
 	"\x05actor\x18\v \x01(\tR\x05actor\x12\x16\n" +
-	"\x06reason\x18\f \x01(\tR\x06reason\"\xa3\x02\n" +
+	"\x06reason\x18\f \x01(\tR\x06reason\x12\x18\n" +
+	"\acommand\x18\r \x01(\tR\acommand\"\xa3\x02\n" +
 	"\x11ReadEventsRequest\x12\x1f\n" +
 	"\x05topic\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x05topic\x12/\n" +
 	"\n" +

@@ -39,7 +39,7 @@ type Hotel struct {
 	TimeZone string `protobuf:"bytes,5,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"`
 	// ISO 4217, such as EUR, of a country today: the currency of all its prices. Set when it is created, never changed.
 	CurrencyCode string `protobuf:"bytes,6,opt,name=currency_code,json=currencyCode,proto3" json:"currency_code,omitempty"`
-	// How long a pending reservation holds its rooms, in whole seconds. Unset: the platform's default.
+	// How long a pending reservation holds its rooms, in whole seconds, from 1 s to 168 h. Unset: the platform's default.
 	HoldDuration *durationpb.Duration `protobuf:"bytes,7,opt,name=hold_duration,json=holdDuration,proto3" json:"hold_duration,omitempty"`
 	Archived     bool                 `protobuf:"varint,8,opt,name=archived,proto3" json:"archived,omitempty"`
 	// The version. Sent back with a change, it makes the change conditional on nobody having made another.
@@ -1110,7 +1110,14 @@ type GetRoomTypeRequest struct {
 	// hotels/{hotel}/roomTypes/{room_type}.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Wait until the answer takes this position (topic/partition@offset) into account.
-	MinPosition   string `protobuf:"bytes,2,opt,name=min_position,json=minPosition,proto3" json:"min_position,omitempty"`
+	MinPosition string `protobuf:"bytes,2,opt,name=min_position,json=minPosition,proto3" json:"min_position,omitempty"`
+	// As it was. As in GetHotelRequest.
+	//
+	// Types that are valid to be assigned to AsOf:
+	//
+	//	*GetRoomTypeRequest_AsOfTime
+	//	*GetRoomTypeRequest_AsOfPosition
+	AsOf          isGetRoomTypeRequest_AsOf `protobuf_oneof:"as_of"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1158,6 +1165,47 @@ func (x *GetRoomTypeRequest) GetMinPosition() string {
 	}
 	return ""
 }
+
+func (x *GetRoomTypeRequest) GetAsOf() isGetRoomTypeRequest_AsOf {
+	if x != nil {
+		return x.AsOf
+	}
+	return nil
+}
+
+func (x *GetRoomTypeRequest) GetAsOfTime() *timestamppb.Timestamp {
+	if x != nil {
+		if x, ok := x.AsOf.(*GetRoomTypeRequest_AsOfTime); ok {
+			return x.AsOfTime
+		}
+	}
+	return nil
+}
+
+func (x *GetRoomTypeRequest) GetAsOfPosition() string {
+	if x != nil {
+		if x, ok := x.AsOf.(*GetRoomTypeRequest_AsOfPosition); ok {
+			return x.AsOfPosition
+		}
+	}
+	return ""
+}
+
+type isGetRoomTypeRequest_AsOf interface {
+	isGetRoomTypeRequest_AsOf()
+}
+
+type GetRoomTypeRequest_AsOfTime struct {
+	AsOfTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=as_of_time,json=asOfTime,proto3,oneof"`
+}
+
+type GetRoomTypeRequest_AsOfPosition struct {
+	AsOfPosition string `protobuf:"bytes,4,opt,name=as_of_position,json=asOfPosition,proto3,oneof"`
+}
+
+func (*GetRoomTypeRequest_AsOfTime) isGetRoomTypeRequest_AsOf() {}
+
+func (*GetRoomTypeRequest_AsOfPosition) isGetRoomTypeRequest_AsOf() {}
 
 type ListRoomTypesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1572,10 +1620,14 @@ const file_lodge_v1_hotel_proto_rawDesc = "" +
 	"roomTypeId\x12:\n" +
 	"\troom_type\x18\x03 \x01(\v2\x12.lodge.v1.RoomTypeB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\broomType\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x04 \x01(\tR\trequestId\"V\n" +
+	"request_id\x18\x04 \x01(\tR\trequestId\"\xc3\x01\n" +
 	"\x12GetRoomTypeRequest\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12!\n" +
-	"\fmin_position\x18\x02 \x01(\tR\vminPosition\"\xb3\x02\n" +
+	"\fmin_position\x18\x02 \x01(\tR\vminPosition\x12:\n" +
+	"\n" +
+	"as_of_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampH\x00R\basOfTime\x12&\n" +
+	"\x0eas_of_position\x18\x04 \x01(\tH\x00R\fasOfPositionB\a\n" +
+	"\x05as_of\"\xb3\x02\n" +
 	"\x14ListRoomTypesRequest\x12!\n" +
 	"\x06parent\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x06parent\x12$\n" +
 	"\tpage_size\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12\x1d\n" +
@@ -1673,35 +1725,36 @@ var file_lodge_v1_hotel_proto_depIdxs = []int32{
 	0,  // 16: lodge.v1.UpdateHotelRequest.hotel:type_name -> lodge.v1.Hotel
 	20, // 17: lodge.v1.UpdateHotelRequest.update_mask:type_name -> google.protobuf.FieldMask
 	3,  // 18: lodge.v1.CreateRoomTypeRequest.room_type:type_name -> lodge.v1.RoomType
-	18, // 19: lodge.v1.ListRoomTypesRequest.as_of_time:type_name -> google.protobuf.Timestamp
-	3,  // 20: lodge.v1.ListRoomTypesResponse.room_types:type_name -> lodge.v1.RoomType
-	3,  // 21: lodge.v1.UpdateRoomTypeRequest.room_type:type_name -> lodge.v1.RoomType
-	20, // 22: lodge.v1.UpdateRoomTypeRequest.update_mask:type_name -> google.protobuf.FieldMask
-	5,  // 23: lodge.v1.HotelService.CreateHotel:input_type -> lodge.v1.CreateHotelRequest
-	6,  // 24: lodge.v1.HotelService.GetHotel:input_type -> lodge.v1.GetHotelRequest
-	7,  // 25: lodge.v1.HotelService.ListHotels:input_type -> lodge.v1.ListHotelsRequest
-	9,  // 26: lodge.v1.HotelService.UpdateHotel:input_type -> lodge.v1.UpdateHotelRequest
-	10, // 27: lodge.v1.HotelService.ArchiveHotel:input_type -> lodge.v1.ArchiveHotelRequest
-	11, // 28: lodge.v1.HotelService.CreateRoomType:input_type -> lodge.v1.CreateRoomTypeRequest
-	12, // 29: lodge.v1.HotelService.GetRoomType:input_type -> lodge.v1.GetRoomTypeRequest
-	13, // 30: lodge.v1.HotelService.ListRoomTypes:input_type -> lodge.v1.ListRoomTypesRequest
-	15, // 31: lodge.v1.HotelService.UpdateRoomType:input_type -> lodge.v1.UpdateRoomTypeRequest
-	16, // 32: lodge.v1.HotelService.ArchiveRoomType:input_type -> lodge.v1.ArchiveRoomTypeRequest
-	0,  // 33: lodge.v1.HotelService.CreateHotel:output_type -> lodge.v1.Hotel
-	0,  // 34: lodge.v1.HotelService.GetHotel:output_type -> lodge.v1.Hotel
-	8,  // 35: lodge.v1.HotelService.ListHotels:output_type -> lodge.v1.ListHotelsResponse
-	0,  // 36: lodge.v1.HotelService.UpdateHotel:output_type -> lodge.v1.Hotel
-	0,  // 37: lodge.v1.HotelService.ArchiveHotel:output_type -> lodge.v1.Hotel
-	3,  // 38: lodge.v1.HotelService.CreateRoomType:output_type -> lodge.v1.RoomType
-	3,  // 39: lodge.v1.HotelService.GetRoomType:output_type -> lodge.v1.RoomType
-	14, // 40: lodge.v1.HotelService.ListRoomTypes:output_type -> lodge.v1.ListRoomTypesResponse
-	3,  // 41: lodge.v1.HotelService.UpdateRoomType:output_type -> lodge.v1.RoomType
-	3,  // 42: lodge.v1.HotelService.ArchiveRoomType:output_type -> lodge.v1.RoomType
-	33, // [33:43] is the sub-list for method output_type
-	23, // [23:33] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	18, // 19: lodge.v1.GetRoomTypeRequest.as_of_time:type_name -> google.protobuf.Timestamp
+	18, // 20: lodge.v1.ListRoomTypesRequest.as_of_time:type_name -> google.protobuf.Timestamp
+	3,  // 21: lodge.v1.ListRoomTypesResponse.room_types:type_name -> lodge.v1.RoomType
+	3,  // 22: lodge.v1.UpdateRoomTypeRequest.room_type:type_name -> lodge.v1.RoomType
+	20, // 23: lodge.v1.UpdateRoomTypeRequest.update_mask:type_name -> google.protobuf.FieldMask
+	5,  // 24: lodge.v1.HotelService.CreateHotel:input_type -> lodge.v1.CreateHotelRequest
+	6,  // 25: lodge.v1.HotelService.GetHotel:input_type -> lodge.v1.GetHotelRequest
+	7,  // 26: lodge.v1.HotelService.ListHotels:input_type -> lodge.v1.ListHotelsRequest
+	9,  // 27: lodge.v1.HotelService.UpdateHotel:input_type -> lodge.v1.UpdateHotelRequest
+	10, // 28: lodge.v1.HotelService.ArchiveHotel:input_type -> lodge.v1.ArchiveHotelRequest
+	11, // 29: lodge.v1.HotelService.CreateRoomType:input_type -> lodge.v1.CreateRoomTypeRequest
+	12, // 30: lodge.v1.HotelService.GetRoomType:input_type -> lodge.v1.GetRoomTypeRequest
+	13, // 31: lodge.v1.HotelService.ListRoomTypes:input_type -> lodge.v1.ListRoomTypesRequest
+	15, // 32: lodge.v1.HotelService.UpdateRoomType:input_type -> lodge.v1.UpdateRoomTypeRequest
+	16, // 33: lodge.v1.HotelService.ArchiveRoomType:input_type -> lodge.v1.ArchiveRoomTypeRequest
+	0,  // 34: lodge.v1.HotelService.CreateHotel:output_type -> lodge.v1.Hotel
+	0,  // 35: lodge.v1.HotelService.GetHotel:output_type -> lodge.v1.Hotel
+	8,  // 36: lodge.v1.HotelService.ListHotels:output_type -> lodge.v1.ListHotelsResponse
+	0,  // 37: lodge.v1.HotelService.UpdateHotel:output_type -> lodge.v1.Hotel
+	0,  // 38: lodge.v1.HotelService.ArchiveHotel:output_type -> lodge.v1.Hotel
+	3,  // 39: lodge.v1.HotelService.CreateRoomType:output_type -> lodge.v1.RoomType
+	3,  // 40: lodge.v1.HotelService.GetRoomType:output_type -> lodge.v1.RoomType
+	14, // 41: lodge.v1.HotelService.ListRoomTypes:output_type -> lodge.v1.ListRoomTypesResponse
+	3,  // 42: lodge.v1.HotelService.UpdateRoomType:output_type -> lodge.v1.RoomType
+	3,  // 43: lodge.v1.HotelService.ArchiveRoomType:output_type -> lodge.v1.RoomType
+	34, // [34:44] is the sub-list for method output_type
+	24, // [24:34] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_lodge_v1_hotel_proto_init() }
@@ -1719,6 +1772,10 @@ func file_lodge_v1_hotel_proto_init() {
 	file_lodge_v1_hotel_proto_msgTypes[6].OneofWrappers = []any{
 		(*GetHotelRequest_AsOfTime)(nil),
 		(*GetHotelRequest_AsOfPosition)(nil),
+	}
+	file_lodge_v1_hotel_proto_msgTypes[12].OneofWrappers = []any{
+		(*GetRoomTypeRequest_AsOfTime)(nil),
+		(*GetRoomTypeRequest_AsOfPosition)(nil),
 	}
 	file_lodge_v1_hotel_proto_msgTypes[13].OneofWrappers = []any{
 		(*ListRoomTypesRequest_AsOfTime)(nil),

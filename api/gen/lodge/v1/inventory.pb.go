@@ -14,6 +14,7 @@ import (
 	money "google.golang.org/genproto/googleapis/type/money"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -602,7 +603,14 @@ type ListInventoryRequest struct {
 	// From the page before. Everything else must be as it was then.
 	PageToken string `protobuf:"bytes,5,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Wait until the answer takes this position (topic/partition@offset) into account.
-	MinPosition   string `protobuf:"bytes,6,opt,name=min_position,json=minPosition,proto3" json:"min_position,omitempty"`
+	MinPosition string `protobuf:"bytes,6,opt,name=min_position,json=minPosition,proto3" json:"min_position,omitempty"`
+	// As they were. As in GetHotelRequest. start_date is then by default the hotel's day at that time.
+	//
+	// Types that are valid to be assigned to AsOf:
+	//
+	//	*ListInventoryRequest_AsOfTime
+	//	*ListInventoryRequest_AsOfPosition
+	AsOf          isListInventoryRequest_AsOf `protobuf_oneof:"as_of"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -679,6 +687,47 @@ func (x *ListInventoryRequest) GetMinPosition() string {
 	return ""
 }
 
+func (x *ListInventoryRequest) GetAsOf() isListInventoryRequest_AsOf {
+	if x != nil {
+		return x.AsOf
+	}
+	return nil
+}
+
+func (x *ListInventoryRequest) GetAsOfTime() *timestamppb.Timestamp {
+	if x != nil {
+		if x, ok := x.AsOf.(*ListInventoryRequest_AsOfTime); ok {
+			return x.AsOfTime
+		}
+	}
+	return nil
+}
+
+func (x *ListInventoryRequest) GetAsOfPosition() string {
+	if x != nil {
+		if x, ok := x.AsOf.(*ListInventoryRequest_AsOfPosition); ok {
+			return x.AsOfPosition
+		}
+	}
+	return ""
+}
+
+type isListInventoryRequest_AsOf interface {
+	isListInventoryRequest_AsOf()
+}
+
+type ListInventoryRequest_AsOfTime struct {
+	AsOfTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=as_of_time,json=asOfTime,proto3,oneof"`
+}
+
+type ListInventoryRequest_AsOfPosition struct {
+	AsOfPosition string `protobuf:"bytes,8,opt,name=as_of_position,json=asOfPosition,proto3,oneof"`
+}
+
+func (*ListInventoryRequest_AsOfTime) isListInventoryRequest_AsOf() {}
+
+func (*ListInventoryRequest_AsOfPosition) isListInventoryRequest_AsOf() {}
+
 type ListInventoryResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Every night of the range in order, with counts of 0 where none were set.
@@ -737,7 +786,7 @@ var File_lodge_v1_inventory_proto protoreflect.FileDescriptor
 
 const file_lodge_v1_inventory_proto_rawDesc = "" +
 	"\n" +
-	"\x18lodge/v1/inventory.proto\x12\blodge.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x16google/type/date.proto\x1a\x1bgoogle/type/dayofweek.proto\x1a\x17google/type/money.proto\"\xe9\x03\n" +
+	"\x18lodge/v1/inventory.proto\x12\blodge.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x1bgoogle/type/dayofweek.proto\x1a\x17google/type/money.proto\"\xe9\x03\n" +
 	"\tStayNight\x12%\n" +
 	"\x04date\x18\x01 \x01(\v2\x11.google.type.DateR\x04date\x12%\n" +
 	"\x0ephysical_count\x18\x02 \x01(\x05R\rphysicalCount\x12+\n" +
@@ -802,7 +851,7 @@ const file_lodge_v1_inventory_proto_rawDesc = "" +
 	"\x14SetInventoryResponse\x12\x1a\n" +
 	"\bposition\x18\x01 \x01(\tR\bposition\x12\x1f\n" +
 	"\vnight_count\x18\x02 \x01(\x05R\n" +
-	"nightCount\"\x81\x02\n" +
+	"nightCount\"\xee\x02\n" +
 	"\x14ListInventoryRequest\x12!\n" +
 	"\x06parent\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x06parent\x120\n" +
 	"\n" +
@@ -811,7 +860,11 @@ const file_lodge_v1_inventory_proto_rawDesc = "" +
 	"\tpage_size\x18\x04 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12\x1d\n" +
 	"\n" +
 	"page_token\x18\x05 \x01(\tR\tpageToken\x12!\n" +
-	"\fmin_position\x18\x06 \x01(\tR\vminPosition\"l\n" +
+	"\fmin_position\x18\x06 \x01(\tR\vminPosition\x12:\n" +
+	"\n" +
+	"as_of_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampH\x00R\basOfTime\x12&\n" +
+	"\x0eas_of_position\x18\b \x01(\tH\x00R\fasOfPositionB\a\n" +
+	"\x05as_of\"l\n" +
 	"\x15ListInventoryResponse\x12+\n" +
 	"\x06nights\x18\x01 \x03(\v2\x13.lodge.v1.StayNightR\x06nights\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xc5\x03\n" +
@@ -845,6 +898,7 @@ var file_lodge_v1_inventory_proto_goTypes = []any{
 	(*date.Date)(nil),               // 8: google.type.Date
 	(*money.Money)(nil),             // 9: google.type.Money
 	(dayofweek.DayOfWeek)(0),        // 10: google.type.DayOfWeek
+	(*timestamppb.Timestamp)(nil),   // 11: google.protobuf.Timestamp
 }
 var file_lodge_v1_inventory_proto_depIdxs = []int32{
 	8,  // 0: lodge.v1.StayNight.date:type_name -> google.type.Date
@@ -858,18 +912,19 @@ var file_lodge_v1_inventory_proto_depIdxs = []int32{
 	10, // 8: lodge.v1.SetRestrictionsRequest.weekdays:type_name -> google.type.DayOfWeek
 	8,  // 9: lodge.v1.ListInventoryRequest.start_date:type_name -> google.type.Date
 	8,  // 10: lodge.v1.ListInventoryRequest.end_date:type_name -> google.type.Date
-	0,  // 11: lodge.v1.ListInventoryResponse.nights:type_name -> lodge.v1.StayNight
-	2,  // 12: lodge.v1.InventoryService.SetInventory:input_type -> lodge.v1.SetInventoryRequest
-	3,  // 13: lodge.v1.InventoryService.SetRestrictions:input_type -> lodge.v1.SetRestrictionsRequest
-	6,  // 14: lodge.v1.InventoryService.ListInventory:input_type -> lodge.v1.ListInventoryRequest
-	5,  // 15: lodge.v1.InventoryService.SetInventory:output_type -> lodge.v1.SetInventoryResponse
-	4,  // 16: lodge.v1.InventoryService.SetRestrictions:output_type -> lodge.v1.SetRestrictionsResponse
-	7,  // 17: lodge.v1.InventoryService.ListInventory:output_type -> lodge.v1.ListInventoryResponse
-	15, // [15:18] is the sub-list for method output_type
-	12, // [12:15] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	11, // 11: lodge.v1.ListInventoryRequest.as_of_time:type_name -> google.protobuf.Timestamp
+	0,  // 12: lodge.v1.ListInventoryResponse.nights:type_name -> lodge.v1.StayNight
+	2,  // 13: lodge.v1.InventoryService.SetInventory:input_type -> lodge.v1.SetInventoryRequest
+	3,  // 14: lodge.v1.InventoryService.SetRestrictions:input_type -> lodge.v1.SetRestrictionsRequest
+	6,  // 15: lodge.v1.InventoryService.ListInventory:input_type -> lodge.v1.ListInventoryRequest
+	5,  // 16: lodge.v1.InventoryService.SetInventory:output_type -> lodge.v1.SetInventoryResponse
+	4,  // 17: lodge.v1.InventoryService.SetRestrictions:output_type -> lodge.v1.SetRestrictionsResponse
+	7,  // 18: lodge.v1.InventoryService.ListInventory:output_type -> lodge.v1.ListInventoryResponse
+	16, // [16:19] is the sub-list for method output_type
+	13, // [13:16] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_lodge_v1_inventory_proto_init() }
@@ -879,6 +934,10 @@ func file_lodge_v1_inventory_proto_init() {
 	}
 	file_lodge_v1_inventory_proto_msgTypes[2].OneofWrappers = []any{}
 	file_lodge_v1_inventory_proto_msgTypes[3].OneofWrappers = []any{}
+	file_lodge_v1_inventory_proto_msgTypes[6].OneofWrappers = []any{
+		(*ListInventoryRequest_AsOfTime)(nil),
+		(*ListInventoryRequest_AsOfPosition)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

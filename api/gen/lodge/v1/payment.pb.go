@@ -545,7 +545,9 @@ type PayReservationRequest struct {
 	// Wait at most so long, and at most 25 s, until the provider has said and the reservation shows it. The answer is the payment as it is then. Unset: do not wait.
 	Wait *durationpb.Duration `protobuf:"bytes,5,opt,name=wait,proto3" json:"wait,omitempty"`
 	// A UUID that makes retries safe for at least 24 hours; also the HTTP header Idempotency-Key. None: no such safety.
-	RequestId     string `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	RequestId string `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// When set, the reservation's etag must still be this.
+	Etag          string `protobuf:"bytes,7,opt,name=etag,proto3" json:"etag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -618,6 +620,13 @@ func (x *PayReservationRequest) GetWait() *durationpb.Duration {
 func (x *PayReservationRequest) GetRequestId() string {
 	if x != nil {
 		return x.RequestId
+	}
+	return ""
+}
+
+func (x *PayReservationRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
 	}
 	return ""
 }
@@ -757,7 +766,9 @@ type RefundReservationRequest struct {
 	// For people: at most 1,000 bytes.
 	Note string `protobuf:"bytes,3,opt,name=note,proto3" json:"note,omitempty"`
 	// As in PayReservationRequest.
-	RequestId     string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	RequestId string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// When set, the reservation's etag must still be this.
+	Etag          string `protobuf:"bytes,5,opt,name=etag,proto3" json:"etag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -816,6 +827,13 @@ func (x *RefundReservationRequest) GetNote() string {
 func (x *RefundReservationRequest) GetRequestId() string {
 	if x != nil {
 		return x.RequestId
+	}
+	return ""
+}
+
+func (x *RefundReservationRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
 	}
 	return ""
 }
@@ -1185,7 +1203,7 @@ const file_lodge_v1_payment_proto_rawDesc = "" +
 	"\x03fee\x18\x03 \x01(\v2\x12.google.type.MoneyR\x03fee\x12&\n" +
 	"\x04kept\x18\x04 \x01(\v2\x12.google.type.MoneyR\x04kept\x12*\n" +
 	"\x06refund\x18\x05 \x01(\v2\x12.google.type.MoneyR\x06refund\x12B\n" +
-	"\x0ffree_until_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\rfreeUntilTime\"\x87\x02\n" +
+	"\x0ffree_until_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\rfreeUntilTime\"\x9b\x02\n" +
 	"\x15PayReservationRequest\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12#\n" +
 	"\bprovider\x18\x02 \x01(\tB\a\xbaH\x04r\x02(?R\bprovider\x12/\n" +
@@ -1194,7 +1212,8 @@ const file_lodge_v1_payment_proto_rawDesc = "" +
 	"payment_id\x18\x04 \x01(\tR\tpaymentId\x12;\n" +
 	"\x04wait\x18\x05 \x01(\v2\x19.google.protobuf.DurationB\f\xbaH\t\xaa\x01\x06\"\x02\b\x192\x00R\x04wait\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x06 \x01(\tR\trequestId\"\xcf\x01\n" +
+	"request_id\x18\x06 \x01(\tR\trequestId\x12\x12\n" +
+	"\x04etag\x18\a \x01(\tR\x04etag\"\xcf\x01\n" +
 	"\x0fPayGroupRequest\x12!\n" +
 	"\x06parent\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x06parent\x12$\n" +
 	"\bgroup_id\x18\x02 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\agroupId\x12#\n" +
@@ -1203,13 +1222,14 @@ const file_lodge_v1_payment_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x05 \x01(\tR\trequestId\"A\n" +
 	"\x10PayGroupResponse\x12-\n" +
-	"\bpayments\x18\x01 \x03(\v2\x11.lodge.v1.PaymentR\bpayments\"\xad\x01\n" +
+	"\bpayments\x18\x01 \x03(\v2\x11.lodge.v1.PaymentR\bpayments\"\xc1\x01\n" +
 	"\x18RefundReservationRequest\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x125\n" +
 	"\x06amount\x18\x02 \x01(\v2\x12.google.type.MoneyB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x06amount\x12\x1c\n" +
 	"\x04note\x18\x03 \x01(\tB\b\xbaH\x05r\x03(\xe8\aR\x04note\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x04 \x01(\tR\trequestId\"\x80\x02\n" +
+	"request_id\x18\x04 \x01(\tR\trequestId\x12\x12\n" +
+	"\x04etag\x18\x05 \x01(\tR\x04etag\"\x80\x02\n" +
 	"\x13SettleRefundRequest\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12&\n" +
 	"\trefund_id\x18\x02 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\brefundId\x12=\n" +

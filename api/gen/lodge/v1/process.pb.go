@@ -225,7 +225,7 @@ type Letter struct {
 	Position string `protobuf:"bytes,4,opt,name=position,proto3" json:"position,omitempty"`
 	// The record's type of event, or empty.
 	EventType string `protobuf:"bytes,5,opt,name=event_type,json=eventType,proto3" json:"event_type,omitempty"`
-	// Of the record, which is a hotel's id.
+	// Of the record, which is a hotel's id. Empty: it is of no hotel.
 	Key []byte `protobuf:"bytes,6,opt,name=key,proto3" json:"key,omitempty"`
 	// Of the record.
 	Value []byte `protobuf:"bytes,7,opt,name=value,proto3" json:"value,omitempty"`
@@ -481,7 +481,9 @@ type ListLettersRequest struct {
 	// At most this many: default 50, at most 1000.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// From the page before.
-	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageToken string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// hotels/{hotel}: only letters of records that have it as their key. Staff name one of theirs. Empty: all.
+	Hotel         string `protobuf:"bytes,4,opt,name=hotel,proto3" json:"hotel,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -533,6 +535,13 @@ func (x *ListLettersRequest) GetPageSize() int32 {
 func (x *ListLettersRequest) GetPageToken() string {
 	if x != nil {
 		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListLettersRequest) GetHotel() string {
+	if x != nil {
+		return x.Hotel
 	}
 	return ""
 }
@@ -726,12 +735,13 @@ const file_lodge_v1_process_proto_rawDesc = "" +
 	"\x15ListProcessesResponse\x12/\n" +
 	"\tprocesses\x18\x01 \x03(\v2\x11.lodge.v1.ProcessR\tprocesses\"1\n" +
 	"\x10GetLetterRequest\x12\x1d\n" +
-	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\"s\n" +
+	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\"\x89\x01\n" +
 	"\x12ListLettersRequest\x12\x18\n" +
 	"\aprocess\x18\x01 \x01(\tR\aprocess\x12$\n" +
 	"\tpage_size\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x03 \x01(\tR\tpageToken\"i\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\x12\x14\n" +
+	"\x05hotel\x18\x04 \x01(\tR\x05hotel\"i\n" +
 	"\x13ListLettersResponse\x12*\n" +
 	"\aletters\x18\x01 \x03(\v2\x10.lodge.v1.LetterR\aletters\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"5\n" +

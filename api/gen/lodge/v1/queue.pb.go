@@ -601,7 +601,9 @@ type ReceiveRequest struct {
 	// At most this many: default 1, at most 1000.
 	RecordsMax int32 `protobuf:"varint,3,opt,name=records_max,json=recordsMax,proto3" json:"records_max,omitempty"`
 	// Wait this long when there are none: default 0, at most 25 s.
-	Wait          *durationpb.Duration `protobuf:"bytes,4,opt,name=wait,proto3" json:"wait,omitempty"`
+	Wait *durationpb.Duration `protobuf:"bytes,4,opt,name=wait,proto3" json:"wait,omitempty"`
+	// At most this many of keys, values and headers together: default 4 MiB, at most 64 MiB. One record comes at least.
+	BytesMax      int32 `protobuf:"varint,5,opt,name=bytes_max,json=bytesMax,proto3" json:"bytes_max,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -662,6 +664,13 @@ func (x *ReceiveRequest) GetWait() *durationpb.Duration {
 		return x.Wait
 	}
 	return nil
+}
+
+func (x *ReceiveRequest) GetBytesMax() int32 {
+	if x != nil {
+		return x.BytesMax
+	}
+	return 0
 }
 
 type ReceiveResponse struct {
@@ -1050,14 +1059,15 @@ const file_lodge_v1_queue_proto_rawDesc = "" +
 	"\vupdate_mask\x18\x02 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
 	"updateMask\"3\n" +
 	"\x12DeleteQueueRequest\x12\x1d\n" +
-	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\"\xbb\x01\n" +
+	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\"\xe6\x01\n" +
 	"\x0eReceiveRequest\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12 \n" +
 	"\x06topics\x18\x02 \x03(\tB\b\xbaH\x05\x92\x01\x02\x10@R\x06topics\x12+\n" +
 	"\vrecords_max\x18\x03 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\n" +
 	"recordsMax\x12;\n" +
-	"\x04wait\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\f\xbaH\t\xaa\x01\x06\"\x02\b\x192\x00R\x04wait\"E\n" +
+	"\x04wait\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\f\xbaH\t\xaa\x01\x06\"\x02\b\x192\x00R\x04wait\x12)\n" +
+	"\tbytes_max\x18\x05 \x01(\x05B\f\xbaH\t\x1a\a\x18\x80\x80\x80 (\x00R\bbytesMax\"E\n" +
 	"\x0fReceiveResponse\x122\n" +
 	"\n" +
 	"deliveries\x18\x01 \x03(\v2\x12.lodge.v1.DeliveryR\n" +

@@ -956,7 +956,14 @@ type GetRatePlanRequest struct {
 	// hotels/{hotel}/ratePlans/{rate_plan}.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Wait until the answer takes this position (topic/partition@offset) into account.
-	MinPosition   string `protobuf:"bytes,2,opt,name=min_position,json=minPosition,proto3" json:"min_position,omitempty"`
+	MinPosition string `protobuf:"bytes,2,opt,name=min_position,json=minPosition,proto3" json:"min_position,omitempty"`
+	// As it was. As in GetHotelRequest.
+	//
+	// Types that are valid to be assigned to AsOf:
+	//
+	//	*GetRatePlanRequest_AsOfTime
+	//	*GetRatePlanRequest_AsOfPosition
+	AsOf          isGetRatePlanRequest_AsOf `protobuf_oneof:"as_of"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1005,6 +1012,47 @@ func (x *GetRatePlanRequest) GetMinPosition() string {
 	return ""
 }
 
+func (x *GetRatePlanRequest) GetAsOf() isGetRatePlanRequest_AsOf {
+	if x != nil {
+		return x.AsOf
+	}
+	return nil
+}
+
+func (x *GetRatePlanRequest) GetAsOfTime() *timestamppb.Timestamp {
+	if x != nil {
+		if x, ok := x.AsOf.(*GetRatePlanRequest_AsOfTime); ok {
+			return x.AsOfTime
+		}
+	}
+	return nil
+}
+
+func (x *GetRatePlanRequest) GetAsOfPosition() string {
+	if x != nil {
+		if x, ok := x.AsOf.(*GetRatePlanRequest_AsOfPosition); ok {
+			return x.AsOfPosition
+		}
+	}
+	return ""
+}
+
+type isGetRatePlanRequest_AsOf interface {
+	isGetRatePlanRequest_AsOf()
+}
+
+type GetRatePlanRequest_AsOfTime struct {
+	AsOfTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=as_of_time,json=asOfTime,proto3,oneof"`
+}
+
+type GetRatePlanRequest_AsOfPosition struct {
+	AsOfPosition string `protobuf:"bytes,4,opt,name=as_of_position,json=asOfPosition,proto3,oneof"`
+}
+
+func (*GetRatePlanRequest_AsOfTime) isGetRatePlanRequest_AsOf() {}
+
+func (*GetRatePlanRequest_AsOfPosition) isGetRatePlanRequest_AsOf() {}
+
 type ListRatePlansRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// hotels/{hotel}.
@@ -1016,7 +1064,14 @@ type ListRatePlansRequest struct {
 	// Archived rate plans too.
 	ShowArchived bool `protobuf:"varint,4,opt,name=show_archived,json=showArchived,proto3" json:"show_archived,omitempty"`
 	// Wait until the answer takes this position (topic/partition@offset) into account.
-	MinPosition   string `protobuf:"bytes,5,opt,name=min_position,json=minPosition,proto3" json:"min_position,omitempty"`
+	MinPosition string `protobuf:"bytes,5,opt,name=min_position,json=minPosition,proto3" json:"min_position,omitempty"`
+	// As they were. As in GetHotelRequest.
+	//
+	// Types that are valid to be assigned to AsOf:
+	//
+	//	*ListRatePlansRequest_AsOfTime
+	//	*ListRatePlansRequest_AsOfPosition
+	AsOf          isListRatePlansRequest_AsOf `protobuf_oneof:"as_of"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1085,6 +1140,47 @@ func (x *ListRatePlansRequest) GetMinPosition() string {
 	}
 	return ""
 }
+
+func (x *ListRatePlansRequest) GetAsOf() isListRatePlansRequest_AsOf {
+	if x != nil {
+		return x.AsOf
+	}
+	return nil
+}
+
+func (x *ListRatePlansRequest) GetAsOfTime() *timestamppb.Timestamp {
+	if x != nil {
+		if x, ok := x.AsOf.(*ListRatePlansRequest_AsOfTime); ok {
+			return x.AsOfTime
+		}
+	}
+	return nil
+}
+
+func (x *ListRatePlansRequest) GetAsOfPosition() string {
+	if x != nil {
+		if x, ok := x.AsOf.(*ListRatePlansRequest_AsOfPosition); ok {
+			return x.AsOfPosition
+		}
+	}
+	return ""
+}
+
+type isListRatePlansRequest_AsOf interface {
+	isListRatePlansRequest_AsOf()
+}
+
+type ListRatePlansRequest_AsOfTime struct {
+	AsOfTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=as_of_time,json=asOfTime,proto3,oneof"`
+}
+
+type ListRatePlansRequest_AsOfPosition struct {
+	AsOfPosition string `protobuf:"bytes,7,opt,name=as_of_position,json=asOfPosition,proto3,oneof"`
+}
+
+func (*ListRatePlansRequest_AsOfTime) isListRatePlansRequest_AsOf() {}
+
+func (*ListRatePlansRequest_AsOfPosition) isListRatePlansRequest_AsOf() {}
 
 type ListRatePlansResponse struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -1429,7 +1525,14 @@ type ListRatesRequest struct {
 	// The day after the last night. Unset: 30 nights after start_date. At most 366 nights.
 	EndDate *date.Date `protobuf:"bytes,4,opt,name=end_date,json=endDate,proto3" json:"end_date,omitempty"`
 	// Wait until the answer takes this position (topic/partition@offset) into account.
-	MinPosition   string `protobuf:"bytes,5,opt,name=min_position,json=minPosition,proto3" json:"min_position,omitempty"`
+	MinPosition string `protobuf:"bytes,5,opt,name=min_position,json=minPosition,proto3" json:"min_position,omitempty"`
+	// As they were. As in GetHotelRequest. start_date is then by default the hotel's day at that time.
+	//
+	// Types that are valid to be assigned to AsOf:
+	//
+	//	*ListRatesRequest_AsOfTime
+	//	*ListRatesRequest_AsOfPosition
+	AsOf          isListRatesRequest_AsOf `protobuf_oneof:"as_of"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1498,6 +1601,47 @@ func (x *ListRatesRequest) GetMinPosition() string {
 	}
 	return ""
 }
+
+func (x *ListRatesRequest) GetAsOf() isListRatesRequest_AsOf {
+	if x != nil {
+		return x.AsOf
+	}
+	return nil
+}
+
+func (x *ListRatesRequest) GetAsOfTime() *timestamppb.Timestamp {
+	if x != nil {
+		if x, ok := x.AsOf.(*ListRatesRequest_AsOfTime); ok {
+			return x.AsOfTime
+		}
+	}
+	return nil
+}
+
+func (x *ListRatesRequest) GetAsOfPosition() string {
+	if x != nil {
+		if x, ok := x.AsOf.(*ListRatesRequest_AsOfPosition); ok {
+			return x.AsOfPosition
+		}
+	}
+	return ""
+}
+
+type isListRatesRequest_AsOf interface {
+	isListRatesRequest_AsOf()
+}
+
+type ListRatesRequest_AsOfTime struct {
+	AsOfTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=as_of_time,json=asOfTime,proto3,oneof"`
+}
+
+type ListRatesRequest_AsOfPosition struct {
+	AsOfPosition string `protobuf:"bytes,7,opt,name=as_of_position,json=asOfPosition,proto3,oneof"`
+}
+
+func (*ListRatesRequest_AsOfTime) isListRatesRequest_AsOf() {}
+
+func (*ListRatesRequest_AsOfPosition) isListRatesRequest_AsOf() {}
 
 type ListRatesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1634,17 +1778,25 @@ const file_lodge_v1_rate_proto_rawDesc = "" +
 	"ratePlanId\x12:\n" +
 	"\trate_plan\x18\x03 \x01(\v2\x12.lodge.v1.RatePlanB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\bratePlan\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x04 \x01(\tR\trequestId\"V\n" +
+	"request_id\x18\x04 \x01(\tR\trequestId\"\xc3\x01\n" +
 	"\x12GetRatePlanRequest\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12!\n" +
-	"\fmin_position\x18\x02 \x01(\tR\vminPosition\"\xc6\x01\n" +
+	"\fmin_position\x18\x02 \x01(\tR\vminPosition\x12:\n" +
+	"\n" +
+	"as_of_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampH\x00R\basOfTime\x12&\n" +
+	"\x0eas_of_position\x18\x04 \x01(\tH\x00R\fasOfPositionB\a\n" +
+	"\x05as_of\"\xb3\x02\n" +
 	"\x14ListRatePlansRequest\x12!\n" +
 	"\x06parent\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x06parent\x12$\n" +
 	"\tpage_size\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12\x1d\n" +
 	"\n" +
 	"page_token\x18\x03 \x01(\tR\tpageToken\x12#\n" +
 	"\rshow_archived\x18\x04 \x01(\bR\fshowArchived\x12!\n" +
-	"\fmin_position\x18\x05 \x01(\tR\vminPosition\"r\n" +
+	"\fmin_position\x18\x05 \x01(\tR\vminPosition\x12:\n" +
+	"\n" +
+	"as_of_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampH\x00R\basOfTime\x12&\n" +
+	"\x0eas_of_position\x18\a \x01(\tH\x00R\fasOfPositionB\a\n" +
+	"\x05as_of\"r\n" +
 	"\x15ListRatePlansResponse\x121\n" +
 	"\n" +
 	"rate_plans\x18\x01 \x03(\v2\x12.lodge.v1.RatePlanR\tratePlans\x12&\n" +
@@ -1673,14 +1825,18 @@ const file_lodge_v1_rate_proto_rawDesc = "" +
 	"\x10SetRatesResponse\x12\x1a\n" +
 	"\bposition\x18\x01 \x01(\tR\bposition\x12\x1f\n" +
 	"\vnight_count\x18\x02 \x01(\x05R\n" +
-	"nightCount\"\xe0\x01\n" +
+	"nightCount\"\xcd\x02\n" +
 	"\x10ListRatesRequest\x12!\n" +
 	"\x06parent\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x06parent\x12&\n" +
 	"\troom_type\x18\x02 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\broomType\x120\n" +
 	"\n" +
 	"start_date\x18\x03 \x01(\v2\x11.google.type.DateR\tstartDate\x12,\n" +
 	"\bend_date\x18\x04 \x01(\v2\x11.google.type.DateR\aendDate\x12!\n" +
-	"\fmin_position\x18\x05 \x01(\tR\vminPosition\"@\n" +
+	"\fmin_position\x18\x05 \x01(\tR\vminPosition\x12:\n" +
+	"\n" +
+	"as_of_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampH\x00R\basOfTime\x12&\n" +
+	"\x0eas_of_position\x18\a \x01(\tH\x00R\fasOfPositionB\a\n" +
+	"\x05as_of\"@\n" +
 	"\x11ListRatesResponse\x12+\n" +
 	"\x05rates\x18\x01 \x03(\v2\x15.lodge.v1.NightlyRateR\x05rates2\x86\b\n" +
 	"\vRateService\x12y\n" +
@@ -1758,37 +1914,40 @@ var file_lodge_v1_rate_proto_depIdxs = []int32{
 	21, // 22: lodge.v1.QuoteStayRequest.check_in_date:type_name -> google.type.Date
 	21, // 23: lodge.v1.QuoteStayRequest.check_out_date:type_name -> google.type.Date
 	0,  // 24: lodge.v1.CreateRatePlanRequest.rate_plan:type_name -> lodge.v1.RatePlan
-	0,  // 25: lodge.v1.ListRatePlansResponse.rate_plans:type_name -> lodge.v1.RatePlan
-	0,  // 26: lodge.v1.UpdateRatePlanRequest.rate_plan:type_name -> lodge.v1.RatePlan
-	22, // 27: lodge.v1.UpdateRatePlanRequest.update_mask:type_name -> google.protobuf.FieldMask
-	21, // 28: lodge.v1.SetRatesRequest.start_date:type_name -> google.type.Date
-	21, // 29: lodge.v1.SetRatesRequest.end_date:type_name -> google.type.Date
-	23, // 30: lodge.v1.SetRatesRequest.weekdays:type_name -> google.type.DayOfWeek
-	19, // 31: lodge.v1.SetRatesRequest.nightly_rate:type_name -> google.type.Money
-	21, // 32: lodge.v1.ListRatesRequest.start_date:type_name -> google.type.Date
-	21, // 33: lodge.v1.ListRatesRequest.end_date:type_name -> google.type.Date
-	5,  // 34: lodge.v1.ListRatesResponse.rates:type_name -> lodge.v1.NightlyRate
-	9,  // 35: lodge.v1.RateService.CreateRatePlan:input_type -> lodge.v1.CreateRatePlanRequest
-	10, // 36: lodge.v1.RateService.GetRatePlan:input_type -> lodge.v1.GetRatePlanRequest
-	11, // 37: lodge.v1.RateService.ListRatePlans:input_type -> lodge.v1.ListRatePlansRequest
-	13, // 38: lodge.v1.RateService.UpdateRatePlan:input_type -> lodge.v1.UpdateRatePlanRequest
-	14, // 39: lodge.v1.RateService.ArchiveRatePlan:input_type -> lodge.v1.ArchiveRatePlanRequest
-	15, // 40: lodge.v1.RateService.SetRates:input_type -> lodge.v1.SetRatesRequest
-	17, // 41: lodge.v1.RateService.ListRates:input_type -> lodge.v1.ListRatesRequest
-	8,  // 42: lodge.v1.RateService.QuoteStay:input_type -> lodge.v1.QuoteStayRequest
-	0,  // 43: lodge.v1.RateService.CreateRatePlan:output_type -> lodge.v1.RatePlan
-	0,  // 44: lodge.v1.RateService.GetRatePlan:output_type -> lodge.v1.RatePlan
-	12, // 45: lodge.v1.RateService.ListRatePlans:output_type -> lodge.v1.ListRatePlansResponse
-	0,  // 46: lodge.v1.RateService.UpdateRatePlan:output_type -> lodge.v1.RatePlan
-	0,  // 47: lodge.v1.RateService.ArchiveRatePlan:output_type -> lodge.v1.RatePlan
-	16, // 48: lodge.v1.RateService.SetRates:output_type -> lodge.v1.SetRatesResponse
-	18, // 49: lodge.v1.RateService.ListRates:output_type -> lodge.v1.ListRatesResponse
-	6,  // 50: lodge.v1.RateService.QuoteStay:output_type -> lodge.v1.Quote
-	43, // [43:51] is the sub-list for method output_type
-	35, // [35:43] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	20, // 25: lodge.v1.GetRatePlanRequest.as_of_time:type_name -> google.protobuf.Timestamp
+	20, // 26: lodge.v1.ListRatePlansRequest.as_of_time:type_name -> google.protobuf.Timestamp
+	0,  // 27: lodge.v1.ListRatePlansResponse.rate_plans:type_name -> lodge.v1.RatePlan
+	0,  // 28: lodge.v1.UpdateRatePlanRequest.rate_plan:type_name -> lodge.v1.RatePlan
+	22, // 29: lodge.v1.UpdateRatePlanRequest.update_mask:type_name -> google.protobuf.FieldMask
+	21, // 30: lodge.v1.SetRatesRequest.start_date:type_name -> google.type.Date
+	21, // 31: lodge.v1.SetRatesRequest.end_date:type_name -> google.type.Date
+	23, // 32: lodge.v1.SetRatesRequest.weekdays:type_name -> google.type.DayOfWeek
+	19, // 33: lodge.v1.SetRatesRequest.nightly_rate:type_name -> google.type.Money
+	21, // 34: lodge.v1.ListRatesRequest.start_date:type_name -> google.type.Date
+	21, // 35: lodge.v1.ListRatesRequest.end_date:type_name -> google.type.Date
+	20, // 36: lodge.v1.ListRatesRequest.as_of_time:type_name -> google.protobuf.Timestamp
+	5,  // 37: lodge.v1.ListRatesResponse.rates:type_name -> lodge.v1.NightlyRate
+	9,  // 38: lodge.v1.RateService.CreateRatePlan:input_type -> lodge.v1.CreateRatePlanRequest
+	10, // 39: lodge.v1.RateService.GetRatePlan:input_type -> lodge.v1.GetRatePlanRequest
+	11, // 40: lodge.v1.RateService.ListRatePlans:input_type -> lodge.v1.ListRatePlansRequest
+	13, // 41: lodge.v1.RateService.UpdateRatePlan:input_type -> lodge.v1.UpdateRatePlanRequest
+	14, // 42: lodge.v1.RateService.ArchiveRatePlan:input_type -> lodge.v1.ArchiveRatePlanRequest
+	15, // 43: lodge.v1.RateService.SetRates:input_type -> lodge.v1.SetRatesRequest
+	17, // 44: lodge.v1.RateService.ListRates:input_type -> lodge.v1.ListRatesRequest
+	8,  // 45: lodge.v1.RateService.QuoteStay:input_type -> lodge.v1.QuoteStayRequest
+	0,  // 46: lodge.v1.RateService.CreateRatePlan:output_type -> lodge.v1.RatePlan
+	0,  // 47: lodge.v1.RateService.GetRatePlan:output_type -> lodge.v1.RatePlan
+	12, // 48: lodge.v1.RateService.ListRatePlans:output_type -> lodge.v1.ListRatePlansResponse
+	0,  // 49: lodge.v1.RateService.UpdateRatePlan:output_type -> lodge.v1.RatePlan
+	0,  // 50: lodge.v1.RateService.ArchiveRatePlan:output_type -> lodge.v1.RatePlan
+	16, // 51: lodge.v1.RateService.SetRates:output_type -> lodge.v1.SetRatesResponse
+	18, // 52: lodge.v1.RateService.ListRates:output_type -> lodge.v1.ListRatesResponse
+	6,  // 53: lodge.v1.RateService.QuoteStay:output_type -> lodge.v1.Quote
+	46, // [46:54] is the sub-list for method output_type
+	38, // [38:46] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_lodge_v1_rate_proto_init() }
@@ -1801,6 +1960,18 @@ func file_lodge_v1_rate_proto_init() {
 		(*CancellationFee_Nights)(nil),
 		(*CancellationFee_PercentThousandths)(nil),
 		(*CancellationFee_Amount)(nil),
+	}
+	file_lodge_v1_rate_proto_msgTypes[10].OneofWrappers = []any{
+		(*GetRatePlanRequest_AsOfTime)(nil),
+		(*GetRatePlanRequest_AsOfPosition)(nil),
+	}
+	file_lodge_v1_rate_proto_msgTypes[11].OneofWrappers = []any{
+		(*ListRatePlansRequest_AsOfTime)(nil),
+		(*ListRatePlansRequest_AsOfPosition)(nil),
+	}
+	file_lodge_v1_rate_proto_msgTypes[17].OneofWrappers = []any{
+		(*ListRatesRequest_AsOfTime)(nil),
+		(*ListRatesRequest_AsOfPosition)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -484,7 +484,7 @@ type Reservation struct {
 	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
 	// Nights that were full, when REJECTED.
 	FullNights []*date.Date `protobuf:"bytes,16,rep,name=full_nights,json=fullNights,proto3" json:"full_nights,omitempty"`
-	// What was said when it was CANCELED.
+	// What was said when it was CANCELED; empty once the guest is forgotten.
 	Note string `protobuf:"bytes,17,opt,name=note,proto3" json:"note,omitempty"`
 	// All restrictions that the stay broke, when REJECTED for whatever reason.
 	BrokenRestrictions []*BrokenRestriction `protobuf:"bytes,18,rep,name=broken_restrictions,json=brokenRestrictions,proto3" json:"broken_restrictions,omitempty"`
@@ -509,7 +509,11 @@ type Reservation struct {
 	// Where the guest was sent to, of one that was WALKED.
 	RelocatedTo string `protobuf:"bytes,28,opt,name=relocated_to,json=relocatedTo,proto3" json:"relocated_to,omitempty"`
 	// The provider's, of one that was REJECTED with PAYMENT_DECLINED.
-	DeclineCode   string `protobuf:"bytes,29,opt,name=decline_code,json=declineCode,proto3" json:"decline_code,omitempty"`
+	DeclineCode string `protobuf:"bytes,29,opt,name=decline_code,json=declineCode,proto3" json:"decline_code,omitempty"`
+	// Changes with each event of the reservation (topic bookings): a request that changes it may name the etag of what its caller has seen, and is ABORTED with ETAG_MISMATCH when there is
+	// something newer. What payment providers say of its payments and refunds is of another topic and does not change it, until a status, a balance or a promise follows from it: amounts may change under the
+	// same etag. Of what is read as_of, that of then. Empty where the answer says only what the event does (return=minimal), unless the request named one.
+	Etag          string `protobuf:"bytes,30,opt,name=etag,proto3" json:"etag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -747,7 +751,15 @@ func (x *Reservation) GetDeclineCode() string {
 	return ""
 }
 
-// A reservation's money, all in the hotel's currency. captured = refunded + refund_pending + what the house has.
+func (x *Reservation) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
+// A reservation's money, all in the hotel's currency. captured = refunded + refund_pending + what the house has. Of a paid one
+// captured + settled_outside + balance = refunded + refund_pending + total + fee, less what staff have granted back of the total.
 type Amounts struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Taken by payment providers.
@@ -760,7 +772,8 @@ type Amounts struct {
 	Refunded *money.Money `protobuf:"bytes,4,opt,name=refunded,proto3" json:"refunded,omitempty"`
 	// Still to be paid.
 	Balance *money.Money `protobuf:"bytes,5,opt,name=balance,proto3" json:"balance,omitempty"`
-	// Kept of one that was canceled, missed or walked: what the terms name, at most what was captured.
+	// Kept beyond the price of the stay. Of one that was canceled, missed or walked: what the terms name, at most what was captured. Of a paid one
+	// that was made cheaper when canceling would have cost more than its new total: the rest of that.
 	Fee           *money.Money `protobuf:"bytes,6,opt,name=fee,proto3" json:"fee,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -844,10 +857,11 @@ type Guest struct {
 	// The booker's account: what reservations are listed by.
 	GuestId     string `protobuf:"bytes,1,opt,name=guest_id,json=guestId,proto3" json:"guest_id,omitempty"`
 	DisplayName string `protobuf:"bytes,2,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
-	Email       string `protobuf:"bytes,3,opt,name=email,proto3" json:"email,omitempty"`
-	Adults      int32  `protobuf:"varint,4,opt,name=adults,proto3" json:"adults,omitempty"`
-	Children    int32  `protobuf:"varint,5,opt,name=children,proto3" json:"children,omitempty"`
-	Infants     int32  `protobuf:"varint,6,opt,name=infants,proto3" json:"infants,omitempty"`
+	// An e-mail address as AccountService.SignUp takes it, or none. With --auth required it opens the booking, beside its id.
+	Email    string `protobuf:"bytes,3,opt,name=email,proto3" json:"email,omitempty"`
+	Adults   int32  `protobuf:"varint,4,opt,name=adults,proto3" json:"adults,omitempty"`
+	Children int32  `protobuf:"varint,5,opt,name=children,proto3" json:"children,omitempty"`
+	Infants  int32  `protobuf:"varint,6,opt,name=infants,proto3" json:"infants,omitempty"`
 	// Who it was is forgotten: see GuestService.ForgetGuest.
 	Forgotten     bool `protobuf:"varint,7,opt,name=forgotten,proto3" json:"forgotten,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1413,7 +1427,7 @@ func (*GetReservationRequest_AsOfPosition) isGetReservationRequest_AsOf() {}
 
 type UpdateReservationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// With its name.
+	// With its name, and with the etag that must still hold, if any.
 	Reservation *Reservation `protobuf:"bytes,1,opt,name=reservation,proto3" json:"reservation,omitempty"`
 	// Of room_type, quantity, check_in_date, check_out_date, and guest (which is set as a whole), those to set; unset: all those with a value.
 	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
@@ -1900,7 +1914,9 @@ type ConfirmReservationRequest struct {
 	// hotels/{hotel}/reservations/{reservation}.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// As in CreateReservationRequest.
-	RequestId     string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	RequestId string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// When set, the reservation's etag must still be this.
+	Etag          string `protobuf:"bytes,3,opt,name=etag,proto3" json:"etag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1949,6 +1965,13 @@ func (x *ConfirmReservationRequest) GetRequestId() string {
 	return ""
 }
 
+func (x *ConfirmReservationRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
 type CancelReservationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// hotels/{hotel}/reservations/{reservation}.
@@ -1960,7 +1983,9 @@ type CancelReservationRequest struct {
 	// As in CreateReservationRequest.
 	RequestId string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Keep no fee, whatever the terms say. HOTEL_REQUEST never has one.
-	Waive         bool `protobuf:"varint,5,opt,name=waive,proto3" json:"waive,omitempty"`
+	Waive bool `protobuf:"varint,5,opt,name=waive,proto3" json:"waive,omitempty"`
+	// When set, the reservation's etag must still be this.
+	Etag          string `protobuf:"bytes,6,opt,name=etag,proto3" json:"etag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2030,6 +2055,13 @@ func (x *CancelReservationRequest) GetWaive() bool {
 	return false
 }
 
+func (x *CancelReservationRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
 type MarkNoShowRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// hotels/{hotel}/reservations/{reservation}.
@@ -2037,7 +2069,9 @@ type MarkNoShowRequest struct {
 	// As in CreateReservationRequest.
 	RequestId string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Keep no fee, whatever the terms say.
-	Waive         bool `protobuf:"varint,3,opt,name=waive,proto3" json:"waive,omitempty"`
+	Waive bool `protobuf:"varint,3,opt,name=waive,proto3" json:"waive,omitempty"`
+	// When set, the reservation's etag must still be this.
+	Etag          string `protobuf:"bytes,4,opt,name=etag,proto3" json:"etag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2091,6 +2125,13 @@ func (x *MarkNoShowRequest) GetWaive() bool {
 		return x.Waive
 	}
 	return false
+}
+
+func (x *MarkNoShowRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
 }
 
 type ListReservationEventsRequest struct {
@@ -2234,7 +2275,9 @@ type EventReference struct {
 	// Who gave the command that it came from, as role:id; empty where nobody is asked, and where the platform itself acted.
 	Actor string `protobuf:"bytes,8,opt,name=actor,proto3" json:"actor,omitempty"`
 	// Why it was given, in the caller's words; or empty.
-	Reason        string `protobuf:"bytes,9,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,9,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The name of that command, as in Event.
+	Command       string `protobuf:"bytes,10,opt,name=command,proto3" json:"command,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2328,6 +2371,13 @@ func (x *EventReference) GetActor() string {
 func (x *EventReference) GetReason() string {
 	if x != nil {
 		return x.Reason
+	}
+	return ""
+}
+
+func (x *EventReference) GetCommand() string {
+	if x != nil {
+		return x.Command
 	}
 	return ""
 }
@@ -3050,7 +3100,7 @@ const file_lodge_v1_reservation_proto_rawDesc = "" +
 	"\x11BrokenRestriction\x127\n" +
 	"\vrestriction\x18\x01 \x01(\x0e2\x15.lodge.v1.RestrictionR\vrestriction\x12)\n" +
 	"\x06nights\x18\x02 \x03(\v2\x11.google.type.DateR\x06nights\x12\x14\n" +
-	"\x05limit\x18\x03 \x01(\x05R\x05limit\"\xa3\f\n" +
+	"\x05limit\x18\x03 \x01(\x05R\x05limit\"\xb7\f\n" +
 	"\vReservation\x12\x17\n" +
 	"\x04name\x18\x01 \x01(\tB\x03\xe0A\bR\x04name\x12&\n" +
 	"\troom_type\x18\x02 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\broomType\x12\x1f\n" +
@@ -3085,7 +3135,8 @@ const file_lodge_v1_reservation_proto_rawDesc = "" +
 	"\x12waiting_list_entry\x18\x1a \x01(\tB\x03\xe0A\x03R\x10waitingListEntry\x120\n" +
 	"\aamounts\x18\x1b \x01(\v2\x11.lodge.v1.AmountsB\x03\xe0A\x03R\aamounts\x12&\n" +
 	"\frelocated_to\x18\x1c \x01(\tB\x03\xe0A\x03R\vrelocatedTo\x12&\n" +
-	"\fdecline_code\x18\x1d \x01(\tB\x03\xe0A\x03R\vdeclineCode:\\\xeaAY\n" +
+	"\fdecline_code\x18\x1d \x01(\tB\x03\xe0A\x03R\vdeclineCode\x12\x12\n" +
+	"\x04etag\x18\x1e \x01(\tR\x04etag:\\\xeaAY\n" +
 	"\x11lodge/Reservation\x12)hotels/{hotel}/reservations/{reservation}*\freservations2\vreservation\"\xb5\x02\n" +
 	"\aAmounts\x12.\n" +
 	"\bcaptured\x18\x01 \x01(\v2\x12.google.type.MoneyR\bcaptured\x12;\n" +
@@ -3183,23 +3234,26 @@ const file_lodge_v1_reservation_proto_rawDesc = "" +
 	"\x05as_of\"}\n" +
 	"\x18ListReservationsResponse\x129\n" +
 	"\freservations\x18\x01 \x03(\v2\x15.lodge.v1.ReservationR\freservations\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"Y\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"m\n" +
 	"\x19ConfirmReservationRequest\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x02 \x01(\tR\trequestId\"\xd1\x01\n" +
+	"request_id\x18\x02 \x01(\tR\trequestId\x12\x12\n" +
+	"\x04etag\x18\x03 \x01(\tR\x04etag\"\xe5\x01\n" +
 	"\x18CancelReservationRequest\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12C\n" +
 	"\x06reason\x18\x02 \x01(\x0e2\x1b.lodge.v1.ReservationReasonB\x0e\xbaH\v\x82\x01\b\x18\x00\x18\x03\x18\x04\x18\x06R\x06reason\x12\x1c\n" +
 	"\x04note\x18\x03 \x01(\tB\b\xbaH\x05r\x03(\xe8\aR\x04note\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x04 \x01(\tR\trequestId\x12\x14\n" +
-	"\x05waive\x18\x05 \x01(\bR\x05waive\"g\n" +
+	"\x05waive\x18\x05 \x01(\bR\x05waive\x12\x12\n" +
+	"\x04etag\x18\x06 \x01(\tR\x04etag\"{\n" +
 	"\x11MarkNoShowRequest\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x02 \x01(\tR\trequestId\x12\x14\n" +
-	"\x05waive\x18\x03 \x01(\bR\x05waive\"\xa9\x01\n" +
+	"\x05waive\x18\x03 \x01(\bR\x05waive\x12\x12\n" +
+	"\x04etag\x18\x04 \x01(\tR\x04etag\"\xa9\x01\n" +
 	"\x1cListReservationEventsRequest\x12!\n" +
 	"\x06parent\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x06parent\x12$\n" +
 	"\tpage_size\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12\x1d\n" +
@@ -3208,7 +3262,7 @@ const file_lodge_v1_reservation_proto_rawDesc = "" +
 	"\fmin_position\x18\x04 \x01(\tR\vminPosition\"p\n" +
 	"\x1dListReservationEventsResponse\x12'\n" +
 	"\x06events\x18\x01 \x03(\v2\x0f.lodge.v1.EventR\x06events\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xae\x02\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xc8\x02\n" +
 	"\x0eEventReference\x12\x19\n" +
 	"\bevent_id\x18\x01 \x01(\tR\aeventId\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x1a\n" +
@@ -3219,7 +3273,9 @@ const file_lodge_v1_reservation_proto_rawDesc = "" +
 	"\x0ecorrelation_id\x18\x06 \x01(\tR\rcorrelationId\x12-\n" +
 	"\x06origin\x18\a \x01(\x0e2\x15.lodge.v1.EventOriginR\x06origin\x12\x14\n" +
 	"\x05actor\x18\b \x01(\tR\x05actor\x12\x16\n" +
-	"\x06reason\x18\t \x01(\tR\x06reason\"\xa5\x01\n" +
+	"\x06reason\x18\t \x01(\tR\x06reason\x12\x18\n" +
+	"\acommand\x18\n" +
+	" \x01(\tR\acommand\"\xa5\x01\n" +
 	"\x1cGetReservationHistoryRequest\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12$\n" +
 	"\tpage_size\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12\x1d\n" +

@@ -216,7 +216,14 @@ type GetRoomRequest struct {
 	// hotels/{hotel}/rooms/{room}.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Wait until the answer takes this position (topic/partition@offset) into account.
-	MinPosition   string `protobuf:"bytes,2,opt,name=min_position,json=minPosition,proto3" json:"min_position,omitempty"`
+	MinPosition string `protobuf:"bytes,2,opt,name=min_position,json=minPosition,proto3" json:"min_position,omitempty"`
+	// As it was. As in GetHotelRequest.
+	//
+	// Types that are valid to be assigned to AsOf:
+	//
+	//	*GetRoomRequest_AsOfTime
+	//	*GetRoomRequest_AsOfPosition
+	AsOf          isGetRoomRequest_AsOf `protobuf_oneof:"as_of"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -265,6 +272,47 @@ func (x *GetRoomRequest) GetMinPosition() string {
 	return ""
 }
 
+func (x *GetRoomRequest) GetAsOf() isGetRoomRequest_AsOf {
+	if x != nil {
+		return x.AsOf
+	}
+	return nil
+}
+
+func (x *GetRoomRequest) GetAsOfTime() *timestamppb.Timestamp {
+	if x != nil {
+		if x, ok := x.AsOf.(*GetRoomRequest_AsOfTime); ok {
+			return x.AsOfTime
+		}
+	}
+	return nil
+}
+
+func (x *GetRoomRequest) GetAsOfPosition() string {
+	if x != nil {
+		if x, ok := x.AsOf.(*GetRoomRequest_AsOfPosition); ok {
+			return x.AsOfPosition
+		}
+	}
+	return ""
+}
+
+type isGetRoomRequest_AsOf interface {
+	isGetRoomRequest_AsOf()
+}
+
+type GetRoomRequest_AsOfTime struct {
+	AsOfTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=as_of_time,json=asOfTime,proto3,oneof"`
+}
+
+type GetRoomRequest_AsOfPosition struct {
+	AsOfPosition string `protobuf:"bytes,4,opt,name=as_of_position,json=asOfPosition,proto3,oneof"`
+}
+
+func (*GetRoomRequest_AsOfTime) isGetRoomRequest_AsOf() {}
+
+func (*GetRoomRequest_AsOfPosition) isGetRoomRequest_AsOf() {}
+
 type ListRoomsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// hotels/{hotel}.
@@ -276,7 +324,14 @@ type ListRoomsRequest struct {
 	// Archived rooms too.
 	ShowArchived bool `protobuf:"varint,4,opt,name=show_archived,json=showArchived,proto3" json:"show_archived,omitempty"`
 	// Wait until the answer takes this position (topic/partition@offset) into account.
-	MinPosition   string `protobuf:"bytes,5,opt,name=min_position,json=minPosition,proto3" json:"min_position,omitempty"`
+	MinPosition string `protobuf:"bytes,5,opt,name=min_position,json=minPosition,proto3" json:"min_position,omitempty"`
+	// As they were. As in GetHotelRequest.
+	//
+	// Types that are valid to be assigned to AsOf:
+	//
+	//	*ListRoomsRequest_AsOfTime
+	//	*ListRoomsRequest_AsOfPosition
+	AsOf          isListRoomsRequest_AsOf `protobuf_oneof:"as_of"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -345,6 +400,47 @@ func (x *ListRoomsRequest) GetMinPosition() string {
 	}
 	return ""
 }
+
+func (x *ListRoomsRequest) GetAsOf() isListRoomsRequest_AsOf {
+	if x != nil {
+		return x.AsOf
+	}
+	return nil
+}
+
+func (x *ListRoomsRequest) GetAsOfTime() *timestamppb.Timestamp {
+	if x != nil {
+		if x, ok := x.AsOf.(*ListRoomsRequest_AsOfTime); ok {
+			return x.AsOfTime
+		}
+	}
+	return nil
+}
+
+func (x *ListRoomsRequest) GetAsOfPosition() string {
+	if x != nil {
+		if x, ok := x.AsOf.(*ListRoomsRequest_AsOfPosition); ok {
+			return x.AsOfPosition
+		}
+	}
+	return ""
+}
+
+type isListRoomsRequest_AsOf interface {
+	isListRoomsRequest_AsOf()
+}
+
+type ListRoomsRequest_AsOfTime struct {
+	AsOfTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=as_of_time,json=asOfTime,proto3,oneof"`
+}
+
+type ListRoomsRequest_AsOfPosition struct {
+	AsOfPosition string `protobuf:"bytes,7,opt,name=as_of_position,json=asOfPosition,proto3,oneof"`
+}
+
+func (*ListRoomsRequest_AsOfTime) isListRoomsRequest_AsOf() {}
+
+func (*ListRoomsRequest_AsOfPosition) isListRoomsRequest_AsOf() {}
 
 type ListRoomsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -549,17 +645,25 @@ const file_lodge_v1_room_proto_rawDesc = "" +
 	"\aroom_id\x18\x02 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x06roomId\x12-\n" +
 	"\x04room\x18\x03 \x01(\v2\x0e.lodge.v1.RoomB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04room\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x04 \x01(\tR\trequestId\"R\n" +
+	"request_id\x18\x04 \x01(\tR\trequestId\"\xbf\x01\n" +
 	"\x0eGetRoomRequest\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12!\n" +
-	"\fmin_position\x18\x02 \x01(\tR\vminPosition\"\xc2\x01\n" +
+	"\fmin_position\x18\x02 \x01(\tR\vminPosition\x12:\n" +
+	"\n" +
+	"as_of_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampH\x00R\basOfTime\x12&\n" +
+	"\x0eas_of_position\x18\x04 \x01(\tH\x00R\fasOfPositionB\a\n" +
+	"\x05as_of\"\xaf\x02\n" +
 	"\x10ListRoomsRequest\x12!\n" +
 	"\x06parent\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x06parent\x12$\n" +
 	"\tpage_size\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12\x1d\n" +
 	"\n" +
 	"page_token\x18\x03 \x01(\tR\tpageToken\x12#\n" +
 	"\rshow_archived\x18\x04 \x01(\bR\fshowArchived\x12!\n" +
-	"\fmin_position\x18\x05 \x01(\tR\vminPosition\"a\n" +
+	"\fmin_position\x18\x05 \x01(\tR\vminPosition\x12:\n" +
+	"\n" +
+	"as_of_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampH\x00R\basOfTime\x12&\n" +
+	"\x0eas_of_position\x18\a \x01(\tH\x00R\fasOfPositionB\a\n" +
+	"\x05as_of\"a\n" +
 	"\x11ListRoomsResponse\x12$\n" +
 	"\x05rooms\x18\x01 \x03(\v2\x0e.lodge.v1.RoomR\x05rooms\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x9e\x01\n" +
@@ -611,30 +715,40 @@ var file_lodge_v1_room_proto_depIdxs = []int32{
 	7,  // 0: lodge.v1.Room.create_time:type_name -> google.protobuf.Timestamp
 	7,  // 1: lodge.v1.Room.update_time:type_name -> google.protobuf.Timestamp
 	0,  // 2: lodge.v1.CreateRoomRequest.room:type_name -> lodge.v1.Room
-	0,  // 3: lodge.v1.ListRoomsResponse.rooms:type_name -> lodge.v1.Room
-	0,  // 4: lodge.v1.UpdateRoomRequest.room:type_name -> lodge.v1.Room
-	8,  // 5: lodge.v1.UpdateRoomRequest.update_mask:type_name -> google.protobuf.FieldMask
-	1,  // 6: lodge.v1.RoomService.CreateRoom:input_type -> lodge.v1.CreateRoomRequest
-	2,  // 7: lodge.v1.RoomService.GetRoom:input_type -> lodge.v1.GetRoomRequest
-	3,  // 8: lodge.v1.RoomService.ListRooms:input_type -> lodge.v1.ListRoomsRequest
-	5,  // 9: lodge.v1.RoomService.UpdateRoom:input_type -> lodge.v1.UpdateRoomRequest
-	6,  // 10: lodge.v1.RoomService.ArchiveRoom:input_type -> lodge.v1.ArchiveRoomRequest
-	0,  // 11: lodge.v1.RoomService.CreateRoom:output_type -> lodge.v1.Room
-	0,  // 12: lodge.v1.RoomService.GetRoom:output_type -> lodge.v1.Room
-	4,  // 13: lodge.v1.RoomService.ListRooms:output_type -> lodge.v1.ListRoomsResponse
-	0,  // 14: lodge.v1.RoomService.UpdateRoom:output_type -> lodge.v1.Room
-	0,  // 15: lodge.v1.RoomService.ArchiveRoom:output_type -> lodge.v1.Room
-	11, // [11:16] is the sub-list for method output_type
-	6,  // [6:11] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	7,  // 3: lodge.v1.GetRoomRequest.as_of_time:type_name -> google.protobuf.Timestamp
+	7,  // 4: lodge.v1.ListRoomsRequest.as_of_time:type_name -> google.protobuf.Timestamp
+	0,  // 5: lodge.v1.ListRoomsResponse.rooms:type_name -> lodge.v1.Room
+	0,  // 6: lodge.v1.UpdateRoomRequest.room:type_name -> lodge.v1.Room
+	8,  // 7: lodge.v1.UpdateRoomRequest.update_mask:type_name -> google.protobuf.FieldMask
+	1,  // 8: lodge.v1.RoomService.CreateRoom:input_type -> lodge.v1.CreateRoomRequest
+	2,  // 9: lodge.v1.RoomService.GetRoom:input_type -> lodge.v1.GetRoomRequest
+	3,  // 10: lodge.v1.RoomService.ListRooms:input_type -> lodge.v1.ListRoomsRequest
+	5,  // 11: lodge.v1.RoomService.UpdateRoom:input_type -> lodge.v1.UpdateRoomRequest
+	6,  // 12: lodge.v1.RoomService.ArchiveRoom:input_type -> lodge.v1.ArchiveRoomRequest
+	0,  // 13: lodge.v1.RoomService.CreateRoom:output_type -> lodge.v1.Room
+	0,  // 14: lodge.v1.RoomService.GetRoom:output_type -> lodge.v1.Room
+	4,  // 15: lodge.v1.RoomService.ListRooms:output_type -> lodge.v1.ListRoomsResponse
+	0,  // 16: lodge.v1.RoomService.UpdateRoom:output_type -> lodge.v1.Room
+	0,  // 17: lodge.v1.RoomService.ArchiveRoom:output_type -> lodge.v1.Room
+	13, // [13:18] is the sub-list for method output_type
+	8,  // [8:13] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_lodge_v1_room_proto_init() }
 func file_lodge_v1_room_proto_init() {
 	if File_lodge_v1_room_proto != nil {
 		return
+	}
+	file_lodge_v1_room_proto_msgTypes[2].OneofWrappers = []any{
+		(*GetRoomRequest_AsOfTime)(nil),
+		(*GetRoomRequest_AsOfPosition)(nil),
+	}
+	file_lodge_v1_room_proto_msgTypes[3].OneofWrappers = []any{
+		(*ListRoomsRequest_AsOfTime)(nil),
+		(*ListRoomsRequest_AsOfPosition)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

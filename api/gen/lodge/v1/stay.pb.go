@@ -33,7 +33,9 @@ type CheckInReservationRequest struct {
 	// A balance that is due has been paid at the hotel.
 	SettledAtHotel bool `protobuf:"varint,3,opt,name=settled_at_hotel,json=settledAtHotel,proto3" json:"settled_at_hotel,omitempty"`
 	// A UUID that makes retries safe for at least 24 hours; also the HTTP header Idempotency-Key. None: no such safety.
-	RequestId     string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	RequestId string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// When set, the reservation's etag must still be this.
+	Etag          string `protobuf:"bytes,5,opt,name=etag,proto3" json:"etag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -96,6 +98,13 @@ func (x *CheckInReservationRequest) GetRequestId() string {
 	return ""
 }
 
+func (x *CheckInReservationRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
 type CheckOutReservationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// hotels/{hotel}/reservations/{reservation}.
@@ -105,7 +114,9 @@ type CheckOutReservationRequest struct {
 	// A balance that is due has been paid at the hotel.
 	SettledAtHotel bool `protobuf:"varint,3,opt,name=settled_at_hotel,json=settledAtHotel,proto3" json:"settled_at_hotel,omitempty"`
 	// A balance that is due stays due: it can be paid or confirmed later.
-	LeftUnpaid    bool `protobuf:"varint,4,opt,name=left_unpaid,json=leftUnpaid,proto3" json:"left_unpaid,omitempty"`
+	LeftUnpaid bool `protobuf:"varint,4,opt,name=left_unpaid,json=leftUnpaid,proto3" json:"left_unpaid,omitempty"`
+	// When set, the reservation's etag must still be this.
+	Etag          string `protobuf:"bytes,5,opt,name=etag,proto3" json:"etag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -168,6 +179,13 @@ func (x *CheckOutReservationRequest) GetLeftUnpaid() bool {
 	return false
 }
 
+func (x *CheckOutReservationRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
 type MoveGuestRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// hotels/{hotel}/reservations/{reservation}.
@@ -179,7 +197,9 @@ type MoveGuestRequest struct {
 	// Why, for people: at most 1,000 bytes.
 	Note string `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
 	// As in CheckInReservationRequest.
-	RequestId     string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	RequestId string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// When set, the reservation's etag must still be this.
+	Etag          string `protobuf:"bytes,6,opt,name=etag,proto3" json:"etag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -249,6 +269,13 @@ func (x *MoveGuestRequest) GetRequestId() string {
 	return ""
 }
 
+func (x *MoveGuestRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
 type WalkReservationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// hotels/{hotel}/reservations/{reservation}.
@@ -258,7 +285,9 @@ type WalkReservationRequest struct {
 	// For people: at most 1,000 bytes.
 	Note string `protobuf:"bytes,3,opt,name=note,proto3" json:"note,omitempty"`
 	// As in CheckInReservationRequest.
-	RequestId     string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	RequestId string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// When set, the reservation's etag must still be this.
+	Etag          string `protobuf:"bytes,5,opt,name=etag,proto3" json:"etag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -321,37 +350,48 @@ func (x *WalkReservationRequest) GetRequestId() string {
 	return ""
 }
 
+func (x *WalkReservationRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
 var File_lodge_v1_stay_proto protoreflect.FileDescriptor
 
 const file_lodge_v1_stay_proto_rawDesc = "" +
 	"\n" +
-	"\x13lodge/v1/stay.proto\x12\blodge.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1alodge/v1/reservation.proto\"\xa3\x01\n" +
+	"\x13lodge/v1/stay.proto\x12\blodge.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1alodge/v1/reservation.proto\"\xb7\x01\n" +
 	"\x19CheckInReservationRequest\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12\x1e\n" +
 	"\x05rooms\x18\x02 \x03(\tB\b\xbaH\x05\x92\x01\x02\x10dR\x05rooms\x12(\n" +
 	"\x10settled_at_hotel\x18\x03 \x01(\bR\x0esettledAtHotel\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x04 \x01(\tR\trequestId\"\xa5\x01\n" +
+	"request_id\x18\x04 \x01(\tR\trequestId\x12\x12\n" +
+	"\x04etag\x18\x05 \x01(\tR\x04etag\"\xb9\x01\n" +
 	"\x1aCheckOutReservationRequest\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x02 \x01(\tR\trequestId\x12(\n" +
 	"\x10settled_at_hotel\x18\x03 \x01(\bR\x0esettledAtHotel\x12\x1f\n" +
 	"\vleft_unpaid\x18\x04 \x01(\bR\n" +
-	"leftUnpaid\"\xa4\x01\n" +
+	"leftUnpaid\x12\x12\n" +
+	"\x04etag\x18\x05 \x01(\tR\x04etag\"\xb8\x01\n" +
 	"\x10MoveGuestRequest\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12\x1b\n" +
 	"\tfrom_room\x18\x02 \x01(\tR\bfromRoom\x12\x17\n" +
 	"\ato_room\x18\x03 \x01(\tR\x06toRoom\x12\x1c\n" +
 	"\x04note\x18\x04 \x01(\tB\b\xbaH\x05r\x03(\xe8\aR\x04note\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x05 \x01(\tR\trequestId\"\xa1\x01\n" +
+	"request_id\x18\x05 \x01(\tR\trequestId\x12\x12\n" +
+	"\x04etag\x18\x06 \x01(\tR\x04etag\"\xb5\x01\n" +
 	"\x16WalkReservationRequest\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12+\n" +
 	"\frelocated_to\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\xc8\x01R\vrelocatedTo\x12\x1c\n" +
 	"\x04note\x18\x03 \x01(\tB\b\xbaH\x05r\x03(\xe8\aR\x04note\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x04 \x01(\tR\trequestId2\x98\x04\n" +
+	"request_id\x18\x04 \x01(\tR\trequestId\x12\x12\n" +
+	"\x04etag\x18\x05 \x01(\tR\x04etag2\x98\x04\n" +
 	"\vStayService\x12\x87\x01\n" +
 	"\x12CheckInReservation\x12#.lodge.v1.CheckInReservationRequest\x1a\x15.lodge.v1.Reservation\"5\x82\xd3\xe4\x93\x02/:\x01*\"*/v1/{name=hotels/*/reservations/*}:checkIn\x12\x8a\x01\n" +
 	"\x13CheckOutReservation\x12$.lodge.v1.CheckOutReservationRequest\x1a\x15.lodge.v1.Reservation\"6\x82\xd3\xe4\x93\x020:\x01*\"+/v1/{name=hotels/*/reservations/*}:checkOut\x12r\n" +

@@ -62,7 +62,7 @@ type AvailabilityServiceClient interface {
 	// INVALID_DATES, INVALID_POSITION, LIMIT_REACHED (the range has too many nights of room types).
 	WatchAvailability(context.Context, *connect.Request[v1.WatchAvailabilityRequest]) (*connect.ServerStreamForClient[v1.WatchAvailabilityResponse], error)
 	// Returns counts and prices of a hotel for each night of a date range. Errors: HOTEL_NOT_FOUND,
-	// ROOM_TYPE_NOT_FOUND, INVALID_DATES.
+	// ROOM_TYPE_NOT_FOUND, INVALID_DATES; with as_of LIMIT_REACHED, INVALID_POSITION.
 	GetAvailability(context.Context, *connect.Request[v1.GetAvailabilityRequest]) (*connect.Response[v1.Availability], error)
 }
 
@@ -150,7 +150,7 @@ type AvailabilityServiceHandler interface {
 	// INVALID_DATES, INVALID_POSITION, LIMIT_REACHED (the range has too many nights of room types).
 	WatchAvailability(context.Context, *connect.Request[v1.WatchAvailabilityRequest], *connect.ServerStream[v1.WatchAvailabilityResponse]) error
 	// Returns counts and prices of a hotel for each night of a date range. Errors: HOTEL_NOT_FOUND,
-	// ROOM_TYPE_NOT_FOUND, INVALID_DATES.
+	// ROOM_TYPE_NOT_FOUND, INVALID_DATES; with as_of LIMIT_REACHED, INVALID_POSITION.
 	GetAvailability(context.Context, *connect.Request[v1.GetAvailabilityRequest]) (*connect.Response[v1.Availability], error)
 }
 

@@ -40,11 +40,12 @@ const (
 
 // GuestServiceClient is a client for the lodge.v1.GuestService service.
 type GuestServiceClient interface {
-	// Forgets who guests are, for good: the keys are erased, and reservations, histories, events and retried requests show the stays without the person from then on. Stays, prices and
+	// Forgets who guests are, for good: the keys are erased, and reservations, histories, events and retried requests show the stays without the person and without what was written of them from then on; what was written of a
+	// group in one call is gone with the first of its guests. Stays, prices and
 	// payments remain. A reservation or an entry of a waiting list is refused with GUEST_EXPECTED while the guest is expected, there, waiting, or has money to come; of an
 	// account those are kept and named in the answer. With the last of guests/{guest_id} goes the login: once none of its reservations and entries is left, the accounts that
 	// sign in as this guest are deleted, with their e-mail address, password and sessions. Whoever forgets a booking by its own name leaves the login. Calling it again does no harm. Errors: RESERVATION_NOT_FOUND, WAITING_LIST_ENTRY_NOT_FOUND, GUEST_EXPECTED,
-	// GUEST_NOT_SEALED (the booking is from before persons were sealed).
+	// GUEST_NOT_SEALED (the booking is from before persons were sealed). Notes and reasons from before these were sealed stay.
 	ForgetGuest(context.Context, *connect.Request[v1.ForgetGuestRequest]) (*connect.Response[v1.ForgetGuestResponse], error)
 }
 
@@ -80,11 +81,12 @@ func (c *guestServiceClient) ForgetGuest(ctx context.Context, req *connect.Reque
 
 // GuestServiceHandler is an implementation of the lodge.v1.GuestService service.
 type GuestServiceHandler interface {
-	// Forgets who guests are, for good: the keys are erased, and reservations, histories, events and retried requests show the stays without the person from then on. Stays, prices and
+	// Forgets who guests are, for good: the keys are erased, and reservations, histories, events and retried requests show the stays without the person and without what was written of them from then on; what was written of a
+	// group in one call is gone with the first of its guests. Stays, prices and
 	// payments remain. A reservation or an entry of a waiting list is refused with GUEST_EXPECTED while the guest is expected, there, waiting, or has money to come; of an
 	// account those are kept and named in the answer. With the last of guests/{guest_id} goes the login: once none of its reservations and entries is left, the accounts that
 	// sign in as this guest are deleted, with their e-mail address, password and sessions. Whoever forgets a booking by its own name leaves the login. Calling it again does no harm. Errors: RESERVATION_NOT_FOUND, WAITING_LIST_ENTRY_NOT_FOUND, GUEST_EXPECTED,
-	// GUEST_NOT_SEALED (the booking is from before persons were sealed).
+	// GUEST_NOT_SEALED (the booking is from before persons were sealed). Notes and reasons from before these were sealed stay.
 	ForgetGuest(context.Context, *connect.Request[v1.ForgetGuestRequest]) (*connect.Response[v1.ForgetGuestResponse], error)
 }
 

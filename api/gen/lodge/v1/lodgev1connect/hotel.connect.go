@@ -67,7 +67,7 @@ const (
 type HotelServiceClient interface {
 	// Creates a hotel. Errors: HOTEL_EXISTS.
 	CreateHotel(context.Context, *connect.Request[v1.CreateHotelRequest]) (*connect.Response[v1.Hotel], error)
-	// Returns one hotel, archived or not. Errors: HOTEL_NOT_FOUND.
+	// Returns one hotel, archived or not. Errors: HOTEL_NOT_FOUND; with as_of LIMIT_REACHED, INVALID_POSITION.
 	GetHotel(context.Context, *connect.Request[v1.GetHotelRequest]) (*connect.Response[v1.Hotel], error)
 	// Lists hotels by id.
 	ListHotels(context.Context, *connect.Request[v1.ListHotelsRequest]) (*connect.Response[v1.ListHotelsResponse], error)
@@ -77,9 +77,9 @@ type HotelServiceClient interface {
 	ArchiveHotel(context.Context, *connect.Request[v1.ArchiveHotelRequest]) (*connect.Response[v1.Hotel], error)
 	// Creates a room type in a hotel. Errors: HOTEL_NOT_FOUND, HOTEL_ARCHIVED, ROOM_TYPE_EXISTS, LIMIT_REACHED.
 	CreateRoomType(context.Context, *connect.Request[v1.CreateRoomTypeRequest]) (*connect.Response[v1.RoomType], error)
-	// Returns one room type, archived or not. Errors: ROOM_TYPE_NOT_FOUND.
+	// Returns one room type, archived or not. Errors: ROOM_TYPE_NOT_FOUND; with as_of LIMIT_REACHED, INVALID_POSITION.
 	GetRoomType(context.Context, *connect.Request[v1.GetRoomTypeRequest]) (*connect.Response[v1.RoomType], error)
-	// Lists a hotel's room types by id. Errors: HOTEL_NOT_FOUND.
+	// Lists a hotel's room types by id. Errors: HOTEL_NOT_FOUND; with as_of LIMIT_REACHED, INVALID_POSITION.
 	ListRoomTypes(context.Context, *connect.Request[v1.ListRoomTypesRequest]) (*connect.Response[v1.ListRoomTypesResponse], error)
 	// Changes the fields of a room type that update_mask names. Errors: ROOM_TYPE_NOT_FOUND, ROOM_TYPE_ARCHIVED,
 	// ETAG_MISMATCH.
@@ -235,7 +235,7 @@ func (c *hotelServiceClient) ArchiveRoomType(ctx context.Context, req *connect.R
 type HotelServiceHandler interface {
 	// Creates a hotel. Errors: HOTEL_EXISTS.
 	CreateHotel(context.Context, *connect.Request[v1.CreateHotelRequest]) (*connect.Response[v1.Hotel], error)
-	// Returns one hotel, archived or not. Errors: HOTEL_NOT_FOUND.
+	// Returns one hotel, archived or not. Errors: HOTEL_NOT_FOUND; with as_of LIMIT_REACHED, INVALID_POSITION.
 	GetHotel(context.Context, *connect.Request[v1.GetHotelRequest]) (*connect.Response[v1.Hotel], error)
 	// Lists hotels by id.
 	ListHotels(context.Context, *connect.Request[v1.ListHotelsRequest]) (*connect.Response[v1.ListHotelsResponse], error)
@@ -245,9 +245,9 @@ type HotelServiceHandler interface {
 	ArchiveHotel(context.Context, *connect.Request[v1.ArchiveHotelRequest]) (*connect.Response[v1.Hotel], error)
 	// Creates a room type in a hotel. Errors: HOTEL_NOT_FOUND, HOTEL_ARCHIVED, ROOM_TYPE_EXISTS, LIMIT_REACHED.
 	CreateRoomType(context.Context, *connect.Request[v1.CreateRoomTypeRequest]) (*connect.Response[v1.RoomType], error)
-	// Returns one room type, archived or not. Errors: ROOM_TYPE_NOT_FOUND.
+	// Returns one room type, archived or not. Errors: ROOM_TYPE_NOT_FOUND; with as_of LIMIT_REACHED, INVALID_POSITION.
 	GetRoomType(context.Context, *connect.Request[v1.GetRoomTypeRequest]) (*connect.Response[v1.RoomType], error)
-	// Lists a hotel's room types by id. Errors: HOTEL_NOT_FOUND.
+	// Lists a hotel's room types by id. Errors: HOTEL_NOT_FOUND; with as_of LIMIT_REACHED, INVALID_POSITION.
 	ListRoomTypes(context.Context, *connect.Request[v1.ListRoomTypesRequest]) (*connect.Response[v1.ListRoomTypesResponse], error)
 	// Changes the fields of a room type that update_mask names. Errors: ROOM_TYPE_NOT_FOUND, ROOM_TYPE_ARCHIVED,
 	// ETAG_MISMATCH.

@@ -54,7 +54,7 @@ type InventoryServiceClient interface {
 	// RESTRICTED. Errors: HOTEL_NOT_FOUND, HOTEL_ARCHIVED, ROOM_TYPE_NOT_FOUND, ROOM_TYPE_ARCHIVED, INVALID_ARGUMENT,
 	// INVALID_DATES, PAST_DATE, TOO_FAR_AHEAD.
 	SetRestrictions(context.Context, *connect.Request[v1.SetRestrictionsRequest]) (*connect.Response[v1.SetRestrictionsResponse], error)
-	// Lists the nights of a room type by date. Errors: ROOM_TYPE_NOT_FOUND, INVALID_DATES.
+	// Lists the nights of a room type by date. Errors: ROOM_TYPE_NOT_FOUND, INVALID_DATES; with as_of LIMIT_REACHED, INVALID_POSITION.
 	ListInventory(context.Context, *connect.Request[v1.ListInventoryRequest]) (*connect.Response[v1.ListInventoryResponse], error)
 }
 
@@ -123,7 +123,7 @@ type InventoryServiceHandler interface {
 	// RESTRICTED. Errors: HOTEL_NOT_FOUND, HOTEL_ARCHIVED, ROOM_TYPE_NOT_FOUND, ROOM_TYPE_ARCHIVED, INVALID_ARGUMENT,
 	// INVALID_DATES, PAST_DATE, TOO_FAR_AHEAD.
 	SetRestrictions(context.Context, *connect.Request[v1.SetRestrictionsRequest]) (*connect.Response[v1.SetRestrictionsResponse], error)
-	// Lists the nights of a room type by date. Errors: ROOM_TYPE_NOT_FOUND, INVALID_DATES.
+	// Lists the nights of a room type by date. Errors: ROOM_TYPE_NOT_FOUND, INVALID_DATES; with as_of LIMIT_REACHED, INVALID_POSITION.
 	ListInventory(context.Context, *connect.Request[v1.ListInventoryRequest]) (*connect.Response[v1.ListInventoryResponse], error)
 }
 

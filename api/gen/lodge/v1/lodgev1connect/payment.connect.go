@@ -59,7 +59,7 @@ const (
 type PaymentServiceClient interface {
 	// Asks the provider for what is due: all of a pending reservation, which becomes PAID by it, or the balance of one that a change made dearer. A pending reservation whose
 	// payment is declined is REJECTED and loses its rooms. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT, PAYMENT_IN_PROGRESS, PAYMENT_EXISTS, NOTHING_DUE,
-	// LIMIT_REACHED, INVALID_ARGUMENT.
+	// LIMIT_REACHED, INVALID_ARGUMENT, ETAG_MISMATCH.
 	PayReservation(context.Context, *connect.Request[v1.PayReservationRequest]) (*connect.Response[v1.Payment], error)
 	// Asks the provider for what is due of all reservations of a group, a payment for each: all are asked for at once, or none, when one cannot be paid. What becomes
 	// of them is each reservation's own: one whose payment is declined is REJECTED and loses its rooms, and the others are PAID and stay. Who wants all or none cancels
@@ -67,7 +67,7 @@ type PaymentServiceClient interface {
 	// Errors: as PayReservation's.
 	PayGroup(context.Context, *connect.Request[v1.PayGroupRequest]) (*connect.Response[v1.PayGroupResponse], error)
 	// Promises a part of what was captured back, although the terms do not. Answers as ReservationService.CancelReservation does; the money follows.
-	// Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT, REFUND_TOO_LARGE, CURRENCY_MISMATCH.
+	// Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT, REFUND_TOO_LARGE, CURRENCY_MISMATCH, ETAG_MISMATCH.
 	RefundReservation(context.Context, *connect.Request[v1.RefundReservationRequest]) (*connect.Response[v1.Reservation], error)
 	// Records that the hotel gave back by other means what the provider refused to give back for good, so that nothing is owed any more and the provider is not
 	// asked again. Answers with the payment. Errors: PAYMENT_NOT_FOUND, RESERVATION_NOT_FOUND; STATUS_CONFLICT when the provider has not refused;
@@ -77,8 +77,8 @@ type PaymentServiceClient interface {
 	GetPayment(context.Context, *connect.Request[v1.GetPaymentRequest]) (*connect.Response[v1.Payment], error)
 	// Lists all payments of a reservation with their refunds, oldest first, and their sums. Errors: RESERVATION_NOT_FOUND.
 	ListPayments(context.Context, *connect.Request[v1.ListPaymentsRequest]) (*connect.Response[v1.ListPaymentsResponse], error)
-	// Says what canceling a pending or paid reservation would keep and give back. Nothing is promised: at the time of canceling the terms decide. Errors: RESERVATION_NOT_FOUND,
-	// STATUS_CONFLICT.
+	// Says what canceling a pending or paid reservation would keep and give back. Nothing is promised: at the time of canceling the terms decide. It knows all
+	// that was committed before it, a reservation made a moment ago as well. Errors: HOTEL_NOT_FOUND, RESERVATION_NOT_FOUND, STATUS_CONFLICT.
 	QuoteCancellation(context.Context, *connect.Request[v1.QuoteCancellationRequest]) (*connect.Response[v1.CancellationQuote], error)
 }
 
@@ -191,7 +191,7 @@ func (c *paymentServiceClient) QuoteCancellation(ctx context.Context, req *conne
 type PaymentServiceHandler interface {
 	// Asks the provider for what is due: all of a pending reservation, which becomes PAID by it, or the balance of one that a change made dearer. A pending reservation whose
 	// payment is declined is REJECTED and loses its rooms. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT, PAYMENT_IN_PROGRESS, PAYMENT_EXISTS, NOTHING_DUE,
-	// LIMIT_REACHED, INVALID_ARGUMENT.
+	// LIMIT_REACHED, INVALID_ARGUMENT, ETAG_MISMATCH.
 	PayReservation(context.Context, *connect.Request[v1.PayReservationRequest]) (*connect.Response[v1.Payment], error)
 	// Asks the provider for what is due of all reservations of a group, a payment for each: all are asked for at once, or none, when one cannot be paid. What becomes
 	// of them is each reservation's own: one whose payment is declined is REJECTED and loses its rooms, and the others are PAID and stay. Who wants all or none cancels
@@ -199,7 +199,7 @@ type PaymentServiceHandler interface {
 	// Errors: as PayReservation's.
 	PayGroup(context.Context, *connect.Request[v1.PayGroupRequest]) (*connect.Response[v1.PayGroupResponse], error)
 	// Promises a part of what was captured back, although the terms do not. Answers as ReservationService.CancelReservation does; the money follows.
-	// Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT, REFUND_TOO_LARGE, CURRENCY_MISMATCH.
+	// Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT, REFUND_TOO_LARGE, CURRENCY_MISMATCH, ETAG_MISMATCH.
 	RefundReservation(context.Context, *connect.Request[v1.RefundReservationRequest]) (*connect.Response[v1.Reservation], error)
 	// Records that the hotel gave back by other means what the provider refused to give back for good, so that nothing is owed any more and the provider is not
 	// asked again. Answers with the payment. Errors: PAYMENT_NOT_FOUND, RESERVATION_NOT_FOUND; STATUS_CONFLICT when the provider has not refused;
@@ -209,8 +209,8 @@ type PaymentServiceHandler interface {
 	GetPayment(context.Context, *connect.Request[v1.GetPaymentRequest]) (*connect.Response[v1.Payment], error)
 	// Lists all payments of a reservation with their refunds, oldest first, and their sums. Errors: RESERVATION_NOT_FOUND.
 	ListPayments(context.Context, *connect.Request[v1.ListPaymentsRequest]) (*connect.Response[v1.ListPaymentsResponse], error)
-	// Says what canceling a pending or paid reservation would keep and give back. Nothing is promised: at the time of canceling the terms decide. Errors: RESERVATION_NOT_FOUND,
-	// STATUS_CONFLICT.
+	// Says what canceling a pending or paid reservation would keep and give back. Nothing is promised: at the time of canceling the terms decide. It knows all
+	// that was committed before it, a reservation made a moment ago as well. Errors: HOTEL_NOT_FOUND, RESERVATION_NOT_FOUND, STATUS_CONFLICT.
 	QuoteCancellation(context.Context, *connect.Request[v1.QuoteCancellationRequest]) (*connect.Response[v1.CancellationQuote], error)
 }
 

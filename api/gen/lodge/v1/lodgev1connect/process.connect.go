@@ -55,7 +55,7 @@ const (
 type ProcessServiceClient interface {
 	// Lists the process managers with their counts and how far they are behind.
 	ListProcesses(context.Context, *connect.Request[v1.ListProcessesRequest]) (*connect.Response[v1.ListProcessesResponse], error)
-	// Returns one letter. Errors: LETTER_NOT_FOUND (it was handled or discarded, or never was).
+	// Returns one letter. Errors: LETTER_NOT_FOUND (it was handled or discarded, or never was; to staff also: it is of none of their hotels).
 	GetLetter(context.Context, *connect.Request[v1.GetLetterRequest]) (*connect.Response[v1.Letter], error)
 	// Lists letters by name. A page may hold fewer than asked for.
 	ListLetters(context.Context, *connect.Request[v1.ListLettersRequest]) (*connect.Response[v1.ListLettersResponse], error)
@@ -151,7 +151,7 @@ func (c *processServiceClient) DeleteLetter(ctx context.Context, req *connect.Re
 type ProcessServiceHandler interface {
 	// Lists the process managers with their counts and how far they are behind.
 	ListProcesses(context.Context, *connect.Request[v1.ListProcessesRequest]) (*connect.Response[v1.ListProcessesResponse], error)
-	// Returns one letter. Errors: LETTER_NOT_FOUND (it was handled or discarded, or never was).
+	// Returns one letter. Errors: LETTER_NOT_FOUND (it was handled or discarded, or never was; to staff also: it is of none of their hotels).
 	GetLetter(context.Context, *connect.Request[v1.GetLetterRequest]) (*connect.Response[v1.Letter], error)
 	// Lists letters by name. A page may hold fewer than asked for.
 	ListLetters(context.Context, *connect.Request[v1.ListLettersRequest]) (*connect.Response[v1.ListLettersResponse], error)

@@ -59,9 +59,9 @@ const (
 type RateServiceClient interface {
 	// Creates a rate plan in a hotel. Errors: HOTEL_NOT_FOUND, HOTEL_ARCHIVED, RATE_PLAN_EXISTS, CURRENCY_MISMATCH, LIMIT_REACHED.
 	CreateRatePlan(context.Context, *connect.Request[v1.CreateRatePlanRequest]) (*connect.Response[v1.RatePlan], error)
-	// Returns one rate plan, archived or not. Errors: RATE_PLAN_NOT_FOUND.
+	// Returns one rate plan, archived or not. Errors: RATE_PLAN_NOT_FOUND; with as_of LIMIT_REACHED, INVALID_POSITION.
 	GetRatePlan(context.Context, *connect.Request[v1.GetRatePlanRequest]) (*connect.Response[v1.RatePlan], error)
-	// Lists a hotel's rate plans by id. Errors: HOTEL_NOT_FOUND.
+	// Lists a hotel's rate plans by id. Errors: HOTEL_NOT_FOUND; with as_of LIMIT_REACHED, INVALID_POSITION.
 	ListRatePlans(context.Context, *connect.Request[v1.ListRatePlansRequest]) (*connect.Response[v1.ListRatePlansResponse], error)
 	// Changes the fields of a rate plan that update_mask names. Reservations keep the terms that they were made under. Errors:
 	// RATE_PLAN_NOT_FOUND, RATE_PLAN_ARCHIVED, ETAG_MISMATCH.
@@ -71,7 +71,7 @@ type RateServiceClient interface {
 	// Sets or takes away the nightly rate of a room type in a rate plan, over a range of nights. Errors: RATE_PLAN_NOT_FOUND,
 	// RATE_PLAN_ARCHIVED, ROOM_TYPE_NOT_FOUND, ROOM_TYPE_ARCHIVED, INVALID_DATES, PAST_DATE, TOO_FAR_AHEAD, CURRENCY_MISMATCH.
 	SetRates(context.Context, *connect.Request[v1.SetRatesRequest]) (*connect.Response[v1.SetRatesResponse], error)
-	// Lists the nightly rates of a room type in a rate plan. Errors: RATE_PLAN_NOT_FOUND, ROOM_TYPE_NOT_FOUND, INVALID_DATES.
+	// Lists the nightly rates of a room type in a rate plan. Errors: RATE_PLAN_NOT_FOUND, ROOM_TYPE_NOT_FOUND, INVALID_DATES; with as_of LIMIT_REACHED, INVALID_POSITION.
 	ListRates(context.Context, *connect.Request[v1.ListRatesRequest]) (*connect.Response[v1.ListRatesResponse], error)
 	// Prices a stay that can be booked now. Nothing is held: CreateReservation takes the quote's token until expire_time, as long as price
 	// and terms are still the same. Errors: as CreateReservation's, SOLD_OUT and RESTRICTED among them, as the read models know it.
@@ -200,9 +200,9 @@ func (c *rateServiceClient) QuoteStay(ctx context.Context, req *connect.Request[
 type RateServiceHandler interface {
 	// Creates a rate plan in a hotel. Errors: HOTEL_NOT_FOUND, HOTEL_ARCHIVED, RATE_PLAN_EXISTS, CURRENCY_MISMATCH, LIMIT_REACHED.
 	CreateRatePlan(context.Context, *connect.Request[v1.CreateRatePlanRequest]) (*connect.Response[v1.RatePlan], error)
-	// Returns one rate plan, archived or not. Errors: RATE_PLAN_NOT_FOUND.
+	// Returns one rate plan, archived or not. Errors: RATE_PLAN_NOT_FOUND; with as_of LIMIT_REACHED, INVALID_POSITION.
 	GetRatePlan(context.Context, *connect.Request[v1.GetRatePlanRequest]) (*connect.Response[v1.RatePlan], error)
-	// Lists a hotel's rate plans by id. Errors: HOTEL_NOT_FOUND.
+	// Lists a hotel's rate plans by id. Errors: HOTEL_NOT_FOUND; with as_of LIMIT_REACHED, INVALID_POSITION.
 	ListRatePlans(context.Context, *connect.Request[v1.ListRatePlansRequest]) (*connect.Response[v1.ListRatePlansResponse], error)
 	// Changes the fields of a rate plan that update_mask names. Reservations keep the terms that they were made under. Errors:
 	// RATE_PLAN_NOT_FOUND, RATE_PLAN_ARCHIVED, ETAG_MISMATCH.
@@ -212,7 +212,7 @@ type RateServiceHandler interface {
 	// Sets or takes away the nightly rate of a room type in a rate plan, over a range of nights. Errors: RATE_PLAN_NOT_FOUND,
 	// RATE_PLAN_ARCHIVED, ROOM_TYPE_NOT_FOUND, ROOM_TYPE_ARCHIVED, INVALID_DATES, PAST_DATE, TOO_FAR_AHEAD, CURRENCY_MISMATCH.
 	SetRates(context.Context, *connect.Request[v1.SetRatesRequest]) (*connect.Response[v1.SetRatesResponse], error)
-	// Lists the nightly rates of a room type in a rate plan. Errors: RATE_PLAN_NOT_FOUND, ROOM_TYPE_NOT_FOUND, INVALID_DATES.
+	// Lists the nightly rates of a room type in a rate plan. Errors: RATE_PLAN_NOT_FOUND, ROOM_TYPE_NOT_FOUND, INVALID_DATES; with as_of LIMIT_REACHED, INVALID_POSITION.
 	ListRates(context.Context, *connect.Request[v1.ListRatesRequest]) (*connect.Response[v1.ListRatesResponse], error)
 	// Prices a stay that can be booked now. Nothing is held: CreateReservation takes the quote's token until expire_time, as long as price
 	// and terms are still the same. Errors: as CreateReservation's, SOLD_OUT and RESTRICTED among them, as the read models know it.

@@ -80,7 +80,7 @@ type ReservationServiceClient interface {
 	// Errors: SOLD_OUT with the nights that were full, RESTRICTED with the restrictions and their nights, HOTEL_NOT_FOUND, HOTEL_ARCHIVED, ROOM_TYPE_NOT_FOUND,
 	// ROOM_TYPE_ARCHIVED, INVALID_DATES, STAY_TOO_LONG, PAST_DATE, TOO_FAR_AHEAD, INVALID_QUANTITY, NOT_PRICED,
 	// RESERVATION_EXISTS, FORBIDDEN_FIELD, RATE_PLAN_NOT_FOUND, RATE_PLAN_ARCHIVED, OCCUPANCY_EXCEEDED, INVALID_QUOTE,
-	// QUOTE_EXPIRED, RATE_CHANGED.
+	// QUOTE_EXPIRED, RATE_CHANGED; RATE_LIMITED when too many rooms are reserved from one address without a token or a session.
 	CreateReservation(context.Context, *connect.Request[v1.CreateReservationRequest]) (*connect.Response[v1.Reservation], error)
 	// Reserves several stays of one hotel as a group: all of them or none. Each is a reservation of its own afterwards. Errors: as CreateReservation's,
 	// with the index of the request at fault in the metadata; LIMIT_REACHED.
@@ -95,19 +95,19 @@ type ReservationServiceClient interface {
 	ListReservations(context.Context, *connect.Request[v1.ListReservationsRequest]) (*connect.Response[v1.ListReservationsResponse], error)
 	// Changes stay, rooms or guest of a pending or paid reservation: as one, or not at all. Of a guest who is there only check_out_date, which may be today,
 	// and the guests can change. It is priced anew at today's rates of the same rate plan; the cancellation terms stay. Of a paid one, what it costs more is charged to the last payment's method, and what it costs
-	// less is given back. Errors: as CreateReservation's, RESERVATION_NOT_FOUND, STATUS_CONFLICT, INVALID_FIELD_MASK.
+	// less is given back. Errors: as CreateReservation's, RESERVATION_NOT_FOUND, STATUS_CONFLICT, INVALID_FIELD_MASK, ETAG_MISMATCH; after 1,000 changes LIMIT_REACHED.
 	UpdateReservation(context.Context, *connect.Request[v1.UpdateReservationRequest]) (*connect.Response[v1.Reservation], error)
-	// Confirms a pending reservation as paid outside the platform, or the balance of a paid one. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT.
+	// Confirms a pending reservation as paid outside the platform, or the balance of a paid one. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT, ETAG_MISMATCH.
 	ConfirmReservation(context.Context, *connect.Request[v1.ConfirmReservationRequest]) (*connect.Response[v1.Reservation], error)
 	// Says what UpdateReservation would do if it was called now: the price, what would be charged or given back, and whether there are rooms, its own ones counted as free.
 	// Nothing changes, and nothing is promised. Errors: those of UpdateReservation but SOLD_OUT and RESTRICTED, which the answer says.
 	QuoteModification(context.Context, *connect.Request[v1.QuoteModificationRequest]) (*connect.Response[v1.ModificationQuote], error)
 	// Cancels a pending or paid reservation and releases its rooms. Of what was captured the fee that the terms name is kept, the rest is given back:
 	// PaymentService.QuoteCancellation says it beforehand. DELETE does the same, with the fields as query parameters. Errors: RESERVATION_NOT_FOUND,
-	// STATUS_CONFLICT.
+	// STATUS_CONFLICT, ETAG_MISMATCH.
 	CancelReservation(context.Context, *connect.Request[v1.CancelReservationRequest]) (*connect.Response[v1.Reservation], error)
 	// Records that the guest never came and releases the rooms; not before check-in day. The terms' fee for it is kept of what was captured. Errors:
-	// RESERVATION_NOT_FOUND, STATUS_CONFLICT.
+	// RESERVATION_NOT_FOUND, STATUS_CONFLICT, ETAG_MISMATCH.
 	MarkNoShow(context.Context, *connect.Request[v1.MarkNoShowRequest]) (*connect.Response[v1.Reservation], error)
 	// Lists the events of one reservation and of its payments, oldest first. Errors: RESERVATION_NOT_FOUND.
 	ListReservationEvents(context.Context, *connect.Request[v1.ListReservationEventsRequest]) (*connect.Response[v1.ListReservationEventsResponse], error)
@@ -306,7 +306,7 @@ type ReservationServiceHandler interface {
 	// Errors: SOLD_OUT with the nights that were full, RESTRICTED with the restrictions and their nights, HOTEL_NOT_FOUND, HOTEL_ARCHIVED, ROOM_TYPE_NOT_FOUND,
 	// ROOM_TYPE_ARCHIVED, INVALID_DATES, STAY_TOO_LONG, PAST_DATE, TOO_FAR_AHEAD, INVALID_QUANTITY, NOT_PRICED,
 	// RESERVATION_EXISTS, FORBIDDEN_FIELD, RATE_PLAN_NOT_FOUND, RATE_PLAN_ARCHIVED, OCCUPANCY_EXCEEDED, INVALID_QUOTE,
-	// QUOTE_EXPIRED, RATE_CHANGED.
+	// QUOTE_EXPIRED, RATE_CHANGED; RATE_LIMITED when too many rooms are reserved from one address without a token or a session.
 	CreateReservation(context.Context, *connect.Request[v1.CreateReservationRequest]) (*connect.Response[v1.Reservation], error)
 	// Reserves several stays of one hotel as a group: all of them or none. Each is a reservation of its own afterwards. Errors: as CreateReservation's,
 	// with the index of the request at fault in the metadata; LIMIT_REACHED.
@@ -321,19 +321,19 @@ type ReservationServiceHandler interface {
 	ListReservations(context.Context, *connect.Request[v1.ListReservationsRequest]) (*connect.Response[v1.ListReservationsResponse], error)
 	// Changes stay, rooms or guest of a pending or paid reservation: as one, or not at all. Of a guest who is there only check_out_date, which may be today,
 	// and the guests can change. It is priced anew at today's rates of the same rate plan; the cancellation terms stay. Of a paid one, what it costs more is charged to the last payment's method, and what it costs
-	// less is given back. Errors: as CreateReservation's, RESERVATION_NOT_FOUND, STATUS_CONFLICT, INVALID_FIELD_MASK.
+	// less is given back. Errors: as CreateReservation's, RESERVATION_NOT_FOUND, STATUS_CONFLICT, INVALID_FIELD_MASK, ETAG_MISMATCH; after 1,000 changes LIMIT_REACHED.
 	UpdateReservation(context.Context, *connect.Request[v1.UpdateReservationRequest]) (*connect.Response[v1.Reservation], error)
-	// Confirms a pending reservation as paid outside the platform, or the balance of a paid one. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT.
+	// Confirms a pending reservation as paid outside the platform, or the balance of a paid one. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT, ETAG_MISMATCH.
 	ConfirmReservation(context.Context, *connect.Request[v1.ConfirmReservationRequest]) (*connect.Response[v1.Reservation], error)
 	// Says what UpdateReservation would do if it was called now: the price, what would be charged or given back, and whether there are rooms, its own ones counted as free.
 	// Nothing changes, and nothing is promised. Errors: those of UpdateReservation but SOLD_OUT and RESTRICTED, which the answer says.
 	QuoteModification(context.Context, *connect.Request[v1.QuoteModificationRequest]) (*connect.Response[v1.ModificationQuote], error)
 	// Cancels a pending or paid reservation and releases its rooms. Of what was captured the fee that the terms name is kept, the rest is given back:
 	// PaymentService.QuoteCancellation says it beforehand. DELETE does the same, with the fields as query parameters. Errors: RESERVATION_NOT_FOUND,
-	// STATUS_CONFLICT.
+	// STATUS_CONFLICT, ETAG_MISMATCH.
 	CancelReservation(context.Context, *connect.Request[v1.CancelReservationRequest]) (*connect.Response[v1.Reservation], error)
 	// Records that the guest never came and releases the rooms; not before check-in day. The terms' fee for it is kept of what was captured. Errors:
-	// RESERVATION_NOT_FOUND, STATUS_CONFLICT.
+	// RESERVATION_NOT_FOUND, STATUS_CONFLICT, ETAG_MISMATCH.
 	MarkNoShow(context.Context, *connect.Request[v1.MarkNoShowRequest]) (*connect.Response[v1.Reservation], error)
 	// Lists the events of one reservation and of its payments, oldest first. Errors: RESERVATION_NOT_FOUND.
 	ListReservationEvents(context.Context, *connect.Request[v1.ListReservationEventsRequest]) (*connect.Response[v1.ListReservationEventsResponse], error)

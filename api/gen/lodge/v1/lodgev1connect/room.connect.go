@@ -49,9 +49,9 @@ const (
 type RoomServiceClient interface {
 	// Creates a room in a hotel. Errors: HOTEL_NOT_FOUND, HOTEL_ARCHIVED, ROOM_TYPE_NOT_FOUND, ROOM_TYPE_ARCHIVED, ROOM_EXISTS, LIMIT_REACHED.
 	CreateRoom(context.Context, *connect.Request[v1.CreateRoomRequest]) (*connect.Response[v1.Room], error)
-	// Returns one room, archived or not. Errors: ROOM_NOT_FOUND.
+	// Returns one room, archived or not. Errors: ROOM_NOT_FOUND; with as_of LIMIT_REACHED, INVALID_POSITION.
 	GetRoom(context.Context, *connect.Request[v1.GetRoomRequest]) (*connect.Response[v1.Room], error)
-	// Lists a hotel's rooms by id. Errors: HOTEL_NOT_FOUND.
+	// Lists a hotel's rooms by id. Errors: HOTEL_NOT_FOUND; with as_of LIMIT_REACHED, INVALID_POSITION.
 	ListRooms(context.Context, *connect.Request[v1.ListRoomsRequest]) (*connect.Response[v1.ListRoomsResponse], error)
 	// Changes the fields of a room that update_mask names. Errors: ROOM_NOT_FOUND, ROOM_ARCHIVED, ROOM_TYPE_NOT_FOUND, ROOM_TYPE_ARCHIVED, ETAG_MISMATCH.
 	UpdateRoom(context.Context, *connect.Request[v1.UpdateRoomRequest]) (*connect.Response[v1.Room], error)
@@ -144,9 +144,9 @@ func (c *roomServiceClient) ArchiveRoom(ctx context.Context, req *connect.Reques
 type RoomServiceHandler interface {
 	// Creates a room in a hotel. Errors: HOTEL_NOT_FOUND, HOTEL_ARCHIVED, ROOM_TYPE_NOT_FOUND, ROOM_TYPE_ARCHIVED, ROOM_EXISTS, LIMIT_REACHED.
 	CreateRoom(context.Context, *connect.Request[v1.CreateRoomRequest]) (*connect.Response[v1.Room], error)
-	// Returns one room, archived or not. Errors: ROOM_NOT_FOUND.
+	// Returns one room, archived or not. Errors: ROOM_NOT_FOUND; with as_of LIMIT_REACHED, INVALID_POSITION.
 	GetRoom(context.Context, *connect.Request[v1.GetRoomRequest]) (*connect.Response[v1.Room], error)
-	// Lists a hotel's rooms by id. Errors: HOTEL_NOT_FOUND.
+	// Lists a hotel's rooms by id. Errors: HOTEL_NOT_FOUND; with as_of LIMIT_REACHED, INVALID_POSITION.
 	ListRooms(context.Context, *connect.Request[v1.ListRoomsRequest]) (*connect.Response[v1.ListRoomsResponse], error)
 	// Changes the fields of a room that update_mask names. Errors: ROOM_NOT_FOUND, ROOM_ARCHIVED, ROOM_TYPE_NOT_FOUND, ROOM_TYPE_ARCHIVED, ETAG_MISMATCH.
 	UpdateRoom(context.Context, *connect.Request[v1.UpdateRoomRequest]) (*connect.Response[v1.Room], error)

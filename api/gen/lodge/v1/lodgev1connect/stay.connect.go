@@ -49,17 +49,17 @@ const (
 // StayServiceClient is a client for the lodge.v1.StayService service.
 type StayServiceClient interface {
 	// Records that the guest of a paid reservation is there, from the day of arrival to the last night, and gives them rooms. Errors: RESERVATION_NOT_FOUND,
-	// STATUS_CONFLICT, BALANCE_DUE, ROOM_NOT_FOUND, ROOM_ARCHIVED, ROOM_UNAVAILABLE, INVALID_QUANTITY.
+	// STATUS_CONFLICT, BALANCE_DUE, ROOM_NOT_FOUND, ROOM_ARCHIVED, ROOM_UNAVAILABLE, INVALID_QUANTITY, ETAG_MISMATCH.
 	CheckInReservation(context.Context, *connect.Request[v1.CheckInReservationRequest]) (*connect.Response[v1.Reservation], error)
 	// Records that the guest has left and releases the nights from today on. What was paid for them is kept, unless PaymentService.RefundReservation gives
 	// it back; who changes the day of leaving before, by ReservationService.UpdateReservation, has the stay priced anew. Errors: RESERVATION_NOT_FOUND,
-	// STATUS_CONFLICT, BALANCE_DUE.
+	// STATUS_CONFLICT, BALANCE_DUE, ETAG_MISMATCH.
 	CheckOutReservation(context.Context, *connect.Request[v1.CheckOutReservationRequest]) (*connect.Response[v1.Reservation], error)
 	// Gives a guest who is there another room. What is reserved and what it costs stay what they are. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT,
-	// ROOM_NOT_FOUND, ROOM_ARCHIVED, ROOM_UNAVAILABLE.
+	// ROOM_NOT_FOUND, ROOM_ARCHIVED, ROOM_UNAVAILABLE, ETAG_MISMATCH; after 1,000 changes LIMIT_REACHED.
 	MoveGuest(context.Context, *connect.Request[v1.MoveGuestRequest]) (*connect.Response[v1.Reservation], error)
 	// Sends the guest of a paid reservation to another hotel on the day of arrival: the rooms are released, everything captured is given back, and the reservation is CANCELED
-	// with reason WALKED. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT.
+	// with reason WALKED. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT, ETAG_MISMATCH.
 	WalkReservation(context.Context, *connect.Request[v1.WalkReservationRequest]) (*connect.Response[v1.Reservation], error)
 }
 
@@ -132,17 +132,17 @@ func (c *stayServiceClient) WalkReservation(ctx context.Context, req *connect.Re
 // StayServiceHandler is an implementation of the lodge.v1.StayService service.
 type StayServiceHandler interface {
 	// Records that the guest of a paid reservation is there, from the day of arrival to the last night, and gives them rooms. Errors: RESERVATION_NOT_FOUND,
-	// STATUS_CONFLICT, BALANCE_DUE, ROOM_NOT_FOUND, ROOM_ARCHIVED, ROOM_UNAVAILABLE, INVALID_QUANTITY.
+	// STATUS_CONFLICT, BALANCE_DUE, ROOM_NOT_FOUND, ROOM_ARCHIVED, ROOM_UNAVAILABLE, INVALID_QUANTITY, ETAG_MISMATCH.
 	CheckInReservation(context.Context, *connect.Request[v1.CheckInReservationRequest]) (*connect.Response[v1.Reservation], error)
 	// Records that the guest has left and releases the nights from today on. What was paid for them is kept, unless PaymentService.RefundReservation gives
 	// it back; who changes the day of leaving before, by ReservationService.UpdateReservation, has the stay priced anew. Errors: RESERVATION_NOT_FOUND,
-	// STATUS_CONFLICT, BALANCE_DUE.
+	// STATUS_CONFLICT, BALANCE_DUE, ETAG_MISMATCH.
 	CheckOutReservation(context.Context, *connect.Request[v1.CheckOutReservationRequest]) (*connect.Response[v1.Reservation], error)
 	// Gives a guest who is there another room. What is reserved and what it costs stay what they are. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT,
-	// ROOM_NOT_FOUND, ROOM_ARCHIVED, ROOM_UNAVAILABLE.
+	// ROOM_NOT_FOUND, ROOM_ARCHIVED, ROOM_UNAVAILABLE, ETAG_MISMATCH; after 1,000 changes LIMIT_REACHED.
 	MoveGuest(context.Context, *connect.Request[v1.MoveGuestRequest]) (*connect.Response[v1.Reservation], error)
 	// Sends the guest of a paid reservation to another hotel on the day of arrival: the rooms are released, everything captured is given back, and the reservation is CANCELED
-	// with reason WALKED. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT.
+	// with reason WALKED. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT, ETAG_MISMATCH.
 	WalkReservation(context.Context, *connect.Request[v1.WalkReservationRequest]) (*connect.Response[v1.Reservation], error)
 }
 

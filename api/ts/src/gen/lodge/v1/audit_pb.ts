@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lodge/v1/audit.proto.
  */
 export const file_lodge_v1_audit: GenFile = /*@__PURE__*/
-  fileDesc("ChRsb2RnZS92MS9hdWRpdC5wcm90bxIIbG9kZ2UudjEi7AMKCkF1ZGl0RW50cnkSEAoIcG9zaXRpb24YASABKAkSKAoEdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFYWN0b3IYAyABKAkSFgoOY2xpZW50X2FkZHJlc3MYBCABKAkSDgoGbWV0aG9kGAUgASgJEhIKCmV2ZW50X3R5cGUYBiABKAkSEAoIZXZlbnRfaWQYByABKAkSEAoIcmVzb3VyY2UYCCABKAkSDQoFaG90ZWwYCSABKAkSEgoKcmVxdWVzdF9pZBgKIAEoCRIWCg5jb3JyZWxhdGlvbl9pZBgLIAEoCRIUCgxjYXVzYXRpb25faWQYDCABKAkSEAoIdHJhY2VfaWQYDSABKAkSDgoGcmVhc29uGA4gASgJEicKB291dGNvbWUYDyABKA4yFi5sb2RnZS52MS5BdWRpdE91dGNvbWUSDAoEY29kZRgQIAEoCRIUCgxlcnJvcl9yZWFzb24YESABKAkSDQoFZmllbGQYEiABKAkSDQoFY291bnQYEyABKAMSLgoKZmlyc3RfdGltZRgUIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJQoGb3JpZ2luGBUgASgOMhUubG9kZ2UudjEuRXZlbnRPcmlnaW4irwIKF0xpc3RBdWRpdEVudHJpZXNSZXF1ZXN0Eg0KBWhvdGVsGAEgASgJEhMKC3Jlc2VydmF0aW9uGAIgASgJEg0KBWFjdG9yGAMgASgJEicKB291dGNvbWUYBCABKA4yFi5sb2RnZS52MS5BdWRpdE91dGNvbWUSDQoFdHlwZXMYBSADKAkSEgoKcmVxdWVzdF9pZBgGIAEoCRIuCgpzdGFydF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIb3JkZXJfYnkYCSABKAkSEQoJcGFnZV9zaXplGAogASgFEhIKCnBhZ2VfdG9rZW4YCyABKAkiWgoYTGlzdEF1ZGl0RW50cmllc1Jlc3BvbnNlEiUKB2VudHJpZXMYASADKAsyFC5sb2RnZS52MS5BdWRpdEVudHJ5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSqSAQoMQXVkaXRPdXRjb21lEh0KGUFVRElUX09VVENPTUVfVU5TUEVDSUZJRUQQABIWChJBVURJVF9PVVRDT01FX0RPTkUQARIZChVBVURJVF9PVVRDT01FX1JFRlVTRUQQAhIYChRBVURJVF9PVVRDT01FX0ZBSUxFRBADEhYKEkFVRElUX09VVENPTUVfTE9TVBAEMm4KDEF1ZGl0U2VydmljZRJeChBMaXN0QXVkaXRFbnRyaWVzEiEubG9kZ2UudjEuTGlzdEF1ZGl0RW50cmllc1JlcXVlc3QaIi5sb2RnZS52MS5MaXN0QXVkaXRFbnRyaWVzUmVzcG9uc2UiA5ACAUIgWh5sb2RnZS9hcGkvZ2VuL2xvZGdlL3YxO2xvZGdldjFiBnByb3RvMw", [file_google_protobuf_timestamp, file_lodge_v1_reservation]);
+  fileDesc("ChRsb2RnZS92MS9hdWRpdC5wcm90bxIIbG9kZ2UudjEi/QMKCkF1ZGl0RW50cnkSEAoIcG9zaXRpb24YASABKAkSKAoEdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFYWN0b3IYAyABKAkSFgoOY2xpZW50X2FkZHJlc3MYBCABKAkSDgoGbWV0aG9kGAUgASgJEhIKCmV2ZW50X3R5cGUYBiABKAkSEAoIZXZlbnRfaWQYByABKAkSEAoIcmVzb3VyY2UYCCABKAkSDQoFaG90ZWwYCSABKAkSEgoKcmVxdWVzdF9pZBgKIAEoCRIWCg5jb3JyZWxhdGlvbl9pZBgLIAEoCRIUCgxjYXVzYXRpb25faWQYDCABKAkSEAoIdHJhY2VfaWQYDSABKAkSDgoGcmVhc29uGA4gASgJEicKB291dGNvbWUYDyABKA4yFi5sb2RnZS52MS5BdWRpdE91dGNvbWUSDAoEY29kZRgQIAEoCRIUCgxlcnJvcl9yZWFzb24YESABKAkSDQoFZmllbGQYEiABKAkSDQoFY291bnQYEyABKAMSLgoKZmlyc3RfdGltZRgUIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJQoGb3JpZ2luGBUgASgOMhUubG9kZ2UudjEuRXZlbnRPcmlnaW4SDwoHY29tbWFuZBgWIAEoCSKvAgoXTGlzdEF1ZGl0RW50cmllc1JlcXVlc3QSDQoFaG90ZWwYASABKAkSEwoLcmVzZXJ2YXRpb24YAiABKAkSDQoFYWN0b3IYAyABKAkSJwoHb3V0Y29tZRgEIAEoDjIWLmxvZGdlLnYxLkF1ZGl0T3V0Y29tZRINCgV0eXBlcxgFIAMoCRISCgpyZXF1ZXN0X2lkGAYgASgJEi4KCnN0YXJ0X3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghvcmRlcl9ieRgJIAEoCRIRCglwYWdlX3NpemUYCiABKAUSEgoKcGFnZV90b2tlbhgLIAEoCSJaChhMaXN0QXVkaXRFbnRyaWVzUmVzcG9uc2USJQoHZW50cmllcxgBIAMoCzIULmxvZGdlLnYxLkF1ZGl0RW50cnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJKpIBCgxBdWRpdE91dGNvbWUSHQoZQVVESVRfT1VUQ09NRV9VTlNQRUNJRklFRBAAEhYKEkFVRElUX09VVENPTUVfRE9ORRABEhkKFUFVRElUX09VVENPTUVfUkVGVVNFRBACEhgKFEFVRElUX09VVENPTUVfRkFJTEVEEAMSFgoSQVVESVRfT1VUQ09NRV9MT1NUEAQybgoMQXVkaXRTZXJ2aWNlEl4KEExpc3RBdWRpdEVudHJpZXMSIS5sb2RnZS52MS5MaXN0QXVkaXRFbnRyaWVzUmVxdWVzdBoiLmxvZGdlLnYxLkxpc3RBdWRpdEVudHJpZXNSZXNwb25zZSIDkAIBQiBaHmxvZGdlL2FwaS9nZW4vbG9kZ2UvdjE7bG9kZ2V2MWIGcHJvdG8z", [file_google_protobuf_timestamp, file_lodge_v1_reservation]);
 
 /**
  * One thing that somebody did or wanted.
@@ -37,7 +37,7 @@ export type AuditEntry = Message<"lodge.v1.AuditEntry"> & {
   time?: Timestamp;
 
   /**
-   * Who: role:id, as in staff:k3v9q2m7c5x1r8ta; local:socket over the server's socket; anonymous: who did not say. Empty where nobody is asked, and where the platform itself acted.
+   * Who: role:id, as in staff:k3v9q2m7c5x1r8ta; local:socket over the server's socket; local:folder on a folder without a server; anonymous: who did not say. Empty where nobody is asked, and where the platform itself acted.
    *
    * @generated from field: string actor = 3;
    */
@@ -51,7 +51,8 @@ export type AuditEntry = Message<"lodge.v1.AuditEntry"> & {
   clientAddress: string;
 
   /**
-   * The call, as in lodge.v1.ReservationService/CancelReservation; of what got to no method, how it came, as in POST /v1. Empty of events.
+   * The call, as in lodge.v1.ReservationService/CancelReservation, whether it was done, refused or failed; of what got to no method, how it came, as in POST /v1. Of an event it is the call that gives
+   * the event's command, when it came from a client's request. Empty of other events, and of those without a command.
    *
    * @generated from field: string method = 5;
    */
@@ -112,7 +113,7 @@ export type AuditEntry = Message<"lodge.v1.AuditEntry"> & {
   traceId: string;
 
   /**
-   * Why, in the caller's words, as the header Lodge-Reason said.
+   * Why, in the caller's words, as the header Lodge-Reason said. Of a booking only the events say it, until the guest is forgotten; calls about one that were refused do not.
    *
    * @generated from field: string reason = 14;
    */
@@ -164,6 +165,14 @@ export type AuditEntry = Message<"lodge.v1.AuditEntry"> & {
    * @generated from field: lodge.v1.EventOrigin origin = 21;
    */
   origin: EventOrigin;
+
+  /**
+   * The name of the command that led to the event, such as cancel_reservation, whoever gave it: a call, a process manager, or the platform itself. Empty of calls that are in the trail, and of events that were
+   * recorded before it was kept.
+   *
+   * @generated from field: string command = 22;
+   */
+  command: string;
 };
 
 /**
@@ -206,7 +215,8 @@ export type ListAuditEntriesRequest = Message<"lodge.v1.ListAuditEntriesRequest"
   outcome: AuditOutcome;
 
   /**
-   * Only these calls and events: lodge.v1.ReservationService/CancelReservation, or CancelReservation alone, or a type of event such as lodge.reservation.canceled.v1.
+   * Only these calls, commands and events: a call (lodge.v1.ReservationService/CancelReservation, or CancelReservation alone) with what it led to, a command such as cancel_reservation, whoever gave it, with
+   * what it led to, or a type of event such as lodge.reservation.canceled.v1. Events without a command are found by their type only.
    *
    * @generated from field: repeated string types = 5;
    */

@@ -816,7 +816,7 @@ export const AvailabilityService: GenService<{
   },
   /**
    * Returns counts and prices of a hotel for each night of a date range. Errors: HOTEL_NOT_FOUND,
-   * ROOM_TYPE_NOT_FOUND, INVALID_DATES.
+   * ROOM_TYPE_NOT_FOUND, INVALID_DATES; with as_of LIMIT_REACHED, INVALID_POSITION.
    *
    * @generated from rpc lodge.v1.AvailabilityService.GetAvailability
    */

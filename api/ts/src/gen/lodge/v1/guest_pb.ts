@@ -122,17 +122,19 @@ export const ForgetGuestResponse_KeptSchema: GenMessage<ForgetGuestResponse_Kept
   messageDesc(file_lodge_v1_guest, 1, 0);
 
 /**
- * Guests as persons. Their names and e-mail addresses are sealed in the events, with a key for each booking; without the key nobody can read them.
+ * Guests as persons. Their names and e-mail addresses are sealed in the events, and so is what people write of a booking: notes, where a guest was sent instead, the reference of money that was
+ * given back by hand, and the reasons of its changes. Without the keys nobody can read them.
  *
  * @generated from service lodge.v1.GuestService
  */
 export const GuestService: GenService<{
   /**
-   * Forgets who guests are, for good: the keys are erased, and reservations, histories, events and retried requests show the stays without the person from then on. Stays, prices and
+   * Forgets who guests are, for good: the keys are erased, and reservations, histories, events and retried requests show the stays without the person and without what was written of them from then on; what was written of a
+   * group in one call is gone with the first of its guests. Stays, prices and
    * payments remain. A reservation or an entry of a waiting list is refused with GUEST_EXPECTED while the guest is expected, there, waiting, or has money to come; of an
    * account those are kept and named in the answer. With the last of guests/{guest_id} goes the login: once none of its reservations and entries is left, the accounts that
    * sign in as this guest are deleted, with their e-mail address, password and sessions. Whoever forgets a booking by its own name leaves the login. Calling it again does no harm. Errors: RESERVATION_NOT_FOUND, WAITING_LIST_ENTRY_NOT_FOUND, GUEST_EXPECTED,
-   * GUEST_NOT_SEALED (the booking is from before persons were sealed).
+   * GUEST_NOT_SEALED (the booking is from before persons were sealed). Notes and reasons from before these were sealed stay.
    *
    * @generated from rpc lodge.v1.GuestService.ForgetGuest
    */

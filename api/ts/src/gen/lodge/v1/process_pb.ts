@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lodge/v1/process.proto.
  */
 export const file_lodge_v1_process: GenFile = /*@__PURE__*/
-  fileDesc("ChZsb2RnZS92MS9wcm9jZXNzLnByb3RvEghsb2RnZS52MSL+AQoHUHJvY2VzcxIMCgRuYW1lGAEgASgJEg0KBXRvcGljGAIgASgJEhMKC2V2ZW50X3R5cGVzGAMgAygJEg0KBWdyb3VwGAQgASgJEhUKDWhhbmRsZWRfY291bnQYBSABKAMSFQoNcmV0cmllZF9jb3VudBgGIAEoAxIWCg5wb2lzb25lZF9jb3VudBgHIAEoAxITCgtwYW5pY19jb3VudBgIIAEoAxILCgNsYWcYCSABKAMSNgoSZmFpbGluZ19zaW5jZV90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpsYXN0X2Vycm9yGAsgASgJItICCgZMZXR0ZXISDAoEbmFtZRgBIAEoCRIlCgVzdGF0ZRgCIAEoDjIWLmxvZGdlLnYxLkxldHRlci5TdGF0ZRIPCgdwcm9jZXNzGAMgASgJEhAKCHBvc2l0aW9uGAQgASgJEhIKCmV2ZW50X3R5cGUYBSABKAkSCwoDa2V5GAYgASgMEg0KBXZhbHVlGAcgASgMEiEKB2hlYWRlcnMYCCADKAsyEC5sb2RnZS52MS5IZWFkZXISDQoFZXJyb3IYCSABKAkSFQoNYXR0ZW1wdF9jb3VudBgKIAEoBRIwCgxmYWlsdXJlX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkUKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASEQoNU1RBVEVfV0FJVElORxABEhIKDlNUQVRFX1JFUVVFVUVEEAIiFgoUTGlzdFByb2Nlc3Nlc1JlcXVlc3QiPQoVTGlzdFByb2Nlc3Nlc1Jlc3BvbnNlEiQKCXByb2Nlc3NlcxgBIAMoCzIRLmxvZGdlLnYxLlByb2Nlc3MiIAoQR2V0TGV0dGVyUmVxdWVzdBIMCgRuYW1lGAEgASgJIkwKEkxpc3RMZXR0ZXJzUmVxdWVzdBIPCgdwcm9jZXNzGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJIlEKE0xpc3RMZXR0ZXJzUmVzcG9uc2USIQoHbGV0dGVycxgBIAMoCzIQLmxvZGdlLnYxLkxldHRlchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiJAoUUmVxdWV1ZUxldHRlclJlcXVlc3QSDAoEbmFtZRgBIAEoCSIjChNEZWxldGVMZXR0ZXJSZXF1ZXN0EgwKBG5hbWUYASABKAkyggMKDlByb2Nlc3NTZXJ2aWNlElUKDUxpc3RQcm9jZXNzZXMSHi5sb2RnZS52MS5MaXN0UHJvY2Vzc2VzUmVxdWVzdBofLmxvZGdlLnYxLkxpc3RQcm9jZXNzZXNSZXNwb25zZSIDkAIBEj4KCUdldExldHRlchIaLmxvZGdlLnYxLkdldExldHRlclJlcXVlc3QaEC5sb2RnZS52MS5MZXR0ZXIiA5ACARJPCgtMaXN0TGV0dGVycxIcLmxvZGdlLnYxLkxpc3RMZXR0ZXJzUmVxdWVzdBodLmxvZGdlLnYxLkxpc3RMZXR0ZXJzUmVzcG9uc2UiA5ACARJBCg1SZXF1ZXVlTGV0dGVyEh4ubG9kZ2UudjEuUmVxdWV1ZUxldHRlclJlcXVlc3QaEC5sb2RnZS52MS5MZXR0ZXISRQoMRGVsZXRlTGV0dGVyEh0ubG9kZ2UudjEuRGVsZXRlTGV0dGVyUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eUIgWh5sb2RnZS9hcGkvZ2VuL2xvZGdlL3YxO2xvZGdldjFiBnByb3RvMw", [file_google_protobuf_empty, file_google_protobuf_timestamp, file_lodge_v1_message]);
+  fileDesc("ChZsb2RnZS92MS9wcm9jZXNzLnByb3RvEghsb2RnZS52MSL+AQoHUHJvY2VzcxIMCgRuYW1lGAEgASgJEg0KBXRvcGljGAIgASgJEhMKC2V2ZW50X3R5cGVzGAMgAygJEg0KBWdyb3VwGAQgASgJEhUKDWhhbmRsZWRfY291bnQYBSABKAMSFQoNcmV0cmllZF9jb3VudBgGIAEoAxIWCg5wb2lzb25lZF9jb3VudBgHIAEoAxITCgtwYW5pY19jb3VudBgIIAEoAxILCgNsYWcYCSABKAMSNgoSZmFpbGluZ19zaW5jZV90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpsYXN0X2Vycm9yGAsgASgJItICCgZMZXR0ZXISDAoEbmFtZRgBIAEoCRIlCgVzdGF0ZRgCIAEoDjIWLmxvZGdlLnYxLkxldHRlci5TdGF0ZRIPCgdwcm9jZXNzGAMgASgJEhAKCHBvc2l0aW9uGAQgASgJEhIKCmV2ZW50X3R5cGUYBSABKAkSCwoDa2V5GAYgASgMEg0KBXZhbHVlGAcgASgMEiEKB2hlYWRlcnMYCCADKAsyEC5sb2RnZS52MS5IZWFkZXISDQoFZXJyb3IYCSABKAkSFQoNYXR0ZW1wdF9jb3VudBgKIAEoBRIwCgxmYWlsdXJlX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkUKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASEQoNU1RBVEVfV0FJVElORxABEhIKDlNUQVRFX1JFUVVFVUVEEAIiFgoUTGlzdFByb2Nlc3Nlc1JlcXVlc3QiPQoVTGlzdFByb2Nlc3Nlc1Jlc3BvbnNlEiQKCXByb2Nlc3NlcxgBIAMoCzIRLmxvZGdlLnYxLlByb2Nlc3MiIAoQR2V0TGV0dGVyUmVxdWVzdBIMCgRuYW1lGAEgASgJIlsKEkxpc3RMZXR0ZXJzUmVxdWVzdBIPCgdwcm9jZXNzGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJEg0KBWhvdGVsGAQgASgJIlEKE0xpc3RMZXR0ZXJzUmVzcG9uc2USIQoHbGV0dGVycxgBIAMoCzIQLmxvZGdlLnYxLkxldHRlchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiJAoUUmVxdWV1ZUxldHRlclJlcXVlc3QSDAoEbmFtZRgBIAEoCSIjChNEZWxldGVMZXR0ZXJSZXF1ZXN0EgwKBG5hbWUYASABKAkyggMKDlByb2Nlc3NTZXJ2aWNlElUKDUxpc3RQcm9jZXNzZXMSHi5sb2RnZS52MS5MaXN0UHJvY2Vzc2VzUmVxdWVzdBofLmxvZGdlLnYxLkxpc3RQcm9jZXNzZXNSZXNwb25zZSIDkAIBEj4KCUdldExldHRlchIaLmxvZGdlLnYxLkdldExldHRlclJlcXVlc3QaEC5sb2RnZS52MS5MZXR0ZXIiA5ACARJPCgtMaXN0TGV0dGVycxIcLmxvZGdlLnYxLkxpc3RMZXR0ZXJzUmVxdWVzdBodLmxvZGdlLnYxLkxpc3RMZXR0ZXJzUmVzcG9uc2UiA5ACARJBCg1SZXF1ZXVlTGV0dGVyEh4ubG9kZ2UudjEuUmVxdWV1ZUxldHRlclJlcXVlc3QaEC5sb2RnZS52MS5MZXR0ZXISRQoMRGVsZXRlTGV0dGVyEh0ubG9kZ2UudjEuRGVsZXRlTGV0dGVyUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eUIgWh5sb2RnZS9hcGkvZ2VuL2xvZGdlL3YxO2xvZGdldjFiBnByb3RvMw", [file_google_protobuf_empty, file_google_protobuf_timestamp, file_lodge_v1_message]);
 
 /**
  * A process manager. Counts are since the server began.
@@ -147,7 +147,7 @@ export type Letter = Message<"lodge.v1.Letter"> & {
   eventType: string;
 
   /**
-   * Of the record, which is a hotel's id.
+   * Of the record, which is a hotel's id. Empty: it is of no hotel.
    *
    * @generated from field: bytes key = 6;
    */
@@ -303,6 +303,13 @@ export type ListLettersRequest = Message<"lodge.v1.ListLettersRequest"> & {
    * @generated from field: string page_token = 3;
    */
   pageToken: string;
+
+  /**
+   * hotels/{hotel}: only letters of records that have it as their key. Staff name one of theirs. Empty: all.
+   *
+   * @generated from field: string hotel = 4;
+   */
+  hotel: string;
 };
 
 /**
@@ -376,7 +383,7 @@ export const DeleteLetterRequestSchema: GenMessage<DeleteLetterRequest> = /*@__P
 
 /**
  * Process managers: what answers events with commands, such as the payment saga and the end of holds. What one of them gives up on, after its
- * retries, is a letter, which waits for staff.
+ * retries, is a letter, which waits for staff: those of the hotel that the record is of. One that is of no hotel, and the process managers themselves, are the platform's.
  *
  * @generated from service lodge.v1.ProcessService
  */
@@ -392,7 +399,7 @@ export const ProcessService: GenService<{
     output: typeof ListProcessesResponseSchema;
   },
   /**
-   * Returns one letter. Errors: LETTER_NOT_FOUND (it was handled or discarded, or never was).
+   * Returns one letter. Errors: LETTER_NOT_FOUND (it was handled or discarded, or never was; to staff also: it is of none of their hotels).
    *
    * @generated from rpc lodge.v1.ProcessService.GetLetter
    */

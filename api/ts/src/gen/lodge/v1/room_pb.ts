@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lodge/v1/room.proto.
  */
 export const file_lodge_v1_room: GenFile = /*@__PURE__*/
-  fileDesc("ChNsb2RnZS92MS9yb29tLnByb3RvEghsb2RnZS52MSLmAQoEUm9vbRIMCgRuYW1lGAEgASgJEhEKCXJvb21fdHlwZRgCIAEoCRIUCgxkaXNwbGF5X25hbWUYAyABKAkSDQoFZmxvb3IYBCABKAkSFgoOb3V0X29mX3NlcnZpY2UYBSABKAgSEAoIYXJjaGl2ZWQYBiABKAgSDAoEZXRhZxgHIAEoCRIvCgtjcmVhdGVfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wImYKEUNyZWF0ZVJvb21SZXF1ZXN0Eg4KBnBhcmVudBgBIAEoCRIPCgdyb29tX2lkGAIgASgJEhwKBHJvb20YAyABKAsyDi5sb2RnZS52MS5Sb29tEhIKCnJlcXVlc3RfaWQYBCABKAkiNAoOR2V0Um9vbVJlcXVlc3QSDAoEbmFtZRgBIAEoCRIUCgxtaW5fcG9zaXRpb24YAiABKAkidgoQTGlzdFJvb21zUmVxdWVzdBIOCgZwYXJlbnQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkSFQoNc2hvd19hcmNoaXZlZBgEIAEoCBIUCgxtaW5fcG9zaXRpb24YBSABKAkiSwoRTGlzdFJvb21zUmVzcG9uc2USHQoFcm9vbXMYASADKAsyDi5sb2RnZS52MS5Sb29tEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJ2ChFVcGRhdGVSb29tUmVxdWVzdBIcCgRyb29tGAEgASgLMg4ubG9kZ2UudjEuUm9vbRIvCgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sSEgoKcmVxdWVzdF9pZBgDIAEoCSJEChJBcmNoaXZlUm9vbVJlcXVlc3QSDAoEbmFtZRgBIAEoCRIMCgRldGFnGAIgASgJEhIKCnJlcXVlc3RfaWQYAyABKAkyxQIKC1Jvb21TZXJ2aWNlEjkKCkNyZWF0ZVJvb20SGy5sb2RnZS52MS5DcmVhdGVSb29tUmVxdWVzdBoOLmxvZGdlLnYxLlJvb20SOAoHR2V0Um9vbRIYLmxvZGdlLnYxLkdldFJvb21SZXF1ZXN0Gg4ubG9kZ2UudjEuUm9vbSIDkAIBEkkKCUxpc3RSb29tcxIaLmxvZGdlLnYxLkxpc3RSb29tc1JlcXVlc3QaGy5sb2RnZS52MS5MaXN0Um9vbXNSZXNwb25zZSIDkAIBEjkKClVwZGF0ZVJvb20SGy5sb2RnZS52MS5VcGRhdGVSb29tUmVxdWVzdBoOLmxvZGdlLnYxLlJvb20SOwoLQXJjaGl2ZVJvb20SHC5sb2RnZS52MS5BcmNoaXZlUm9vbVJlcXVlc3QaDi5sb2RnZS52MS5Sb29tQiBaHmxvZGdlL2FwaS9nZW4vbG9kZ2UvdjE7bG9kZ2V2MWIGcHJvdG8z", [file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
+  fileDesc("ChNsb2RnZS92MS9yb29tLnByb3RvEghsb2RnZS52MSLmAQoEUm9vbRIMCgRuYW1lGAEgASgJEhEKCXJvb21fdHlwZRgCIAEoCRIUCgxkaXNwbGF5X25hbWUYAyABKAkSDQoFZmxvb3IYBCABKAkSFgoOb3V0X29mX3NlcnZpY2UYBSABKAgSEAoIYXJjaGl2ZWQYBiABKAgSDAoEZXRhZxgHIAEoCRIvCgtjcmVhdGVfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wImYKEUNyZWF0ZVJvb21SZXF1ZXN0Eg4KBnBhcmVudBgBIAEoCRIPCgdyb29tX2lkGAIgASgJEhwKBHJvb20YAyABKAsyDi5sb2RnZS52MS5Sb29tEhIKCnJlcXVlc3RfaWQYBCABKAkiiQEKDkdldFJvb21SZXF1ZXN0EgwKBG5hbWUYASABKAkSFAoMbWluX3Bvc2l0aW9uGAIgASgJEjAKCmFzX29mX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAASGAoOYXNfb2ZfcG9zaXRpb24YBCABKAlIAEIHCgVhc19vZiLLAQoQTGlzdFJvb21zUmVxdWVzdBIOCgZwYXJlbnQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkSFQoNc2hvd19hcmNoaXZlZBgEIAEoCBIUCgxtaW5fcG9zaXRpb24YBSABKAkSMAoKYXNfb2ZfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIABIYCg5hc19vZl9wb3NpdGlvbhgHIAEoCUgAQgcKBWFzX29mIksKEUxpc3RSb29tc1Jlc3BvbnNlEh0KBXJvb21zGAEgAygLMg4ubG9kZ2UudjEuUm9vbRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkidgoRVXBkYXRlUm9vbVJlcXVlc3QSHAoEcm9vbRgBIAEoCzIOLmxvZGdlLnYxLlJvb20SLwoLdXBkYXRlX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrEhIKCnJlcXVlc3RfaWQYAyABKAkiRAoSQXJjaGl2ZVJvb21SZXF1ZXN0EgwKBG5hbWUYASABKAkSDAoEZXRhZxgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJMsUCCgtSb29tU2VydmljZRI5CgpDcmVhdGVSb29tEhsubG9kZ2UudjEuQ3JlYXRlUm9vbVJlcXVlc3QaDi5sb2RnZS52MS5Sb29tEjgKB0dldFJvb20SGC5sb2RnZS52MS5HZXRSb29tUmVxdWVzdBoOLmxvZGdlLnYxLlJvb20iA5ACARJJCglMaXN0Um9vbXMSGi5sb2RnZS52MS5MaXN0Um9vbXNSZXF1ZXN0GhsubG9kZ2UudjEuTGlzdFJvb21zUmVzcG9uc2UiA5ACARI5CgpVcGRhdGVSb29tEhsubG9kZ2UudjEuVXBkYXRlUm9vbVJlcXVlc3QaDi5sb2RnZS52MS5Sb29tEjsKC0FyY2hpdmVSb29tEhwubG9kZ2UudjEuQXJjaGl2ZVJvb21SZXF1ZXN0Gg4ubG9kZ2UudjEuUm9vbUIgWh5sb2RnZS9hcGkvZ2VuL2xvZGdlL3YxO2xvZGdldjFiBnByb3RvMw", [file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * One physical unit.
@@ -140,6 +140,25 @@ export type GetRoomRequest = Message<"lodge.v1.GetRoomRequest"> & {
    * @generated from field: string min_position = 2;
    */
   minPosition: string;
+
+  /**
+   * As it was. As in GetHotelRequest.
+   *
+   * @generated from oneof lodge.v1.GetRoomRequest.as_of
+   */
+  asOf: {
+    /**
+     * @generated from field: google.protobuf.Timestamp as_of_time = 3;
+     */
+    value: Timestamp;
+    case: "asOfTime";
+  } | {
+    /**
+     * @generated from field: string as_of_position = 4;
+     */
+    value: string;
+    case: "asOfPosition";
+  } | { case: undefined; value?: undefined };
 };
 
 /**
@@ -187,6 +206,25 @@ export type ListRoomsRequest = Message<"lodge.v1.ListRoomsRequest"> & {
    * @generated from field: string min_position = 5;
    */
   minPosition: string;
+
+  /**
+   * As they were. As in GetHotelRequest.
+   *
+   * @generated from oneof lodge.v1.ListRoomsRequest.as_of
+   */
+  asOf: {
+    /**
+     * @generated from field: google.protobuf.Timestamp as_of_time = 6;
+     */
+    value: Timestamp;
+    case: "asOfTime";
+  } | {
+    /**
+     * @generated from field: string as_of_position = 7;
+     */
+    value: string;
+    case: "asOfPosition";
+  } | { case: undefined; value?: undefined };
 };
 
 /**
@@ -303,7 +341,7 @@ export const RoomService: GenService<{
     output: typeof RoomSchema;
   },
   /**
-   * Returns one room, archived or not. Errors: ROOM_NOT_FOUND.
+   * Returns one room, archived or not. Errors: ROOM_NOT_FOUND; with as_of LIMIT_REACHED, INVALID_POSITION.
    *
    * @generated from rpc lodge.v1.RoomService.GetRoom
    */
@@ -313,7 +351,7 @@ export const RoomService: GenService<{
     output: typeof RoomSchema;
   },
   /**
-   * Lists a hotel's rooms by id. Errors: HOTEL_NOT_FOUND.
+   * Lists a hotel's rooms by id. Errors: HOTEL_NOT_FOUND; with as_of LIMIT_REACHED, INVALID_POSITION.
    *
    * @generated from rpc lodge.v1.RoomService.ListRooms
    */

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lodge/v1/stay.proto.
  */
 export const file_lodge_v1_stay: GenFile = /*@__PURE__*/
-  fileDesc("ChNsb2RnZS92MS9zdGF5LnByb3RvEghsb2RnZS52MSJmChlDaGVja0luUmVzZXJ2YXRpb25SZXF1ZXN0EgwKBG5hbWUYASABKAkSDQoFcm9vbXMYAiADKAkSGAoQc2V0dGxlZF9hdF9ob3RlbBgDIAEoCBISCgpyZXF1ZXN0X2lkGAQgASgJIm0KGkNoZWNrT3V0UmVzZXJ2YXRpb25SZXF1ZXN0EgwKBG5hbWUYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCRIYChBzZXR0bGVkX2F0X2hvdGVsGAMgASgIEhMKC2xlZnRfdW5wYWlkGAQgASgIImYKEE1vdmVHdWVzdFJlcXVlc3QSDAoEbmFtZRgBIAEoCRIRCglmcm9tX3Jvb20YAiABKAkSDwoHdG9fcm9vbRgDIAEoCRIMCgRub3RlGAQgASgJEhIKCnJlcXVlc3RfaWQYBSABKAkiXgoWV2Fsa1Jlc2VydmF0aW9uUmVxdWVzdBIMCgRuYW1lGAEgASgJEhQKDHJlbG9jYXRlZF90bxgCIAEoCRIMCgRub3RlGAMgASgJEhIKCnJlcXVlc3RfaWQYBCABKAkyvwIKC1N0YXlTZXJ2aWNlElAKEkNoZWNrSW5SZXNlcnZhdGlvbhIjLmxvZGdlLnYxLkNoZWNrSW5SZXNlcnZhdGlvblJlcXVlc3QaFS5sb2RnZS52MS5SZXNlcnZhdGlvbhJSChNDaGVja091dFJlc2VydmF0aW9uEiQubG9kZ2UudjEuQ2hlY2tPdXRSZXNlcnZhdGlvblJlcXVlc3QaFS5sb2RnZS52MS5SZXNlcnZhdGlvbhI+CglNb3ZlR3Vlc3QSGi5sb2RnZS52MS5Nb3ZlR3Vlc3RSZXF1ZXN0GhUubG9kZ2UudjEuUmVzZXJ2YXRpb24SSgoPV2Fsa1Jlc2VydmF0aW9uEiAubG9kZ2UudjEuV2Fsa1Jlc2VydmF0aW9uUmVxdWVzdBoVLmxvZGdlLnYxLlJlc2VydmF0aW9uQiBaHmxvZGdlL2FwaS9nZW4vbG9kZ2UvdjE7bG9kZ2V2MWIGcHJvdG8z", [file_lodge_v1_reservation]);
+  fileDesc("ChNsb2RnZS92MS9zdGF5LnByb3RvEghsb2RnZS52MSJ0ChlDaGVja0luUmVzZXJ2YXRpb25SZXF1ZXN0EgwKBG5hbWUYASABKAkSDQoFcm9vbXMYAiADKAkSGAoQc2V0dGxlZF9hdF9ob3RlbBgDIAEoCBISCgpyZXF1ZXN0X2lkGAQgASgJEgwKBGV0YWcYBSABKAkiewoaQ2hlY2tPdXRSZXNlcnZhdGlvblJlcXVlc3QSDAoEbmFtZRgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEhgKEHNldHRsZWRfYXRfaG90ZWwYAyABKAgSEwoLbGVmdF91bnBhaWQYBCABKAgSDAoEZXRhZxgFIAEoCSJ0ChBNb3ZlR3Vlc3RSZXF1ZXN0EgwKBG5hbWUYASABKAkSEQoJZnJvbV9yb29tGAIgASgJEg8KB3RvX3Jvb20YAyABKAkSDAoEbm90ZRgEIAEoCRISCgpyZXF1ZXN0X2lkGAUgASgJEgwKBGV0YWcYBiABKAkibAoWV2Fsa1Jlc2VydmF0aW9uUmVxdWVzdBIMCgRuYW1lGAEgASgJEhQKDHJlbG9jYXRlZF90bxgCIAEoCRIMCgRub3RlGAMgASgJEhIKCnJlcXVlc3RfaWQYBCABKAkSDAoEZXRhZxgFIAEoCTK/AgoLU3RheVNlcnZpY2USUAoSQ2hlY2tJblJlc2VydmF0aW9uEiMubG9kZ2UudjEuQ2hlY2tJblJlc2VydmF0aW9uUmVxdWVzdBoVLmxvZGdlLnYxLlJlc2VydmF0aW9uElIKE0NoZWNrT3V0UmVzZXJ2YXRpb24SJC5sb2RnZS52MS5DaGVja091dFJlc2VydmF0aW9uUmVxdWVzdBoVLmxvZGdlLnYxLlJlc2VydmF0aW9uEj4KCU1vdmVHdWVzdBIaLmxvZGdlLnYxLk1vdmVHdWVzdFJlcXVlc3QaFS5sb2RnZS52MS5SZXNlcnZhdGlvbhJKCg9XYWxrUmVzZXJ2YXRpb24SIC5sb2RnZS52MS5XYWxrUmVzZXJ2YXRpb25SZXF1ZXN0GhUubG9kZ2UudjEuUmVzZXJ2YXRpb25CIFoebG9kZ2UvYXBpL2dlbi9sb2RnZS92MTtsb2RnZXYxYgZwcm90bzM", [file_lodge_v1_reservation]);
 
 /**
  * @generated from message lodge.v1.CheckInReservationRequest
@@ -46,6 +46,13 @@ export type CheckInReservationRequest = Message<"lodge.v1.CheckInReservationRequ
    * @generated from field: string request_id = 4;
    */
   requestId: string;
+
+  /**
+   * When set, the reservation's etag must still be this.
+   *
+   * @generated from field: string etag = 5;
+   */
+  etag: string;
 };
 
 /**
@@ -86,6 +93,13 @@ export type CheckOutReservationRequest = Message<"lodge.v1.CheckOutReservationRe
    * @generated from field: bool left_unpaid = 4;
    */
   leftUnpaid: boolean;
+
+  /**
+   * When set, the reservation's etag must still be this.
+   *
+   * @generated from field: string etag = 5;
+   */
+  etag: string;
 };
 
 /**
@@ -133,6 +147,13 @@ export type MoveGuestRequest = Message<"lodge.v1.MoveGuestRequest"> & {
    * @generated from field: string request_id = 5;
    */
   requestId: string;
+
+  /**
+   * When set, the reservation's etag must still be this.
+   *
+   * @generated from field: string etag = 6;
+   */
+  etag: string;
 };
 
 /**
@@ -173,6 +194,13 @@ export type WalkReservationRequest = Message<"lodge.v1.WalkReservationRequest"> 
    * @generated from field: string request_id = 4;
    */
   requestId: string;
+
+  /**
+   * When set, the reservation's etag must still be this.
+   *
+   * @generated from field: string etag = 5;
+   */
+  etag: string;
 };
 
 /**
@@ -191,7 +219,7 @@ export const WalkReservationRequestSchema: GenMessage<WalkReservationRequest> = 
 export const StayService: GenService<{
   /**
    * Records that the guest of a paid reservation is there, from the day of arrival to the last night, and gives them rooms. Errors: RESERVATION_NOT_FOUND,
-   * STATUS_CONFLICT, BALANCE_DUE, ROOM_NOT_FOUND, ROOM_ARCHIVED, ROOM_UNAVAILABLE, INVALID_QUANTITY.
+   * STATUS_CONFLICT, BALANCE_DUE, ROOM_NOT_FOUND, ROOM_ARCHIVED, ROOM_UNAVAILABLE, INVALID_QUANTITY, ETAG_MISMATCH.
    *
    * @generated from rpc lodge.v1.StayService.CheckInReservation
    */
@@ -203,7 +231,7 @@ export const StayService: GenService<{
   /**
    * Records that the guest has left and releases the nights from today on. What was paid for them is kept, unless PaymentService.RefundReservation gives
    * it back; who changes the day of leaving before, by ReservationService.UpdateReservation, has the stay priced anew. Errors: RESERVATION_NOT_FOUND,
-   * STATUS_CONFLICT, BALANCE_DUE.
+   * STATUS_CONFLICT, BALANCE_DUE, ETAG_MISMATCH.
    *
    * @generated from rpc lodge.v1.StayService.CheckOutReservation
    */
@@ -214,7 +242,7 @@ export const StayService: GenService<{
   },
   /**
    * Gives a guest who is there another room. What is reserved and what it costs stay what they are. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT,
-   * ROOM_NOT_FOUND, ROOM_ARCHIVED, ROOM_UNAVAILABLE.
+   * ROOM_NOT_FOUND, ROOM_ARCHIVED, ROOM_UNAVAILABLE, ETAG_MISMATCH; after 1,000 changes LIMIT_REACHED.
    *
    * @generated from rpc lodge.v1.StayService.MoveGuest
    */
@@ -225,7 +253,7 @@ export const StayService: GenService<{
   },
   /**
    * Sends the guest of a paid reservation to another hotel on the day of arrival: the rooms are released, everything captured is given back, and the reservation is CANCELED
-   * with reason WALKED. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT.
+   * with reason WALKED. Errors: RESERVATION_NOT_FOUND, STATUS_CONFLICT, ETAG_MISMATCH.
    *
    * @generated from rpc lodge.v1.StayService.WalkReservation
    */
