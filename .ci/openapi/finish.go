@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -31,8 +32,8 @@ const (
 	replayed = "#/components/headers/LodgeReplayed"
 )
 
-// finish adds what the protos do not say: the document's head, the header Idempotency-Key where a method has a request id, errors, examples.
-func finish(doc object, examples []example) error {
+// finish adds what the plugin does not say: all query parameters, the document's head, the header Idempotency-Key where a method has a request id, errors, examples.
+func finish(doc object, protos *protos, examples []example) error {
 	doc["info"] = object{
 		"title":       "Lodge",
 		"version":     "v1",
@@ -68,8 +69,19 @@ func finish(doc object, examples []example) error {
 			}
 			id, _ := op["operationId"].(string)
 			operations[id], paths[id] = op, template
+			of, found := protos.bindings[id]
+			if !found {
+				return fmt.Errorf("the operation %q is in no proto", id)
+			}
 			if method == "post" && op["requestBody"] == nil {
-				op["requestBody"] = missingBody(id, template, schemas)
+				op["requestBody"] = missingBody(of.request, template, schemas)
+			}
+			if of.all {
+				without(at(at(at(at(op, "requestBody"), "content"), "application/json"), "schema"), of.said)
+			}
+			inQuery := func(p any) bool { param, _ := p.(object); return param["in"] == "query" }
+			if params := append(slices.DeleteFunc(list(op["parameters"]), inQuery), protos.parameters(of, schemas)...); len(params) > 0 {
+				op["parameters"] = params
 			}
 			finishOperation(op, schemas)
 		}
@@ -78,24 +90,9 @@ func finish(doc object, examples []example) error {
 	return addExamples(operations, paths, examples)
 }
 
-// missingBody returns the body of a custom method, its request without what is in the path: the plugin leaves it out where the request has a oneof, or nothing else.
-func missingBody(id, template string, schemas object) object {
-	method := id[strings.LastIndexByte(id, '.')+1:]
-	schema, _ := copied(schemas["lodge.v1."+method+"Request"]).(object)
-	for _, part := range append([]any{schema}, list(schema["allOf"])...) {
-		part, _ := part.(object)
-		delete(at(part, "properties"), "name")
-		var required []any
-		for _, field := range list(part["required"]) {
-			if field != "name" {
-				required = append(required, field)
-			}
-		}
-		delete(part, "required")
-		if required != nil {
-			part["required"] = required
-		}
-	}
+// missingBody returns the body of a custom method: the plugin leaves it out where the request has a oneof, or nothing but what is in the path.
+func missingBody(request, template string, schemas object) object {
+	schema, _ := copied(schemas[request]).(object)
 	if schema == nil {
 		schema = object{"type": "object", "description": "Nothing but what is in " + template + "."}
 	}

@@ -1,6 +1,6 @@
 // Openapi completes the OpenAPI document that the plugin makes of the protos, and lints it:
 //
-//	openapi complete DOCUMENT EXAMPLES FOLDER   writes openapi.json and openapi.yaml into the folder
+//	openapi complete DOCUMENT PROTOS EXAMPLES FOLDER   writes openapi.json and openapi.yaml into the folder; PROTOS: a buf image in JSON
 //	openapi lint DOCUMENT
 package main
 
@@ -21,10 +21,10 @@ import (
 )
 
 func main() {
-	err := errors.New("usage: openapi complete DOCUMENT EXAMPLES FOLDER | openapi lint DOCUMENT")
+	err := errors.New("usage: openapi complete DOCUMENT PROTOS EXAMPLES FOLDER | openapi lint DOCUMENT")
 	switch args := os.Args[1:]; {
-	case len(args) == 4 && args[0] == "complete":
-		err = complete(args[1], args[2], args[3])
+	case len(args) == 5 && args[0] == "complete":
+		err = complete(args[1], args[2], args[3], args[4])
 	case len(args) == 2 && args[0] == "lint":
 		err = lint(args[1])
 	}
@@ -34,16 +34,20 @@ func main() {
 	}
 }
 
-func complete(from, examples, folder string) error {
+func complete(from, image, examples, folder string) error {
 	var doc object
 	if err := readJSON(from, &doc); err != nil {
+		return err
+	}
+	protos, err := readProtos(image)
+	if err != nil {
 		return err
 	}
 	var list []example
 	if err := readJSON(examples, &list); err != nil {
 		return err
 	}
-	if err := finish(doc, list); err != nil {
+	if err := finish(doc, protos, list); err != nil {
 		return err
 	}
 	var inJSON, inYAML bytes.Buffer
