@@ -22,7 +22,7 @@ type auditCommand struct {
 	Reservation string   `help:"Only what was about this reservation: hotels/HOTEL/reservations/ID." placeholder:"NAME"`
 	Actor       string   `help:"Only who this is, as in staff:k3v9q2m7c5x1r8ta, or everybody of a role, as in staff." placeholder:"ACTOR"`
 	Outcome     string   `help:"Only what came out so: done, refused, failed, or lost." enum:",done,refused,failed,lost" default:"" placeholder:"OUTCOME"`
-	Type        []string `help:"Only these calls, such as CancelReservation, and types of events, such as lodge.reservation.canceled.v1." placeholder:"TYPE"`
+	Type        []string `help:"Only these calls and what they led to, such as CancelReservation, these commands, such as cancel_reservation or expire_holds, and types of events, such as lodge.reservation.canceled.v1." placeholder:"TYPE"`
 	Request     string   `help:"Only what this request led to." placeholder:"UUID"`
 	Since       string   `help:"Where to begin: a time (2026-07-01T00:00:00Z) or a duration back (24h)." placeholder:"WHEN"`
 	Until       string   `help:"Where to end, likewise." placeholder:"WHEN"`
@@ -40,6 +40,7 @@ Examples:
   lodge audit --hotel ritz --since 24h
   lodge audit --reservation hotels/ritz/reservations/0190a1b2-… --json
   lodge audit --actor staff --outcome refused -n 0
+  lodge audit --hotel ritz --type CancelReservation --type expire_holds
   lodge audit -f --outcome refused`
 }
 
@@ -206,7 +207,11 @@ func (w *auditWriter) write(entries ...*lodgev1.AuditEntry) error {
 
 // auditText says what was done, to what, and what came of it and why.
 func auditText(e *lodgev1.AuditEntry) string {
-	parts := []string{strings.TrimPrefix(e.GetMethod(), "lodge.v1.") + e.GetEventType(), e.GetResource()}
+	what := strings.TrimPrefix(e.GetMethod(), "lodge.v1.")
+	if what == "" {
+		what = e.GetCommand() // of the platform itself
+	}
+	parts := []string{what, e.GetEventType(), e.GetResource()}
 	if e.GetErrorReason() != "" {
 		parts = append(parts, e.GetErrorReason())
 	} else if e.GetCode() != "" {

@@ -46,8 +46,11 @@ func TestDemoServesWhatItPrints(t *testing.T) {
 	} else {
 		found.Body.Close()
 	}
-	if out := mustLodge(t, "events", "--data", dir, reservation.Name); !strings.Contains(out, "lodge.reservation.placed.v1") {
+	if out := mustLodge(t, "events", "--data", dir, reservation.Name); !strings.Contains(out, "lodge.reservation.placed.v1") || !strings.Contains(out, "  after place_reservation") {
 		t.Errorf("the history is\n%s", out)
+	}
+	if out := mustLodge(t, "audit", "--data", dir, "--reservation", reservation.Name, "--type", "CreateReservation"); !strings.Contains(out, "  ReservationService/CreateReservation  lodge.reservation.placed.v1  "+reservation.Name) {
+		t.Errorf("who placed it:\n%s", out)
 	}
 	if out := mustLodge(t, "verify", "--data", dir); !strings.Contains(out, "PASSED") {
 		t.Errorf("verify says\n%s", out)
@@ -224,7 +227,7 @@ func TestASecondProcessIsRefused(t *testing.T) {
 func TestLogToolsFindAndMendDamage(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	mustLodge(t, "import", "--data", dir, "--no-verify", sample)
-	if out := mustLodge(t, "log", "verify", "--data", dir); !strings.Contains(out, " partitions are whole") || strings.Count(out, ": ok, ") < 24 {
+	if out := mustLodge(t, "log", "verify", "--data", dir); !strings.Contains(out, " partitions are whole") || strings.Count(out, ": ok, ") < 5*(commands.PartitionsDefault()+1) {
 		t.Fatal(out)
 	}
 	part := busiest(t, dir)
@@ -259,7 +262,7 @@ func TestLogToolsFindAndMendDamage(t *testing.T) {
 func busiest(t *testing.T, dir string) string {
 	t.Helper()
 	best, most := "", int64(-1)
-	for n := range commands.PartitionsDefault {
+	for n := range commands.PartitionsDefault() {
 		info, err := os.Stat(filepath.Join(dir, "log", "topics", "bookings", strconv.Itoa(n), "00000000000000000000.log"))
 		if err != nil {
 			t.Fatal(err)

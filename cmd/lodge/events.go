@@ -290,10 +290,13 @@ func (w *eventWriter) write(e *lodgev1.Event) error {
 	return err
 }
 
-// byWhom says who led to an event, and why, as far as it tells.
+// byWhom says what led to an event, whose command that was, and why, as far as it tells.
 func byWhom(e *lodgev1.Event) (text string) {
+	if e.GetCommand() != "" {
+		text = "  after " + e.GetCommand()
+	}
 	if e.GetActor() != "" {
-		text = "  by " + e.GetActor()
+		text += "  by " + e.GetActor()
 	}
 	if e.GetReason() != "" {
 		text += fmt.Sprintf("  %q", e.GetReason())

@@ -14,8 +14,9 @@ import (
 
 // guestsCommand looks after what is known of guests.
 type guestsCommand struct {
-	Find   guestsFind   `cmd:"" help:"Find a hotel's reservations by name, e-mail address or status."`
-	Forget guestsForget `cmd:"" help:"Forget who guests are, for good."`
+	Find       guestsFind       `cmd:"" help:"Find a hotel's reservations by name, e-mail address or status."`
+	Forget     guestsForget     `cmd:"" help:"Forget who guests are, for good."`
+	GiveUpKeys guestsGiveUpKeys `cmd:"" name:"give-up-keys" help:"Open a folder again whose keys of names are lost: forget whoever they were of."`
 }
 
 type guestsForget struct {
@@ -84,7 +85,7 @@ func (c *guestsForget) show(m *Main, page *lodgev1.ForgetGuestResponse) error {
 }
 
 // count says how many there are of something.
-func count(n int32, of string) string {
+func count[N int32 | int64](n N, of string) string {
 	if n == 1 {
 		return "1 " + of
 	}

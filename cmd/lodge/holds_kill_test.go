@@ -125,7 +125,7 @@ func checkHolds(t *testing.T, dir string, acknowledged int) {
 	}
 	defer lg.Close()
 	deadlines, ended, byTimer := map[string]time.Time{}, map[string]bool{}, 0
-	for n := range log.Partition(commands.PartitionsDefault) {
+	for n := range log.Partition(commands.PartitionsDefault()) {
 		for _, e := range eventsOf(t, lg, log.TopicPartition{Topic: event.BookingsTopic, Partition: n}) {
 			switch m := e.Message.(type) {
 			case *eventpb.ReservationPlaced:

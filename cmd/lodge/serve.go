@@ -19,7 +19,7 @@ type serveCommand struct {
 	dataFlag
 	Addr         string  `help:"Host and port of the API." default:"localhost:8080" env:"LODGE_ADDR"`
 	AdminAddr    string  `help:"Host and port of metrics (/metrics) and profiles (/debug/pprof/); default: none." env:"LODGE_ADMIN_ADDR"`
-	Partitions   int     `help:"Partitions of each topic, for a new folder." default:"4"`
+	Partitions   int     `help:"Partitions of each topic, for a new folder; 0: one for every two processors, from 2 to 8." default:"0"`
 	Durability   string  `help:"What acknowledged means for bookings, for a new folder: sync (on disk), interval (on disk within 100 ms), none (page cache). Hotels and rooms are always on disk." enum:"sync,interval,none" default:"sync"`
 	Profile      string  `help:"What commits are tuned for: throughput or latency." enum:"throughput,latency" default:"throughput"`
 	OffloadDir   string  `help:"Cold folder, on another disk perhaps, for old segments of topics with an offload age; it is remembered." placeholder:"DIR" type:"path" env:"LODGE_OFFLOAD_DIR"`
@@ -34,6 +34,10 @@ type serveCommand struct {
 	oidcFlags
 
 	CORSOrigins []string `help:"Origins of browser apps that may call, several by comma, as in https://app.example; default: none. *, any, only with --auth required." name:"cors-origins" placeholder:"ORIGIN" env:"LODGE_CORS_ORIGINS"`
+
+	GuestRateLimit float64  `help:"Rooms a second that guests of one address, and of one account, may reserve by themselves, in the long run, with --auth required; 0: any number. Loopback and private addresses are limited with --trusted-proxies only." default:"1" env:"LODGE_GUEST_RATE_LIMIT"`
+	GuestRateBurst int      `help:"Rooms that they may reserve at once; 0: those of a second." default:"30" env:"LODGE_GUEST_RATE_BURST"`
+	TrustedProxies []string `help:"Proxies before the server, addresses or CIDRs, several by comma, as in 10.0.0.7,192.168.0.0/24: their X-Forwarded-For says who calls; default: none." placeholder:"CIDR" env:"LODGE_TRUSTED_PROXIES"`
 
 	AuditKeep time.Duration `help:"How long the audit trail is kept, at least 1h; it is remembered. Default: 9600h (400 days) in a new folder." placeholder:"9600h" env:"LODGE_AUDIT_KEEP"`
 
@@ -50,6 +54,7 @@ SIGINT or SIGTERM stops it: calls in flight finish, and nothing acknowledged is 
 Examples:
   lodge serve
   lodge serve --data /var/lib/lodge --addr :8080 --auth required --rate-limit 100
+  lodge serve --auth required --public-url https://lodge.example --trusted-proxies 127.0.0.1,::1
   lodge serve --auth required --cors-origins https://app.example,http://localhost:5173
   lodge serve --nats-url nats://n1:4222,nats://n2:4222 --nats-credentials /etc/lodge/nats.creds
   lodge serve --payments stripe --stripe-key-file /etc/lodge/stripe.key --stripe-webhook-secret-file /etc/lodge/stripe.webhook
@@ -74,7 +79,7 @@ func (c *serveCommand) Run(ctx context.Context, m *Main) error {
 		Addr: c.Addr, AdminAddr: c.AdminAddr, Partitions: c.Partitions, Durability: log.Durability(c.Durability), Profile: broker.Profile(c.Profile),
 		OffloadDir: c.OffloadDir, Logger: logger, ShutdownTimeout: c.Grace, NATSURL: c.NATSURL, NATSCredentials: c.NATSCreds, Payments: payments,
 		AuthRequired: c.Auth == authRequired, PublicURL: c.PublicURL, OpenID: provider, RateLimit: c.RateLimit, RateBurst: c.RateBurst, CORSOrigins: c.CORSOrigins, Traces: true, TracesEndpoint: c.OTLPEndpoint,
-		AuditRetention: c.AuditKeep,
+		AuditRetention: c.AuditKeep, GuestLimit: c.GuestRateLimit, GuestBurst: c.GuestRateBurst, TrustedProxies: c.TrustedProxies,
 		OnOpen: func(p commands.OpenProgress) {
 			logger.Debug("state rebuilt", "partition", p.Partition, "from_snapshot", p.FromSnapshot, "replayed", p.Replayed, "total", p.Total)
 		},

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// restCall makes a call over the folder's socket and returns the answer, which must have the status.
-func restCall(t *testing.T, dir, method, path, body string, status int) map[string]any {
+// restCall makes a call over the folder's socket, with headers by name and value, and returns the answer, which must have the status.
+func restCall(t *testing.T, dir, method, path, body string, status int, header ...string) map[string]any {
 	t.Helper()
 	client := Client(dir)
 	defer client.CloseIdleConnections()
@@ -24,6 +24,9 @@ func restCall(t *testing.T, dir, method, path, body string, status int) map[stri
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/json")
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
 	res, err := client.Do(req)
 	if err != nil {
 		t.Fatal(err)

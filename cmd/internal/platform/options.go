@@ -20,7 +20,7 @@ type Options struct {
 	// AdminAddr is host:port of metrics (/metrics) and profiles (/debug/pprof/), for whoever runs the process; empty: none.
 	AdminAddr string
 
-	Partitions int              // of each topic of a new folder: default commands.PartitionsDefault; an old folder keeps its own
+	Partitions int              // of each topic of a new folder: default commands.PartitionsDefault(); an old folder keeps its own
 	Durability log.Durability   // of each topic of a new folder: default log.Sync
 	Profile    broker.Profile   // default broker.Throughput
 	HoldTick   time.Duration    // as commands.Options.HoldTick, where there are no schedules; negative: holds do not expire by themselves
@@ -49,6 +49,10 @@ type Options struct {
 	RateLimit    float64
 	RateBurst    int
 	CORSOrigins  []string
+
+	GuestLimit     float64 // these, too
+	GuestBurst     int
+	TrustedProxies []string
 
 	// Traces has traces told to the collector that TracesEndpoint or the standard variables name, if any: as tracing.Open.
 	Traces         bool

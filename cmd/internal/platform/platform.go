@@ -65,6 +65,7 @@ type Platform struct {
 type server struct {
 	net.Listener
 	http *http.Server
+	wait func(context.Context) error // after the server has shut down, for the answers that are not its own; nil: there are none
 }
 
 // Folders within the data folder.
@@ -223,7 +224,8 @@ func (p *Platform) openAPI(ctx context.Context) error {
 		return err
 	}
 	a, err := api.New(deps, api.Options{Clock: p.opts.Clock, Logger: p.opts.Logger, Tracer: p.tracing.Tracer(), QuoteKey: key, ProofDir: filepath.Join(p.dir, proofFolder), PaymentProviders: []string{p.Payments.Provider()},
-		AuthRequired: p.opts.AuthRequired, PublicURL: p.opts.PublicURL, RateLimit: p.opts.RateLimit, RateBurst: p.opts.RateBurst, CORSOrigins: p.opts.CORSOrigins})
+		AuthRequired: p.opts.AuthRequired, PublicURL: p.opts.PublicURL, RateLimit: p.opts.RateLimit, RateBurst: p.opts.RateBurst, CORSOrigins: p.opts.CORSOrigins,
+		GuestLimit: p.opts.GuestLimit, GuestBurst: p.opts.GuestBurst, TrustedProxies: p.opts.TrustedProxies})
 	if err != nil {
 		return err
 	}
@@ -237,14 +239,14 @@ func (p *Platform) listen() error {
 		if err != nil {
 			return fmt.Errorf("listen for the API: %w", err)
 		}
-		p.servers = append(p.servers, server{l, api.NewServer(p.API)})
+		p.serve(l)
 	}
 	if p.opts.AdminAddr != "" {
 		l, err := net.Listen("tcp", p.opts.AdminAddr)
 		if err != nil {
 			return fmt.Errorf("listen for metrics and profiles: %w", err)
 		}
-		p.servers = append(p.servers, server{l, p.adminServer()})
+		p.servers = append(p.servers, server{Listener: l, http: p.adminServer()})
 	}
 	if p.opts.NoSocket {
 		return nil
@@ -253,8 +255,14 @@ func (p *Platform) listen() error {
 	if err != nil {
 		return fmt.Errorf("listen for local tools: %w", err)
 	}
-	p.servers = append(p.servers, server{l, api.NewServer(p.API)})
+	p.serve(l)
 	return nil
+}
+
+// serve lets Run answer calls of the API at a listener.
+func (p *Platform) serve(l net.Listener) {
+	front := api.Listen(p.API, l)
+	p.servers = append(p.servers, server{front, api.NewServer(p.API), front.Wait})
 }
 
 // Addr returns the address of the TCP port, or nil when there is none.

@@ -86,7 +86,11 @@ func (p *Platform) shutdown() {
 	var group sync.WaitGroup
 	for _, s := range p.servers {
 		group.Go(func() {
-			if err := s.http.Shutdown(ctx); err != nil {
+			err := s.http.Shutdown(ctx)
+			if s.wait != nil {
+				err = errors.Join(err, s.wait(ctx))
+			}
+			if err != nil {
 				p.opts.Logger.Warn("calls were cut off at shutdown", "listener", s.Addr(), "after", p.opts.ShutdownTimeout, "error", err)
 				_ = s.http.Close() // the connections are lost either way
 			}
