@@ -111,7 +111,7 @@ func TestWithoutIdempotence(t *testing.T) {
 			}
 			return false, nil
 		}
-		p := newProducer(t, lg, client.ProducerOptions{DisableIdempotence: true})
+		p := newProducer(t, lg, client.ProducerOptions{DisableIdempotence: true, Linger: time.Second}) // both in one batch
 		if _, err := p.ProduceSync(t.Context(), rec("a"), rec("b")); err != nil {
 			t.Fatal(err)
 		}
