@@ -98,6 +98,9 @@ func (sh *shard) write(tx *Tx, topic log.Topic, from, to log.Offset, events []Ev
 	if err := sh.own(topic, from); err != nil {
 		return err
 	}
+	if err := sh.archive.follow(sh.conn); err != nil {
+		return err
+	}
 	if err := fault(StepApply); err != nil {
 		return err
 	}

@@ -109,6 +109,7 @@ type archive struct {
 
 	days   map[string]string // what archive_day holds, as far as it is known
 	idMost int64             // no larger id in archive_id
+	moved  int64             // the last move that this writer knows of
 	due    chan<- struct{}   // one token: a hotel may have rows to move
 }
 
@@ -144,6 +145,16 @@ func (a *archive) load(ctx context.Context, c *Conn, p Projector, s *schema) err
 			a.tables = append(a.tables, laid)
 		}
 	}
+	clear(a.days)
+	poke(a.due)
+	return a.refresh(ctx, c)
+}
+
+// refresh reads what has moved. Another writer may have moved rows since: no checkpoint says so, and who does not know would write a row beside one that has moved.
+func (a *archive) refresh(ctx context.Context, c *Conn) error {
+	if err := c.Query(ctx, lastMove, nil, func(r *Row) error { a.moved = r.Int(0); return nil }); err != nil {
+		return err
+	}
 	for _, t := range a.tables {
 		most := int64(never)
 		err := c.Query(ctx, "SELECT coalesce(max(high), ?) FROM archive_part WHERE name = ?", []any{never, t.Name}, func(r *Row) error { most = r.Int(0); return nil })
@@ -152,9 +163,25 @@ func (a *archive) load(ctx context.Context, c *Conn, p Projector, s *schema) err
 		}
 		t.most.Store(most)
 	}
-	clear(a.days)
-	poke(a.due)
 	return c.Query(ctx, "SELECT coalesce(max(id), ?) FROM archive_id", []any{math.MinInt64}, func(r *Row) error { a.idMost = r.Int(0); return nil })
+}
+
+const lastMove = "SELECT coalesce(max(move), 0) FROM archive_file"
+
+// follow makes sure, inside a transaction, that its writer knows of all moves.
+func (a *archive) follow(c *Conn) error {
+	if a == nil {
+		return nil
+	}
+	get, err := c.Stmt(lastMove)
+	if err != nil {
+		return err
+	}
+	moved := a.moved
+	if err := get.query(context.Background(), nil, func(r *Row) error { moved = r.Int(0); return nil }); err != nil || moved == a.moved {
+		return err
+	}
+	return a.refresh(context.Background(), c)
 }
 
 // layOut reads a table's columns from the hot file.

@@ -62,12 +62,17 @@ func (sh *shard) moveLocked(limit int, fault func(Step) error) (rows int, more b
 	if err := sh.exec("BEGIN IMMEDIATE"); err != nil {
 		return 0, false, err
 	}
-	err = m.all(hotels[:min(len(hotels), moveHotels)])
+	if err = sh.archive.follow(sh.conn); err == nil {
+		err = m.all(hotels[:min(len(hotels), moveHotels)])
+	}
 	if err == nil {
 		err = sh.exec("COMMIT")
 	}
 	if err != nil {
 		return 0, false, fmt.Errorf("archive rows of %s: %w", sh.path, errors.Join(err, sh.rollback()))
+	}
+	if len(m.rows) > 0 {
+		sh.archive.moved = m.number
 	}
 	return m.count, m.more, fault(StepMoved)
 }

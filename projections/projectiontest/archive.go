@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"lodge/projections"
 )
@@ -39,6 +40,42 @@ func (s *suite) archive(t *testing.T) {
 	}
 	if rows := b.Archive(t); rows != 0 {
 		t.Errorf("%d rows were due behind a rebuild", rows)
+	}
+}
+
+// archiveOfTwo: two stores take themselves for the only writer of the same files, by turns. One moves rows, which changes no checkpoint, and so the other goes on; late events of
+// rows that it has not seen go must bring them back all the same.
+func (s *suite) archiveOfTwo(t *testing.T) {
+	h := NewHistory(s.seed, suiteHotels)
+	first := s.bench(t, NewLog(Partitions))
+	first.Opts.ArchiveEvery = time.Hour // but when it is asked for
+	second := *first
+	second.Log, second.Dir = NewLog(Partitions), t.TempDir()
+	if err := os.Symlink(filepath.Join(first.Dir, s.new().Name()), filepath.Join(second.Dir, s.new().Name())); err != nil {
+		t.Fatal(err)
+	}
+	begun := append(h.Hotels(suiteNights), h.Next(suiteEvents/4)...)
+	mover, other := first, &second
+	for _, b := range []*Bench{mover, other} {
+		b.Log.Append(begun...)
+		b.Start()
+		defer b.Close()
+	}
+	moved := 0
+	for range 12 {
+		if mover.Archive(t) > 0 {
+			moved++
+		}
+		next := h.Next(suiteEvents / 10)
+		for _, b := range []*Bench{other, mover} {
+			b.Log.Append(next...)
+			b.CatchUp()
+		}
+		s.equal(t, mover)
+		mover, other = other, mover
+	}
+	if moved < 3 {
+		t.Errorf("rows were moved in %d rounds only", moved)
 	}
 }
 

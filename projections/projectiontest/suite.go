@@ -35,6 +35,7 @@ func Run(t *testing.T, newProjector func() projections.Projector) {
 		t.Run("kill in move", s.killInMove)
 		t.Run("archive and old files", s.archiveRestored)
 		t.Run("archive damaged", s.archiveDamaged)
+		t.Run("archive of two writers", s.archiveOfTwo)
 	}
 	s.members = 2
 	t.Run("group live", s.live)
