@@ -360,6 +360,25 @@ func TestGroupsAreSafeToRetry(t *testing.T) {
 	}
 }
 
+// TestLeavingTwice: the second is told that the first has left, also before the read model knows.
+func TestLeavingTwice(t *testing.T) {
+	f := newFront(t, api.Options{})
+	f.seed(1)
+	f.reserve(stay(1, 2))
+	for range 20 {
+		join := connect.NewRequest(&lodgev1.JoinWaitingListRequest{Parent: "hotels/ritz", Entry: &lodgev1.WaitingListEntry{
+			RoomType: "hotels/ritz/roomTypes/double", Quantity: 1, CheckInDate: day(1), CheckOutDate: day(2),
+		}})
+		join.Header().Set(api.HeaderPrefer, "return=minimal")
+		entry, _ := must[lodgev1.WaitingListEntry](t)(f.waiting.JoinWaitingList(t.Context(), join))
+		leave := connect.NewRequest(&lodgev1.LeaveWaitingListRequest{Name: entry.GetName()})
+		leave.Header().Set(api.HeaderPrefer, "return=minimal")
+		must[lodgev1.WaitingListEntry](t)(f.waiting.LeaveWaitingList(t.Context(), leave))
+		_, err := f.waiting.LeaveWaitingList(t.Context(), connect.NewRequest(&lodgev1.LeaveWaitingListRequest{Name: entry.GetName()}))
+		expect(t, err, connect.CodeFailedPrecondition, "STATUS_CONFLICT", "")
+	}
+}
+
 // TestWaitingListByHand: joined twice is joined once; who has left is off the list and still known.
 func TestWaitingListByHand(t *testing.T) {
 	f := newFront(t, api.Options{})

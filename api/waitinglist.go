@@ -129,8 +129,13 @@ func (s *waitingListService) overOrUnknown(ctx context.Context, hotelID, id stri
 	if domain.ReasonOf(err) != domain.WaiterNotFound {
 		return err
 	}
-	known, readErr := s.API.reservations.GetWaiter(ctx, hotelID, id)
-	if readErr != nil || known.State != reservations.Ended {
+	readErr := s.look(ctx, hotelID, domain.WaiterNotFound, func() error {
+		if known, readErr := s.API.reservations.GetWaiter(ctx, hotelID, id); readErr != nil || known.State == reservations.Ended {
+			return readErr
+		}
+		return err // it is there, and will have ended when the read model has seen that too
+	})
+	if readErr != nil {
 		return err
 	}
 	return domain.Errorf(domain.StatusConflict, "name", "entry %s is not on the waiting list any more", id)
