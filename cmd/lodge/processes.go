@@ -83,16 +83,23 @@ func firstLine(text string) string {
 	return text
 }
 
+// lettersOf are the flags that say whose letters are meant.
+type lettersOf struct {
+	Process string `help:"Only those of this process manager." placeholder:"NAME"`
+	Hotel   string `help:"Only those about this hotel." placeholder:"HOTEL"`
+}
+
 type processesLetters struct {
 	dataFlag
-	Process string `help:"Only those of this process manager." placeholder:"NAME"`
-	JSON    bool   `help:"One JSON object a line; keys and values in base64."`
+	lettersOf
+	JSON bool `help:"One JSON object a line; keys and values in base64."`
 }
 
 // Help shows examples.
 func (processesLetters) Help() string {
 	return `Examples:
   lodge processes letters
+  lodge processes letters --hotel grand
   lodge processes letters --process payment-charge --json`
 }
 
@@ -100,7 +107,7 @@ func (processesLetters) Help() string {
 func (c *processesLetters) Run(ctx context.Context, m *Main) error {
 	return processes(ctx, c.Data, func(client lodgev1connect.ProcessServiceClient) error {
 		t := newTable(m.Stdout, c.JSON, "LETTER", "STATE", "FAILED", "ATTEMPTS", "EVENT", "KEY", "ERROR")
-		return t.flushed(eachLetter(ctx, client, c.Process, func(l *lodgev1.Letter) error {
+		return t.flushed(eachLetter(ctx, client, c.lettersOf, func(l *lodgev1.Letter) error {
 			t.row(l, lastPart(l.GetName()), strings.ToLower(strings.TrimPrefix(l.GetState().String(), "STATE_")), l.GetFailureTime().AsTime().Format(time.RFC3339), l.GetAttemptCount(),
 				dash(l.GetEventType()), plain(l.GetKey()), firstLine(l.GetError()))
 			return nil
@@ -108,13 +115,16 @@ func (c *processesLetters) Run(ctx context.Context, m *Main) error {
 	})
 }
 
-// eachLetter calls f with the letters of a process manager, or of all, until there is an error.
-func eachLetter(ctx context.Context, client lodgev1connect.ProcessServiceClient, process string, f func(*lodgev1.Letter) error) error {
-	if process != "" {
-		process = "processes/" + process
+// eachLetter calls f with the letters that are meant until there is an error.
+func eachLetter(ctx context.Context, client lodgev1connect.ProcessServiceClient, of lettersOf, f func(*lodgev1.Letter) error) error {
+	if of.Process != "" {
+		of.Process = "processes/" + of.Process
+	}
+	if of.Hotel != "" {
+		of.Hotel = "hotels/" + strings.TrimPrefix(of.Hotel, "hotels/")
 	}
 	return eachPage(func(token string) (string, error) {
-		res, err := client.ListLetters(ctx, connect.NewRequest(&lodgev1.ListLettersRequest{Process: process, PageSize: 1000, PageToken: token}))
+		res, err := client.ListLetters(ctx, connect.NewRequest(&lodgev1.ListLettersRequest{Process: of.Process, Hotel: of.Hotel, PageSize: 1000, PageToken: token}))
 		if err != nil {
 			return "", err
 		}
@@ -156,8 +166,8 @@ func (c *processesShow) Run(ctx context.Context, m *Main) error {
 // letterChoice are the flags of commands that do something with letters.
 type letterChoice struct {
 	Letters []string `arg:"" optional:"" name:"letter" help:"Names of letters."`
-	All     bool     `help:"All letters that wait."`
-	Process string   `help:"With --all: only those of this process manager." placeholder:"NAME"`
+	All     bool     `help:"All letters that wait; or with --process or --hotel those of them."`
+	lettersOf
 }
 
 // each calls f with the names that were chosen.
@@ -165,8 +175,8 @@ func (c *letterChoice) each(ctx context.Context, client lodgev1connect.ProcessSe
 	switch {
 	case c.All == (len(c.Letters) > 0):
 		return errors.New("which letters? give names or --all")
-	case !c.All && c.Process != "":
-		return errors.New("--process is for --all")
+	case !c.All && c.lettersOf != (lettersOf{}):
+		return errors.New("--process and --hotel are for --all")
 	case !c.All:
 		for _, id := range c.Letters {
 			if err := f("letters/" + id); err != nil {
@@ -175,7 +185,7 @@ func (c *letterChoice) each(ctx context.Context, client lodgev1connect.ProcessSe
 		}
 		return nil
 	}
-	return eachLetter(ctx, client, c.Process, func(l *lodgev1.Letter) error {
+	return eachLetter(ctx, client, c.lettersOf, func(l *lodgev1.Letter) error {
 		if l.GetState() != lodgev1.Letter_STATE_WAITING {
 			return nil
 		}

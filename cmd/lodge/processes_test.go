@@ -73,6 +73,12 @@ func TestProcessesByHand(t *testing.T) {
 		!strings.Contains(lines[1], "lodge.hold.expiry.v1") || !strings.Contains(lines[1], "grand") || !strings.HasSuffix(strings.TrimSpace(lines[1]), "no time") {
 		t.Errorf("letters:\n%s", out)
 	}
+	if out := run("processes", "letters", "--hotel", "plaza"); strings.Contains(out, one) || !strings.Contains(out, other) {
+		t.Errorf("letters of a hotel:\n%s", out)
+	}
+	if out := run("processes", "requeue", "--all", "--hotel", "ritz"); out != "" {
+		t.Error(out)
+	}
 	if out := run("processes", "show", one); !strings.Contains(out, `no time\nat all`) {
 		t.Errorf("letter:\n%s", out)
 	}
@@ -88,7 +94,8 @@ func TestProcessesByHand(t *testing.T) {
 		"requeue " + one:           "not_found",
 		"discard":                  "which letters?",
 		"requeue --all " + one:     "which letters?",
-		"requeue a --process b":    "--process is for --all",
+		"requeue a --process b":    "are for --all",
+		"requeue a --hotel b":      "are for --all",
 		"show nothing":             "not_found",
 		"letters --process Naught": "invalid_argument",
 	} {
