@@ -98,6 +98,7 @@ func TestPoisonedRecordDoesNotHoldUpOthers(t *testing.T) {
 	if err != nil || versionOf(e) != 1 {
 		t.Errorf("the letter's event is %v, %v", e, err)
 	}
+	await(t, "the end of its handling", func() bool { return r.Stats()[0].Handled > 0 })
 	if s := r.Stats()[0]; s.Handled != 1 || s.Retried != 5 || s.Poisoned != 1 || s.LastError != "no such account" || !s.FailingSince.IsZero() {
 		t.Errorf("stats %+v", s)
 	}
