@@ -147,7 +147,7 @@ func TestParallelHoldsNoMoreThanALane(t *testing.T) {
 	messages, _ := subscribe(t, lg, 2)
 	var first *message.Message
 	came := 0
-	for came < least {
+	for came < least || first == nil {
 		if msg := <-messages; string(msg.Payload) == "0" {
 			first = msg
 		} else {

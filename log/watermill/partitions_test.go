@@ -42,8 +42,10 @@ func TestSubscriptionWithoutGroupFollowsTheTopic(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	appendTo(t, lg, 0, "first")
-	wantNext(t, messages, "first")
+	for _, v := range []string{"first", "second"} { // more than the new topic has: at offset 1 of that one would be waited for
+		appendTo(t, lg, 0, v)
+		wantNext(t, messages, v)
+	}
 	if _, err := lg.AddPartitions(t.Context(), "t", 1); err != nil {
 		t.Fatal(err)
 	}

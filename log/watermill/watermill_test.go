@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"regexp"
 	"testing"
 	"time"
 
@@ -61,15 +62,20 @@ func constructors(t *testing.T, partitions, parallel int) (tests.PubSubConstruct
 		sub, err := watermill.NewSubscriber(lg, watermill.SubscriberConfig{
 			Group: log.Group(group), CreateTopics: config, CommitInterval: 100 * time.Millisecond, NackDelay: time.Millisecond,
 			Parallel: parallel, OrderKey: func(r *log.Record) string { return r.Position().String() },
-			Consumer: client.ConsumerOptions{HeartbeatInterval: 100 * time.Millisecond},
+			Consumer: client.ConsumerOptions{HeartbeatInterval: 100 * time.Millisecond}, HandoverWait: time.Second,
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return pub, sub
 	}
-	return func(t *testing.T) (message.Publisher, message.Subscriber) { return grouped(t, "test") }, grouped
+	own := func(t *testing.T) (message.Publisher, message.Subscriber) { // a group for each test, so that none waits for the rebalances of the others
+		return grouped(t, notInNames.ReplaceAllString(t.Name(), "-"))
+	}
+	return own, grouped
 }
+
+var notInNames = regexp.MustCompile("[^a-zA-Z0-9._-]+")
 
 // features are what is promised: with one partition the order of all messages, too.
 func features(partitions int) tests.Features {

@@ -111,7 +111,7 @@ func TestIndexLoadLeavesTheWriterAlone(t *testing.T) {
 	}()
 	select {
 	case <-rolled:
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("the writer waits for a reader's I/O")
 	}
 	close(hold.proceed)
