@@ -3,11 +3,9 @@ package api_test
 import (
 	"context"
 	"errors"
-	"flag"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -15,7 +13,6 @@ import (
 
 	"connectrpc.com/connect"
 	"github.com/google/uuid"
-	"go.uber.org/goleak"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/genproto/googleapis/type/date"
@@ -30,6 +27,7 @@ import (
 	"lodge/commands/persons"
 	"lodge/log"
 	"lodge/log/broker"
+	"lodge/log/logtest"
 	"lodge/log/vfs"
 	"lodge/projections"
 	"lodge/projections/availability"
@@ -39,24 +37,7 @@ import (
 	"lodge/projections/reservations"
 )
 
-func TestMain(m *testing.M) {
-	flag.Parse()
-	code := m.Run()
-	if code == 0 {
-		if err := goleak.Find(natsStores...); err != nil {
-			os.Stderr.WriteString(err.Error())
-			code = 1
-		}
-	}
-	os.Exit(code)
-}
-
-// natsStores are goroutines that nats-server leaves behind when it shuts down while it makes a stream, as at the end of a test that was done before its bridge had begun:
-// the store of that stream is made after those that there are were stopped.
-var natsStores = []goleak.Option{
-	goleak.IgnoreAnyFunction("github.com/nats-io/nats-server/v2/server.(*fileStore).flushStreamStateLoop"),
-	goleak.IgnoreAnyFunction("github.com/nats-io/nats-server/v2/server/ats.Register.func1"),
-}
+func TestMain(m *testing.M) { logtest.VerifyTestMain(m) }
 
 // clock is a time that only moves when a test says so.
 type clock struct{ nanos atomic.Int64 }

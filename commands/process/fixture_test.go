@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"go.uber.org/goleak"
 	"google.golang.org/protobuf/proto"
 
 	"lodge/commands/process"
@@ -16,9 +15,10 @@ import (
 	"lodge/domain/eventpb"
 	"lodge/log"
 	"lodge/log/broker"
+	"lodge/log/logtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { logtest.VerifyTestMain(m) }
 
 // patience is for how long a test waits for what must happen.
 const patience = 2 * time.Minute

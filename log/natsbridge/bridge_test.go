@@ -8,18 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"lodge/log"
 	"lodge/log/broker"
 	"lodge/log/logtest"
 )
-
-func leaks(t *testing.T) {
-	t.Helper()
-	there := goleak.IgnoreCurrent()
-	t.Cleanup(func() { goleak.VerifyNone(t, there) })
-}
 
 // testLogger shows what goes wrong in a test that fails.
 func testLogger(t *testing.T) *slog.Logger {
@@ -90,7 +82,7 @@ func stamp(t *testing.T, r *log.Record, name string) time.Time {
 }
 
 func TestEmbedded(t *testing.T) {
-	leaks(t)
+	logtest.VerifyNoLeaks(t)
 	lg := logtest.Open(t, broker.Options{})
 	tp := lg.Topic("t", 1)[0]
 	b, stop := start(t, lg, Options{StoreDir: t.TempDir()})

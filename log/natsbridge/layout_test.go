@@ -16,17 +16,17 @@ func TestLayoutsChangeWhileFiring(t *testing.T) {
 	lg := logtest.Open(t, broker.Options{})
 	lg.Topic("t", 2)
 	b, stop := start(t, lg, Options{clockless: true})
-	const n, changes = 3000, 20
-	begin := time.Now().Add(100 * time.Millisecond)
-	for i := range n {
-		key := ""
-		if i%3 > 0 {
-			key = fmt.Sprint("k", i%20)
-		}
-		mustSchedule(t, b, log.Schedule{ID: fmt.Sprint(i), At: begin.Add(time.Duration(i/10) * 4 * time.Millisecond), Record: plain("t", key, fmt.Sprint(i))})
-	}
+	const n, changes, each = 3000, 20, 3000 / 20
 	for i := range changes {
-		awaitStats(t, b, func(s Stats) bool { return s.Fired > int64(i*n/changes) })
+		begin := time.Now().Add(10 * time.Millisecond)
+		for j := i * each; j < (i+1)*each; j++ {
+			key := ""
+			if j%3 > 0 {
+				key = fmt.Sprint("k", j%20)
+			}
+			mustSchedule(t, b, log.Schedule{ID: fmt.Sprint(j), At: begin.Add(time.Duration(j%each/10) * 4 * time.Millisecond), Record: plain("t", key, fmt.Sprint(j))})
+		}
+		awaitStats(t, b, func(s Stats) bool { return s.Fired > int64(i*each) }) // into one of the two partitions that there are now
 		if _, err := lg.AddPartitions(t.Context(), "t", 1); err != nil {
 			t.Fatal(err)
 		}
@@ -42,7 +42,7 @@ func TestLayoutsChangeWhileFiring(t *testing.T) {
 	fired, used := map[string]map[int64]bool{}, 0
 	for _, p := range info.Partitions {
 		before := len(fired)
-		if err := collect(context.Background(), lg, log.TopicPartition{Topic: "t", Partition: p.Partition}, fired); err != nil {
+		if err := collect(context.Background(), lg, log.TopicPartition{Topic: "t", Partition: p.Partition}, fired, true); err != nil {
 			t.Error(err)
 		}
 		if len(fired) > before {

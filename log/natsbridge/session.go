@@ -22,7 +22,8 @@ const (
 	fetchMax      = 512             // rings in one answer
 	publishMax    = 4096            // messages on their way
 	publishWait   = 30 * time.Second
-	purgeSinglyTo = 1000 // leftovers; if there are more all is purged and sent anew
+	makeWait      = 5 * time.Second // for the embedded server to make the stream and its consumer
+	purgeSinglyTo = 1000            // leftovers; if there are more all is purged and sent anew
 )
 
 // session is one connection's work.
@@ -75,6 +76,10 @@ func (s *session) prepare(ctx context.Context) (err error) {
 		if err := s.dropOthers(ctx); err != nil {
 			return err
 		}
+		// The end waits for this: shut down while it makes a stream, the server would leave the goroutines of its store behind.
+		var cancel func()
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), makeWait)
+		defer cancel()
 	}
 	s.stream, err = s.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 		Name: s.subjects.stream, Description: "the clock of Lodge's schedules: can be removed, and is made anew",

@@ -8,10 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
+	"lodge/log/logtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { logtest.VerifyTestMain(m) }
 
 func TestHistogramQuantilesAreWithinABucket(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))

@@ -6,14 +6,13 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"lodge/cmd/internal/platform"
 	"lodge/commands/audit"
 	"lodge/domain"
+	"lodge/log/logtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { logtest.VerifyTestMain(m) }
 
 // run opens and runs a platform until the test ends.
 func run(t *testing.T, opts platform.Options) *platform.Platform {

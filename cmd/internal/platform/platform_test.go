@@ -14,14 +14,14 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
-	"go.uber.org/goleak"
 
 	lodgev1 "lodge/api/gen/lodge/v1"
 	"lodge/api/gen/lodge/v1/lodgev1connect"
 	"lodge/log"
+	"lodge/log/logtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { logtest.VerifyTestMain(m) }
 
 // runIn opens and runs a platform until the test or stop ends it.
 func runIn(t *testing.T, dir string, opts Options) (p *Platform, stop func()) {
