@@ -51,7 +51,12 @@ func grouped(members int) projections.Options {
 // store opens and runs a store with all projections.
 func (f *fleet) store(dir string, opts projections.Options) (s *projections.Store, stop func()) {
 	f.t.Helper()
-	s, err := projections.Open(dir, projectiontest.Grouped{Log: f.log, Group: f.group}, all(), opts)
+	return f.storeOver(projectiontest.Grouped{Log: f.log, Group: f.group}, dir, opts)
+}
+
+func (f *fleet) storeOver(l log.Reader, dir string, opts projections.Options) (s *projections.Store, stop func()) {
+	f.t.Helper()
+	s, err := projections.Open(dir, l, all(), opts)
 	if err != nil {
 		f.t.Fatal(err)
 	}

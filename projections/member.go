@@ -140,14 +140,16 @@ func (m *member) revoked(ctx context.Context, tps []log.TopicPartition) error {
 	}
 	offsets := m.behind()
 	maps.DeleteFunc(offsets, func(tp log.TopicPartition, _ log.Offset) bool { return !slices.Contains(tps, tp) })
+	m.forget(tps)
 	m.mu.Unlock()
 	m.commit(ctx, offsets)
-	m.forget(tps)
 	return nil
 }
 
 // lost lets go of partitions that are another's already.
 func (m *member) lost(tps []log.TopicPartition) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	for _, p := range numbersOf(tps) {
 		if t := m.tenure(p); t != nil {
 			t.lose()
@@ -156,9 +158,8 @@ func (m *member) lost(tps []log.TopicPartition) {
 	m.forget(tps)
 }
 
+// forget notes that partitions are not the member's any more. The caller holds mu since before it ended their tenures: else resume would begin them again.
 func (m *member) forget(tps []log.TopicPartition) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	for _, tp := range tps {
 		delete(m.held, tp)
 		delete(m.committed, tp)

@@ -17,7 +17,7 @@ import (
 // A member that has a partition of one topic and not the same of the others leaves it alone, and says so.
 func TestAStrangeAssignmentIsNotApplied(t *testing.T) {
 	f := newFleet(t)
-	s, stop := f.store(t.TempDir(), grouped(1))
+	s, stop := f.storeOver(slowCommits{projectiontest.Grouped{Log: f.log, Group: f.group}}, t.TempDir(), grouped(1))
 	defer stop()
 	f.reads(s)
 	stranger, err := client.NewConsumer(projectiontest.Grouped{Log: f.log, Group: f.group}, client.ConsumerOptions{
@@ -50,6 +50,14 @@ func TestAStrangeAssignmentIsNotApplied(t *testing.T) {
 	catchUp(t, s, f.log)
 	until(t, "out of trouble", func() bool { st := s.Status(t.Context())[0]; return st.Err == "" && st.State == projections.Following })
 	f.equalsReplay(s, everywhere...)
+}
+
+// slowCommits takes as long for each commit as it may. Meanwhile a member looks whether there is something that it has to begin.
+type slowCommits struct{ projectiontest.Grouped }
+
+func (slowCommits) CommitOffsets(ctx context.Context, _ log.CommitRequest) error {
+	<-ctx.Done()
+	return ctx.Err()
 }
 
 func TestPartitionsBeyondTheShardsAreNotApplied(t *testing.T) {
