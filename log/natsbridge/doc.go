@@ -12,7 +12,8 @@
 //   - Never early, by Options.Clock. Late by two syncs of the log and what the disk makes of them; the numbers are in log/DESIGN.md.
 //   - Once, whenever the process or the NATS server dies, and whatever becomes of NATS' store. What a topic of durability interval or none
 //     has acknowledged a power loss may take away, and that is not published again.
-//   - For each key of a topic in order of due time; of those due at the same time in the order in which they were scheduled.
+//   - For each key of a topic, those that are pending together in order of due time; of those due at the same time in the order in which they were
+//     scheduled. What is scheduled when something due later has fired comes behind it.
 //   - When CancelSchedule returns nil the schedule has not fired and will not. When Schedule replaces one, either the old one has fired by then or never will.
 //   - What was due while nothing ran fires when Run begins. A cron then fires once, however many of its times have passed.
 //

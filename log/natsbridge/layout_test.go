@@ -17,14 +17,19 @@ func TestLayoutsChangeWhileFiring(t *testing.T) {
 	lg.Topic("t", 2)
 	b, stop := start(t, lg, Options{clockless: true})
 	const n, changes, each = 3000, 20, 3000 / 20
+	var due time.Time // never goes back: what is scheduled behind the fired ones of its key comes behind them, whenever it was due
 	for i := range changes {
-		begin := time.Now().Add(10 * time.Millisecond)
+		begin := due
+		if soon := time.Now().Add(10 * time.Millisecond); soon.After(begin) {
+			begin = soon
+		}
 		for j := i * each; j < (i+1)*each; j++ {
 			key := ""
 			if j%3 > 0 {
 				key = fmt.Sprint("k", j%20)
 			}
-			mustSchedule(t, b, log.Schedule{ID: fmt.Sprint(j), At: begin.Add(time.Duration(j%each/10) * 4 * time.Millisecond), Record: plain("t", key, fmt.Sprint(j))})
+			due = begin.Add(time.Duration(j%each/10) * 4 * time.Millisecond)
+			mustSchedule(t, b, log.Schedule{ID: fmt.Sprint(j), At: due, Record: plain("t", key, fmt.Sprint(j))})
 		}
 		awaitStats(t, b, func(s Stats) bool { return s.Fired > int64(i*each) }) // into one of the two partitions that there are now
 		if _, err := lg.AddPartitions(t.Context(), "t", 1); err != nil {
