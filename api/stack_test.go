@@ -27,7 +27,7 @@ import (
 	"lodge/commands/persons"
 	"lodge/log"
 	"lodge/log/broker"
-	"lodge/log/logtest"
+	"lodge/log/logtest/leaktest"
 	"lodge/log/vfs"
 	"lodge/projections"
 	"lodge/projections/availability"
@@ -37,7 +37,7 @@ import (
 	"lodge/projections/reservations"
 )
 
-func TestMain(m *testing.M) { logtest.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.VerifyTestMain(m) }
 
 // clock is a time that only moves when a test says so.
 type clock struct{ nanos atomic.Int64 }

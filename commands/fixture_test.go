@@ -11,16 +11,16 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"go.uber.org/goleak"
 
 	"lodge/domain"
 	"lodge/domain/event"
 	"lodge/domain/eventpb"
 	"lodge/domain/hotel"
 	"lodge/log"
+	"lodge/log/logtest/leaktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.VerifyTestMain(m) }
 
 // noon is when most commands are given.
 var noon = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)

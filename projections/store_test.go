@@ -11,16 +11,15 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"lodge/domain/event"
 	"lodge/log"
+	"lodge/log/logtest/leaktest"
 	"lodge/projections"
 	"lodge/projections/hotels"
 	"lodge/projections/projectiontest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.VerifyTestMain(m) }
 
 // wrapped is the hotels projector with another schema or a mishap.
 type wrapped struct {

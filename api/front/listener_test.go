@@ -16,12 +16,11 @@ import (
 	"testing/iotest"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"lodge/api/front"
+	"lodge/log/logtest/leaktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.VerifyTestMain(m) }
 
 // site is a server with a listener of ours before it.
 type site struct {
@@ -279,26 +278,41 @@ func TestPanic(t *testing.T) {
 
 // TestTimeouts: neither half a request nor silence holds a connection for ever.
 func TestTimeouts(t *testing.T) {
-	short := front.Options{HeadTimeout: time.Millisecond, IdleTimeout: time.Hour}
+	opts := front.Options{HeadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	for name, test := range map[string]struct {
-		opts front.Options
 		wire string
 		hear bool
+		took time.Duration
 	}{
-		"nothing":                 {opts: short},
-		"half a head":             {opts: short, wire: hot[:30]},
-		"half a body":             {opts: short, wire: hot[:len(hot)-1]},
-		"half a request more":     {opts: front.Options{HeadTimeout: 50 * time.Millisecond, IdleTimeout: time.Hour}, wire: hot + hot[:30], hear: true},
-		"silence after an answer": {opts: front.Options{HeadTimeout: time.Hour, IdleTimeout: time.Millisecond}, wire: hot, hear: true},
+		"nothing":                 {took: opts.HeadTimeout},
+		"half a head":             {wire: hot[:30], took: opts.HeadTimeout},
+		"half a body":             {wire: hot[:len(hot)-1], took: opts.HeadTimeout},
+		"half a request more":     {wire: hot + hot[:30], hear: true, took: opts.HeadTimeout},
+		"silence after an answer": {wire: hot, hear: true, took: opts.IdleTimeout},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := serve(t, echo, test.opts)
-			l := s.dial()
-			s.send(l, test.wire)
-			if test.hear {
-				s.hear(l)
-			}
-			s.ended(l)
+			within(t, echo, opts, func(t *testing.T, _ *front.Listener, client net.Conn) {
+				began := time.Now()
+				if _, err := io.WriteString(client, test.wire); err != nil {
+					t.Fatal(err)
+				}
+				in := bufio.NewReader(client)
+				if test.hear {
+					res, err := http.ReadResponse(in, nil)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if body, err := io.ReadAll(res.Body); err != nil || string(body) != "POST /hot: {}" {
+						t.Errorf("%q, %v", body, err)
+					}
+				}
+				if rest, err := io.ReadAll(in); err != nil || len(rest) > 0 {
+					t.Errorf("%q, %v", rest, err)
+				}
+				if took := time.Since(began); took != test.took {
+					t.Errorf("the connection ended after %v, not %v", took, test.took)
+				}
+			})
 		})
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
+	"lodge/log/logtest/leaktest"
 )
 
 var (
@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 		lodge := Main{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
 		os.Exit(lodge.Run(ctx, os.Args[1:]))
 	}
-	goleak.VerifyTestMain(m)
+	leaktest.VerifyTestMain(m)
 }
 
 // testSeed returns the seed to use and prints it.

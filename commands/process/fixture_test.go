@@ -15,10 +15,10 @@ import (
 	"lodge/domain/eventpb"
 	"lodge/log"
 	"lodge/log/broker"
-	"lodge/log/logtest"
+	"lodge/log/logtest/leaktest"
 )
 
-func TestMain(m *testing.M) { logtest.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.VerifyTestMain(m) }
 
 // patience is for how long a test waits for what must happen.
 const patience = 2 * time.Minute

@@ -9,9 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"lodge/log"
+	"lodge/log/logtest/leaktest"
 	"lodge/log/vfs"
 )
 
@@ -20,7 +19,7 @@ var (
 	longFlag = flag.Int("long", 1, "how many times as many random runs as usual")
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.VerifyTestMain(m) }
 
 var ctx = context.Background()
 

@@ -10,15 +10,14 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"lodge/log"
 	"lodge/log/internal/producerstate"
+	"lodge/log/logtest/leaktest"
 )
 
 var seedFlag = flag.Uint64("seed", 0, "replay the random tests with this seed; 0: a new one each time")
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.VerifyTestMain(m) }
 
 // random returns a source whose seed is printed when the test fails.
 func random(t *testing.T) *rand.Rand {

@@ -3,15 +3,14 @@ package logtest_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"lodge/log"
 	"lodge/log/broker"
 	"lodge/log/logtest"
+	"lodge/log/logtest/leaktest"
 	"lodge/log/vfs"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.VerifyTestMain(m) }
 
 func append1(t *testing.T, lg *logtest.Log, tp log.TopicPartition, value string) {
 	t.Helper()

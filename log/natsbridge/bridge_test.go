@@ -11,6 +11,7 @@ import (
 	"lodge/log"
 	"lodge/log/broker"
 	"lodge/log/logtest"
+	"lodge/log/logtest/leaktest"
 )
 
 // testLogger shows what goes wrong in a test that fails.
@@ -82,7 +83,7 @@ func stamp(t *testing.T, r *log.Record, name string) time.Time {
 }
 
 func TestEmbedded(t *testing.T) {
-	logtest.VerifyNoLeaks(t)
+	leaktest.VerifyNone(t)
 	lg := logtest.Open(t, broker.Options{})
 	tp := lg.Topic("t", 1)[0]
 	b, stop := start(t, lg, Options{StoreDir: t.TempDir()})

@@ -14,6 +14,7 @@ import (
 	"lodge/log"
 	"lodge/log/broker"
 	"lodge/log/logtest"
+	"lodge/log/logtest/leaktest"
 )
 
 // fill schedules n records, in the order of their due times, from a time on. Their values are their numbers.
@@ -82,7 +83,7 @@ func connected(s Stats) bool { return s.Connected }
 
 // TestStoreIsReconciled restarts over a NATS store that is as it was, lost, old, or another log's.
 func TestStoreIsReconciled(t *testing.T) {
-	logtest.VerifyNoLeaks(t)
+	leaktest.VerifyNone(t)
 	for _, c := range []struct {
 		name   string
 		change func(t *testing.T, store, old string)
@@ -158,7 +159,7 @@ func remove(t *testing.T, dir string) {
 
 // TestCancelReachesNATS cancels and replaces schedules that NATS has.
 func TestCancelReachesNATS(t *testing.T) {
-	logtest.VerifyNoLeaks(t)
+	leaktest.VerifyNone(t)
 	lg := logtest.Open(t, broker.Options{})
 	lg.Topic("t", 1)
 	b, stop := start(t, lg, Options{StoreDir: t.TempDir()})
@@ -221,7 +222,7 @@ const ringLead = nearMin + 300*time.Millisecond
 
 // TestServerByURL uses a server in another process, which is away for a while and comes back, once without its store.
 func TestServerByURL(t *testing.T) {
-	logtest.VerifyNoLeaks(t)
+	leaktest.VerifyNone(t)
 	lg := logtest.Open(t, broker.Options{})
 	tp := lg.Topic("t", 1)[0]
 	store := t.TempDir()
@@ -267,7 +268,7 @@ func TestServerByURL(t *testing.T) {
 
 // TestStreamRemovedUnderneath removes and empties the stream while schedules are pending.
 func TestStreamRemovedUnderneath(t *testing.T) {
-	logtest.VerifyNoLeaks(t)
+	leaktest.VerifyNone(t)
 	lg := logtest.Open(t, broker.Options{})
 	tp := lg.Topic("t", 1)[0]
 	b, stop := start(t, lg, Options{StoreDir: t.TempDir()})
@@ -309,7 +310,7 @@ func TestStreamRemovedUnderneath(t *testing.T) {
 
 // TestNoServer runs where there is no NATS at all.
 func TestNoServer(t *testing.T) {
-	logtest.VerifyNoLeaks(t)
+	leaktest.VerifyNone(t)
 	lg := logtest.Open(t, broker.Options{})
 	tp := lg.Topic("t", 1)[0]
 	b, stop := start(t, lg, Options{URL: "nats://127.0.0.1:1"})
@@ -321,7 +322,7 @@ func TestNoServer(t *testing.T) {
 
 // TestEndsAtAnyTime ends a bridge while it begins: nothing of the embedded server stays behind.
 func TestEndsAtAnyTime(t *testing.T) {
-	logtest.VerifyNoLeaks(t)
+	leaktest.VerifyNone(t)
 	lg := logtest.Open(t, broker.Options{})
 	lg.Topic("t", 1)
 	for i := range 40 {
@@ -342,7 +343,7 @@ func TestEndsAtAnyTime(t *testing.T) {
 
 // TestOpenOnly opens and closes without Run.
 func TestOpenOnly(t *testing.T) {
-	logtest.VerifyNoLeaks(t)
+	leaktest.VerifyNone(t)
 	lg := logtest.Open(t, broker.Options{})
 	lg.Topic("t", 1)
 	b, err := Open(t.Context(), lg, Options{StoreDir: t.TempDir()})

@@ -22,7 +22,7 @@ import (
 
 	"lodge/log"
 	"lodge/log/broker"
-	"lodge/log/logtest"
+	"lodge/log/logtest/leaktest"
 )
 
 // The test binary is also the processes that tests kill.
@@ -302,7 +302,7 @@ func killTimes() int {
 
 // TestKill kills the process of a log and its bridge again and again, with the embedded server.
 func TestKill(t *testing.T) {
-	logtest.VerifyNoLeaks(t)
+	leaktest.VerifyNone(t)
 	dir, l := t.TempDir(), &ledger{lives: map[string]*life{}}
 	killBridges(t, l, dir, "", killTimes(), func(i int) {
 		if i%7 == 3 { // and the NATS store is lost
@@ -317,7 +317,7 @@ func TestKill(t *testing.T) {
 
 // TestKillBothSides kills bridge processes and the NATS server that they share by URL, by turns and together.
 func TestKillBothSides(t *testing.T) {
-	logtest.VerifyNoLeaks(t)
+	leaktest.VerifyNone(t)
 	dir, store, l := t.TempDir(), t.TempDir(), &ledger{lives: map[string]*life{}}
 	nats, port := natsServer(t, 0, store)
 	url := natsURL(port)

@@ -10,11 +10,11 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/ThreeDotsLabs/watermill/pubsub/tests"
-	"go.uber.org/goleak"
 
 	"lodge/log"
 	"lodge/log/broker"
 	"lodge/log/client"
+	"lodge/log/logtest/leaktest"
 	"lodge/log/watermill"
 )
 
@@ -25,7 +25,7 @@ var (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	goleak.VerifyTestMain(m)
+	leaktest.VerifyTestMain(m)
 }
 
 // openLog opens a broker on the disk, with the tests' impatient settings.

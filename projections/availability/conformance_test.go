@@ -3,14 +3,13 @@ package availability_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
-
+	"lodge/log/logtest/leaktest"
 	"lodge/projections"
 	"lodge/projections/availability"
 	"lodge/projections/projectiontest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.VerifyTestMain(m) }
 
 func TestConformance(t *testing.T) {
 	projectiontest.Run(t, func() projections.Projector { return availability.New() })

@@ -8,10 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"lodge/log/logtest"
+	"lodge/log/logtest/leaktest"
 )
 
-func TestMain(m *testing.M) { logtest.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.VerifyTestMain(m) }
 
 func TestHistogramQuantilesAreWithinABucket(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))

@@ -9,10 +9,10 @@ import (
 	"lodge/cmd/internal/platform"
 	"lodge/commands/audit"
 	"lodge/domain"
-	"lodge/log/logtest"
+	"lodge/log/logtest/leaktest"
 )
 
-func TestMain(m *testing.M) { logtest.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.VerifyTestMain(m) }
 
 // run opens and runs a platform until the test ends.
 func run(t *testing.T, opts platform.Options) *platform.Platform {

@@ -18,10 +18,10 @@ import (
 	lodgev1 "lodge/api/gen/lodge/v1"
 	"lodge/api/gen/lodge/v1/lodgev1connect"
 	"lodge/log"
-	"lodge/log/logtest"
+	"lodge/log/logtest/leaktest"
 )
 
-func TestMain(m *testing.M) { logtest.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.VerifyTestMain(m) }
 
 // runIn opens and runs a platform until the test or stop ends it.
 func runIn(t *testing.T, dir string, opts Options) (p *Platform, stop func()) {

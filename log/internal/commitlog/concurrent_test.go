@@ -6,14 +6,13 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"lodge/log"
 	"lodge/log/internal/record"
+	"lodge/log/logtest/leaktest"
 	"lodge/log/vfs"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.VerifyTestMain(m) }
 
 // TestReadersBesideTheWriter reads, searches, zero-fills and applies retention while the writer appends: each batch read is
 // whole, in order, and below the end that was visible before.
