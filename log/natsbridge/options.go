@@ -25,8 +25,8 @@ type Options struct {
 	// SchedulesMax bounds the pending schedules. Default and most: log.SchedulesMax.
 	SchedulesMax int
 
-	// SyncInterval is how often the embedded server syncs its files. Default 20 ms. Nothing depends on it but how much is sent there anew after
-	// a power loss.
+	// SyncInterval is how often the embedded server syncs its files and tidies them up. Default 10 s. Nothing depends on it but how much is sent there
+	// anew after a power loss, and a small part of the server's work: it syncs whether or not there is something new.
 	SyncInterval time.Duration
 
 	// clockless leaves NATS away altogether, for tests of the rest.
@@ -82,6 +82,6 @@ func (o Options) withDefaults() Options {
 		o.Clock = time.Now
 	}
 	o.SchedulesMax = cmp.Or(o.SchedulesMax, log.SchedulesMax)
-	o.SyncInterval = cmp.Or(o.SyncInterval, 20*time.Millisecond)
+	o.SyncInterval = cmp.Or(o.SyncInterval, 10*time.Second)
 	return o
 }
