@@ -146,6 +146,9 @@ func (c *counts) noteEnd(d *delivery) {
 func (h *handler) first(next message.HandlerFunc) message.HandlerFunc {
 	return func(msg *message.Message) ([]*message.Message, error) {
 		r := recordOf(msg)
+		if h.router.letters.has(h.Name, r.Position()) { // it came before, and only the commit was missing
+			return nil, nil
+		}
 		d := &delivery{Delivery: Delivery{Handler: h.Name, Position: r.Position()}, record: r}
 		_, err := h.finish(msg, d, h.attempts(next, msg, d))
 		return nil, err

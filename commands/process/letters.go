@@ -217,6 +217,17 @@ func (q *letters) end(ctx context.Context, id string) error {
 	return q.append(ctx, id, log.Record{Key: []byte(id)})
 }
 
+// has reports whether a record is in the queue for a handler.
+func (q *letters) has(handler string, at log.Position) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.byID) == 0 {
+		return false
+	}
+	_, ok := q.byID[letterID(handler, at)]
+	return ok
+}
+
 // stands reports whether a requeued letter that lies at an offset is still to be handled: nothing was written about it since.
 func (q *letters) stands(id string, at log.Offset) bool {
 	q.mu.Lock()

@@ -108,7 +108,8 @@ func TestRequeuedLetterMayFailAgain(t *testing.T) {
 	}
 }
 
-// TestLettersOutliveTheProcess: waiting and requeued letters are there after a restart; a requeued one is then handled, a discarded one is gone.
+// TestLettersOutliveTheProcess: waiting and requeued letters are there after a restart; a requeued one is then handled, a discarded one is gone. A record that comes
+// again since its group had not heard of its end is the letter's.
 func TestLettersOutliveTheProcess(t *testing.T) {
 	lg := openLog(t)
 	f := newFragile("pay")
@@ -145,6 +146,27 @@ func TestLettersOutliveTheProcess(t *testing.T) {
 	}
 	if left := letters(t, r)[0]; left.ID != ids[2] || left.State != process.LetterWaiting || left.Error != "broken" {
 		t.Errorf("left %+v", left)
+	}
+}
+
+// TestARecordWithALetterIsNotTriedAgain: where the group does not know of a record's end, and where it is read again from the beginning.
+func TestARecordWithALetterIsNotTriedAgain(t *testing.T) {
+	lg := openLog(t)
+	f := newFragile("pay")
+	r, stop := start(t, lg, impatient, f.handler())
+	at := poisonOne(t, lg, r, 1)
+	stop()
+	if err := lg.ResetOffsets(t.Context(), process.GroupOf("pay"), map[log.TopicPartition]log.Offset{at.TopicPartition(): at.Offset}); err != nil {
+		t.Fatal(err)
+	}
+	f.mended.Store(true)
+	r, _ = start(t, lg, impatient, f.handler())
+	behind := give(t, lg, "a", archived, 2)
+	if d := next(t, f.handled); d.Position != behind {
+		t.Errorf("handled %+v", d)
+	}
+	if left := letters(t, r); len(left) != 1 || left[0].Position != at {
+		t.Errorf("letters %+v", left)
 	}
 }
 
