@@ -142,7 +142,7 @@ func (m *member) revoked(ctx context.Context, tps []log.TopicPartition) error {
 	maps.DeleteFunc(offsets, func(tp log.TopicPartition, _ log.Offset) bool { return !slices.Contains(tps, tp) })
 	m.forget(tps)
 	m.mu.Unlock()
-	m.commit(ctx, offsets)
+	m.commit(ctx, lastCommitMax, offsets) // there is no other time
 	return nil
 }
 
@@ -197,7 +197,7 @@ func (m *member) commitNowAndThen(ctx context.Context) {
 		}
 		offsets := m.behind()
 		m.mu.Unlock()
-		m.commit(ctx, offsets)
+		m.commit(ctx, m.run.store.opts.CommitInterval, offsets)
 	}
 }
 
@@ -236,12 +236,15 @@ func (m *member) behind() map[log.TopicPartition]log.Offset {
 	return offsets
 }
 
-// commit tells the group. What it does not take now is told another time, or is no longer this member's to tell.
-func (m *member) commit(ctx context.Context, offsets map[log.TopicPartition]log.Offset) {
+// lastCommitMax bounds how long partitions that go to another member wait for the group to know how far they are.
+const lastCommitMax = 5 * time.Second
+
+// commit tells the group within a time. What it does not take then is told another time, or is no longer this member's to tell.
+func (m *member) commit(ctx context.Context, limit time.Duration, offsets map[log.TopicPartition]log.Offset) {
 	if len(offsets) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, m.run.store.opts.CommitInterval)
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	if err := m.consumer.Commit(ctx, offsets); err != nil {
 		m.run.store.opts.Logger.Debug("the projections' group does not take offsets", "member", m.name, "error", err)

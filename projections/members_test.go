@@ -121,7 +121,7 @@ func TestMembersAreAddedAndRemoved(t *testing.T) {
 func TestARefusedMemberIsRetried(t *testing.T) {
 	f := newFleet(t)
 	stranger, err := client.NewConsumer(projectiontest.Grouped{Log: f.log, Group: f.group}, client.ConsumerOptions{
-		Group: projections.GroupName, Assignors: []client.Assignor{client.Range}, SessionTimeout: time.Second,
+		Group: projections.GroupName, Assignors: []client.Assignor{client.Range}, SessionTimeout: time.Minute,
 		OnAssigned: func(context.Context, []log.TopicPartition) (map[log.TopicPartition]log.Offset, error) {
 			return nil, nil
 		},

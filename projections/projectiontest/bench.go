@@ -54,7 +54,7 @@ type Bench struct {
 // NewBench returns a bench with an empty folder and no store.
 func NewBench(t testing.TB, l *Log, newProjector func() projections.Projector) *Bench {
 	return &Bench{t: t, Log: l, Dir: t.TempDir(), New: newProjector,
-		Opts: projections.Options{Partitions: l.partitions, Logger: Quiet(), NearEvents: 10, FetchBytes: 4000}}
+		Opts: projections.Options{Partitions: l.partitions, Logger: Quiet(), NearEvents: 10, FetchBytes: 4000, WaitMax: time.Minute}}
 }
 
 // Open opens the store.
