@@ -61,7 +61,7 @@ func (s *messageService) newConsuming(req *lodgev1.ConsumeRequest, stream *conne
 	if err != nil {
 		return nil, err
 	}
-	c := &consuming{log: s.deps.Log, stream: stream, group: log.Group(req.GetGroup()), heartbeat: heartbeatDefault}
+	c := &consuming{log: s.deps.Log, stream: stream, group: log.Group(req.GetGroup()), heartbeat: heartbeatDefault, handover: s.opts.HandoverTimeout}
 	c.init()
 	if d := req.GetHeartbeatInterval(); d != nil {
 		c.heartbeat = d.AsDuration()

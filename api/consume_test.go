@@ -204,7 +204,7 @@ func TestAtMostOnce(t *testing.T) {
 
 // TestHandover: a member that commits when it is told to loses nothing and doubles nothing.
 func TestHandover(t *testing.T) {
-	s := newStack(t, api.Options{})
+	s := newStack(t, api.Options{HandoverTimeout: 30 * time.Second})
 	s.topic("orders", 2)
 	s.produce("orders", new(int32(0)), "a")
 	s.produce("orders", new(int32(1)), "b")

@@ -19,7 +19,6 @@ import (
 // The pace of Consume streams.
 const (
 	consumeSendMax = 60 * time.Second       // how long a caller may leave a message lie while the group waits for its partitions
-	handoverMax    = 3 * time.Second        // how long a partition that goes to another member waits for the caller's commit
 	idleShort      = 100 * time.Millisecond // how soon silence is looked at, until it is known whether the stream has caught up; doubling up to idleLong
 	idleLong       = time.Second
 	idleEmpty      = time.Second // a member that has got nothing for so long gets nothing
@@ -34,6 +33,7 @@ type consuming struct {
 	consumer  *client.Consumer
 	group     log.Group
 	heartbeat time.Duration
+	handover  time.Duration // Options.HandoverTimeout
 
 	atMostOnce bool
 	ending     bool
@@ -265,7 +265,7 @@ func (c *consuming) revoked(_ context.Context, tps []log.TopicPartition) error {
 	if err := c.say(&lodgev1.ConsumeResponse{Message: &lodgev1.ConsumeResponse_Revocation_{Revocation: m}}); err != nil {
 		return err
 	}
-	timer := time.NewTimer(handoverMax)
+	timer := time.NewTimer(c.handover)
 	defer timer.Stop()
 	for {
 		c.mu.Lock()

@@ -23,6 +23,7 @@ type Options struct {
 	CompressMinBytes int           // answers shorter than this are not compressed: default 4 KiB
 	CallTimeout      time.Duration // of a unary call that names no deadline: default 30 s
 	FreshTimeout     time.Duration // how long a query waits for min_position, and a change's answer for the read model: default 2 s
+	HandoverTimeout  time.Duration // how long Consume waits for the caller's commit of a partition that goes to another member: default 3 s, at most 30 s
 	StreamsMax       int           // open streams at a time: default 1024
 	ScanMax          int           // events looked at for one page of ReadEvents: default 100,000; see scanCostMax
 	PastEventsMax    int           // events of a hotel read to tell its past: default 500,000
@@ -55,6 +56,7 @@ func (o Options) withDefaults() Options {
 	o.CompressMinBytes = cmp.Or(o.CompressMinBytes, 4<<10)
 	o.CallTimeout = cmp.Or(o.CallTimeout, 30*time.Second)
 	o.FreshTimeout = cmp.Or(o.FreshTimeout, 2*time.Second)
+	o.HandoverTimeout = cmp.Or(o.HandoverTimeout, 3*time.Second)
 	o.StreamsMax = cmp.Or(o.StreamsMax, 1024)
 	o.ScanMax = cmp.Or(o.ScanMax, 100_000)
 	o.PastEventsMax = cmp.Or(o.PastEventsMax, 500_000)
@@ -105,6 +107,7 @@ func (o Options) Validate() error {
 		{"CompressMinBytes", int64(o.CompressMinBytes), 1, 1 << 30},
 		{"CallTimeout", int64(o.CallTimeout), int64(time.Millisecond), int64(time.Hour)},
 		{"FreshTimeout", int64(o.FreshTimeout), int64(time.Millisecond), int64(time.Minute)},
+		{"HandoverTimeout", int64(o.HandoverTimeout), int64(time.Millisecond), int64(consumeRebalance / 2)},
 		{"RateBurst", int64(o.RateBurst), 0, rateLimitMax},
 		{"GuestBurst", int64(o.GuestBurst), 0, rateLimitMax},
 		{"QuoteTTL", int64(o.QuoteTTL), int64(time.Second), int64(24 * time.Hour)},

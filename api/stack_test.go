@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -84,6 +85,9 @@ type stack struct {
 
 const partitions = 4
 
+// stallMax is for how long a test waits for what must happen.
+const stallMax = 5 * time.Minute
+
 func newStack(t testing.TB, opts api.Options) *stack {
 	t.Helper()
 	return newStackOn(t, "data", vfs.NewMem(), opts)
@@ -99,6 +103,7 @@ func newStackWith(t testing.TB, dir string, fs vfs.FS, opts api.Options, schedul
 	t.Helper()
 	s := &stack{TB: t, clock: newClock()}
 	opts.Clock = s.clock.now
+	opts.FreshTimeout, opts.CallTimeout = cmp.Or(opts.FreshTimeout, time.Minute), cmp.Or(opts.CallTimeout, stallMax) // for machines that stand still for a while
 	ctx, stop := context.WithCancel(context.Background())
 	var err error
 	if s.broker, err = broker.Open(dir, broker.Options{FS: fs, Clock: s.clock.now}); err != nil {
@@ -114,7 +119,7 @@ func newStackWith(t testing.TB, dir string, fs vfs.FS, opts api.Options, schedul
 		t.Fatal(err)
 	}
 	s.store, err = projections.Open(t.TempDir(), s.broker, projectors, projections.Options{
-		Partitions: partitions, Logger: slog.New(slog.DiscardHandler),
+		Partitions: partitions, Logger: slog.New(slog.DiscardHandler), WaitMax: stallMax,
 	})
 	if err != nil {
 		t.Fatal(err)

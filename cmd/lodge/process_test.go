@@ -123,6 +123,9 @@ func (p *process) end(t *testing.T, sig os.Signal) int {
 		_ = p.cmd.Process.Signal(sig) // it may have ended already
 		<-p.ended
 		_ = p.cmd.Wait() // the exit code says it
+		if p.cmd.ProcessState.ExitCode() > 0 {
+			t.Logf("what %s wrote before it failed:\n%s", strings.Join(p.cmd.Args[1:], " "), p.stderr)
+		}
 	}
 	return p.cmd.ProcessState.ExitCode()
 }
