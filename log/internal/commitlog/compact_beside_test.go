@@ -73,6 +73,55 @@ func TestReadersDuringClean(t *testing.T) {
 	}
 }
 
+// renames is a file system that has something done behind each renaming.
+type renames struct {
+	vfs.FS
+	then func(from string)
+}
+
+func (r *renames) Rename(from, to string) error {
+	err := r.FS.Rename(from, to)
+	r.then(from)
+	return err
+}
+
+// TestReadersOfReplacedSegments: who reads an old segment when its name is the new one's already reads the old one, also where its index has been forgotten.
+func TestReadersOfReplacedSegments(t *testing.T) {
+	fsys := &renames{FS: vfs.NewMem(), then: func(string) {}}
+	opts := compactOptions(fsys)
+	opts.Config.SegmentBytes = 8 << 10
+	l := mustOpen(t, opts)
+	const keys = 20
+	for i := range 20 * keys {
+		appendRecords(t, l, log.Batch{Records: []log.Record{keyed(fmt.Sprint(i%keys), strings.Repeat("x", 100))}})
+	}
+	swaps := 0
+	fsys.then = func(from string) {
+		if !strings.HasSuffix(from, cleanedSuffix) {
+			return
+		}
+		swaps++
+		for _, s := range *l.segments.Load() {
+			s.mu.Lock()
+			if s.index != nil && s != l.active {
+				s.index = nil // as when many other segments were read
+			}
+			s.mu.Unlock()
+		}
+		readThrough(t, l, keys)
+		if _, err := l.OffsetForTime(testTime, l.NextOffset()); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := l.Clean(CleanOptions{Now: testTime, HighWatermark: l.NextOffset()}); err != nil {
+		t.Fatal(err)
+	}
+	if swaps == 0 {
+		t.Error("nothing was replaced")
+	}
+	readThrough(t, l, keys)
+}
+
 // readThrough reads the log once. Offsets ascend, and the last records of all keys are there in the end.
 func readThrough(t *testing.T, l *Log, keys int) {
 	from, end := l.StartOffset(), l.NextOffset()

@@ -226,12 +226,13 @@ func (l *Log) readIndex(s *segment) (*index, error) {
 	return decodeIndex(places, moments, s.base, s.size.Load())
 }
 
+// rebuildIndex reads the file that the segment has open, as the name may be another segment's already: see pinAll.
 func (l *Log) rebuildIndex(s *segment) (*index, error) {
-	file, err := l.fs.Open(s.path)
+	file, err := l.files.acquire(s)
 	if err != nil {
 		return nil, fmt.Errorf("rebuild index of %s: %w", s.path, err)
 	}
-	defer file.Close()
+	defer l.files.release(s)
 	x := newIndex(s.base)
 	scan := scanner{file: file, size: s.size.Load(), next: s.base}
 	for {
