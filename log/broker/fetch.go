@@ -63,8 +63,23 @@ func (b *Broker) Fetch(ctx context.Context, req log.FetchRequest) (log.FetchResu
 	if err != nil {
 		return log.FetchResult{}, err
 	}
-	result := log.FetchResult{Next: found.Next, LogStart: found.LogStart, HighWatermark: found.HighWatermark}
-	err = decodeAll(&result, found.Bytes, req)
+	return found.decode(req)
+}
+
+// fetch is Fetch from this partition, whatever has its name by now. It neither waits nor filters.
+func (p *partition) fetch(req log.FetchRequest) (log.FetchResult, error) {
+	req.TopicPartition, req.MaxBytes = p.tp, fetchBytes(req.MaxBytes)
+	found, err := p.read(nil, req)
+	if err != nil {
+		return log.FetchResult{}, err
+	}
+	return found.decode(req)
+}
+
+// decode makes records of what a request has found.
+func (f Batches) decode(req log.FetchRequest) (log.FetchResult, error) {
+	result := log.FetchResult{Next: f.Next, LogStart: f.LogStart, HighWatermark: f.HighWatermark}
+	err := decodeAll(&result, f.Bytes, req)
 	return result, err
 }
 

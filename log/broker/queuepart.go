@@ -125,7 +125,7 @@ func (q *queuePart) fill(ctx context.Context) error {
 	if !need {
 		return nil
 	}
-	result, err := q.fetch(ctx, from)
+	result, err := q.fetch(from)
 	if err != nil {
 		return err
 	}
@@ -139,11 +139,12 @@ func (q *queuePart) fill(ctx context.Context) error {
 	return nil
 }
 
-// fetch reads from an offset on, or from where the log begins if that is above.
-func (q *queuePart) fetch(ctx context.Context, from log.Offset) (log.FetchResult, error) {
+// fetch reads from an offset on, or from where the log begins if that is above. Like fetchOne and trim it has to do with q's own partition: one that
+// was made anew under its name is another.
+func (q *queuePart) fetch(from log.Offset) (log.FetchResult, error) {
 	for {
 		start := q.p.start()
-		result, err := q.g.b.Fetch(ctx, log.FetchRequest{TopicPartition: q.tp, Offset: max(from, start)})
+		result, err := q.p.fetch(log.FetchRequest{Offset: max(from, start)})
 		if log.CodeOf(err) != log.OffsetOutOfRange || max(from, q.p.start()) == max(from, start) {
 			return result, err // else retention went on meanwhile
 		}
@@ -154,7 +155,7 @@ func (q *queuePart) fetch(ctx context.Context, from log.Offset) (log.FetchResult
 func (q *queuePart) readAgain(ctx context.Context, receipts []log.Receipt, left *room) (deliveries []log.Delivery, err error) {
 	deadline := q.g.b.opts.Clock().Add(q.g.visibility())
 	for i, r := range receipts {
-		rec, err := q.fetchOne(ctx, r.Offset)
+		rec, err := q.fetchOne(r.Offset)
 		if err != nil {
 			q.giveBack(ctx, receipts[i:])
 			return deliveries, err
@@ -174,8 +175,8 @@ func (q *queuePart) readAgain(ctx context.Context, receipts []log.Receipt, left 
 }
 
 // fetchOne returns the record at offset, or nil when the log has it no longer.
-func (q *queuePart) fetchOne(ctx context.Context, offset log.Offset) (*log.Record, error) {
-	result, err := q.g.b.Fetch(ctx, log.FetchRequest{TopicPartition: q.tp, Offset: offset, MaxBytes: 1})
+func (q *queuePart) fetchOne(offset log.Offset) (*log.Record, error) {
+	result, err := q.p.fetch(log.FetchRequest{Offset: offset, MaxBytes: 1})
 	if log.CodeOf(err) == log.OffsetOutOfRange {
 		return nil, nil
 	}
@@ -241,7 +242,7 @@ func (q *queuePart) tend(ctx context.Context) error {
 	if err := ticket.Wait(ctx); err != nil {
 		return err
 	}
-	return q.trim(ctx)
+	return q.trim()
 }
 
 // bringOut takes the dead from the machine. There are none where nothing can be done any more: whoever receives is told why.
@@ -259,7 +260,7 @@ func (q *queuePart) bringOut(ctx context.Context) ([]queue.Letter, log.Ticket, e
 
 // sendLetter appends a dead record to the dead-letter topic, durably. A crash before its burial is stored sends it once more.
 func (q *queuePart) sendLetter(ctx context.Context, letter *queue.Letter) error {
-	rec, err := q.fetchOne(ctx, letter.Offset)
+	rec, err := q.fetchOne(letter.Offset)
 	if err != nil || rec == nil {
 		return err
 	}
@@ -289,7 +290,7 @@ func (q *queuePart) sendLetter(ctx context.Context, letter *queue.Letter) error 
 }
 
 // trim deletes what a point-to-point topic holds below the floor.
-func (q *queuePart) trim(ctx context.Context) error {
+func (q *queuePart) trim() error {
 	if !q.p.config().PointToPoint {
 		return nil
 	}
@@ -300,7 +301,7 @@ func (q *queuePart) trim(ctx context.Context) error {
 	if floor <= max(trimmed, q.p.start()) {
 		return nil
 	}
-	if err := q.g.b.DeleteRecords(ctx, q.tp, floor); err != nil {
+	if err := q.p.deleteRecords(floor); err != nil {
 		return err
 	}
 	q.mu.Lock()
@@ -363,6 +364,13 @@ func errQueuesLost(err error) error {
 		return err
 	}
 	return log.NewError(log.Poisoned, "queues", "a change could not be stored, queues stand still until the log is opened anew: %w", err)
+}
+
+// isGone reports whether there is nothing to read any more: closed, deleted or retired.
+func (p *partition) isGone() bool {
+	p.files.RLock()
+	defer p.files.RUnlock()
+	return p.gone != nil
 }
 
 // start returns the first offset that is kept.

@@ -393,7 +393,7 @@ func (b *Broker) tendQueues(ctx context.Context) {
 			if ctx.Err() != nil {
 				return
 			}
-			if err := q.tend(ctx); err != nil && ctx.Err() == nil && log.CodeOf(err) != log.Closed {
+			if err := q.tend(ctx); err != nil && ctx.Err() == nil && !q.p.isGone() {
 				b.opts.Logger.Error("queue", "group", string(g.name), "partition", q.tp.String(), "error", err)
 			}
 		}

@@ -372,3 +372,40 @@ func TestQueueAmidChanges(t *testing.T) {
 	workers.Wait()
 	stop()
 }
+
+// TestQueueOfATopicMadeAnew: who works on a partition while its topic is deleted and made anew neither reads nor deletes anything of the new one.
+func TestQueueOfATopicMadeAnew(t *testing.T) {
+	b := open(t, vfs.NewMem(), Options{})
+	t.Cleanup(func() { b.Close() })
+	create(t, b, "jobs", log.TopicConfig{PointToPoint: true})
+	if err := b.CreateQueue(t.Context(), "workers", []log.Topic{"jobs"}, log.QueueConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Append(t.Context(), job(0), batchOf("a", "b", "c")); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range receive(t, b, 3) {
+		if err := b.Ack(t.Context(), "workers", d.Receipt); err != nil {
+			t.Fatal(err)
+		}
+	}
+	q := b.queues.groups["workers"].partitions()[0]
+	if err := b.DeleteTopic(t.Context(), "jobs"); err != nil {
+		t.Fatal(err)
+	}
+	create(t, b, "jobs", log.TopicConfig{PointToPoint: true})
+	if _, err := b.Append(t.Context(), job(0), batchOf("d", "e", "f", "g")); err != nil {
+		t.Fatal(err)
+	}
+	if start, _, err := b.Offsets(t.Context(), job(0)); start != 0 || err != nil {
+		t.Fatal(start, err)
+	}
+	wantCode(t, q.trim(), log.UnknownTopic)
+	if start, end, err := b.Offsets(t.Context(), job(0)); start != 0 || end != 4 || err != nil {
+		t.Errorf("of the new topic %d..%d is left, %v", start, end, err)
+	}
+	_, err := q.fetch(3)
+	wantCode(t, err, log.UnknownTopic)
+	_, err = q.fetchOne(3)
+	wantCode(t, err, log.UnknownTopic)
+}

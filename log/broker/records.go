@@ -15,15 +15,20 @@ func (b *Broker) DeleteRecords(_ context.Context, tp log.TopicPartition, before 
 	if err != nil {
 		return err
 	}
+	return p.deleteRecords(before)
+}
+
+// deleteRecords is DeleteRecords of this partition, whatever has its name by now.
+func (p *partition) deleteRecords(before log.Offset) error {
 	p.files.RLock()
 	defer p.files.RUnlock()
 	if p.gone != nil {
 		return p.gone
 	}
 	if hw := log.Offset(p.highWatermark.Load()); before < 0 || before > hw {
-		return log.NewError(log.OffsetOutOfRange, "delete records of "+tp.String(), "offset %d is not within 0..%d, the high watermark", before, hw)
+		return log.NewError(log.OffsetOutOfRange, "delete records of "+p.tp.String(), "offset %d is not within 0..%d, the high watermark", before, hw)
 	}
-	err = p.log.DeleteRecords(before)
+	err := p.log.DeleteRecords(before)
 	p.noticePoison("deletion", err)
 	return err
 }
