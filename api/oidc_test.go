@@ -239,7 +239,7 @@ func newTrusting(t *testing.T, away bool) *trusting {
 	}
 	deps := g.deps
 	deps.OpenID = provider
-	a, err := api.New(deps, api.Options{AuthRequired: true, Clock: g.clock.now})
+	a, err := api.New(deps, patient(api.Options{AuthRequired: true, Clock: g.clock.now}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -415,7 +415,7 @@ func TestProgramsShowAProvidersTokens(t *testing.T) {
 		s.shows(token, "/v1/topics", "")
 		s.shows(token, "/v1/tokens", "ROLE_DENIED")
 	}
-	if n := s.op.asked.Load(); n != 1 {
+	if n := s.op.asked.Load(); n < 1 || n > 2 { // a second time by who came while the first answer was put away
 		t.Errorf("the provider was asked for its keys %d times", n)
 	}
 	s.roles(nil)
@@ -423,6 +423,7 @@ func TestProgramsShowAProvidersTokens(t *testing.T) {
 	s.shows(guest, "/v1/topics", "ROLE_DENIED")
 	s.shows(guest, "/v1/hotels", "")
 	s.op.rotate(t)
+	s.clock.advance(time.Since(s.clock.now())) // so that the next token ends when both think so
 	s.roles(map[string]any{"boss": true})
 	boss, _ := s.op.tokens(t, "lodge")
 	s.shows(boss, "/v1/tokens", "")
@@ -473,7 +474,10 @@ func TestAProviderThatIsAway(t *testing.T) {
 	s.op.away.Store(true)
 	s.shows(id, "/v1/topics", "UNAVAILABLE") // its keys are not known yet
 	s.op.away.Store(false)
-	s.shows(id, "/v1/topics", "")
+	s.secrets["program"] = id
+	until(t, "its keys are fetched", func() bool { // what asks at once may be told of the attempt before
+		return s.ask("program", s.request(http.MethodGet, "/v1/topics", "")) == ""
+	})
 	s.op.away.Store(true)
 	s.shows(id, "/v1/topics", "")
 	s.shows(again, "/v1/topics", "")

@@ -50,7 +50,7 @@ func newProcessHouse(t *testing.T, opts api.Options) *processHouse {
 	}
 	deps := h.deps
 	deps.Processes, opts.Clock = router, h.clock.now
-	a, err := api.New(deps, opts)
+	a, err := api.New(deps, patient(opts))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -109,12 +110,9 @@ func bridge(t *testing.T) func(*stack) log.Scheduler {
 		ctx, stop := context.WithCancel(context.Background())
 		done := make(chan error, 1)
 		go func() { done <- b.Run(ctx) }()
-		t.Cleanup(func() {
+		s.ends = append(s.ends, func() {
 			stop()
-			if err := <-done; err != nil {
-				t.Error(err)
-			}
-			if err := b.Close(); err != nil {
+			if err := errors.Join(<-done, b.Close()); err != nil {
 				t.Error(err)
 			}
 		})
@@ -139,6 +137,10 @@ func TestSchedulesOverTheAPI(t *testing.T) {
 		got.GetRecords()[0].GetHeaders()[0].GetKey() != "ce_type" || "schedules/"+header(got.GetRecords()[0], log.ScheduleIDHeader) != past.GetName() {
 		t.Errorf("published %v", got)
 	}
+	until(t, "it is no longer pending", func() bool {
+		_, err := s.schedules.GetSchedule(ctx, connect.NewRequest(&lodgev1.GetScheduleRequest{Name: past.GetName()}))
+		return reasonOf(err) == "SCHEDULE_NOT_FOUND"
+	})
 	first := create("b", &lodgev1.Schedule{When: &lodgev1.Schedule_Delay{Delay: durationpb.New(time.Hour)}, Value: []byte("1")})
 	second := create("b", &lodgev1.Schedule{When: &lodgev1.Schedule_Delay{Delay: durationpb.New(2 * time.Hour)}, Value: []byte("2")})
 	if !second.GetDueTime().AsTime().Equal(noon.Add(2*time.Hour)) || second.GetGeneration() <= first.GetGeneration() || second.GetAt() == nil {

@@ -48,7 +48,14 @@ func (s *stack) seedChain() {
 		for _, hotel := range []string{"ritz", "savoy"} {
 			req := stay(from, to)
 			req.Parent, req.Reservation.RoomType = "hotels/"+hotel, "hotels/"+hotel+"/roomTypes/double"
-			if _, err := s.reservations.CreateReservation(ctx, connect.NewRequest(req)); err != nil && reasonOf(err) != "SOLD_OUT" {
+			placed, err := s.reservations.CreateReservation(ctx, connect.NewRequest(req))
+			if reasonOf(err) == "SOLD_OUT" {
+				continue
+			}
+			if err == nil { // so that no hold ends while somebody looks
+				_, err = s.reservations.ConfirmReservation(ctx, connect.NewRequest(&lodgev1.ConfirmReservationRequest{Name: placed.Msg.GetName()}))
+			}
+			if err != nil {
 				s.Fatal(err)
 			}
 		}

@@ -70,6 +70,7 @@ type stack struct {
 
 	accounts *access.Accounts
 	deps     api.Deps // of api
+	ends     []func() // of what works on the log beside the stack: called before its own end
 
 	hotels       lodgev1connect.HotelServiceClient
 	inventory    lodgev1connect.InventoryServiceClient
@@ -98,12 +99,18 @@ func newStackOn(t testing.TB, dir string, fs vfs.FS, opts api.Options) *stack {
 	return newStackWith(t, dir, fs, opts, nil)
 }
 
+// patient gives calls time on a machine that stands still for a while.
+func patient(opts api.Options) api.Options {
+	opts.FreshTimeout, opts.CallTimeout = cmp.Or(opts.FreshTimeout, time.Minute), cmp.Or(opts.CallTimeout, stallMax)
+	return opts
+}
+
 // newStackWith makes a stack with a scheduler over its log, or without one.
 func newStackWith(t testing.TB, dir string, fs vfs.FS, opts api.Options, scheduler func(*stack) log.Scheduler) *stack {
 	t.Helper()
 	s := &stack{TB: t, clock: newClock()}
 	opts.Clock = s.clock.now
-	opts.FreshTimeout, opts.CallTimeout = cmp.Or(opts.FreshTimeout, time.Minute), cmp.Or(opts.CallTimeout, stallMax) // for machines that stand still for a while
+	opts = patient(opts)
 	ctx, stop := context.WithCancel(context.Background())
 	var err error
 	if s.broker, err = broker.Open(dir, broker.Options{FS: fs, Clock: s.clock.now}); err != nil {
@@ -151,6 +158,9 @@ func newStackWith(t testing.TB, dir string, fs vfs.FS, opts api.Options, schedul
 	end := s.serve()
 	t.Cleanup(func() {
 		end()
+		for _, f := range s.ends {
+			f()
+		}
 		stopTrail()
 		if err := <-trailed; err != nil {
 			t.Error(err)
