@@ -40,8 +40,9 @@ func bookZebulon(t *testing.T, dir string) (z zebulon) {
 	reservations := lodgev1connect.NewReservationServiceClient(client, platform.SocketURL)
 	waiting := lodgev1connect.NewWaitingListServiceClient(client, platform.SocketURL)
 	inventory := lodgev1connect.NewInventoryServiceClient(client, platform.SocketURL)
+	now := time.Now().UTC()
 	day := func(n int) *date.Date {
-		at := time.Now().UTC().AddDate(0, 0, n)
+		at := now.AddDate(0, 0, n)
 		return &date.Date{Year: int32(at.Year()), Month: int32(at.Month()), Day: int32(at.Day())}
 	}
 	const double = "hotels/ritz/roomTypes/double"

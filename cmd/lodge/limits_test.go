@@ -63,6 +63,7 @@ func TestLimitsThatAreNone(t *testing.T) {
 		{"--trusted-proxies", "10.0.0.7/8", codeFailed, `TrustedProxies: "10.0.0.7/8" has bits behind its mask: it is 10.0.0.0/8, or 10.0.0.7 alone`},
 		{"--guest-rate-limit", "-1", codeFailed, "GuestLimit: -1 is not in [0, 1000000]"},
 		{"--guest-rate-burst", "-1", codeFailed, "GuestBurst: -1 is not in [0, 1000000]"},
+		{"--fresh-timeout", "2m", codeFailed, "FreshTimeout"},
 		{"--guest-rate-limit", "many", codeUsage, "--guest-rate-limit"},
 	} {
 		_, stderr, code := lodge(t, "serve", "--data", filepath.Join(t.TempDir(), "data"), "--addr", "localhost:0", "--auth", "required", c.flag+"="+c.value)

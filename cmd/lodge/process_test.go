@@ -133,7 +133,7 @@ func (p *process) end(t *testing.T, sig os.Signal) int {
 // serve starts a server on a folder and returns it with its address.
 func serve(t *testing.T, dir string, args ...string) (*process, string) {
 	t.Helper()
-	p := launch(t, "http://", append([]string{"serve", "--data", dir, "--addr", "localhost:0", "--log-level", "warn"}, args...)...)
+	p := launch(t, "http://", append([]string{"serve", "--data", dir, "--addr", "localhost:0", "--log-level", "warn", "--fresh-timeout", "25s"}, args...)...)
 	_, rest, _ := strings.Cut(p.first, "http://")
 	addr, _, _ := strings.Cut(rest, " ")
 	return p, "http://" + addr

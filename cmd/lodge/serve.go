@@ -39,6 +39,8 @@ type serveCommand struct {
 	GuestRateBurst int      `help:"Rooms that they may reserve at once; 0: those of a second." default:"30" env:"LODGE_GUEST_RATE_BURST"`
 	TrustedProxies []string `help:"Proxies before the server, addresses or CIDRs, several by comma, as in 10.0.0.7,192.168.0.0/24: their X-Forwarded-For says who calls; default: none." placeholder:"CIDR" env:"LODGE_TRUSTED_PROXIES"`
 
+	FreshTimeout time.Duration `help:"How long an answer waits for the read models: that to a change, which then has what the change says by itself, and that to a query with min_position; 1m at most." default:"2s" env:"LODGE_FRESH_TIMEOUT"`
+
 	AuditKeep time.Duration `help:"How long the audit trail is kept, at least 1h; it is remembered. Default: 9600h (400 days) in a new folder." placeholder:"9600h" env:"LODGE_AUDIT_KEEP"`
 
 	LogLevel slog.Level    `help:"Least level that is logged: debug, info, warn, error." default:"info" env:"LODGE_LOG_LEVEL"`
@@ -80,6 +82,7 @@ func (c *serveCommand) Run(ctx context.Context, m *Main) error {
 		OffloadDir: c.OffloadDir, Logger: logger, ShutdownTimeout: c.Grace, NATSURL: c.NATSURL, NATSCredentials: c.NATSCreds, Payments: payments,
 		AuthRequired: c.Auth == authRequired, PublicURL: c.PublicURL, OpenID: provider, RateLimit: c.RateLimit, RateBurst: c.RateBurst, CORSOrigins: c.CORSOrigins, Traces: true, TracesEndpoint: c.OTLPEndpoint,
 		AuditRetention: c.AuditKeep, GuestLimit: c.GuestRateLimit, GuestBurst: c.GuestRateBurst, TrustedProxies: c.TrustedProxies,
+		FreshTimeout: c.FreshTimeout,
 		OnOpen: func(p commands.OpenProgress) {
 			logger.Debug("state rebuilt", "partition", p.Partition, "from_snapshot", p.FromSnapshot, "replayed", p.Replayed, "total", p.Total)
 		},

@@ -49,7 +49,7 @@ func (c *Client) Drive(ctx context.Context) (Result, error) {
 // Next makes the call that house.next makes in process.
 func (c *Client) Next() *lodgev1.CreateReservationRequest {
 	n := int(c.turn.Add(1))
-	checkIn := domain.Today(time.Now(), time.UTC).AddDays(n / c.Hotels % cmp.Or(c.Nights, houseNights))
+	checkIn := domain.Today(time.Now(), time.UTC).AddDays(1 + n/c.Hotels%cmp.Or(c.Nights, houseNights))
 	parent := "hotels/" + hotelID(n%c.Hotels)
 	return &lodgev1.CreateReservationRequest{Parent: parent, RequestId: uuid.NewString(), Reservation: &lodgev1.Reservation{
 		RoomType: parent + "/roomTypes/" + roomType, Quantity: 1, CheckInDate: toDate(checkIn), CheckOutDate: toDate(checkIn + 1),

@@ -66,7 +66,7 @@ func (h *house) build(ctx context.Context) error {
 		},
 		func() error {
 			return h.each(ctx, func(id string) hotel.Command {
-				return &hotel.SetInventory{Hotel: id, RoomType: roomType, Start: h.today, End: h.today.AddDays(houseNights + 1), PhysicalCount: &rooms}
+				return &hotel.SetInventory{Hotel: id, RoomType: roomType, Start: h.today, End: h.today.AddDays(houseNights + 2), PhysicalCount: &rooms}
 			})
 		},
 		func() error { return h.WaitCaughtUp(ctx) },
@@ -90,10 +90,10 @@ func (h *house) each(ctx context.Context, command func(id string) hotel.Command)
 	return nil
 }
 
-// next makes one more reservation: hotels take turns, and so do nights.
+// next makes one more reservation: hotels take turns, and so do nights, from tomorrow on, as today may be over soon.
 func (h *house) next() commands.Command {
 	n := int(h.turn.Add(1))
-	checkIn := h.today.AddDays(n / h.hotels % houseNights)
+	checkIn := h.today.AddDays(1 + n/h.hotels%houseNights)
 	return commands.Command{RequestID: uuid.New(), Body: &hotel.PlaceReservation{
 		Hotel: hotelID(n % h.hotels), ReservationID: uuid.NewString(), RoomType: roomType, Quantity: 1,
 		Stay: domain.Stay{CheckIn: checkIn, CheckOut: checkIn + 1}, NoHoldExpiry: true,

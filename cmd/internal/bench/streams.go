@@ -73,7 +73,7 @@ func (b *run) floorStream(ctx context.Context) error {
 	var failed error
 	writing.Go(func() {
 		chunk, record := make([]byte, 0, step), make([]byte, streamBytes)
-		for at := int64(0); time.Now().Before(deadline) && ctx.Err() == nil; at += step {
+		for at := int64(0); at == 0 || time.Now().Before(deadline) && ctx.Err() == nil; at += step {
 			for chunk = chunk[:0]; len(chunk)+streamBytes <= step; {
 				chunk = append(chunk, record...)
 			}

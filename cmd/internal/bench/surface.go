@@ -90,7 +90,7 @@ func (b *run) wrk(ctx context.Context, connections int) (Result, error) {
 	})
 }
 
-// postWithWrk posts reservations of the nights from today on.
+// postWithWrk posts reservations of the nights from tomorrow on.
 func (b *run) postWithWrk(ctx context.Context, url string, connections int, today domain.Date) (Result, error) {
 	script := filepath.Join(b.dir, "reserve.lua")
 	if err := os.WriteFile(script, fmt.Appendf(nil, wrkScript, wrkDates(today)), 0o600); err != nil {
@@ -107,7 +107,7 @@ func (b *run) postWithWrk(ctx context.Context, url string, connections int, toda
 func wrkDates(today domain.Date) string {
 	var dates []string
 	for n := range houseNights {
-		in, out := toDate(today.AddDays(n)), toDate(today.AddDays(n+1))
+		in, out := toDate(today.AddDays(n+1)), toDate(today.AddDays(n+2))
 		dates = append(dates, fmt.Sprintf(`'"checkInDate":{"year":%d,"month":%d,"day":%d},"checkOutDate":{"year":%d,"month":%d,"day":%d}'`,
 			in.Year, in.Month, in.Day, out.Year, out.Month, out.Day))
 	}

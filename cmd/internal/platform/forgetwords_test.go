@@ -53,7 +53,7 @@ func (w *wordsTest) book(name, method string) string {
 	w.booked = append(w.booked, r)
 	if method != "" {
 		w.call("POST", r+":pay", fmt.Sprintf(`{"paymentMethod":%q}`, method), 200)
-		w.read(r + "?settleWait=10s")
+		w.read(r + "?settleWait=25s")
 	}
 	return r
 }
@@ -94,7 +94,7 @@ func (w *wordsTest) group() {
 func (w *wordsTest) refused() {
 	r := w.book("Zebulon", "tok_approve_refund_decline")
 	w.call("DELETE", r, "", 200)
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for {
 		paid := w.read(r + "/payments")["payments"].([]any)[0].(map[string]any)
 		refunds, _ := paid["refunds"].([]any)

@@ -53,6 +53,7 @@ type Options struct {
 	GuestLimit     float64 // these, too
 	GuestBurst     int
 	TrustedProxies []string
+	FreshTimeout   time.Duration
 
 	// Traces has traces told to the collector that TracesEndpoint or the standard variables name, if any: as tracing.Open.
 	Traces         bool

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -184,7 +185,8 @@ func Projectors() []projections.Projector {
 
 func (p *Platform) openStore(context.Context) error {
 	s, err := projections.Open(filepath.Join(p.dir, projectionFolder), p.Broker, Projectors(),
-		projections.Options{Partitions: p.Partitions, Logger: p.opts.Logger, Group: projections.GroupName, Tracer: p.tracing.Tracer()})
+		projections.Options{Partitions: p.Partitions, Logger: p.opts.Logger, Group: projections.GroupName, Tracer: p.tracing.Tracer(),
+			WaitMax: time.Minute}) // who waits has a time of their own
 	if err != nil {
 		return fmt.Errorf("open the projections: %w", err)
 	}
@@ -225,7 +227,7 @@ func (p *Platform) openAPI(ctx context.Context) error {
 	}
 	a, err := api.New(deps, api.Options{Clock: p.opts.Clock, Logger: p.opts.Logger, Tracer: p.tracing.Tracer(), QuoteKey: key, ProofDir: filepath.Join(p.dir, proofFolder), PaymentProviders: []string{p.Payments.Provider()},
 		AuthRequired: p.opts.AuthRequired, PublicURL: p.opts.PublicURL, RateLimit: p.opts.RateLimit, RateBurst: p.opts.RateBurst, CORSOrigins: p.opts.CORSOrigins,
-		GuestLimit: p.opts.GuestLimit, GuestBurst: p.opts.GuestBurst, TrustedProxies: p.opts.TrustedProxies})
+		GuestLimit: p.opts.GuestLimit, GuestBurst: p.opts.GuestBurst, TrustedProxies: p.opts.TrustedProxies, FreshTimeout: p.opts.FreshTimeout})
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -26,6 +27,7 @@ func TestMain(m *testing.M) { leaktest.VerifyTestMain(m) }
 // runIn opens and runs a platform until the test or stop ends it.
 func runIn(t *testing.T, dir string, opts Options) (p *Platform, stop func()) {
 	t.Helper()
+	opts.FreshTimeout = cmp.Or(opts.FreshTimeout, 25*time.Second) // for machines that stand still for a while
 	p, err := Open(t.Context(), dir, opts)
 	if err != nil {
 		t.Fatal(err)

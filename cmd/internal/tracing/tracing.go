@@ -107,8 +107,8 @@ func (t *Tracing) Tracer() trace.Tracer {
 	return t.provider.Tracer(name)
 }
 
-// closeMax is how long the last spans may take to be sent.
-const closeMax = 3 * time.Second
+// closeMax is how long the last spans may take to be sent. Tests change it.
+var closeMax = 3 * time.Second
 
 // Close sends what is waiting, for as long as closeMax, and ends. A collector that is away keeps nobody.
 func (t *Tracing) Close(ctx context.Context) error {

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"testing"
+	"time"
 
 	"go.opentelemetry.io/otel/trace"
 
@@ -22,8 +23,12 @@ func clearEnvironment(t *testing.T) {
 	}
 }
 
+// open opens traces that are sent to the last one, also where the machine stands still for a while.
 func open(t *testing.T, endpoint string) *Tracing {
 	t.Helper()
+	before := closeMax
+	closeMax = time.Minute
+	t.Cleanup(func() { closeMax = before })
 	traces, err := Open(t.Context(), endpoint, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
