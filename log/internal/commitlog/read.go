@@ -228,7 +228,7 @@ func (l *Log) readIndex(s *segment) (*index, error) {
 
 // rebuildIndex reads the file that the segment has open, as the name may be another segment's already: see pinAll.
 func (l *Log) rebuildIndex(s *segment) (*index, error) {
-	file, err := l.files.acquire(s)
+	file, err := l.files.acquireBeside(s)
 	if err != nil {
 		return nil, fmt.Errorf("rebuild index of %s: %w", s.path, err)
 	}

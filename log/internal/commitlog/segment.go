@@ -60,10 +60,12 @@ type segment struct {
 // handle is the open file of a segment.
 type handle struct {
 	file vfs.File
-	refs int    // users; the file may be closed at 0
-	used uint64 // when it was last acquired, for choosing whom to close
-	gone bool   // removed from the log: close at refs 0
-	old  bool   // the file is elsewhere by now: close at refs 0, to be opened there
+
+	moves int    // how often the file has been moved
+	refs  int    // users; the file may be closed at 0
+	used  uint64 // when it was last acquired, for choosing whom to close
+	gone  bool   // removed from the log: close at refs 0
+	old   bool   // the file is elsewhere by now: close at refs 0, to be opened there
 }
 
 func newSegment(dir string, base log.Offset) *segment {
@@ -114,6 +116,33 @@ func (f *files) acquire(s *segment) (vfs.File, error) {
 	f.clock++
 	s.refs, s.used = s.refs+1, f.clock
 	return s.file, nil
+}
+
+// acquireBeside is acquire of a file that nobody else waits for while it is opened. Whoever replaces s has opened the old file before the name is another's,
+// so what is opened here by the name counts only where s has none.
+func (f *files) acquireBeside(s *segment) (vfs.File, error) {
+	f.mu.Lock()
+	moves := s.moves
+	f.mu.Unlock()
+	file, err := f.fs.Open(s.path)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case err == nil && (s.file != nil || s.gone):
+		_ = file.Close() // it was only opened
+	case err == nil:
+		f.put(s, file)
+		s.old = s.moves != moves
+	}
+	switch {
+	case s.file != nil:
+		f.clock++
+		s.refs, s.used = s.refs+1, f.clock
+		return s.file, nil
+	case err == nil:
+		err = fmt.Errorf("open %s: %w", s.path, fs.ErrNotExist)
+	}
+	return nil, err
 }
 
 // pin gives s an open file that stays open until it is released.
@@ -185,6 +214,7 @@ func (f *files) drop(s *segment) {
 func (f *files) moved(s *segment) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	s.moves++
 	switch {
 	case s.file == nil:
 	case s.refs == 0:
