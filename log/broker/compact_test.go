@@ -239,6 +239,7 @@ func TestCloseEndsCompaction(t *testing.T) {
 			end := func(op errorfs.Op) error { // the keys are read, the first segment is begun
 				if op.Kind == errorfs.Create && strings.HasSuffix(op.Name, ".cleaned") {
 					once.Do(func() {
+						p, _ := b.partition(tp0, "test")
 						switch how {
 						case "close":
 							go func() { ended <- b.Close() }()
@@ -248,8 +249,7 @@ func TestCloseEndsCompaction(t *testing.T) {
 							cancel()
 							ended <- nil
 						}
-						p, _ := b.partition(tp0, "test")
-						for how != "context" && p != nil && p.usable() { // until it has begun
+						for how != "context" && p.usable() { // until it has begun
 							runtime.Gosched()
 						}
 					})

@@ -52,7 +52,7 @@ func TestNoHalfBatches(t *testing.T) {
 		appendConcurrently(t, b, writers, rounds)
 		return writers * rounds / float64(gate.syncs.Load()-before)
 	}
-	if waiting := perSync(100 * time.Millisecond); waiting < 0.75*writers {
+	if waiting := perSync(time.Second); waiting < 0.75*writers {
 		t.Errorf("%.1f records in each sync with %d writers", waiting, writers)
 	}
 	t.Logf("without waiting for company: %.1f records in each sync with %d writers", perSync(-1), writers)

@@ -162,10 +162,12 @@ func (m *groupModel) commits(p *groupMember, offsets map[log.TopicPartition]log.
 	}
 }
 
-// run lives a member's life: until a fault ends it, or the model is over.
+// run lives a member's life: until a fault ends it, or the model is over. No two members do something at the same moment of the bubble: what one has noted
+// of what it did, the next one knows.
 func (p *groupMember) run() {
 	defer p.m.members.Done()
 	defer p.forget()
+	time.Sleep(p.moment())
 	for !p.m.over.Load() {
 		err := p.join()
 		for err == nil && !p.m.over.Load() {
@@ -182,10 +184,13 @@ func (p *groupMember) run() {
 			p.lost()
 		default: // the log is gone
 			p.lost()
-			time.Sleep(50 * time.Millisecond)
+			time.Sleep(50*time.Millisecond + p.moment())
 		}
 	}
 }
+
+// moment returns less than a millisecond.
+func (p *groupMember) moment() time.Duration { return time.Duration(p.rng.IntN(int(time.Millisecond))) }
 
 func (p *groupMember) lost() { p.id, p.assigned, p.at = "", nil, map[log.TopicPartition]log.Offset{} }
 
@@ -275,7 +280,7 @@ func (p *groupMember) assign(b *Broker, encoded []byte) error {
 }
 
 func (p *groupMember) pause() time.Duration {
-	return time.Duration(p.rng.IntN(1500)) * time.Millisecond
+	return time.Duration(p.rng.IntN(int(1500 * time.Millisecond)))
 }
 
 // work reads and commits a little and tells that it is alive; or suffers a fault.

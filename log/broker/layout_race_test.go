@@ -62,7 +62,7 @@ func (u *turmoil) produce(id int) {
 	if err := r.refresh(); err != nil {
 		u.Error(err)
 	}
-	for n := 0; !u.stop.Load(); n++ {
+	for n := 0; n == 0 || !u.stop.Load(); n++ {
 		for k := range 3 {
 			if err := r.send(fmt.Sprintf("%d-%d", id, k), fmt.Sprint(n)); err != nil {
 				u.Error(err)
