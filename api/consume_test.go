@@ -90,7 +90,9 @@ func (m *member) until(done func(*lodgev1.ConsumeResponse) bool) {
 
 func (m *member) upToCaughtUp() []string {
 	m.Helper()
-	m.until(func(msg *lodgev1.ConsumeResponse) bool { return msg.GetCaughtUp() != nil && (m.consumer == "" || len(m.assigned) > 0) })
+	m.until(func(msg *lodgev1.ConsumeResponse) bool {
+		return msg.GetCaughtUp() != nil && (m.consumer == "" || len(m.assigned) > 0)
+	})
 	slices.Sort(m.got)
 	return m.got
 }

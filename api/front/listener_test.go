@@ -302,7 +302,8 @@ func TestTimeouts(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					if body, err := io.ReadAll(res.Body); err != nil || string(body) != "POST /hot: {}" {
+					body, err := io.ReadAll(res.Body)
+					if err := errors.Join(err, res.Body.Close()); err != nil || string(body) != "POST /hot: {}" {
 						t.Errorf("%q, %v", body, err)
 					}
 				}
