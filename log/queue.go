@@ -64,7 +64,7 @@ type Delivery struct {
 type Receipt struct {
 	TopicPartition
 	Offset   Offset
-	Delivery int64 // unique within the partition and the group
+	Delivery int64 // unique within the partition and the group, also with those of before of the same names
 }
 
 // Headers of a dead letter, beside the record's own.

@@ -114,6 +114,7 @@ func (b *Broker) open() error {
 		}
 	}
 	b.openGroups()
+	b.openQueues()
 	return nil
 }
 

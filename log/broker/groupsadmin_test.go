@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -287,4 +289,27 @@ func TestCommitsShareSyncs(t *testing.T) {
 			t.Errorf("%d syncs for %d commits", syncs, cap(done))
 		}
 	})
+}
+
+// TestOffsetsGoAlsoWhenNobodyWaits: a deletion that its caller gives up leaves no group's offsets to a topic that is made anew.
+func TestOffsetsGoAlsoWhenNobodyWaits(t *testing.T) {
+	b := open(t, vfs.NewMem(), Options{})
+	t.Cleanup(func() { b.Close() })
+	create(t, b, "t", log.TopicConfig{})
+	mustAppend(t, b, tp0, batchOf("a", "b", "c"))
+	groups := []log.Group{"g1", "g2", "g3", "g4"}
+	for _, g := range groups {
+		reset(t, b, g, map[log.TopicPartition]log.Offset{tp0: 3})
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := b.DeleteTopic(ctx, "t"); err != nil && !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	create(t, b, "t", log.TopicConfig{})
+	for _, g := range groups {
+		if found, err := b.FetchOffsets(t.Context(), g, []log.TopicPartition{tp0}); len(found) != 0 || err != nil {
+			t.Errorf("%s: %v, %v", g, found, err)
+		}
+	}
 }

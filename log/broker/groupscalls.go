@@ -3,7 +3,6 @@ package broker
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/google/uuid"
@@ -18,7 +17,7 @@ func groupReply(call groups.Call, err error) groups.Reply { return groups.Reply{
 // again, since nobody knows its id. The group keeps req's slices.
 func (b *Broker) JoinGroup(ctx context.Context, req log.JoinRequest) (log.JoinResponse, error) {
 	c := b.consumers
-	if err := errors.Join(c.ready(ctx, "join", req.Group, true), b.knowQueues(ctx)); err != nil {
+	if err := c.ready(ctx, "join", req.Group, true); err != nil {
 		return log.JoinResponse{}, err
 	}
 	g, err := c.enter(ctx, "join", req.Group, true)

@@ -12,7 +12,7 @@ import (
 // CommitOffsets implements log.Coordinator. A commit that its caller stops waiting for may be stored all the same.
 func (b *Broker) CommitOffsets(ctx context.Context, req log.CommitRequest) error {
 	admin := req.Generation < 0 && req.Member == "" && req.Instance == ""
-	if err := errors.Join(b.consumers.ready(ctx, "commit to", req.Group, admin), b.knowQueues(ctx)); err != nil {
+	if err := b.consumers.ready(ctx, "commit to", req.Group, admin); err != nil {
 		return err
 	}
 	for {
@@ -99,20 +99,21 @@ func (b *Broker) ResetOffsets(ctx context.Context, name log.Group, to map[log.To
 	return b.CommitOffsets(ctx, log.CommitRequest{Group: name, Generation: log.NoGeneration, Offsets: offsets})
 }
 
-// forgetTopic drops the offsets that groups have committed for a topic that is gone, and waits until that is durable.
+// forgetTopic drops the offsets that groups have committed for a topic that is gone, of all groups before it waits until that is durable.
 func (c *coordinator) forgetTopic(ctx context.Context, topic log.Topic) error {
+	var dropped []*consumerGroup
 	for _, g := range c.all() {
 		g.mu.Lock()
-		dropped := g.drop(g.state.Forget(func(tp log.TopicPartition, _ log.CommittedOffset) bool { return tp.Topic == topic }))
+		if g.drop(g.state.Forget(func(tp log.TopicPartition, _ log.CommittedOffset) bool { return tp.Topic == topic })) {
+			dropped = append(dropped, g)
+		}
 		g.exit()
-		if !dropped {
-			continue
-		}
-		if err := g.settle(ctx); err != nil {
-			return err
-		}
 	}
-	return nil
+	var errs []error
+	for _, g := range dropped {
+		errs = append(errs, g.settle(ctx))
+	}
+	return errors.Join(errs...)
 }
 
 // drop puts the tombstones of removed offsets into the outbox and reports whether there are any. mu must be held.

@@ -169,7 +169,7 @@ func (q *queuePart) readAgain(ctx context.Context, receipts []log.Receipt, left 
 			return deliveries, nil
 		}
 		r.TopicPartition = q.tp
-		deliveries = append(deliveries, log.Delivery{Record: *rec, Receipt: r, Deliveries: int(r.Delivery), Deadline: deadline})
+		deliveries = append(deliveries, log.Delivery{Record: *rec, Receipt: r, Deliveries: queue.Deliveries(r), Deadline: deadline})
 	}
 	return deliveries, nil
 }

@@ -12,7 +12,7 @@ import (
 // Receive implements log.Queues. Topics, when given, are those of the group's to look at. When ctx ends while the deliveries are
 // being made durable, they were made to nobody and do not count.
 func (b *Broker) Receive(ctx context.Context, req log.ReceiveRequest) ([]log.Delivery, error) {
-	g, err := b.queueGroup(ctx, req.Group, "receive from")
+	g, err := b.queueGroup(req.Group, "receive from")
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +151,7 @@ func (b *Broker) Extend(ctx context.Context, group log.Group, d time.Duration, r
 
 // answer applies what a consumer says of deliveries, and returns when that is durable. The error is the first void receipt's.
 func (b *Broker) answer(ctx context.Context, group log.Group, op string, receipts []log.Receipt, apply func(*queuePart, log.Receipt, time.Time) error) error {
-	g, err := b.queueGroup(ctx, group, op)
+	g, err := b.queueGroup(group, op)
 	if err != nil {
 		return err
 	}

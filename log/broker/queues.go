@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"lodge/log"
@@ -33,12 +32,11 @@ const queuesTopic log.Topic = "__queues"
 // buryInterval is how often Run buries dead letters and frees what point-to-point topics no longer need.
 const buryInterval = 250 * time.Millisecond
 
-// queues is what the broker knows of queue groups. It is loaded by the first call that needs it.
+// queues is what the broker knows of queue groups.
 type queues struct {
-	mu     sync.Mutex // guards groups; held while they are loaded and while a group is made or deleted
+	mu     sync.Mutex // guards groups; held while a group is made or deleted
 	groups map[log.Group]*queueGroup
-	loaded atomic.Bool // groups are loaded
-	err    error       // why there are none to be had: the topic cannot be read, or a change could not be written
+	err    error // why there are none to be had, since the log was opened
 }
 
 // queueGroup is one queue group. Locks are taken in this order: queues.mu, the group's mu, a partition's mu.
@@ -66,16 +64,15 @@ type waitingReceive struct {
 }
 
 // queueGroup returns a group by its name.
-func (b *Broker) queueGroup(ctx context.Context, name log.Group, op string) (*queueGroup, error) {
+func (b *Broker) queueGroup(name log.Group, op string) (*queueGroup, error) {
 	b.queues.mu.Lock()
 	defer b.queues.mu.Unlock()
-	if err := b.loadQueues(ctx); err != nil {
-		return nil, err
-	}
-	if g := b.queues.groups[name]; g != nil {
+	switch g := b.queues.groups[name]; {
+	case b.queues.err != nil:
+		return nil, b.queues.err
+	case g != nil:
 		return g, nil
-	}
-	if b.closed.Load() {
+	case b.closed.Load():
 		return nil, errClosed(op + " " + string(name))
 	}
 	return nil, log.NewError(log.UnknownGroup, op+" "+string(name), "no such queue group")
@@ -95,8 +92,11 @@ func (b *Broker) CreateQueue(ctx context.Context, name log.Group, topics []log.T
 	}
 	b.queues.mu.Lock()
 	defer b.queues.mu.Unlock()
-	if err := b.loadQueues(ctx); err != nil {
-		return err
+	switch {
+	case b.queues.err != nil:
+		return b.queues.err
+	case b.closed.Load():
+		return errClosed(op)
 	}
 	if err := b.checkQueueTopics(op, name, topics, config); err != nil {
 		return err
@@ -143,13 +143,24 @@ func (b *Broker) checkQueueTopics(op string, name log.Group, topics []log.Topic,
 		case !t.config().PointToPoint:
 			continue
 		}
-		for other, g := range b.queues.groups {
-			if other != name && g.shares(topic) {
+		for _, other := range b.sharing(topic) {
+			if other != name {
 				return log.NewError(log.InvalidArgument, op, "topic %q is point to point, and queue group %q has it", topic, other)
 			}
 		}
 	}
 	return nil
+}
+
+// sharing returns the queue groups that have a topic, or will have it when it is made, in order. queues.mu must be held.
+func (b *Broker) sharing(topic log.Topic) (names []log.Group) {
+	for name, g := range b.queues.groups {
+		if g.shares(topic) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // makeDeadLetterTopic makes the topic unless it is there, with room for the records and the headers that they get.
@@ -187,7 +198,7 @@ func (g *queueGroup) shares(topic log.Topic) bool {
 
 // DeleteQueue implements log.Queues. Records that point-to-point topics hold stay until another group acknowledges them.
 func (b *Broker) DeleteQueue(ctx context.Context, name log.Group) error {
-	g, err := b.queueGroup(ctx, name, "delete queue")
+	g, err := b.queueGroup(name, "delete queue")
 	if err != nil {
 		return err
 	}
@@ -199,17 +210,17 @@ func (b *Broker) DeleteQueue(ctx context.Context, name log.Group) error {
 		return log.NewError(log.UnknownGroup, "delete queue "+string(name), "no such queue group")
 	}
 	g.syncParts()
-	keys := [][]byte{settingsKey(name)}
+	ends := []log.Record{{Key: settingsKey(name)}}
 	for of, l := range g.loaders { // of topics that it has no longer
-		keys = append(keys, newQueuePart(g, of, l.Partition(g.config, 0)).storedKeys()...)
+		ends = append(ends, newQueuePart(g, of, l.Partition(g.config, 0, 0)).tombstones()...)
 	}
 	for _, q := range slices.Concat(g.order, slices.Collect(maps.Values(g.left))) {
 		q.mu.Lock()
 		q.gone = log.NewError(log.UnknownGroup, "queue "+string(name), "the queue group was deleted")
-		keys = append(keys, q.storedKeys()...)
+		ends = append(ends, q.tombstones()...)
 		q.mu.Unlock()
 	}
-	if err := b.forgetKeys(ctx, keys); err != nil {
+	if err := b.appendQueues(ctx, ends); err != nil {
 		return fmt.Errorf("delete queue %s: %w", name, err)
 	}
 	g.deleted = true
@@ -223,7 +234,7 @@ func (b *Broker) DeleteQueue(ctx context.Context, name log.Group) error {
 // DescribeQueues implements log.Queues.
 func (b *Broker) DescribeQueues(ctx context.Context) ([]log.QueueInfo, error) {
 	b.queues.mu.Lock()
-	err := b.loadQueues(ctx)
+	err := b.queues.err
 	groups := slices.Collect(maps.Values(b.queues.groups))
 	b.queues.mu.Unlock()
 	if err != nil {
@@ -321,7 +332,7 @@ func (g *queueGroup) add(p *partition, made int64) {
 			loader = &queue.Loader{}
 		}
 		delete(g.loaders, of)
-		q = newQueuePart(g, of, loader.Partition(g.config, p.start()))
+		q = newQueuePart(g, of, loader.Partition(g.config, p.start(), queue.NewIncarnation()))
 		q.p = p
 	}
 	if g.parts == nil {

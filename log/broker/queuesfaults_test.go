@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -224,7 +225,7 @@ func TestAReceiveThatEndsEarlyDeliversNothing(t *testing.T) {
 	mustAppend(t, b, tp0, batchOf("a"))
 	_ = receive(t, b, 1)
 	mustAppend(t, b, tp0, batchOf("b"))
-	group, err := b.queueGroup(t.Context(), "workers", "test")
+	group, err := b.queueGroup("workers", "test")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -408,4 +409,96 @@ func TestQueueOfATopicMadeAnew(t *testing.T) {
 	wantCode(t, err, log.UnknownTopic)
 	_, err = q.fetchOne(3)
 	wantCode(t, err, log.UnknownTopic)
+}
+
+// TestReceiptsOfBefore: neither a receipt of a topic that was deleted nor one of a group that was names a delivery of the one that was made anew.
+func TestReceiptsOfBefore(t *testing.T) {
+	for name, anew := range map[string]func(t *testing.T, b *Broker){
+		"topic": func(t *testing.T, b *Broker) {
+			if err := b.DeleteTopic(t.Context(), "jobs"); err != nil {
+				t.Fatal(err)
+			}
+			create(t, b, "jobs", log.TopicConfig{})
+			mustAppend(t, b, job(0), batchOf("new"))
+		},
+		"group": func(t *testing.T, b *Broker) {
+			err := errors.Join(b.DeleteQueue(t.Context(), "workers"), b.CreateQueue(t.Context(), "workers", []log.Topic{"jobs"}, log.QueueConfig{}))
+			if err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			mem := vfs.NewMem()
+			b := queueOf(t, mem, 1, log.QueueConfig{})
+			mustAppend(t, b, job(0), batchOf("old"))
+			old := receive(t, b, 1)[0]
+			anew(t, b)
+			fresh := receive(t, b, 1)[0]
+			if err := b.Close(); err != nil {
+				t.Fatal(err)
+			}
+			b = open(t, mem, Options{})
+			t.Cleanup(func() { b.Close() })
+			if fresh.Receipt.Offset != old.Receipt.Offset || fresh.Deliveries != 1 {
+				t.Fatalf("%+v behind %+v", fresh, old)
+			}
+			wantCode(t, b.Ack(t.Context(), "workers", old.Receipt), log.VoidReceipt)
+			wantCode(t, b.Nack(t.Context(), "workers", 0, "", old.Receipt), log.VoidReceipt)
+			if err := b.Ack(t.Context(), "workers", fresh.Receipt); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestWhatAPowerLossTookStaysLost: what a queue knew of records that a power loss took is forgotten when the log is opened, also where nobody asks for queues before the
+// log is opened once more, with others at their offsets.
+func TestWhatAPowerLossTookStaysLost(t *testing.T) {
+	mem := vfs.NewMem()
+	b := open(t, mem, Options{})
+	create(t, b, "jobs", log.TopicConfig{Durability: log.None})
+	if err := b.CreateQueue(t.Context(), "workers", []log.Topic{"jobs"}, log.QueueConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	mustAppend(t, b, job(0), batchOf("a", "b", "c"))
+	old := receive(t, b, 3)
+	ackAll(t, b, old[:2])
+	lost := mem.CrashClone(vfs.LoseAll)
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b = open(t, lost, Options{})
+	if _, end, err := b.Offsets(t.Context(), job(0)); end != 0 || err != nil {
+		t.Fatalf("%d records were not lost, %v", end, err)
+	}
+	mustAppend(t, b, job(0), batchOf("d", "e", "f"))
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b = open(t, lost, Options{})
+	t.Cleanup(func() { b.Close() })
+	found := receive(t, b, 3)
+	wantValues(t, "after it", found, "d", "e", "f")
+	wantCode(t, b.Ack(t.Context(), "workers", old[2].Receipt), log.VoidReceipt)
+	ackAll(t, b, found)
+}
+
+// TestPointToPointTopicOfSeveralGroups: the topic may go and come back as one, as long as one group waits for it.
+func TestPointToPointTopicOfSeveralGroups(t *testing.T) {
+	b := queueOf(t, vfs.NewMem(), 1, log.QueueConfig{})
+	t.Cleanup(func() { b.Close() })
+	if err := errors.Join(b.CreateQueue(t.Context(), "others", []log.Topic{"jobs"}, log.QueueConfig{}), b.DeleteTopic(t.Context(), "jobs")); err != nil {
+		t.Fatal(err)
+	}
+	config := log.TopicConfig{PointToPoint: true}
+	wantCode(t, b.CreateTopic(t.Context(), "jobs", config), log.InvalidArgument)
+	if _, err := b.DescribeTopic(t.Context(), "jobs"); log.CodeOf(err) != log.UnknownTopic {
+		t.Errorf("the topic: %v", err)
+	}
+	if err := b.DeleteQueue(t.Context(), "others"); err != nil {
+		t.Fatal(err)
+	}
+	create(t, b, "jobs", config)
+	wantCode(t, b.CreateQueue(t.Context(), "others", []log.Topic{"jobs"}, log.QueueConfig{}), log.InvalidArgument)
 }

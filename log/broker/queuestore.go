@@ -70,16 +70,16 @@ type loaders map[standing]*queue.Loader
 
 // store enqueues what changed. mu must be held: the topic gets the changes in the order in which they were made. After an error q stands still.
 func (q *queuePart) store(ctx context.Context) (log.Ticket, error) {
-	entries := q.state.Changes()
-	if len(entries) == 0 {
+	records := q.changes()
+	if len(records) == 0 {
 		return log.Ticket{}, nil
 	}
 	p, err := q.g.b.partition(queuesPartition, "append")
 	var ticket log.Ticket
-	for len(entries) > 0 && err == nil { // the change is made, so it must be stored, however long its caller waits
-		var records []log.Record
-		records, entries = q.entryRecords(entries)
-		ticket, err = p.enqueueWaiting(context.WithoutCancel(ctx), &log.Batch{Records: records})
+	for len(records) > 0 && err == nil { // the change is made, so it must be stored, however long its caller waits
+		var batch []log.Record
+		batch, records = q.g.b.firstBatch(records)
+		ticket, err = p.enqueueWaiting(context.WithoutCancel(ctx), &log.Batch{Records: batch})
 	}
 	if err != nil {
 		q.gone = errQueuesLost(err)
@@ -88,28 +88,36 @@ func (q *queuePart) store(ctx context.Context) (log.Ticket, error) {
 	return ticket, nil
 }
 
-// entryRecords returns as many entries as one batch takes, as records, and the rest: any first part of what changed makes sense.
-func (q *queuePart) entryRecords(entries []queue.Entry) (records []log.Record, rest []queue.Entry) {
+// changes returns what changed since the last call, as records of the topic. Any first part of them makes sense.
+func (q *queuePart) changes() []log.Record {
+	entries := q.state.Changes()
+	records := make([]log.Record, len(entries))
+	for i, e := range entries {
+		records[i] = log.Record{Key: q.entryKey(e.Key), Value: e.Value}
+	}
+	return records
+}
+
+// firstBatch returns as many records as one batch takes, and the rest.
+func (b *Broker) firstBatch(records []log.Record) (batch, rest []log.Record) {
 	const perRecord = 64 // more than the batch format adds
 	size := 0
-	for i, e := range entries {
-		r := log.Record{Key: q.entryKey(e.Key), Value: e.Value}
-		size += len(r.Key) + len(r.Value) + perRecord
-		if i > 0 && size > q.g.b.opts.BatchBytesMax/2 {
-			return records, entries[i:]
+	for i := range records {
+		size += len(records[i].Key) + len(records[i].Value) + perRecord
+		if i > 0 && size > b.opts.BatchBytesMax/2 {
+			return records[:i], records[i:]
 		}
-		records = append(records, r)
 	}
 	return records, nil
 }
 
-// storedKeys returns the keys of everything that is stored for q.
-func (q *queuePart) storedKeys() [][]byte {
-	keys := [][]byte{q.entryKey(queue.Head)}
+// tombstones returns the ends of everything that is stored for q.
+func (q *queuePart) tombstones() []log.Record {
+	records := []log.Record{{Key: q.entryKey(queue.Head)}}
 	for _, b := range q.state.Blocks() {
-		keys = append(keys, q.entryKey(b))
+		records = append(records, log.Record{Key: q.entryKey(b)})
 	}
-	return keys
+	return records
 }
 
 // storeQueue makes a group's settings durable.
@@ -137,72 +145,71 @@ func (b *Broker) makeQueuesTopic(ctx context.Context) error {
 	return err
 }
 
-// forgetKeys writes tombstones, the settings' first.
-func (b *Broker) forgetKeys(ctx context.Context, keys [][]byte) error {
-	const atOnce = 10_000
-	for len(keys) > 0 {
-		n := min(len(keys), atOnce)
-		records := make([]log.Record, n)
-		for i, k := range keys[:n] {
-			records[i] = log.Record{Key: k}
-		}
-		if _, err := b.Append(ctx, queuesPartition, &log.Batch{Records: records}); err != nil {
+// appendQueues writes records of the topic, in their order, and waits until they are durable.
+func (b *Broker) appendQueues(ctx context.Context, records []log.Record) error {
+	for len(records) > 0 {
+		var batch []log.Record
+		batch, records = b.firstBatch(records)
+		if _, err := b.Append(ctx, queuesPartition, &log.Batch{Records: batch}); err != nil {
 			return err
 		}
-		keys = keys[n:]
 	}
 	return nil
 }
 
-// loadQueues reads the topic, once. queues.mu must be held. What cannot be read now may be another time; what is damaged stays so.
-func (b *Broker) loadQueues(ctx context.Context) error {
-	if b.queues.err != nil || b.queues.groups != nil {
-		return b.queues.err
+// openQueues reads what is stored of queue groups, and stores what they have lost before anything else is: later nobody could tell what came before a
+// power loss from what has its offset since. An error is kept and returned by every call about queues; the rest of the log does not suffer.
+func (b *Broker) openQueues() {
+	b.queues.groups = map[log.Group]*queueGroup{}
+	if (*b.topics.Load())[queuesTopic] == nil {
+		return
 	}
-	if b.closed.Load() {
-		return errClosed("load queues")
+	groups, loaded := map[log.Group]*queueGroup{}, map[log.Group]loaders{}
+	err := b.replayQueues(context.Background(), groups, loaded)
+	for name := range groups { // also when it cannot be read to its end: no consumer group is to have the name
+		b.consumers.reserve(name)
 	}
-	groups := map[log.Group]*queueGroup{}
-	loaded := map[log.Group]loaders{}
-	if (*b.topics.Load())[queuesTopic] != nil {
-		if err := b.replayQueues(ctx, groups, loaded); err != nil {
-			return fmt.Errorf("load queues: %w", err)
+	if err == nil {
+		lost, stale := b.settleLoaded(groups, loaded)
+		err = b.appendQueues(context.Background(), lost)
+		if e := b.appendQueues(context.Background(), stale); e != nil {
+			b.opts.Logger.Warn("what is of no use any more stays in "+string(queuesTopic), "error", e)
 		}
 	}
-	if err := b.forgetKeys(ctx, b.settleLoaded(groups, loaded)); err != nil {
-		return fmt.Errorf("load queues: %w", err)
+	if err != nil {
+		b.queues.err = fmt.Errorf("open queues: %w", err)
+		b.opts.Logger.Error("queues cannot be opened", "error", err)
+		return
 	}
 	for name, g := range groups {
 		g.loaders = loaded[name]
-		b.consumers.reserve(name)
 	}
 	b.queues.groups = groups
-	b.queues.loaded.Store(true)
-	return nil
 }
 
-// settleLoaded holds what was loaded against the topics as they are. It returns the keys of what is of no use any more: of groups that are
-// deleted, and of topics and partitions that are gone. Of the others nothing counts from where the log ended when it was opened: a power loss
-// may have taken records, and others get their offsets.
-func (b *Broker) settleLoaded(groups map[log.Group]*queueGroup, loaded map[log.Group]loaders) (stale [][]byte) {
+// settleLoaded holds what was loaded against the topics as they are. Nothing counts from where the log ended when it was opened: a power loss
+// may have taken records, and others get their offsets; lost is what says so. stale ends what is of no use any more: of groups that are
+// deleted, and of topics and partitions that are gone.
+func (b *Broker) settleLoaded(groups map[log.Group]*queueGroup, loaded map[log.Group]loaders) (lost, stale []log.Record) {
 	for name, of := range loaded {
 		g := groups[name]
 		for s, l := range of {
 			p := b.partitionMade(s)
-			if g != nil && p != nil && !l.Empty() {
-				if p.refusal() == nil || p.recovered > 0 {
-					l.Clamp(p.recovered)
-				}
-				continue
+			part := func() *queuePart {
+				return newQueuePart(&queueGroup{b: b, name: name}, s, l.Partition(log.QueueConfig{}, 0, 0))
 			}
-			delete(of, s)
-			if !l.Empty() {
-				q := newQueuePart(&queueGroup{b: b, name: name}, s, l.Partition(log.QueueConfig{}, 0))
-				stale = append(stale, q.storedKeys()...)
+			switch {
+			case g == nil || p == nil || l.Empty():
+				delete(of, s)
+				if !l.Empty() {
+					stale = append(stale, part().tombstones()...)
+				}
+			case (p.refusal() == nil || p.recovered > 0) && l.Clamp(p.recovered, queue.NewIncarnation()):
+				lost = append(lost, part().changes()...)
 			}
 		}
 	}
-	return stale
+	return lost, stale
 }
 
 // partitionMade returns a partition that is not retired, of the topic that was made then, or nil.
@@ -212,20 +219,6 @@ func (b *Broker) partitionMade(s standing) *partition {
 		return nil
 	}
 	return t.state.Load().partitions[s.tp.Partition]
-}
-
-// knowQueues makes the names of queue groups known, since a consumer group cannot have them. Where they cannot be read the consumer
-// groups do not suffer.
-func (b *Broker) knowQueues(ctx context.Context) error {
-	if b.queues.loaded.Load() || (*b.topics.Load())[queuesTopic] == nil {
-		return nil
-	}
-	b.queues.mu.Lock()
-	defer b.queues.mu.Unlock()
-	if err := b.loadQueues(ctx); err != nil && ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return nil
 }
 
 func (b *Broker) replayQueues(ctx context.Context, groups map[log.Group]*queueGroup, loaded map[log.Group]loaders) error {
@@ -266,7 +259,7 @@ func (b *Broker) replayQueue(r *log.Record, groups map[log.Group]*queueGroup, lo
 }
 
 func (b *Broker) replaySettings(group log.Group, value []byte, groups map[log.Group]*queueGroup) error {
-	if value == nil { // deleted; tombstones of its standing follow, or else those that settleLoaded writes
+	if value == nil { // deleted; tombstones of its standing follow, or else those of settleLoaded
 		delete(groups, group)
 		return nil
 	}

@@ -24,7 +24,8 @@ import (
 // where it may: an unfinished create holds no segments yet, an unfinished delete holds the renamed file until all else is
 // gone. A folder with segments and neither file is somebody's accident and is refused.
 
-// CreateTopic implements log.Admin. Codes: InvalidTopic, TopicExists, LimitReached (TopicsMax), Closed.
+// CreateTopic implements log.Admin. Codes: InvalidTopic, InvalidArgument (a point-to-point topic that several queue groups wait for), TopicExists,
+// LimitReached (TopicsMax), Closed.
 func (b *Broker) CreateTopic(_ context.Context, name log.Topic, config log.TopicConfig) error {
 	if err := name.Validate(); err != nil {
 		return err
@@ -32,6 +33,16 @@ func (b *Broker) CreateTopic(_ context.Context, name log.Topic, config log.Topic
 	config = config.WithDefaults()
 	if err := validateConfig(config); err != nil {
 		return err
+	}
+	if config.PointToPoint {
+		b.queues.mu.Lock() // before admin, as CreateQueue does; it keeps other groups from coming
+		defer b.queues.mu.Unlock()
+		if b.queues.err != nil {
+			return b.queues.err
+		}
+		if of := b.sharing(name); len(of) > 1 {
+			return log.NewError(log.InvalidArgument, "create topic "+string(name), "a point-to-point topic has one queue group, and %q are there", of)
+		}
 	}
 	b.admin.Lock()
 	defer b.admin.Unlock()

@@ -153,7 +153,7 @@ var (
 	madeIDs   = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|tokens/[0-9a-z]{16}|[0-9a-z]+:[0-9a-z]{16}`)
 	times     = regexp.MustCompile(`\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z`)
 	positions = regexp.MustCompile(`/\d+@\d+`)
-	measured  = regexp.MustCompile(`(?i)(token|secret|lastFour|bytes|offset|lag|watermark|count|reference|cause|events)$`)
+	measured  = regexp.MustCompile(`(?i)(token|secret|receipt|lastFour|bytes|offset|lag|watermark|count|reference|cause|events)$`)
 	sums      = regexp.MustCompile(`^(\d+)-[0-9a-f]+$`) // etags of reservations, by their ids
 	chosen    = "0190a1b2-"                             // what the examples' own ids begin with
 )

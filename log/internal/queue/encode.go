@@ -18,11 +18,14 @@ import (
 // or say nothing. After a crash any first part of it may be there, and makes sense: a block beyond the head's next does not count,
 // and one below its floor neither.
 //
-//	head    version=1 · floor uvarint · next uvarint
+//	head    version=2 · floor uvarint · next uvarint · incarnation uvarint, which version 1 has not
 //	block   version=1 · done 8 bytes little-endian · count uvarint · count × (index byte · state byte · deliveries uvarint ·
 //	        at varint (milliseconds) · length of cause uvarint · cause)
 
-const version = 1
+const (
+	version     = 1
+	headVersion = 2
+)
 
 // Head is the key of the entry that holds floor and next.
 const Head int64 = -1
@@ -38,9 +41,10 @@ func (p *Partition) Changes() []Entry {
 	if !p.moved && len(p.changed) == 0 {
 		return nil
 	}
-	head := []byte{version}
-	head = binary.AppendUvarint(head, uint64(p.floor))
-	head = binary.AppendUvarint(head, uint64(p.next))
+	head := []byte{headVersion}
+	for _, n := range []uint64{uint64(p.floor), uint64(p.next), uint64(p.number)} {
+		head = binary.AppendUvarint(head, n)
+	}
 	var entries, tombstones []Entry
 	for _, b := range slices.Sorted(maps.Keys(p.changed)) {
 		switch value := p.encodeBlock(b); {
@@ -86,6 +90,7 @@ func (p *Partition) encodeBlock(b int64) []byte {
 // Loader puts stored entries together, in the order in which they were written.
 type Loader struct {
 	floor, next log.Offset
+	number      Incarnation
 	there       bool
 	clamped     bool
 	done        map[int64]uint64
@@ -106,22 +111,35 @@ func (l *Loader) Load(e Entry) error {
 		return nil
 	}
 	r := varint.Reader{Rest: e.Value}
-	if v := r.Byte(); v != version && !r.Bad {
-		return log.NewError(log.UnsupportedFormat, "load queue", "version %d, known is %d", v, version)
+	known := byte(version)
+	if e.Key == Head {
+		known = headVersion
+	}
+	v := r.Byte()
+	if !r.Bad && (v < version || v > known) {
+		return log.NewError(log.UnsupportedFormat, "load queue", "version %d, known is %d", v, known)
 	}
 	if e.Key == Head {
-		floor, next := r.Uvarint(), r.Uvarint()
-		if !r.Ended() || floor > next || next > 1<<62 {
-			return corrupt(e.Key)
-		}
-		l.floor, l.next, l.there = log.Offset(floor), log.Offset(next), true
-		return nil
+		return l.loadHead(&r, v)
 	}
 	done, items, ok := readBlock(&r, e.Key)
 	if !ok {
 		return corrupt(e.Key)
 	}
 	l.done[e.Key], l.items[e.Key] = done, items
+	return nil
+}
+
+// loadHead takes in the head behind its version.
+func (l *Loader) loadHead(r *varint.Reader, version byte) error {
+	floor, next, number := r.Uvarint(), r.Uvarint(), uint64(0)
+	if version == headVersion {
+		number = r.Uvarint()
+	}
+	if !r.Ended() || floor > next || next > 1<<62 || number >= 1<<31 {
+		return corrupt(Head)
+	}
+	l.floor, l.next, l.number, l.there = log.Offset(floor), log.Offset(next), Incarnation(number), true
 	return nil
 }
 
@@ -133,17 +151,20 @@ func corrupt(key int64) error {
 func (l *Loader) Empty() bool { return !l.there && len(l.done) == 0 }
 
 // Clamp says that the log ends at end, so that nothing from there on was delivered: after a power loss it may have lost records
-// that were, and others will get their offsets.
-func (l *Loader) Clamp(end log.Offset) {
-	l.clamped = l.there && l.next > end
-	l.floor, l.next = min(l.floor, end), min(l.next, end)
+// that were, and others will get their offsets. It reports whether that changes something: then what Partition returns is another incarnation, and
+// its changes are to be stored before the log goes on.
+func (l *Loader) Clamp(end log.Offset, number Incarnation) bool {
+	if l.clamped = l.there && l.next > end; l.clamped {
+		l.floor, l.next, l.number = min(l.floor, end), end, number
+	}
+	return l.clamped
 }
 
 // Partition returns what was loaded, or a new one at start when nothing was.
-func (l *Loader) Partition(config log.QueueConfig, start log.Offset) *Partition {
-	p := New(config, start)
+func (l *Loader) Partition(config log.QueueConfig, start log.Offset, number Incarnation) *Partition {
+	p := New(config, start, number)
 	if l.there {
-		p.floor, p.next, p.moved = l.floor, l.next, l.clamped
+		p.floor, p.next, p.number, p.moved = l.floor, l.next, l.number, l.clamped
 	}
 	for b, done := range l.done {
 		p.stored[b] = true

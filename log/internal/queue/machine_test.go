@@ -59,7 +59,7 @@ const machineDeliveriesMax = 3
 
 func TestAgainstModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		x := &machineTest{p: New(config(machineDeliveriesMax), 0), m: &model{items: map[log.Offset]*modelItem{}}, now: epoch}
+		x := &machineTest{p: New(config(machineDeliveriesMax), 0, 7), m: &model{items: map[log.Offset]*modelItem{}}, now: epoch}
 		t.Repeat(map[string]func(*rapid.T){
 			"fresh": x.fresh, "again": x.again, "ack": x.ack, "nack": x.nack, "extend": x.extend, "bury": x.bury,
 			"time": func(t *rapid.T) {
@@ -86,8 +86,8 @@ func (x *machineTest) took(t *rapid.T, r log.Receipt) {
 		x.m.items[r.Offset] = it
 	}
 	it.deliveries, it.flying, it.at = it.deliveries+1, true, x.now.Add(config(0).Visibility)
-	if r.Delivery != it.deliveries {
-		t.Fatalf("delivery %d of %d, the model has %d", r.Delivery, r.Offset, it.deliveries)
+	if int64(Deliveries(r)) != it.deliveries {
+		t.Fatalf("delivery %d of %d, the model has %d", Deliveries(r), r.Offset, it.deliveries)
 	}
 	x.receipts = append(x.receipts, r)
 }
@@ -95,7 +95,7 @@ func (x *machineTest) took(t *rapid.T, r log.Receipt) {
 // held returns what the model has for a receipt, or nil when it is void.
 func (x *machineTest) held(r log.Receipt) *modelItem {
 	it := x.m.items[r.Offset]
-	if it.done || !it.flying || it.deliveries != r.Delivery {
+	if it.done || !it.flying || it.deliveries != int64(Deliveries(r)) {
 		return nil
 	}
 	return it
@@ -189,5 +189,5 @@ func load(t *rapid.T, stored []Entry) *Partition {
 			t.Fatal(err)
 		}
 	}
-	return l.Partition(config(3), 0)
+	return l.Partition(config(3), 0, 8)
 }

@@ -2,7 +2,7 @@
 // pure state machine: offsets, receipts and the time go in; what to deliver, what to bury and what to store come out.
 // It has no clock, no lock and no I/O; package broker drives it, one call at a time.
 //
-//	p := queue.New(config, start)
+//	p := queue.New(config, start, incarnation)
 //	p.Expire(now)                              // deliveries whose time is up
 //	offsets := p.Again(now, 10)                // to be delivered again ...
 //	p.Fresh(offset, now)                       // ... and for the first time, in the order of the log
@@ -17,12 +17,16 @@
 //	─ ─ ─ ───────┼──────┬──────┬──────┬──────┼─────── ─ ─
 //	   done      │flight│ done │ wait │ dead │   new
 //
+// A receipt's number is the incarnation and how often the record was delivered: so it names nothing of a standing that was made anew under
+// the same names, after the topic, the group, or the end of the log was lost.
+//
 // It does not know records: who delivers reads them, and says Skip for offsets that the log no longer has.
 package queue
 
 import (
 	"container/heap"
 	"math/bits"
+	"math/rand/v2"
 	"time"
 
 	"lodge/log"
@@ -57,7 +61,8 @@ type item struct {
 // Partition is a queue group's standing in one partition. Not for concurrent use.
 type Partition struct {
 	config  log.QueueConfig // complete
-	floor   log.Offset      // Invariant: floor <= next, and the offset at the floor is not done unless it is next
+	number  Incarnation
+	floor   log.Offset // Invariant: floor <= next, and the offset at the floor is not done unless it is next
 	next    log.Offset
 	items   map[log.Offset]*item
 	done    map[int64]uint64 // of the offsets in [floor, next), by block
@@ -69,9 +74,18 @@ type Partition struct {
 	moved   bool             // floor or next is to be stored
 }
 
+// Incarnation tells a standing from others of the same names. Below 1<<31; those that were stored before there were any have 0.
+type Incarnation uint32
+
+// NewIncarnation returns one at random.
+func NewIncarnation() Incarnation { return Incarnation(rand.Uint32() >> 1) }
+
+// Deliveries returns how often a record had been delivered, with the delivery that the receipt is for.
+func Deliveries(r log.Receipt) int { return int(uint32(r.Delivery)) }
+
 // New returns a partition of which nothing below start is to be delivered, and nothing was.
-func New(config log.QueueConfig, start log.Offset) *Partition {
-	return &Partition{config: config, floor: start, next: start, items: map[log.Offset]*item{}, done: map[int64]uint64{},
+func New(config log.QueueConfig, start log.Offset, number Incarnation) *Partition {
+	return &Partition{config: config, number: number, floor: start, next: start, items: map[log.Offset]*item{}, done: map[int64]uint64{},
 		changed: map[int64]bool{}, stored: map[int64]bool{}, moved: true}
 }
 
@@ -137,8 +151,11 @@ func (p *Partition) deliver(offset log.Offset, it *item, now time.Time) log.Rece
 	it.state, it.queued = inFlight, false
 	it.deliveries++
 	p.setTimer(offset, it, now.Add(p.config.Visibility))
-	return log.Receipt{Offset: offset, Delivery: int64(it.deliveries)}
+	return log.Receipt{Offset: offset, Delivery: p.delivery(it)}
 }
+
+// delivery returns the number of an item's last delivery.
+func (p *Partition) delivery(it *item) int64 { return int64(p.number)<<32 | int64(it.deliveries) }
 
 // setTimer sets until when the item is as it is.
 func (p *Partition) setTimer(offset log.Offset, it *item, at time.Time) {
@@ -261,7 +278,7 @@ func (p *Partition) held(offset log.Offset, delivery int64) (*item, error) {
 		return nil, log.NewError(log.VoidReceipt, "receipt", "offset %d was not delivered", offset)
 	case it == nil:
 		return nil, log.NewError(log.VoidReceipt, "receipt", "offset %d is done", offset)
-	case it.state != inFlight || int64(it.deliveries) != delivery:
+	case it.state != inFlight || p.delivery(it) != delivery:
 		return nil, log.NewError(log.VoidReceipt, "receipt", "offset %d: delivery %d is over", offset, delivery)
 	}
 	return it, nil

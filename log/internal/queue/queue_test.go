@@ -17,7 +17,7 @@ func config(deliveries int) log.QueueConfig {
 }
 
 func TestARecordGoesToOneAndIsDone(t *testing.T) {
-	p := New(config(5), 0)
+	p := New(config(5), 0, 0)
 	r := p.Fresh(0, epoch)
 	if err := p.Ack(r.Offset, r.Delivery); err != nil {
 		t.Fatal(err)
@@ -31,7 +31,7 @@ func TestARecordGoesToOneAndIsDone(t *testing.T) {
 }
 
 func TestATimedOutDeliveryIsMadeAgainAndItsReceiptIsVoid(t *testing.T) {
-	p := New(config(5), 0)
+	p := New(config(5), 0, 0)
 	first := p.Fresh(0, epoch)
 	p.Expire(epoch.Add(9999 * time.Millisecond))
 	if again := p.Again(epoch, 1); again != nil {
@@ -51,8 +51,46 @@ func TestATimedOutDeliveryIsMadeAgainAndItsReceiptIsVoid(t *testing.T) {
 	}
 }
 
+// TestAReceiptOfAnotherIncarnationIsVoid: the standing of a topic or a group that was made anew knows nothing of deliveries of before, and one that is loaded knows its own.
+func TestAReceiptOfAnotherIncarnationIsVoid(t *testing.T) {
+	before, p := New(config(5), 0, 1), New(config(5), 0, 2)
+	old, r := before.Fresh(0, epoch), p.Fresh(0, epoch)
+	var l Loader
+	for _, e := range p.Changes() {
+		if err := l.Load(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, p := range []*Partition{p, l.Partition(config(5), 0, 3)} {
+		if err := p.Ack(0, old.Delivery); log.CodeOf(err) != log.VoidReceipt || Deliveries(old) != 1 {
+			t.Errorf("ack of delivery %d: %v", Deliveries(old), err)
+		}
+		if err := p.Ack(0, r.Delivery); err != nil || Deliveries(r) != 1 {
+			t.Errorf("ack of its own delivery %d: %v", Deliveries(r), err)
+		}
+	}
+}
+
+// TestHeadOfBeforeIncarnations: what an earlier version has stored is read, and its receipts stay good.
+func TestHeadOfBeforeIncarnations(t *testing.T) {
+	p := New(config(5), 0, 0)
+	r := p.Fresh(0, epoch)
+	var l Loader
+	for _, e := range p.Changes() {
+		if e.Key == Head {
+			e.Value = []byte{version, 0, 1}
+		}
+		if err := l.Load(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Partition(config(5), 0, 3).Ack(r.Offset, 1); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestNackWaitsAndTheLastOneIsDead(t *testing.T) {
-	p := New(config(2), 0)
+	p := New(config(2), 0, 0)
 	p.Fresh(7, epoch)
 	if err := p.Nack(7, 1, epoch.Add(time.Second), "no room"); err != nil {
 		t.Fatal(err)
@@ -86,7 +124,7 @@ func TestNackWaitsAndTheLastOneIsDead(t *testing.T) {
 func TestRoomIsBounded(t *testing.T) {
 	c := config(5)
 	c.InFlightMax = 2
-	p := New(c, 0)
+	p := New(c, 0, 0)
 	p.Fresh(0, epoch)
 	p.Fresh(1, epoch)
 	if p.Room() != 0 {
@@ -104,10 +142,11 @@ func TestRoomIsBounded(t *testing.T) {
 }
 
 func FuzzLoad(f *testing.F) {
-	p := New(config(2), 3)
+	f.Add(Head, []byte{version, 3, 71}) // as it was stored before there were incarnations
+	p := New(config(2), 3, 1<<31-1)
 	p.Fresh(5, epoch)
 	p.Fresh(70, epoch)
-	_ = p.Nack(5, 1, epoch.Add(time.Second), "because")
+	_ = p.Nack(5, (1<<31-1)<<32|1, epoch.Add(time.Second), "because")
 	for _, e := range p.Changes() {
 		f.Add(e.Key, e.Value)
 	}
@@ -116,7 +155,7 @@ func FuzzLoad(f *testing.F) {
 		if l.Load(Entry{Key: key, Value: value}) != nil || value == nil {
 			return
 		}
-		p := l.Partition(config(-1), 0)
+		p := l.Partition(config(-1), 0, 8)
 		if key != Head { // what belongs to no head is not kept: look at the block itself
 			p.next, p.done, p.items = 1<<62, l.done, l.items[key]
 		}
@@ -130,8 +169,8 @@ func FuzzLoad(f *testing.F) {
 			}
 		}
 		switch {
-		case key == Head && (again.floor != l.floor || again.next != l.next):
-			t.Errorf("head %d, %d became %d, %d", l.floor, l.next, again.floor, again.next)
+		case key == Head && (again.floor != l.floor || again.next != l.next || again.number != l.number):
+			t.Errorf("head %d, %d, %d became %d, %d, %d", l.floor, l.next, l.number, again.floor, again.next, again.number)
 		case key != Head && len(l.items[key])+int(l.done[key]) != 0 && !reflect.DeepEqual(again.items[key], l.items[key]):
 			t.Errorf("items %v became %v", l.items[key], again.items[key])
 		case again.done[key] != l.done[key]:
@@ -143,7 +182,7 @@ func FuzzLoad(f *testing.F) {
 // TestAJumpCostsNothing moves over more offsets than could be stored one by one: retention or compaction took them.
 func TestAJumpCostsNothing(t *testing.T) {
 	const far = 1 << 40
-	p := New(config(5), 0)
+	p := New(config(5), 0, 0)
 	p.Fresh(0, epoch)
 	p.Fresh(1, epoch)
 	p.Changes()
@@ -170,7 +209,7 @@ func TestAJumpCostsNothing(t *testing.T) {
 // acknowledged before them stays so.
 func TestAnyFirstPartOfChangesMakesSense(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		p := New(config(-1), 0)
+		p := New(config(-1), 0, 0)
 		n := log.Offset(rapid.IntRange(1, 300).Draw(t, "n"))
 		for o := range n {
 			p.Fresh(o, epoch)
@@ -216,7 +255,7 @@ func TestAnyFirstPartOfChangesMakesSense(t *testing.T) {
 
 // TestWhatTheLogLostIsForgotten loads a standing of which the log lost the last records: others get their offsets.
 func TestWhatTheLogLostIsForgotten(t *testing.T) {
-	p := New(config(-1), 0)
+	p := New(config(-1), 0, 0)
 	for o := range log.Offset(200) {
 		p.Fresh(o, epoch)
 		if o != 3 {
@@ -230,13 +269,18 @@ func TestWhatTheLogLostIsForgotten(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	l.Clamp(100)
-	p = l.Partition(config(-1), 0)
+	l.Clamp(100, 9)
+	p = l.Partition(config(-1), 0, 8)
 	if p.Floor() != 3 || p.Next() != 100 {
 		t.Fatalf("floor %d, next %d", p.Floor(), p.Next())
 	}
-	p.Fresh(100, epoch)
-	_ = p.Ack(3, 1)
+	if err := p.Ack(3, 1); log.CodeOf(err) != log.VoidReceipt {
+		t.Errorf("a receipt of before: %v", err)
+	}
+	again := p.Fresh(100, epoch)
+	if err := p.Ack(3, again.Delivery); err != nil { // of 3 too it was the first delivery
+		t.Error(err)
+	}
 	if p.Floor() != 100 {
 		t.Errorf("floor %d: the record at 100 is new and not done", p.Floor())
 	}
@@ -245,13 +289,13 @@ func TestWhatTheLogLostIsForgotten(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if p = l.Partition(config(-1), 0); p.Floor() != 100 || p.Next() != 101 || len(p.items) != 1 {
+	if p = l.Partition(config(-1), 0, 8); p.Floor() != 100 || p.Next() != 101 || len(p.items) != 1 {
 		t.Errorf("loaded again: floor %d, next %d", p.Floor(), p.Next())
 	}
 }
 
 func TestTimersAreBounded(t *testing.T) {
-	p := New(config(5), 0)
+	p := New(config(5), 0, 0)
 	for o := range log.Offset(10 * timersSpare) {
 		p.Fresh(o, epoch)
 		_ = p.Extend(o, 1, epoch.Add(12*time.Hour))
@@ -263,7 +307,7 @@ func TestTimersAreBounded(t *testing.T) {
 }
 
 func TestReleaseTakesBackItsOwnDelivery(t *testing.T) {
-	p := New(config(5), 0)
+	p := New(config(5), 0, 0)
 	p.Fresh(0, epoch)
 	now := epoch.Add(time.Minute)
 	p.Expire(now)
