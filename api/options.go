@@ -21,7 +21,7 @@ import (
 type Options struct {
 	MessageBytesMax  int           // of one message that comes in: default 1 MiB, at most 64 MiB
 	CompressMinBytes int           // answers shorter than this are not compressed: default 4 KiB
-	CallTimeout      time.Duration // of a unary call that names no deadline: default 30 s
+	CallTimeout      time.Duration // of a unary call that names no deadline: default 30 s, and 10 s more than FreshTimeout at least
 	FreshTimeout     time.Duration // how long a query waits for min_position, and a change's answer for the read model: default 2 s
 	HandoverTimeout  time.Duration // how long Consume waits for the caller's commit of a partition that goes to another member: default 3 s, at most 30 s
 	StreamsMax       int           // open streams at a time: default 1024
@@ -54,8 +54,8 @@ func (o Options) secure() bool { return strings.HasPrefix(o.PublicURL, "https://
 func (o Options) withDefaults() Options {
 	o.MessageBytesMax = cmp.Or(o.MessageBytesMax, 1<<20)
 	o.CompressMinBytes = cmp.Or(o.CompressMinBytes, 4<<10)
-	o.CallTimeout = cmp.Or(o.CallTimeout, 30*time.Second)
 	o.FreshTimeout = cmp.Or(o.FreshTimeout, 2*time.Second)
+	o.CallTimeout = cmp.Or(o.CallTimeout, max(30*time.Second, o.FreshTimeout+10*time.Second))
 	o.HandoverTimeout = cmp.Or(o.HandoverTimeout, 3*time.Second)
 	o.StreamsMax = cmp.Or(o.StreamsMax, 1024)
 	o.ScanMax = cmp.Or(o.ScanMax, 100_000)

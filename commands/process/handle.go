@@ -146,11 +146,15 @@ func (c *counts) noteEnd(d *delivery) {
 func (h *handler) first(next message.HandlerFunc) message.HandlerFunc {
 	return func(msg *message.Message) ([]*message.Message, error) {
 		r := recordOf(msg)
-		if h.router.letters.has(h.Name, r.Position()) { // it came before, and only the commit was missing
+		there, err := h.router.letters.of(msg.Context(), h.Name, r)
+		if there { // it came before, and only the commit was missing
 			return nil, nil
 		}
+		if err != nil { // whether it came before is not known: then it is handled again
+			h.router.opts.Logger.Warn("a letter cannot be read", "handler", h.Name, "record", r.Position(), "error", err)
+		}
 		d := &delivery{Delivery: Delivery{Handler: h.Name, Position: r.Position()}, record: r}
-		_, err := h.finish(msg, d, h.attempts(next, msg, d))
+		_, err = h.finish(msg, d, h.attempts(next, msg, d))
 		return nil, err
 	}
 }

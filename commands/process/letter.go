@@ -1,7 +1,9 @@
 package process
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -96,6 +98,14 @@ func (l *Letter) record() log.Record {
 		add(HeaderRequeued, l.Handler)
 	}
 	return r
+}
+
+// of reports whether the letter has what a record has.
+func (l *Letter) of(r *log.Record) bool {
+	own := slices.DeleteFunc(slices.Clone(r.Headers), func(h log.Header) bool { return strings.HasPrefix(h.Key, headerPrefix) })
+	return bytes.Equal(l.Key, r.Key) && bytes.Equal(l.Value, r.Value) && slices.EqualFunc(l.Headers, own, func(a, b log.Header) bool {
+		return a.Key == b.Key && bytes.Equal(a.Value, b.Value)
+	})
 }
 
 // parseLetter is the reverse of record. Errors: Corrupt.

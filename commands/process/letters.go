@@ -2,6 +2,7 @@ package process
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -29,8 +30,9 @@ type letters struct {
 	lg   Log
 	most int
 
-	mu   sync.Mutex // held over appends, so that the index is in the topic's order
-	byID map[string]place
+	using sync.Mutex // held over appends, so that the index is in the topic's order, and over reads, so that what it says is there. Before mu
+	mu    sync.Mutex // guards byID; not held while the log is used: who handles records waits for nobody's letter
+	byID  map[string]place
 }
 
 // place is where the last record of a letter lies.
@@ -70,6 +72,8 @@ const letterBytesMax = 4 << 20
 
 // read takes a record of the topic into the index.
 func (q *letters) read(r *log.Record) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	if r.Value == nil {
 		delete(q.byID, string(r.Key))
 		return
@@ -95,15 +99,29 @@ func (q *letters) counts() (waiting, requeued int, full bool) {
 
 // put adds a letter or replaces it. Errors: LimitReached, and the log's.
 func (q *letters) put(ctx context.Context, l *Letter) error {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if _, there := q.byID[l.ID]; !there && len(q.byID) >= q.most {
+	q.using.Lock()
+	defer q.using.Unlock()
+	if _, there := q.find(l.ID); !there && q.count() >= q.most {
 		return log.NewError(log.LimitReached, "poison "+l.ID, "%d letters wait, which is the most", q.most)
 	}
 	return q.append(ctx, l.ID, l.record())
 }
 
-// append writes a record of the topic and takes it into the index. mu must be held. After an error the record may be in the topic all the same; whoever wrote it does so again.
+// find returns where a letter lies.
+func (q *letters) find(id string) (place, bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	p, ok := q.byID[id]
+	return p, ok
+}
+
+func (q *letters) count() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.byID)
+}
+
+// append writes a record of the topic and takes it into the index. using must be held. After an error the record may be in the topic all the same; whoever wrote it does so again.
 func (q *letters) append(ctx context.Context, id string, r log.Record) error {
 	offset, err := q.lg.Append(context.WithoutCancel(ctx), poisonPartition, &log.Batch{Records: []log.Record{r}})
 	if err != nil {
@@ -114,9 +132,16 @@ func (q *letters) append(ctx context.Context, id string, r log.Record) error {
 	return nil
 }
 
-// get reads one letter. mu must be held.
+// one reads one letter.
+func (q *letters) one(ctx context.Context, id string) (*Letter, error) {
+	q.using.Lock()
+	defer q.using.Unlock()
+	return q.get(ctx, id)
+}
+
+// get reads one letter. using must be held.
 func (q *letters) get(ctx context.Context, id string) (*Letter, error) {
-	p, ok := q.byID[id]
+	p, ok := q.find(id)
 	if !ok {
 		return nil, &LetterNotFoundError{ID: id}
 	}
@@ -125,9 +150,7 @@ func (q *letters) get(ctx context.Context, id string) (*Letter, error) {
 
 // hotel returns the hotel of a letter, or "".
 func (q *letters) hotel(id string) (string, error) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	p, ok := q.byID[id]
+	p, ok := q.find(id)
 	if !ok {
 		return "", &LetterNotFoundError{ID: id}
 	}
@@ -148,22 +171,11 @@ func (q *letters) at(ctx context.Context, offset log.Offset) (*Letter, error) {
 
 // list returns up to limit letters that are chosen, with ids above after, by id. It ends early when they are large.
 func (q *letters) list(ctx context.Context, f LetterFilter, after string, limit int) ([]Letter, error) {
-	prefix := ""
-	if f.Handler != "" {
-		prefix = f.Handler + "."
-	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	ids := make([]string, 0, len(q.byID))
-	for id, p := range q.byID {
-		if id > after && strings.HasPrefix(id, prefix) && (f.Hotel == "" || p.hotel == f.Hotel) {
-			ids = append(ids, id)
-		}
-	}
-	slices.Sort(ids)
+	q.using.Lock()
+	defer q.using.Unlock()
 	var found []Letter
 	size := 0
-	for _, id := range ids {
+	for _, id := range q.chosen(f, after) {
 		if len(found) == limit || size > lettersBytesMax {
 			break
 		}
@@ -177,10 +189,27 @@ func (q *letters) list(ctx context.Context, f LetterFilter, after string, limit 
 	return found, nil
 }
 
-// requeue gives a letter to its handler again, in one append. One that is there already stays as it is.
-func (q *letters) requeue(ctx context.Context, id string, known func(handler string) bool) (*Letter, error) {
+// chosen returns the ids of letters above after, in order.
+func (q *letters) chosen(f LetterFilter, after string) (ids []string) {
+	prefix := ""
+	if f.Handler != "" {
+		prefix = f.Handler + "."
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	for id, p := range q.byID {
+		if id > after && strings.HasPrefix(id, prefix) && (f.Hotel == "" || p.hotel == f.Hotel) {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// requeue gives a letter to its handler again, in one append. One that is there already stays as it is.
+func (q *letters) requeue(ctx context.Context, id string, known func(handler string) bool) (*Letter, error) {
+	q.using.Lock()
+	defer q.using.Unlock()
 	l, err := q.get(ctx, id)
 	if err != nil || l.State == LetterRequeued {
 		return l, err
@@ -194,42 +223,47 @@ func (q *letters) requeue(ctx context.Context, id string, known func(handler str
 
 // discard ends a letter. One that its handler has again may be handled all the same.
 func (q *letters) discard(ctx context.Context, id string) error {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if _, ok := q.byID[id]; !ok {
+	there, err := q.end(ctx, id)
+	if err == nil && !there {
 		return &LetterNotFoundError{ID: id}
 	}
-	return q.end(ctx, id)
+	return err
 }
 
 // handled ends a letter that its handler has dealt with, if that has not happened yet.
 func (q *letters) handled(ctx context.Context, id string) error {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if _, ok := q.byID[id]; !ok {
-		return nil
-	}
-	return q.end(ctx, id)
+	_, err := q.end(ctx, id)
+	return err
 }
 
-// end writes a letter's tombstone. mu must be held.
-func (q *letters) end(ctx context.Context, id string) error {
-	return q.append(ctx, id, log.Record{Key: []byte(id)})
+// end writes a letter's tombstone, if the letter is there.
+func (q *letters) end(ctx context.Context, id string) (there bool, err error) {
+	q.using.Lock()
+	defer q.using.Unlock()
+	if _, there = q.find(id); !there {
+		return false, nil
+	}
+	return true, q.append(ctx, id, log.Record{Key: []byte(id)})
 }
 
-// has reports whether a record is in the queue for a handler.
-func (q *letters) has(handler string, at log.Position) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if len(q.byID) == 0 {
-		return false
+// of reports whether the queue has a handler's letter of this very record: another may have had its place in the log before, in a topic that was deleted, or that a
+// power loss has cut.
+func (q *letters) of(ctx context.Context, handler string, r *log.Record) (bool, error) {
+	id := letterID(handler, r.Position())
+	if _, ok := q.find(id); !ok {
+		return false, nil
 	}
-	_, ok := q.byID[letterID(handler, at)]
-	return ok
+	l, err := q.one(ctx, id)
+	if errors.As(err, new(*LetterNotFoundError)) { // just now
+		return false, nil
+	}
+	return err == nil && l.of(r), err
 }
 
 // stands reports whether a requeued letter that lies at an offset is still to be handled: nothing was written about it since.
 func (q *letters) stands(id string, at log.Offset) bool {
+	q.using.Lock()
+	defer q.using.Unlock()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	p, ok := q.byID[id]

@@ -170,6 +170,27 @@ func TestARecordWithALetterIsNotTriedAgain(t *testing.T) {
 	}
 }
 
+// TestALetterIsOfItsRecord: one that has the place of a letter's in a topic that was made anew is another record.
+func TestALetterIsOfItsRecord(t *testing.T) {
+	lg := openLog(t)
+	f := newFragile("pay")
+	r, stop := start(t, lg, impatient, f.handler())
+	at := poisonOne(t, lg, r, 1)
+	stop()
+	if err := lg.DeleteTopic(t.Context(), event.HotelsTopic); err != nil {
+		t.Fatal(err)
+	}
+	if err := lg.CreateTopic(t.Context(), event.HotelsTopic, log.TopicConfig{Partitions: 2}); err != nil {
+		t.Fatal(err)
+	}
+	f.mended.Store(true)
+	anew := give(t, lg, "a", archived, 2)
+	_, _ = start(t, lg, impatient, f.handler())
+	if d := next(t, f.handled); d.Position != at || anew != at {
+		t.Errorf("handled %+v: the letter is of %v, the new record is %v", d, at, anew)
+	}
+}
+
 // TestLetterOfAHandlerThatIsGone: it can be looked at and discarded, not requeued.
 func TestLetterOfAHandlerThatIsGone(t *testing.T) {
 	lg := openLog(t)

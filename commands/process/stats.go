@@ -117,9 +117,7 @@ func (r *Router) LetterHotel(id string) (string, error) { return r.letters.hotel
 
 // Letter returns one letter. Error: *LetterNotFoundError.
 func (r *Router) Letter(ctx context.Context, id string) (*Letter, error) {
-	r.letters.mu.Lock()
-	defer r.letters.mu.Unlock()
-	return r.letters.get(ctx, id)
+	return r.letters.one(ctx, id)
 }
 
 // Requeue gives a letter to its handler again, which handles it as soon as it can, and returns it. One that was requeued already stays
