@@ -69,7 +69,7 @@ func (t *topic) live() []*partition { return t.state.Load().live }
 // Open takes the folder, making it when it is missing, and recovers its partitions. It starts no goroutine.
 //
 // Codes: Locked (another process has the folder: the error names it), Corrupt and UnsupportedFormat (a
-// settings file cannot be trusted), InvalidArgument (options). A single partition that cannot be opened is no error
+// settings file cannot be trusted), InvalidArgument (options), and the file system's errors. A single partition that cannot be opened is no error
 // here: it is shown in its PartitionInfo.Err, and its appends and fetches return it.
 func Open(dir string, opts Options) (*Broker, error) {
 	if err := opts.Validate(); err != nil {
@@ -114,8 +114,7 @@ func (b *Broker) open() error {
 		}
 	}
 	b.openGroups()
-	b.openQueues()
-	return nil
+	return b.openQueues()
 }
 
 // openTiers makes the file system one with a cold folder, if there is one.

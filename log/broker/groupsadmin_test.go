@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"lodge/log"
 	"lodge/log/vfs"
+	"lodge/log/vfs/errorfs"
 )
 
 func tOf(p log.Partition) log.TopicPartition { return log.TopicPartition{Topic: "t", Partition: p} }
@@ -291,25 +293,69 @@ func TestCommitsShareSyncs(t *testing.T) {
 	})
 }
 
-// TestOffsetsGoAlsoWhenNobodyWaits: a deletion that its caller gives up leaves no group's offsets to a topic that is made anew.
-func TestOffsetsGoAlsoWhenNobodyWaits(t *testing.T) {
-	b := open(t, vfs.NewMem(), Options{})
-	t.Cleanup(func() { b.Close() })
-	create(t, b, "t", log.TopicConfig{})
-	mustAppend(t, b, tp0, batchOf("a", "b", "c"))
+// TestATopicMadeAnewHasNoOffsets: whatever became of the deletion of the one that had the name.
+func TestATopicMadeAnewHasNoOffsets(t *testing.T) {
 	groups := []log.Group{"g1", "g2", "g3", "g4"}
-	for _, g := range groups {
-		reset(t, b, g, map[log.TopicPartition]log.Offset{tp0: 3})
+	had := func(t *testing.T, fs vfs.FS) *Broker {
+		b := open(t, fs, Options{})
+		create(t, b, "t", log.TopicConfig{})
+		mustAppend(t, b, tp0, batchOf("a", "b", "c"))
+		for _, g := range groups {
+			reset(t, b, g, map[log.TopicPartition]log.Offset{tp0: 3})
+		}
+		return b
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := b.DeleteTopic(ctx, "t"); err != nil && !errors.Is(err, context.Canceled) {
-		t.Fatal(err)
-	}
-	create(t, b, "t", log.TopicConfig{})
-	for _, g := range groups {
-		if found, err := b.FetchOffsets(t.Context(), g, []log.TopicPartition{tp0}); len(found) != 0 || err != nil {
-			t.Errorf("%s: %v, %v", g, found, err)
+	check := func(t *testing.T, b *Broker) {
+		t.Helper()
+		for _, g := range groups {
+			if found, err := b.FetchOffsets(t.Context(), g, []log.TopicPartition{tp0}); len(found) != 0 || err != nil {
+				t.Errorf("%s: %v, %v", g, found, err)
+			}
 		}
 	}
+	t.Run("given up", func(t *testing.T) {
+		mem := vfs.NewMem()
+		b := had(t, mem)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := b.DeleteTopic(ctx, "t"); err != nil {
+			t.Fatal(err)
+		}
+		create(t, b, "t", log.TopicConfig{})
+		check(t, b)
+		check(t, open(t, mem.CrashClone(vfs.KeepAll), Options{}))
+	})
+	t.Run("not synced", func(t *testing.T) {
+		var fails atomic.Bool
+		b := had(t, errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
+			if op.Kind == errorfs.SyncDir && op.Name == "dir/topics/t" && fails.CompareAndSwap(true, false) {
+				return errorfs.ErrInjected
+			}
+			return nil
+		})))
+		fails.Store(true)
+		if err := b.DeleteTopic(t.Context(), "t"); !errors.Is(err, errorfs.ErrInjected) {
+			t.Fatal(err)
+		}
+		create(t, b, "t", log.TopicConfig{})
+		check(t, b)
+	})
+	t.Run("groups that cannot be read", func(t *testing.T) {
+		mem := vfs.NewMem()
+		if err := had(t, mem).Close(); err != nil {
+			t.Fatal(err)
+		}
+		b := open(t, errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
+			if strings.Contains(op.Name, string(offsetsTopic)+"/0/") {
+				return errorfs.ErrInjected
+			}
+			return nil
+		})), Options{})
+		if err := b.DeleteTopic(t.Context(), "t"); !errors.Is(err, errorfs.ErrInjected) {
+			t.Fatal(err)
+		}
+		if _, end, err := b.Offsets(t.Context(), tp0); end != 3 || err != nil {
+			t.Errorf("the topic ends at %d, %v", end, err)
+		}
+	})
 }

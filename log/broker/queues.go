@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"lodge/log"
@@ -34,12 +35,12 @@ const buryInterval = 250 * time.Millisecond
 
 // queues is what the broker knows of queue groups.
 type queues struct {
-	mu     sync.Mutex // guards groups; held while a group is made or deleted
-	groups map[log.Group]*queueGroup
-	err    error // why there are none to be had, since the log was opened
+	making sync.Mutex                                // held while a group is made or deleted, or a topic that may have one of them
+	groups atomic.Pointer[map[log.Group]*queueGroup] // replaced as a whole, under making
+	err    error                                     // why there are none to be had. Set when the log is opened
 }
 
-// queueGroup is one queue group. Locks are taken in this order: queues.mu, the group's mu, a partition's mu.
+// queueGroup is one queue group. Locks are taken in this order: queues.making, admin, the group's mu, a partition's mu.
 type queueGroup struct {
 	b    *Broker
 	name log.Group
@@ -65,9 +66,7 @@ type waitingReceive struct {
 
 // queueGroup returns a group by its name.
 func (b *Broker) queueGroup(name log.Group, op string) (*queueGroup, error) {
-	b.queues.mu.Lock()
-	defer b.queues.mu.Unlock()
-	switch g := b.queues.groups[name]; {
+	switch g := (*b.queues.groups.Load())[name]; {
 	case b.queues.err != nil:
 		return nil, b.queues.err
 	case g != nil:
@@ -90,8 +89,8 @@ func (b *Broker) CreateQueue(ctx context.Context, name log.Group, topics []log.T
 	if len(topics) == 0 || len(topics) > log.QueueTopicsMax {
 		return log.NewError(log.InvalidArgument, op, "%d topics are not within 1..%d", len(topics), log.QueueTopicsMax)
 	}
-	b.queues.mu.Lock()
-	defer b.queues.mu.Unlock()
+	b.queues.making.Lock()
+	defer b.queues.making.Unlock()
 	switch {
 	case b.queues.err != nil:
 		return b.queues.err
@@ -101,8 +100,9 @@ func (b *Broker) CreateQueue(ctx context.Context, name log.Group, topics []log.T
 	if err := b.checkQueueTopics(op, name, topics, config); err != nil {
 		return err
 	}
-	g := b.queues.groups[name]
-	if g == nil && len(b.queues.groups) >= log.QueuesMax {
+	groups := *b.queues.groups.Load()
+	g := groups[name]
+	if g == nil && len(groups) >= log.QueuesMax {
 		return log.NewError(log.LimitReached, op, "there are %d queue groups", log.QueuesMax)
 	}
 	if g == nil && !b.consumers.reserve(name) {
@@ -120,7 +120,9 @@ func (b *Broker) CreateQueue(ctx context.Context, name log.Group, topics []log.T
 	}
 	if g == nil {
 		g = &queueGroup{b: b, name: name}
-		b.queues.groups[name] = g
+		g.set(topics, config)
+		b.replaceQueues(func(groups map[log.Group]*queueGroup) { groups[name] = g })
+		return nil
 	}
 	g.set(topics, config)
 	return nil
@@ -152,9 +154,16 @@ func (b *Broker) checkQueueTopics(op string, name log.Group, topics []log.Topic,
 	return nil
 }
 
-// sharing returns the queue groups that have a topic, or will have it when it is made, in order. queues.mu must be held.
+// replaceQueues changes a copy of the map and puts it in the map's place. making must be held.
+func (b *Broker) replaceQueues(change func(map[log.Group]*queueGroup)) {
+	groups := maps.Clone(*b.queues.groups.Load())
+	change(groups)
+	b.queues.groups.Store(&groups)
+}
+
+// sharing returns the queue groups that have a topic, or will have it when it is made, in order. No others come while making is held.
 func (b *Broker) sharing(topic log.Topic) (names []log.Group) {
-	for name, g := range b.queues.groups {
+	for name, g := range *b.queues.groups.Load() {
 		if g.shares(topic) {
 			names = append(names, name)
 		}
@@ -196,14 +205,15 @@ func (g *queueGroup) shares(topic log.Topic) bool {
 	return slices.Contains(g.topics, topic)
 }
 
-// DeleteQueue implements log.Queues. Records that point-to-point topics hold stay until another group acknowledges them.
+// DeleteQueue implements log.Queues. Records that point-to-point topics hold stay until another group acknowledges them. It is done when it
+// returns, however long the caller waits.
 func (b *Broker) DeleteQueue(ctx context.Context, name log.Group) error {
 	g, err := b.queueGroup(name, "delete queue")
 	if err != nil {
 		return err
 	}
-	b.queues.mu.Lock()
-	defer b.queues.mu.Unlock()
+	b.queues.making.Lock()
+	defer b.queues.making.Unlock()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.deleted {
@@ -220,11 +230,11 @@ func (b *Broker) DeleteQueue(ctx context.Context, name log.Group) error {
 		ends = append(ends, q.tombstones()...)
 		q.mu.Unlock()
 	}
-	if err := b.appendQueues(ctx, ends); err != nil {
+	if err := b.appendQueues(context.WithoutCancel(ctx), ends); err != nil {
 		return fmt.Errorf("delete queue %s: %w", name, err)
 	}
 	g.deleted = true
-	delete(b.queues.groups, name)
+	b.replaceQueues(func(groups map[log.Group]*queueGroup) { delete(groups, name) })
 	b.consumers.unreserve(name)
 	g.unwatch(g.order)
 	g.signalAll()
@@ -232,16 +242,12 @@ func (b *Broker) DeleteQueue(ctx context.Context, name log.Group) error {
 }
 
 // DescribeQueues implements log.Queues.
-func (b *Broker) DescribeQueues(ctx context.Context) ([]log.QueueInfo, error) {
-	b.queues.mu.Lock()
-	err := b.queues.err
-	groups := slices.Collect(maps.Values(b.queues.groups))
-	b.queues.mu.Unlock()
-	if err != nil {
-		return nil, err
+func (b *Broker) DescribeQueues(context.Context) ([]log.QueueInfo, error) {
+	if b.queues.err != nil {
+		return nil, b.queues.err
 	}
 	var infos []log.QueueInfo
-	for _, g := range groups {
+	for _, g := range *b.queues.groups.Load() {
 		for _, q := range g.partitions() {
 			infos = append(infos, q.info())
 		}
@@ -391,15 +397,9 @@ func (g *queueGroup) delist(w *waitingReceive) (by log.Topic, woken bool) {
 	return "", false
 }
 
-// tendQueues buries dead letters and frees point-to-point topics, for Run. It does not wait for a group that is being made: that may wait for Close, which
-// waits for Run.
+// tendQueues buries dead letters and frees point-to-point topics, for Run.
 func (b *Broker) tendQueues(ctx context.Context) {
-	if !b.queues.mu.TryLock() {
-		return
-	}
-	groups := slices.Collect(maps.Values(b.queues.groups))
-	b.queues.mu.Unlock()
-	for _, g := range groups {
+	for _, g := range *b.queues.groups.Load() {
 		for _, q := range g.partitions() {
 			if ctx.Err() != nil {
 				return

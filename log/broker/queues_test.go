@@ -3,7 +3,6 @@ package broker
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
@@ -367,85 +366,6 @@ func TestPointToPointForgetsWhatIsAcknowledged(t *testing.T) {
 		synctest.Wait()
 		if start, end, err := b.Offsets(ctx, job(0)); start != end || end != 3 || err != nil {
 			t.Errorf("the log is %d to %d, %v: all is acknowledged", start, end, err)
-		}
-	})
-}
-
-// TestQueueSurvivesPowerLosses lets consumers work with power losses between, and checks what is promised: what was acknowledged
-// does not come again, what was not does, and counts never go back.
-func TestQueueSurvivesPowerLosses(t *testing.T) {
-	seeds(t, 60, func(t *testing.T, rng *rand.Rand) {
-		now := time.UnixMilli(1_700_000_000_000)
-		opts := Options{Clock: func() time.Time { return now }}
-		mem := vfs.NewMem()
-		b := open(t, mem, opts)
-		create(t, b, "jobs", log.TopicConfig{Partitions: 2, SegmentBytes: 4 << 10})
-		if err := b.CreateQueue(t.Context(), "workers", []log.Topic{"jobs"}, log.QueueConfig{DeliveriesMax: -1, Visibility: time.Second}); err != nil {
-			t.Fatal(err)
-		}
-		type place struct {
-			tp log.TopicPartition
-			o  log.Offset
-		}
-		acked, seen := map[place]bool{}, map[place]int{}
-		appended := 0
-		var held []log.Delivery
-		take := func(n int) int {
-			got := receive(t, b, n)
-			for _, d := range got {
-				at := place{d.Receipt.TopicPartition, d.Receipt.Offset}
-				if acked[at] || d.Deliveries <= seen[at] {
-					t.Fatalf("%v was acknowledged: %v; delivery %d after %d", at, acked[at], d.Deliveries, seen[at])
-				}
-				seen[at] = d.Deliveries
-			}
-			held = append(held, got...)
-			return len(got)
-		}
-		ack := func() {
-			d := held[rng.IntN(len(held))]
-			if err := b.Ack(t.Context(), "workers", d.Receipt); err == nil {
-				acked[place{d.Receipt.TopicPartition, d.Receipt.Offset}] = true
-			} else {
-				wantCode(t, err, log.VoidReceipt)
-			}
-		}
-		for range 120 {
-			switch k := rng.IntN(12); {
-			case k < 4:
-				mustAppend(t, b, job(log.Partition(rng.IntN(2))), batchOf(fmt.Sprint(appended)))
-				appended++
-			case k < 6:
-				take(1 + rng.IntN(3))
-			case k < 9 && len(held) > 0:
-				ack()
-			case k == 9 && len(held) > 0:
-				d := held[rng.IntN(len(held))]
-				if err := b.Nack(t.Context(), "workers", time.Duration(rng.IntN(3))*time.Second, "x", d.Receipt); err != nil {
-					wantCode(t, err, log.VoidReceipt)
-				}
-			case k == 10:
-				now = now.Add(time.Duration(rng.IntN(1500)) * time.Millisecond)
-			case k == 11:
-				mem = mem.CrashClone(vfs.Randomly(rng))
-				b = open(t, mem, opts)
-			}
-		}
-		for idle := 0; idle < 3 && len(acked) < appended; { // all that is left comes
-			now = now.Add(3 * time.Second)
-			held = nil
-			if take(log.ReceiveMax) == 0 {
-				idle++
-			}
-			for _, d := range held {
-				if err := b.Ack(t.Context(), "workers", d.Receipt); err != nil {
-					t.Fatal(err)
-				}
-				acked[place{d.Receipt.TopicPartition, d.Receipt.Offset}] = true
-			}
-		}
-		if len(acked) != appended {
-			t.Errorf("%d records, %d came and were acknowledged", appended, len(acked))
 		}
 	})
 }

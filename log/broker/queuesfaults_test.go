@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -12,6 +13,7 @@ import (
 
 	"lodge/log"
 	"lodge/log/vfs"
+	"lodge/log/vfs/errorfs"
 )
 
 // jobsOf returns what deliveries hold, in order.
@@ -390,7 +392,7 @@ func TestQueueOfATopicMadeAnew(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	q := b.queues.groups["workers"].partitions()[0]
+	q := (*b.queues.groups.Load())["workers"].partitions()[0]
 	if err := b.DeleteTopic(t.Context(), "jobs"); err != nil {
 		t.Fatal(err)
 	}
@@ -501,4 +503,104 @@ func TestPointToPointTopicOfSeveralGroups(t *testing.T) {
 	}
 	create(t, b, "jobs", config)
 	wantCode(t, b.CreateQueue(t.Context(), "others", []log.Topic{"jobs"}, log.QueueConfig{}), log.InvalidArgument)
+}
+
+// TestWhatAPowerLossTookMustBeStored: where that fails the log is not opened, and nothing gets the offsets of what was lost.
+func TestWhatAPowerLossTookMustBeStored(t *testing.T) {
+	for name, hit := range map[string]func(op errorfs.Op) bool{
+		"unread":   func(op errorfs.Op) bool { return strings.Contains(op.Name, "__queues/0") },
+		"unstored": func(op errorfs.Op) bool { return op.Kind == errorfs.WriteAt && strings.Contains(op.Name, "__queues/0") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			mem := vfs.NewMem()
+			b := open(t, mem, Options{})
+			create(t, b, "jobs", log.TopicConfig{Durability: log.None})
+			if err := b.CreateQueue(t.Context(), "workers", []log.Topic{"jobs"}, log.QueueConfig{}); err != nil {
+				t.Fatal(err)
+			}
+			mustAppend(t, b, job(0), batchOf("a", "b", "c"))
+			ackAll(t, b, receive(t, b, 3))
+			mem = mem.CrashClone(vfs.LoseAll)
+			_, err := Open("dir", Options{FS: errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
+				if hit(op) {
+					return errorfs.ErrInjected
+				}
+				return nil
+			}))})
+			if !errors.Is(err, errorfs.ErrInjected) {
+				t.Fatalf("opened: %v", err)
+			}
+			b = open(t, mem, Options{})
+			mustAppend(t, b, job(0), batchOf("d", "e", "f"))
+			wantValues(t, "after it", receive(t, b, 3), "d", "e", "f")
+		})
+	}
+}
+
+// TestQueuesThatCannotBeRead: where nothing can have been lost only queues suffer, until the log is opened anew.
+func TestQueuesThatCannotBeRead(t *testing.T) {
+	mem := vfs.NewMem()
+	b := queueOf(t, mem, 1, log.QueueConfig{})
+	create(t, b, "point", log.TopicConfig{PointToPoint: true})
+	mustAppend(t, b, job(0), batchOf("a"))
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b = open(t, errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if strings.Contains(op.Name, "__queues/0") {
+			return errorfs.ErrInjected
+		}
+		return nil
+	})), Options{})
+	mustAppend(t, b, job(0), batchOf("b"))
+	point := log.TopicConfig{PointToPoint: true}
+	wantCode(t, b.CreateTopic(t.Context(), "point", point), log.TopicExists)
+	_, received := b.Receive(t.Context(), log.ReceiveRequest{Group: "workers"})
+	_, described := b.DescribeQueues(t.Context())
+	for what, err := range map[string]error{
+		"receive": received, "describe": described,
+		"create queue": b.CreateQueue(t.Context(), "others", []log.Topic{"jobs"}, log.QueueConfig{}),
+		"delete queue": b.DeleteQueue(t.Context(), "workers"),
+		"create topic": b.CreateTopic(t.Context(), "another", point),
+	} {
+		if !errors.Is(err, errorfs.ErrInjected) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantValues(t, "opened anew", receive(t, open(t, mem, Options{}), 2), "a", "b")
+}
+
+// TestDeletionOfAQueueThatIsGivenUp is done all the same, and the name is free.
+func TestDeletionOfAQueueThatIsGivenUp(t *testing.T) {
+	b := queueOf(t, vfs.NewMem(), 1, log.QueueConfig{})
+	mustAppend(t, b, job(0), batchOf("a"))
+	_ = receive(t, b, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := errors.Join(b.DeleteQueue(ctx, "workers"), b.CreateQueue(t.Context(), "workers", []log.Topic{"jobs"}, log.QueueConfig{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantValues(t, "the new group", receive(t, b, 9), "a")
+}
+
+// TestReceiveBesideAPointToPointTopicInTheMaking: who makes one may have to wait, and nobody waits with him.
+func TestReceiveBesideAPointToPointTopicInTheMaking(t *testing.T) {
+	b := queueOf(t, vfs.NewMem(), 1, log.QueueConfig{})
+	mustAppend(t, b, job(0), batchOf("a"))
+	b.admin.Lock() // a deletion of much
+	made := make(chan error)
+	go func() { made <- b.CreateTopic(context.Background(), "point", log.TopicConfig{PointToPoint: true}) }()
+	for b.queues.making.TryLock() {
+		b.queues.making.Unlock()
+		runtime.Gosched()
+	}
+	wantValues(t, "meanwhile", receive(t, b, 1), "a")
+	b.admin.Unlock()
+	if err := <-made; err != nil {
+		t.Error(err)
+	}
 }

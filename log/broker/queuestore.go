@@ -157,34 +157,49 @@ func (b *Broker) appendQueues(ctx context.Context, records []log.Record) error {
 	return nil
 }
 
-// openQueues reads what is stored of queue groups, and stores what they have lost before anything else is: later nobody could tell what came before a
-// power loss from what has its offset since. An error is kept and returned by every call about queues; the rest of the log does not suffer.
-func (b *Broker) openQueues() {
-	b.queues.groups = map[log.Group]*queueGroup{}
+// openQueues reads what is stored of queue groups, and stores what they have lost before anything is appended: later nobody could tell what came before a
+// power loss from what has its offset since. Where they cannot be read every call about queues returns why, and the rest of the log does not suffer; but
+// where that is no damage, and records may have been lost, it is an error: the log has to be opened once more before it goes on.
+func (b *Broker) openQueues() error {
+	b.queues.groups.Store(&map[log.Group]*queueGroup{})
 	if (*b.topics.Load())[queuesTopic] == nil {
-		return
+		return nil
 	}
 	groups, loaded := map[log.Group]*queueGroup{}, map[log.Group]loaders{}
 	err := b.replayQueues(context.Background(), groups, loaded)
 	for name := range groups { // also when it cannot be read to its end: no consumer group is to have the name
 		b.consumers.reserve(name)
 	}
-	if err == nil {
-		lost, stale := b.settleLoaded(groups, loaded)
-		err = b.appendQueues(context.Background(), lost)
-		if e := b.appendQueues(context.Background(), stale); e != nil {
-			b.opts.Logger.Warn("what is of no use any more stays in "+string(queuesTopic), "error", e)
-		}
-	}
 	if err != nil {
 		b.queues.err = fmt.Errorf("open queues: %w", err)
 		b.opts.Logger.Error("queues cannot be opened", "error", err)
-		return
+		if code := log.CodeOf(err); code == log.Corrupt || code == log.UnsupportedFormat || !b.mayLose() {
+			return nil
+		}
+		return b.queues.err
+	}
+	lost, stale := b.settleLoaded(groups, loaded)
+	if err := b.appendQueues(context.Background(), lost); err != nil {
+		return fmt.Errorf("open queues: store what a power loss took: %w", err)
+	}
+	if err := b.appendQueues(context.Background(), stale); err != nil {
+		b.opts.Logger.Warn("what is of no use any more stays in "+string(queuesTopic), "error", err)
 	}
 	for name, g := range groups {
 		g.loaders = loaded[name]
 	}
-	b.queues.groups = groups
+	b.queues.groups.Store(&groups)
+	return nil
+}
+
+// mayLose reports whether there is a topic of which a power loss takes records that were delivered.
+func (b *Broker) mayLose() bool {
+	for name, t := range *b.topics.Load() {
+		if t.config().Durability != log.Sync && !name.Internal() {
+			return true
+		}
+	}
+	return false
 }
 
 // settleLoaded holds what was loaded against the topics as they are. Nothing counts from where the log ended when it was opened: a power loss

@@ -34,15 +34,9 @@ func (b *Broker) CreateTopic(_ context.Context, name log.Topic, config log.Topic
 	if err := validateConfig(config); err != nil {
 		return err
 	}
-	if config.PointToPoint {
-		b.queues.mu.Lock() // before admin, as CreateQueue does; it keeps other groups from coming
-		defer b.queues.mu.Unlock()
-		if b.queues.err != nil {
-			return b.queues.err
-		}
-		if of := b.sharing(name); len(of) > 1 {
-			return log.NewError(log.InvalidArgument, "create topic "+string(name), "a point-to-point topic has one queue group, and %q are there", of)
-		}
+	if config.PointToPoint { // before admin, as CreateQueue does
+		b.queues.making.Lock()
+		defer b.queues.making.Unlock()
 	}
 	b.admin.Lock()
 	defer b.admin.Unlock()
@@ -54,6 +48,14 @@ func (b *Broker) CreateTopic(_ context.Context, name log.Topic, config log.Topic
 		return log.NewError(log.TopicExists, "create topic "+string(name), "the topic is there")
 	case len(topics) >= log.TopicsMax:
 		return log.NewError(log.LimitReached, "create topic "+string(name), "there are %d topics", len(topics))
+	}
+	if config.PointToPoint {
+		if b.queues.err != nil {
+			return b.queues.err
+		}
+		if of := b.sharing(name); len(of) > 1 {
+			return log.NewError(log.InvalidArgument, "create topic "+string(name), "a point-to-point topic has one queue group, and %q are there", of)
+		}
 	}
 	t, err := b.createTopic(name, config)
 	if err != nil {
@@ -104,7 +106,8 @@ func (b *Broker) bury(dir string) error {
 
 // DeleteTopic implements log.Admin. Waiting appends and fetches, and those that come, return UnknownTopic. When it
 // fails at its first step the topic stays; when it fails later the topic is gone, and the next Open or
-// CreateTopic of the name removes what is left. What groups have committed for the topic is forgotten with it.
+// CreateTopic of the name removes what is left. What groups have committed for the topic is forgotten with it, durably when it returns: it goes on
+// when ctx ends. Where groups cannot be read no topic but the log's own is deleted.
 func (b *Broker) DeleteTopic(ctx context.Context, name log.Topic) error {
 	op := "delete topic " + string(name)
 	b.admin.Lock()
@@ -115,6 +118,8 @@ func (b *Broker) DeleteTopic(ctx context.Context, name log.Topic) error {
 		return errClosed(op)
 	case t == nil:
 		return log.NewError(log.UnknownTopic, op, "no such topic")
+	case b.consumers.lost != nil && !name.Internal(): // one that is made anew under the name would get their offsets
+		return fmt.Errorf("%s: %w", op, b.consumers.lost)
 	}
 	buryErr := b.bury(t.dir)
 	if there, err := vfs.Exists(b.opts.FS, path.Join(t.dir, settingsFile)); buryErr != nil && there && err == nil {
@@ -127,11 +132,11 @@ func (b *Broker) DeleteTopic(ctx context.Context, name log.Topic) error {
 			b.opts.Logger.Warn("closing a deleted partition", "partition", p.tp.String(), "error", err)
 		}
 	}
-	if buryErr != nil { // its files stay until the deletion is known to be durable
-		return fmt.Errorf("%s: %w", op, buryErr)
+	err := errors.Join(buryErr, b.consumers.forgetTopic(context.WithoutCancel(ctx), name))
+	if buryErr == nil { // else its files stay until the deletion is known to be durable
+		err = errors.Join(err, b.clearTopicDir(t.dir))
 	}
-	forgetErr := b.consumers.forgetTopic(ctx, name)
-	if err := errors.Join(forgetErr, b.clearTopicDir(t.dir)); err != nil {
+	if err != nil {
 		return fmt.Errorf("%s: %w", op, err)
 	}
 	return nil

@@ -160,7 +160,7 @@ func (l *Loader) Clamp(end log.Offset, number Incarnation) bool {
 	return l.clamped
 }
 
-// Partition returns what was loaded, or a new one at start when nothing was.
+// Partition returns what was loaded, or a new one at start when nothing was. It may be called again: each one is by itself.
 func (l *Loader) Partition(config log.QueueConfig, start log.Offset, number Incarnation) *Partition {
 	p := New(config, start, number)
 	if l.there {
@@ -188,15 +188,16 @@ func (p *Partition) loadBlock(b int64, done uint64, items map[log.Offset]*item) 
 	if kept != 0 {
 		p.done[b] = kept
 	}
-	for offset, it := range items {
+	for offset, loaded := range items {
 		if offset < p.floor || offset >= p.next {
 			p.changed[b] = true
 			continue
 		}
-		p.items[offset] = it
+		it := *loaded
+		p.items[offset] = &it
 		p.timers = append(p.timers, timer{at: it.at, offset: offset})
-		if it.state == waiting && p.exhausted(it) {
-			p.enqueue(offset, it)
+		if it.state == waiting && p.exhausted(&it) {
+			p.enqueue(offset, &it)
 		}
 	}
 	if !p.changed[b] {

@@ -89,6 +89,29 @@ func TestHeadOfBeforeIncarnations(t *testing.T) {
 	}
 }
 
+// TestPartitionsOfOneLoaderAreTheirOwn: what one does with its items, the other one does not see.
+func TestPartitionsOfOneLoaderAreTheirOwn(t *testing.T) {
+	p := New(config(2), 0, 0)
+	p.Fresh(0, epoch)
+	if err := p.Nack(0, 1, epoch.Add(time.Second), "no room"); err != nil {
+		t.Fatal(err)
+	}
+	var l Loader
+	for _, e := range p.Changes() {
+		if err := l.Load(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if dead := l.Partition(config(1), 0, 0).Dead(9); len(dead) != 1 {
+		t.Fatalf("of one delivery at most %v is dead", dead)
+	}
+	later := epoch.Add(time.Minute)
+	p = l.Partition(config(2), 0, 0)
+	if p.Expire(later); len(p.Again(later, 9)) != 1 {
+		t.Error("the record that waits does not come again")
+	}
+}
+
 func TestNackWaitsAndTheLastOneIsDead(t *testing.T) {
 	p := New(config(2), 0, 0)
 	p.Fresh(7, epoch)
