@@ -146,7 +146,7 @@ func (c *counts) noteEnd(d *delivery) {
 func (h *handler) first(next message.HandlerFunc) message.HandlerFunc {
 	return func(msg *message.Message) ([]*message.Message, error) {
 		r := recordOf(msg)
-		there, err := h.router.letters.of(msg.Context(), h.Name, r)
+		there, err := h.router.letters.has(msg.Context(), h.Name, r)
 		if there { // it came before, and only the commit was missing
 			return nil, nil
 		}
@@ -180,7 +180,7 @@ func (h *handler) again(next message.HandlerFunc) message.HandlerFunc {
 		if err != nil || !handled {
 			return nil, err
 		}
-		return nil, h.router.letters.handled(msg.Context(), l.ID)
+		return nil, h.router.letters.handled(msg.Context(), l.ID, r.Offset)
 	}
 }
 
@@ -212,7 +212,7 @@ func (h *handler) finish(msg *message.Message, d *delivery, failure error) (hand
 func (h *handler) poison(ctx context.Context, d *delivery, cause error) error {
 	r := d.record
 	l := &Letter{
-		ID: letterID(h.Name, d.Position), State: LetterWaiting, Handler: h.Name, Position: d.Position, Key: r.Key, Value: r.Value, Headers: r.Headers,
+		State: LetterWaiting, Handler: h.Name, Position: d.Position, Key: r.Key, Value: r.Value, Headers: r.Headers,
 		Error: errorText(cause), Attempts: d.Attempt, FailureTime: h.router.opts.Clock(),
 	}
 	if err := h.router.letters.put(ctx, l); err != nil {

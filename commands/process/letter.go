@@ -1,9 +1,10 @@
 package process
 
 import (
-	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -49,7 +50,7 @@ const (
 
 // Letter is a record that a handler gave up on.
 type Letter struct {
-	ID          string // "handler.topic.partition.offset", of the original
+	ID          string // "handler.topic.partition.offset", of the original; with ".digest" where another's letter has that
 	State       LetterState
 	Handler     string
 	Position    log.Position // of the original
@@ -76,6 +77,29 @@ func letterID(handler string, at log.Position) string {
 	return fmt.Sprintf("%s.%s.%d.%d", handler, at.Topic, at.Partition, at.Offset)
 }
 
+// longID is the name of a letter where another's has base.
+func longID(base, digest string) string { return base + "." + digest[:16] }
+
+// digest tells an original from others at its place in the log: in a topic that was deleted and made anew, or that a power loss has cut.
+func digest(key, value []byte, headers []log.Header) string {
+	h := sha256.New()
+	add := func(b []byte) {
+		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(b))))
+		h.Write(b)
+	}
+	add(key)
+	add(value)
+	for i := range headers {
+		if !strings.HasPrefix(headers[i].Key, headerPrefix) { // as parseLetter leaves them out
+			add([]byte(headers[i].Key))
+			add(headers[i].Value)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+func (l *Letter) digest() string { return digest(l.Key, l.Value, l.Headers) }
+
 // record makes the letter a record of PoisonTopic.
 func (l *Letter) record() log.Record {
 	r := log.Record{Key: []byte(l.ID), Value: l.Value, Headers: make([]log.Header, 0, len(l.Headers)+9)}
@@ -98,14 +122,6 @@ func (l *Letter) record() log.Record {
 		add(HeaderRequeued, l.Handler)
 	}
 	return r
-}
-
-// of reports whether the letter has what a record has.
-func (l *Letter) of(r *log.Record) bool {
-	own := slices.DeleteFunc(slices.Clone(r.Headers), func(h log.Header) bool { return strings.HasPrefix(h.Key, headerPrefix) })
-	return bytes.Equal(l.Key, r.Key) && bytes.Equal(l.Value, r.Value) && slices.EqualFunc(l.Headers, own, func(a, b log.Header) bool {
-		return a.Key == b.Key && bytes.Equal(a.Value, b.Value)
-	})
 }
 
 // parseLetter is the reverse of record. Errors: Corrupt.
@@ -137,8 +153,8 @@ func parseLetter(r *log.Record) (*Letter, error) {
 			return nil, log.NewError(log.Corrupt, "read letter "+r.Position().String(), "%w", err)
 		}
 	}
-	if l.ID != letterID(l.Handler, l.Position) {
-		return nil, log.NewError(log.Corrupt, "read letter "+r.Position().String(), "its id is %q, not %q", l.ID, letterID(l.Handler, l.Position))
+	if id := letterID(l.Handler, l.Position); l.ID != id && l.ID != longID(id, l.digest()) {
+		return nil, log.NewError(log.Corrupt, "read letter "+r.Position().String(), "its id is %q, not %q", l.ID, id)
 	}
 	return l, nil
 }

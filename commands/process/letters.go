@@ -2,7 +2,6 @@ package process
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -97,14 +96,38 @@ func (q *letters) counts() (waiting, requeued int, full bool) {
 	return len(q.byID) - requeued, requeued, len(q.byID) >= q.most
 }
 
-// put adds a letter or replaces it. Errors: LimitReached, and the log's.
+// put adds a letter of a record, or replaces it, and gives it its id. Errors: LimitReached, and the log's.
 func (q *letters) put(ctx context.Context, l *Letter) error {
 	q.using.Lock()
 	defer q.using.Unlock()
-	if _, there := q.find(l.ID); !there && q.count() >= q.most {
+	id, there, err := q.idOf(ctx, letterID(l.Handler, l.Position), l.digest())
+	if err != nil {
+		return err
+	}
+	if l.ID = id; !there && q.count() >= q.most {
 		return log.NewError(log.LimitReached, "poison "+l.ID, "%d letters wait, which is the most", q.most)
 	}
 	return q.append(ctx, l.ID, l.record())
+}
+
+// idOf returns the id of the letter of one record, which is base unless another's has that, and whether it is there. using must be held.
+func (q *letters) idOf(ctx context.Context, base, digest string) (id string, there bool, err error) {
+	long := longID(base, digest)
+	if _, there = q.find(long); there {
+		return long, true, nil
+	}
+	p, there := q.find(base)
+	if !there {
+		return base, false, nil
+	}
+	l, err := q.at(ctx, p.offset)
+	switch {
+	case err != nil:
+		return "", false, err
+	case l.digest() == digest:
+		return base, true, nil
+	}
+	return long, false, nil
 }
 
 // find returns where a letter lies.
@@ -223,41 +246,43 @@ func (q *letters) requeue(ctx context.Context, id string, known func(handler str
 
 // discard ends a letter. One that its handler has again may be handled all the same.
 func (q *letters) discard(ctx context.Context, id string) error {
-	there, err := q.end(ctx, id)
-	if err == nil && !there {
-		return &LetterNotFoundError{ID: id}
-	}
-	return err
-}
-
-// handled ends a letter that its handler has dealt with, if that has not happened yet.
-func (q *letters) handled(ctx context.Context, id string) error {
-	_, err := q.end(ctx, id)
-	return err
-}
-
-// end writes a letter's tombstone, if the letter is there.
-func (q *letters) end(ctx context.Context, id string) (there bool, err error) {
 	q.using.Lock()
 	defer q.using.Unlock()
-	if _, there = q.find(id); !there {
-		return false, nil
+	if _, ok := q.find(id); !ok {
+		return &LetterNotFoundError{ID: id}
 	}
-	return true, q.append(ctx, id, log.Record{Key: []byte(id)})
+	return q.end(ctx, id)
 }
 
-// of reports whether the queue has a handler's letter of this very record: another may have had its place in the log before, in a topic that was deleted, or that a
-// power loss has cut.
-func (q *letters) of(ctx context.Context, handler string, r *log.Record) (bool, error) {
-	id := letterID(handler, r.Position())
-	if _, ok := q.find(id); !ok {
+// handled ends the letter that its handler has dealt with, which lies at an offset, if that has not happened yet.
+func (q *letters) handled(ctx context.Context, id string, at log.Offset) error {
+	q.using.Lock()
+	defer q.using.Unlock()
+	if p, ok := q.find(id); !ok || p.offset != at {
+		return nil
+	}
+	return q.end(ctx, id)
+}
+
+// end writes a letter's tombstone. using must be held.
+func (q *letters) end(ctx context.Context, id string) error {
+	return q.append(ctx, id, log.Record{Key: []byte(id)})
+}
+
+// has reports whether the queue has a handler's letter of this very record. Where there is none of its place, nearly always, it waits for nobody.
+func (q *letters) has(ctx context.Context, handler string, r *log.Record) (bool, error) {
+	if q.count() == 0 {
 		return false, nil
 	}
-	l, err := q.one(ctx, id)
-	if errors.As(err, new(*LetterNotFoundError)) { // just now
+	base, own := letterID(handler, r.Position()), digest(r.Key, r.Value, r.Headers)
+	_, there := q.find(base)
+	if _, long := q.find(longID(base, own)); !there && !long {
 		return false, nil
 	}
-	return err == nil && l.of(r), err
+	q.using.Lock()
+	defer q.using.Unlock()
+	_, there, err := q.idOf(ctx, base, own)
+	return there, err
 }
 
 // stands reports whether a requeued letter that lies at an offset is still to be handled: nothing was written about it since.

@@ -1,6 +1,7 @@
 package process_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strings"
@@ -170,24 +171,99 @@ func TestARecordWithALetterIsNotTriedAgain(t *testing.T) {
 	}
 }
 
-// TestALetterIsOfItsRecord: one that has the place of a letter's in a topic that was made anew is another record.
+// makeAnew deletes the topic of the records and makes it again, empty.
+func makeAnew(t *testing.T, lg log.Admin) {
+	t.Helper()
+	err := errors.Join(lg.DeleteTopic(t.Context(), event.HotelsTopic), lg.CreateTopic(t.Context(), event.HotelsTopic, log.TopicConfig{Partitions: 2}))
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestALetterIsOfItsRecord: one that has the place of a letter's in a topic that was made anew is another record. It is handled, and where it fails each has a letter.
 func TestALetterIsOfItsRecord(t *testing.T) {
 	lg := openLog(t)
 	f := newFragile("pay")
 	r, stop := start(t, lg, impatient, f.handler())
 	at := poisonOne(t, lg, r, 1)
 	stop()
-	if err := lg.DeleteTopic(t.Context(), event.HotelsTopic); err != nil {
-		t.Fatal(err)
+	makeAnew(t, lg)
+	if anew := give(t, lg, "a", archived, 2); anew != at {
+		t.Fatalf("%v, not %v", anew, at)
 	}
-	if err := lg.CreateTopic(t.Context(), event.HotelsTopic, log.TopicConfig{Partitions: 2}); err != nil {
+	r, stop = start(t, lg, impatient, f.handler())
+	await(t, "another letter", func() bool { return len(letters(t, r)) == 2 })
+	stop()
+	found := letters(t, r)
+	if found[0].Position != at || found[1].Position != at || !strings.HasPrefix(found[1].ID, found[0].ID+".") || bytes.Equal(found[0].Value, found[1].Value) {
+		t.Fatalf("letters %+v", found)
+	}
+	if err := lg.ResetOffsets(t.Context(), process.GroupOf("pay"), map[log.TopicPartition]log.Offset{at.TopicPartition(): at.Offset}); err != nil {
 		t.Fatal(err)
 	}
 	f.mended.Store(true)
-	anew := give(t, lg, "a", archived, 2)
-	_, _ = start(t, lg, impatient, f.handler())
-	if d := next(t, f.handled); d.Position != at || anew != at {
-		t.Errorf("handled %+v: the letter is of %v, the new record is %v", d, at, anew)
+	r, stop = start(t, lg, impatient, f.handler())
+	behind := give(t, lg, "a", archived, 3)
+	if d := next(t, f.handled); d.Position != behind { // what it reads again before that has its letter
+		t.Errorf("handled %+v", d)
+	}
+	if _, err := r.Requeue(t.Context(), found[1].ID); err != nil {
+		t.Fatal(err)
+	}
+	if d := next(t, f.handled); d.Position != at || !d.Requeued {
+		t.Errorf("handled %+v", d)
+	}
+	await(t, "the letter's end", func() bool { return len(letters(t, r)) == 1 })
+	stop()
+	makeAnew(t, lg)
+	give(t, lg, "a", archived, 4)
+	r, _ = start(t, lg, impatient, f.handler())
+	if d := next(t, f.handled); d.Position != at || d.Requeued {
+		t.Errorf("handled %+v", d)
+	}
+	if left := letters(t, r); len(left) != 1 || left[0].ID != found[0].ID || !bytes.Equal(left[0].Value, found[0].Value) {
+		t.Errorf("left %+v", left)
+	}
+}
+
+// TestHandledEndsItsOwnLetter: while a requeued letter is being handled another record at its place may fail, also when the letter was discarded meanwhile.
+func TestHandledEndsItsOwnLetter(t *testing.T) {
+	for _, discarded := range []bool{false, true} {
+		lg := openLog(t)
+		in, out := make(chan struct{}), make(chan struct{})
+		h := process.Handler{Name: "pay", Topic: event.HotelsTopic, Handle: func(ctx context.Context, _ *event.Envelope) error {
+			if d, _ := process.DeliveryOf(ctx); !d.Requeued {
+				return errors.New("broken")
+			}
+			in <- struct{}{}
+			<-out
+			return nil
+		}}
+		r, stop := start(t, lg, impatient, h)
+		poisonOne(t, lg, r, 1)
+		stop()
+		old := letters(t, r)[0]
+		makeAnew(t, lg)
+		r, stop = start(t, lg, impatient, h)
+		if _, err := r.Requeue(t.Context(), old.ID); err != nil {
+			t.Fatal(err)
+		}
+		<-in
+		if discarded {
+			if err := r.Discard(t.Context(), old.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		give(t, lg, "a", archived, 2)
+		await(t, "the new letter", func() bool {
+			found := letters(t, r)
+			return len(found) > 0 && !bytes.Equal(found[len(found)-1].Value, old.Value)
+		})
+		close(out)
+		stop()
+		if left := letters(t, r); len(left) != 1 || bytes.Equal(left[0].Value, old.Value) || (left[0].ID == old.ID) != discarded {
+			t.Errorf("discarded %v: left %+v", discarded, left)
+		}
 	}
 }
 
