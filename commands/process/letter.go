@@ -106,7 +106,11 @@ func (l *Letter) record() log.Record {
 	if r.Value == nil {
 		r.Value = []byte{} // nil would be the letter's end
 	}
-	r.Headers = append(r.Headers, l.Headers...)
+	for _, h := range l.Headers {
+		if !strings.HasPrefix(h.Key, headerPrefix) { // else it would be taken for the letter's own
+			r.Headers = append(r.Headers, h)
+		}
+	}
 	add := func(key, value string) { r.Headers = append(r.Headers, log.Header{Key: key, Value: []byte(value)}) }
 	add(HeaderHandler, l.Handler)
 	add(HeaderTopic, string(l.Position.Topic))

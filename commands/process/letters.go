@@ -122,6 +122,8 @@ func (q *letters) idOf(ctx context.Context, base, digest string) (id string, the
 	}
 	l, err := q.at(ctx, p.offset)
 	switch {
+	case log.CodeOf(err) == log.Corrupt: // whatever it is, it is not this record's
+		return long, false, nil
 	case err != nil:
 		return "", false, err
 	case l.digest() == digest:

@@ -357,6 +357,13 @@ func (w *watchers) notify(topic log.Topic) {
 	}
 }
 
+// fail says why nothing can be done here any more.
+func (q *queuePart) fail(err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.gone = err
+}
+
 // errQueuesLost tells that the machine is ahead of what is stored: only opening the log anew brings them together.
 func errQueuesLost(err error) error {
 	var e *log.Error

@@ -53,8 +53,8 @@ type queueGroup struct {
 	first   int                       // whose turn it is
 	left    map[*partition]*queuePart // of topics that were the group's and may be again: no more than the log has partitions
 	loaders loaders                   // of what was not asked for since the log was opened
-	deleted bool
-	waiting []*waitingReceive // the longest waiting first
+	deleted bool                      // or being deleted
+	waiting []*waitingReceive         // the longest waiting first
 }
 
 // waitingReceive is a Receive without records.
@@ -77,7 +77,7 @@ func (b *Broker) queueGroup(name log.Group, op string) (*queueGroup, error) {
 	return nil, log.NewError(log.UnknownGroup, op+" "+string(name), "no such queue group")
 }
 
-// CreateQueue implements log.Queues. The settings are durable when it returns. A group that is there keeps its
+// CreateQueue implements log.Queues. The settings are durable when it returns, however long the caller waits. A group that is there keeps its
 // standing, also in topics that go and come back. Codes beside those of log.Queues: InvalidArgument when the name is a consumer group's.
 func (b *Broker) CreateQueue(ctx context.Context, name log.Group, topics []log.Topic, config log.QueueConfig) error {
 	op := "create queue " + string(name)
@@ -110,7 +110,7 @@ func (b *Broker) CreateQueue(ctx context.Context, name log.Group, topics []log.T
 	}
 	err := b.makeDeadLetterTopic(ctx, topics, config)
 	if err == nil {
-		err = b.storeQueue(ctx, name, topics, config)
+		err = b.storeQueue(context.WithoutCancel(ctx), name, topics, config)
 	}
 	if err != nil {
 		if g == nil {
@@ -214,31 +214,47 @@ func (b *Broker) DeleteQueue(ctx context.Context, name log.Group) error {
 	}
 	b.queues.making.Lock()
 	defer b.queues.making.Unlock()
+	ends, err := g.end()
+	if err != nil {
+		return err
+	}
+	err = b.appendQueues(context.WithoutCancel(ctx), ends) // without the group's lock, which whoever appends to its topics needs
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.deleted {
-		return log.NewError(log.UnknownGroup, "delete queue "+string(name), "no such queue group")
-	}
-	g.syncParts()
-	ends := []log.Record{{Key: settingsKey(name)}}
-	for of, l := range g.loaders { // of topics that it has no longer
-		ends = append(ends, newQueuePart(g, of, l.Partition(g.config, 0, 0)).tombstones()...)
-	}
-	for _, q := range slices.Concat(g.order, slices.Collect(maps.Values(g.left))) {
-		q.mu.Lock()
-		q.gone = log.NewError(log.UnknownGroup, "queue "+string(name), "the queue group was deleted")
-		ends = append(ends, q.tombstones()...)
-		q.mu.Unlock()
-	}
-	if err := b.appendQueues(context.WithoutCancel(ctx), ends); err != nil {
+	if err != nil { // whether it is deleted the next opening tells
+		g.deleted = false
+		for _, q := range g.order {
+			q.fail(errQueuesLost(err))
+		}
 		return fmt.Errorf("delete queue %s: %w", name, err)
 	}
-	g.deleted = true
 	b.replaceQueues(func(groups map[log.Group]*queueGroup) { delete(groups, name) })
 	b.consumers.unreserve(name)
 	g.unwatch(g.order)
 	g.signalAll()
 	return nil
+}
+
+// end stops everything that is done with the group, and returns the ends of what is stored of it.
+func (g *queueGroup) end() (ends []log.Record, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.deleted {
+		return nil, log.NewError(log.UnknownGroup, "delete queue "+string(g.name), "no such queue group")
+	}
+	g.syncParts()
+	g.deleted = true
+	ends = []log.Record{{Key: settingsKey(g.name)}}
+	for of, l := range g.loaders { // of topics that it has no longer
+		ends = append(ends, newQueuePart(g, of, l.Partition(g.config, 0, 0)).tombstones()...)
+	}
+	for _, q := range slices.Concat(g.order, slices.Collect(maps.Values(g.left))) {
+		q.mu.Lock()
+		q.gone = log.NewError(log.UnknownGroup, "queue "+string(g.name), "the queue group was deleted")
+		ends = append(ends, q.tombstones()...)
+		q.mu.Unlock()
+	}
+	return ends, nil
 }
 
 // DescribeQueues implements log.Queues.
@@ -288,9 +304,9 @@ func (g *queueGroup) current() bool {
 	return there == len(g.order)
 }
 
-// syncParts makes what it knows follow the topics: partitions come and go. mu must be held.
+// syncParts makes what it knows follow the topics: partitions come and go, until the group is deleted. mu must be held.
 func (g *queueGroup) syncParts() {
-	if g.current() {
+	if g.deleted || g.current() {
 		return
 	}
 	there := map[log.TopicPartition]bool{}

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -585,6 +586,76 @@ func TestDeletionOfAQueueThatIsGivenUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantValues(t, "the new group", receive(t, b, 9), "a")
+}
+
+// TestAppendBesideADeletionOfAQueue: whoever appends to its topic does not wait for the end of what is stored of it.
+func TestAppendBesideADeletionOfAQueue(t *testing.T) {
+	g := newGate()
+	b := gatedTopic(t, g, Options{})
+	create(t, b, "jobs", log.TopicConfig{Durability: log.None})
+	if err := b.CreateQueue(t.Context(), "workers", []log.Topic{"jobs"}, log.QueueConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	mustAppend(t, b, job(0), batchOf("a"))
+	_ = receive(t, b, 1)
+	g.shut()
+	before := g.syncs.Load()
+	deleted := make(chan error)
+	go func() { deleted <- b.DeleteQueue(context.Background(), "workers") }()
+	for g.syncs.Load() == before {
+		runtime.Gosched()
+	}
+	mustAppend(t, b, job(0), batchOf("b"))
+	_, err := b.Receive(t.Context(), log.ReceiveRequest{Group: "workers"})
+	wantCode(t, err, log.UnknownGroup)
+	g.open()
+	if err := <-deleted; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestDeletionOfAQueueThatCannotBeStored leaves a queue of which nobody knows more before the log is opened anew, and says so.
+func TestDeletionOfAQueueThatCannotBeStored(t *testing.T) {
+	var fails atomic.Bool
+	mem := vfs.NewMem()
+	b := queueOf(t, errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if fails.Load() && op.Kind == errorfs.WriteAt && strings.Contains(op.Name, "__queues/0") {
+			return errorfs.ErrInjected
+		}
+		return nil
+	})), 1, log.QueueConfig{})
+	mustAppend(t, b, job(0), batchOf("a"))
+	old := receive(t, b, 1)[0]
+	fails.Store(true)
+	wantCode(t, b.DeleteQueue(t.Context(), "workers"), log.Poisoned)
+	wantCode(t, b.DeleteQueue(t.Context(), "workers"), log.Poisoned)
+	_, err := b.Receive(t.Context(), log.ReceiveRequest{Group: "workers"})
+	wantCode(t, err, log.Poisoned)
+	wantCode(t, b.Ack(t.Context(), "workers", old.Receipt), log.Poisoned)
+	b = open(t, mem.CrashClone(vfs.KeepAll), Options{})
+	if err := b.Ack(t.Context(), "workers", old.Receipt); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestAQueueThatIsGivenUp while it is made is there, before and after the log is opened anew: no other group gets its point-to-point topic.
+func TestAQueueThatIsGivenUp(t *testing.T) {
+	mem := vfs.NewMem()
+	b := open(t, mem, Options{})
+	create(t, b, "jobs", log.TopicConfig{PointToPoint: true})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := b.CreateQueue(ctx, "workers", []log.Topic{"jobs"}, log.QueueConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		wantCode(t, b.CreateQueue(t.Context(), "others", []log.Topic{"jobs"}, log.QueueConfig{}), log.InvalidArgument)
+		wantCode(t, b.ResetOffsets(t.Context(), "workers", map[log.TopicPartition]log.Offset{job(0): 0}), log.InconsistentProtocol)
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+		b = open(t, mem, Options{})
+	}
 }
 
 // TestReceiveBesideAPointToPointTopicInTheMaking: who makes one may have to wait, and nobody waits with him.

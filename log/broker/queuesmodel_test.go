@@ -95,8 +95,11 @@ func (m *queueModel) share(topic log.Topic) {
 	}
 }
 
-// lose is a power loss, behind which the process may die while it opens the log.
+// lose is a power loss, before which something is given back, and behind which the process may die while it opens the log.
 func (m *queueModel) lose() {
+	if len(m.held) > 0 {
+		m.nack(m.held[len(m.held)-1])
+	}
 	m.mem = m.mem.CrashClone(vfs.Randomly(m.rng))
 	for range m.rng.IntN(3) {
 		left := m.rng.IntN(12)

@@ -107,7 +107,7 @@ func (b *Broker) bury(dir string) error {
 // DeleteTopic implements log.Admin. Waiting appends and fetches, and those that come, return UnknownTopic. When it
 // fails at its first step the topic stays; when it fails later the topic is gone, and the next Open or
 // CreateTopic of the name removes what is left. What groups have committed for the topic is forgotten with it, durably when it returns: it goes on
-// when ctx ends. Where groups cannot be read no topic but the log's own is deleted.
+// when ctx ends. (So a power loss behind a deletion that failed to be synced may bring the topic back without that.) Where groups cannot be read no topic but the log's own is deleted.
 func (b *Broker) DeleteTopic(ctx context.Context, name log.Topic) error {
 	op := "delete topic " + string(name)
 	b.admin.Lock()
